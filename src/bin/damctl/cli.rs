@@ -1,0 +1,256 @@
+//! The command line. Its help text is the manual: the man pages are generated from it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use damctl::model::{AssetId, JobState, MediaKind, Stage};
+
+/// Turns shelves of backlog drives into a searchable, published media archive.
+///
+/// `damctl init DIR` makes an archive; inside of it, `damctl ingest PATH` takes a drive in, `damctl transcode` makes
+/// what the profile wants of it, `damctl index` makes it searchable, and `damctl search WORDS` finds it. Every command
+/// can be run again: it does what is left, and says so when nothing is.
+///
+/// Results go to standard output, everything else to standard error.
+///
+/// Exit codes: 0 all done; 1 some items failed (each named, with its reason); 2 usage or configuration; 3 paused: the
+/// disk is full, or a drive, the store or the catalog went away (run again to go on); 130 or 143 stopped by a signal.
+#[derive(Debug, Parser)]
+#[command(name = "damctl", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// The archive's folder. Default: the one with a damctl.yaml, from the working folder upward.
+    #[arg(long, short = 'C', global = true, value_name = "DIR", env = "DAMCTL_ARCHIVE")]
+    pub archive: Option<PathBuf>,
+
+    /// How progress is shown on standard error.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "auto", env = "DAMCTL_LOG_FORMAT")]
+    pub log_format: LogFormat,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Forms of progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Bars on a terminal, plain lines elsewhere.
+    Auto,
+    /// A line for what matters.
+    Plain,
+    /// A JSON object a line, for machines.
+    Json,
+    /// Nothing but errors.
+    Quiet,
+}
+
+/// Subcommands, in the order in which they are used.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing.
+    Init(InitArgs),
+    /// Tells about the configuration.
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it.
+    Doctor,
+    /// Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path.
+    ///
+    /// Files are told by their content, not their names. Bytes that are in the archive already become a sighting of
+    /// what is there. What systems leave behind (.DS_Store, Thumbs.db, ._files) is listed as junk and not kept. Links
+    /// are never followed, other file systems never entered, and nothing is ever written to a drive.
+    Ingest(IngestArgs),
+    /// Makes the renditions that the profile wants and the archive lacks.
+    Transcode(TranscodeArgs),
+    /// Brings the search index up to date.
+    Index(IndexArgs),
+    /// Finds assets.
+    ///
+    /// Words are found in titles, file names, paths, tags and collections, whatever their case and accents; all of
+    /// them must match. `kind:video` narrows to a kind.
+    Search(SearchArgs),
+    /// Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id},
+    /// /assets/{id}/renditions/{name}, /health.
+    #[cfg(feature = "serve")]
+    ServeSearch(ServeArgs),
+    /// Shows what the archive holds and what is being done.
+    Status(StatusArgs),
+    /// Lists, shows and retries jobs.
+    Jobs {
+        /// What to do.
+        #[command(subcommand)]
+        command: JobsCommand,
+    },
+    /// Reads stored objects again and compares them with the catalog.
+    Verify(VerifyArgs),
+    /// Works with profiles.
+    Profile {
+        /// What to do.
+        #[command(subcommand)]
+        command: ProfileCommand,
+    },
+    /// Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output.
+    ///
+    /// This is the child process that `transcode` and `ingest` start; it can be used by hand. `damctl profile
+    /// order-schema` prints the order's JSON schema, and docs/render.md explains it.
+    Render,
+    /// Writes man pages, completions and JSON schemas.
+    #[command(hide = true)]
+    Generate {
+        /// Where to.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder; made when missing.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Shows each setting and where it came from.
+    Show,
+}
+
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// Drives, folders or files.
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The collection that new assets belong to.
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
+    /// Shows what would be done, and does nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Writes what became of each path to a file, a JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct TranscodeArgs {
+    /// The profile. Default: the setting `profile`, else the built-in newsroom matrix.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Only these assets.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub asset: Vec<AssetId>,
+    /// Shows what would be made, and makes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkArgs {
+    /// Number of jobs at a time. Default: one a core.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct IndexArgs {
+    /// Makes a new index from nothing, then takes it in place of the old one.
+    #[arg(long)]
+    pub rebuild: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// What to look for.
+    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
+    pub query: Vec<String>,
+    /// Only assets of this kind.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<MediaKind>,
+    /// Number of hits.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Prints a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Address and port. Default: the setting `listen`, 127.0.0.1:7878.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Prints a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// Lists jobs, those changed last first.
+    List {
+        /// Only of this stage.
+        #[arg(long, value_name = "STAGE")]
+        stage: Option<Stage>,
+        /// Only in this state: ready, leased, done or failed.
+        #[arg(long, value_name = "STATE")]
+        state: Option<JobState>,
+        /// Number of jobs.
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: i64,
+        /// Prints a JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a job and all its attempts.
+    Show {
+        /// The job's id, or its first digits.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Opens failed jobs again; their stage's command then does them.
+    Retry {
+        /// Jobs, by id or its first digits.
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<String>,
+        /// All failed jobs (of the stage, when one is given).
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+        /// Only of this stage.
+        #[arg(long, value_name = "STAGE", requires = "all")]
+        stage: Option<Stage>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Only these assets.
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    pub asset: Vec<AssetId>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Checks a profile and shows what it asks for.
+    Check {
+        /// The profile.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Prints the JSON schema of profiles.
+    Schema,
+    /// Prints the JSON schema of `damctl render`'s orders.
+    OrderSchema,
+    /// Prints the built-in profile.
+    Default,
+}

@@ -1,0 +1,16 @@
+//! `damctl config`: each setting and where it came from.
+
+use anyhow::Result;
+
+use super::{Verdict, print};
+use crate::{cli::ConfigCommand, settings::Settings};
+
+pub fn run(command: ConfigCommand, settings: &Settings) -> Result<Verdict> {
+    let ConfigCommand::Show = command;
+    print(format_args!("{:<11} {:<32} (found)", "archive", settings.root.display().to_string()));
+    for (key, setting) in settings.each() {
+        let value = if setting.value.is_empty() { "\"\"" } else { &setting.value };
+        print(format_args!("{key:<11} {value:<32} ({})", setting.origin));
+    }
+    Ok(Verdict::Done)
+}

@@ -1,0 +1,204 @@
+//! `damctl ingest`: drives into the archive, every path accounted for.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+use damctl::{
+    catalog::KnownSighting,
+    error::Doing,
+    ingest::{Found, Ingest, Survey, survey},
+    model::{Outcome, RawPath, Stage},
+    stop::Stop,
+    store::ocfl,
+    work::{self, Event, Reporter, Summary},
+};
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::{Archive, Verdict, print, verdict};
+use crate::cli::IngestArgs;
+
+/// Of each outcome but `stored`, so many paths are named; the report has all.
+const NAMED: usize = 50;
+
+pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
+    let catalog = archive.catalog()?;
+    let mut surveys = Vec::new();
+    for path in &args.paths {
+        surveys.push(survey(&catalog, path, stop)?);
+    }
+    if args.dry_run {
+        surveys.iter().for_each(show_plan);
+        return Ok(Verdict::Done);
+    }
+    // Opened before the work, so that a mistake in the name does not cost a day.
+    let report = args.report.as_deref().map(create).transpose()?;
+    let (store, spool, child) = (archive.store()?, archive.spool()?, archive.child()?);
+    ocfl::declare_root(&store)?;
+    let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
+    let mut total = Summary::default();
+    let mut earlier = Vec::new();
+    for survey in &surveys {
+        if stop.is_tripped() || total.paused.is_some() {
+            break;
+        }
+        catalog.see_drive(&survey.drive)?;
+        catalog.record_sightings(&survey.settled())?;
+        let wanted = survey.wanted(args.collection.as_deref());
+        let enqueued = catalog.enqueue(&wanted)?;
+        let scope = survey.drive.id.to_string();
+        catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
+        for id in enqueued.failed {
+            earlier.push(catalog.job(id)?);
+        }
+        let bytes = survey.new_sources().map(|s| s.bytes).sum();
+        reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
+        let summary = work::drain(&catalog, &stage, &archive.drain(scope)?, reporter, stop)?;
+        total.done += summary.done;
+        total.released += summary.released;
+        total.failed.extend(summary.failed);
+        total.paused = total.paused.or(summary.paused);
+    }
+    let mut unreadable = false;
+    let mut lines = Vec::new();
+    for survey in &surveys {
+        let known = catalog.known_sightings(survey.drive.id)?;
+        let accounts = account(survey, &known);
+        unreadable |= accounts.iter().any(|a| a.outcome == "unreadable");
+        show_account(survey, &accounts);
+        lines.extend(accounts);
+    }
+    if let (Some(file), Some(path)) = (report, &args.report) {
+        write_report(file, &lines).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(match verdict(Stage::Ingest, total, &earlier, reporter, stop) {
+        Verdict::Done if unreadable => Verdict::SomeFailed,
+        other => other,
+    })
+}
+
+fn create(path: &Path) -> damctl::error::Result<File> {
+    File::create(path).doing(|| format!("cannot write the report {}", path.display()))
+}
+
+/// What became of one path.
+#[derive(Serialize)]
+struct Account {
+    drive: String,
+    path: RawPath,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<String>,
+    /// Whether it was dealt with before this run.
+    unchanged: bool,
+}
+
+fn account(survey: &Survey, known: &HashMap<RawPath, KnownSighting>) -> Vec<Account> {
+    let drive = survey.drive.id.to_string();
+    let each = |found: &Found| {
+        let (path, unchanged) = (found.path().clone(), matches!(found, Found::Unchanged(..)));
+        let settled = match found {
+            // It counts only if what is known is of these very bytes, or why they could not be read.
+            Found::New(source) => {
+                known.get(&path).filter(|k| source.is_settled_by(k) || k.outcome == Outcome::Unreadable)
+            }
+            _ => known.get(&path),
+        };
+        match settled {
+            Some(k) => Account {
+                drive: drive.clone(),
+                path,
+                outcome: k.outcome.as_str(),
+                detail: k.detail.clone(),
+                bytes: k.bytes,
+                asset: k.asset.map(|a| a.to_string()),
+                unchanged,
+            },
+            None => Account {
+                drive: drive.clone(),
+                path,
+                outcome: "pending",
+                detail: Some("not dealt with yet: run the same command again".to_owned()),
+                bytes: 0,
+                asset: None,
+                unchanged,
+            },
+        }
+    };
+    survey.found.iter().map(each).collect()
+}
+
+fn show_account(survey: &Survey, accounts: &[Account]) {
+    let root = survey.drive.root.under(Path::new("/"));
+    if accounts.iter().all(|a| a.unchanged) {
+        print(format_args!("{}: nothing to do: all {} paths are as they were", root.display(), accounts.len()));
+    } else {
+        print(format_args!("{}: {} paths", root.display(), accounts.len()));
+    }
+    let mut by_outcome: BTreeMap<&str, Vec<&Account>> = BTreeMap::new();
+    for a in accounts {
+        by_outcome.entry(a.outcome).or_default().push(a);
+    }
+    let order = Outcome::ALL.map(Outcome::as_str);
+    for outcome in order.into_iter().chain(["pending"]) {
+        let Some(list) = by_outcome.get(outcome) else { continue };
+        let bytes: u64 = list.iter().map(|a| a.bytes).sum();
+        print(format_args!("{:>8} {outcome:<11} {}", list.len(), HumanBytes(bytes)));
+        // A run with nothing new names only what needs somebody's attention.
+        let quiet =
+            outcome == "stored" || (list.iter().all(|a| a.unchanged) && !matches!(outcome, "unreadable" | "pending"));
+        if quiet {
+            continue;
+        }
+        for a in list.iter().take(NAMED) {
+            let why = match (a.outcome, &a.asset, &a.detail) {
+                ("duplicate", Some(asset), _) => format!("the same bytes as asset {asset}"),
+                (_, _, detail) => detail.clone().unwrap_or_default(),
+            };
+            print(format_args!("{:>12}{}: {why}", "", a.path));
+        }
+        if list.len() > NAMED {
+            print(format_args!("{:>12}… and {} more (--report FILE names all)", "", list.len() - NAMED));
+        }
+    }
+}
+
+fn show_plan(survey: &Survey) {
+    for found in &survey.found {
+        match found {
+            Found::New(source) => print(format_args!("read        {} ({})", source.path, HumanBytes(source.bytes))),
+            Found::Settled(s) => print(format_args!(
+                "{:<11} {}: {}",
+                s.outcome.as_str(),
+                s.path,
+                s.detail.as_deref().unwrap_or_default()
+            )),
+            Found::Unchanged(..) => {}
+        }
+    }
+    let unchanged = survey.found.iter().filter(|f| matches!(f, Found::Unchanged(..))).count();
+    let bytes: u64 = survey.new_sources().map(|s| s.bytes).sum();
+    print(format_args!(
+        "would read {} files, {}; {unchanged} paths are as they were",
+        survey.new_sources().count(),
+        HumanBytes(bytes)
+    ));
+}
+
+fn write_report(file: File, lines: &[Account]) -> Result<()> {
+    let mut out = BufWriter::new(file);
+    for line in lines {
+        serde_json::to_writer(&mut out, line)?;
+        out.write_all(b"\n")?;
+    }
+    out.into_inner()?.sync_all()?;
+    Ok(())
+}

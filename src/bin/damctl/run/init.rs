@@ -1,0 +1,30 @@
+//! `damctl init`: an archive in a folder.
+
+use std::{fs, path::Path};
+
+use anyhow::Result;
+use damctl::{
+    error::Doing,
+    store::{FsStore, ocfl},
+};
+
+use super::{Archive, Verdict, print};
+use crate::settings::{self, Settings};
+
+pub fn run(dir: &Path) -> Result<Verdict> {
+    fs::create_dir_all(dir).doing(|| format!("cannot make {}", dir.display()))?;
+    let file = dir.join(settings::FILE);
+    let new = !file.exists();
+    if new {
+        fs::write(&file, settings::template()).doing(|| format!("cannot write {}", file.display()))?;
+    }
+    let archive = Archive::new(Settings::resolve(Some(dir), &[])?);
+    archive.catalog()?;
+    ocfl::declare_root(&FsStore::open(&archive.settings.path("store"))?)?;
+    let root = archive.settings.root.display();
+    match new {
+        true => print(format_args!("made an archive in {root}; next: damctl -C {root} ingest PATH")),
+        false => print(format_args!("{root} is an archive already; nothing changed")),
+    }
+    Ok(Verdict::Done)
+}

@@ -1,0 +1,153 @@
+//! One short file a subcommand. Each gets what it needs, already resolved.
+
+use std::io::Write;
+
+use anyhow::Result;
+use damctl::{
+    catalog::Catalog,
+    error::{Doing, Error},
+    media::child::ChildProcess,
+    model::{Stage, job::Failure},
+    spool::Spool,
+    stop::Stop,
+    store::FsStore,
+    work::{Drain, Reporter, Summary},
+};
+
+use crate::{
+    cli::{Cli, Command, WorkArgs},
+    report,
+    settings::Settings,
+};
+
+mod config;
+mod doctor;
+mod index;
+mod ingest;
+mod init;
+mod jobs;
+mod profile;
+mod render;
+mod search;
+#[cfg(feature = "serve")]
+mod serve;
+mod status;
+mod transcode;
+mod verify;
+
+/// How a command ended.
+pub enum Verdict {
+    /// Everything is done.
+    Done,
+    /// Some items failed, and were named.
+    SomeFailed,
+    /// Nothing more can be done until a person acts.
+    Paused(Error),
+    /// A signal ended it.
+    Stopped,
+}
+
+/// Runs the command.
+pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
+    let reporter = report::reporter(cli.log_format);
+    let archive = cli.archive.as_deref();
+    let open = |flags: &[(&'static str, Option<String>)]| -> Result<Archive> {
+        Ok(Archive::new(Settings::resolve(archive, flags)?))
+    };
+    let workers = |work: &WorkArgs| [("workers", work.workers.map(|n| n.to_string()))];
+    match cli.command {
+        Command::Init(args) => init::run(&args.dir),
+        Command::Config { command } => config::run(command, &open(&[])?.settings),
+        Command::Doctor => doctor::run(),
+        Command::Ingest(args) => ingest::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
+        Command::Transcode(args) => {
+            let profile = ("profile", args.profile.as_ref().map(|p| p.display().to_string()));
+            let [workers] = workers(&args.work);
+            transcode::run(&args, &open(&[workers, profile])?, &*reporter, stop)
+        }
+        Command::Index(args) => index::run(&args, &open(&[])?, &*reporter, stop),
+        Command::Search(args) => search::run(&args, &open(&[])?),
+        #[cfg(feature = "serve")]
+        Command::ServeSearch(args) => {
+            serve::run(&open(&[("listen", args.listen.map(|a| a.to_string()))])?, &*reporter, stop)
+        }
+        Command::Status(args) => status::run(&args, &open(&[])?),
+        Command::Jobs { command } => jobs::run(command, &open(&[])?),
+        Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
+        Command::Profile { command } => profile::run(command),
+        Command::Render => render::run(stop),
+        Command::Generate { dir } => crate::generate::generate(&dir).map(|()| Verdict::Done),
+    }
+}
+
+/// The archive that a command works on; its parts are opened when they are needed.
+pub struct Archive {
+    settings: Settings,
+}
+
+impl Archive {
+    fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    fn catalog(&self) -> Result<Catalog> {
+        Ok(Catalog::open_sqlite(&self.settings.path("catalog"))?)
+    }
+
+    fn store(&self) -> Result<FsStore> {
+        Ok(FsStore::open(&self.settings.path("store"))?)
+    }
+
+    fn spool(&self) -> Result<Spool> {
+        Ok(Spool::open(&self.settings.path("scratch"))?)
+    }
+
+    /// This program, as the child process for hostile bytes.
+    fn child(&self) -> Result<ChildProcess> {
+        let exe = std::env::current_exe().doing(|| "cannot find this program's own file")?;
+        Ok(ChildProcess { exe, registry: Some(self.settings.path("scratch").join("gstreamer-registry.bin")) })
+    }
+
+    fn drain(&self, scope: String) -> Result<Drain> {
+        let (workers, lease) = (self.settings.workers()?, self.settings.lease()?);
+        Ok(Drain { scope, workers, lease, ..Drain::default() })
+    }
+}
+
+/// Prints a result line. A reader that went away (`| head`) is no failure.
+fn print(line: impl std::fmt::Display) {
+    writeln!(std::io::stdout(), "{line}").ok();
+}
+
+/// Names what failed, now and earlier, and turns a drain's summary into the command's verdict.
+fn verdict(
+    stage: Stage,
+    summary: Summary,
+    earlier: &[damctl::model::Job],
+    reporter: &dyn Reporter,
+    stop: &Stop,
+) -> Verdict {
+    let failures = summary.failed.iter().map(|(job, failure)| (job, Some(failure)));
+    let earlier_failures = earlier.iter().map(|job| (job, job.error.as_ref()));
+    let mut any = false;
+    for (job, failure) in failures.chain(earlier_failures) {
+        any = true;
+        let unknown = Failure { kind: damctl::error::Kind::Internal, message: "unknown".to_owned(), hint: None };
+        let failure = failure.unwrap_or(&unknown);
+        print(format_args!("failed: {} [{}]: {}", job.subject, &job.id.to_string()[..8], failure.message));
+        if let Some(hint) = &failure.hint {
+            print(format_args!("        hint: {hint}"));
+        }
+    }
+    if any {
+        let text =
+            format!("'damctl jobs show ID' tells more; 'damctl jobs retry ID', then 'damctl {stage}' tries again");
+        reporter.report(&damctl::work::Event::Note { text: &text });
+    }
+    match summary.paused {
+        Some(e) => Verdict::Paused(e),
+        None if stop.is_tripped() => Verdict::Stopped,
+        None if any => Verdict::SomeFailed,
+        None => Verdict::Done,
+    }
+}

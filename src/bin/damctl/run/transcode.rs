@@ -1,0 +1,73 @@
+//! `damctl transcode`: what the profile wants and the archive lacks.
+
+use anyhow::Result;
+use damctl::{
+    catalog::Wanted,
+    media::Limits,
+    model::Stage,
+    profile::{self, Profile},
+    stop::Stop,
+    transcode::{Plan, Transcode, plan},
+    work::{self, Event, Reporter},
+};
+
+use super::{Archive, Verdict, print, verdict};
+use crate::cli::TranscodeArgs;
+
+pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
+    let profile = match archive.settings.profile() {
+        Some(file) => Profile::load(&file)?,
+        None => Profile::parse(profile::DEFAULT, "the built-in profile")?,
+    };
+    let catalog = archive.catalog()?;
+    let plan = plan(&catalog, &profile, &args.asset)?;
+    if args.dry_run {
+        show(&plan);
+        return Ok(Verdict::Done);
+    }
+    let wanted: Vec<Wanted> = plan.masters.iter().map(|m| m.wanted()).collect();
+    let enqueued = catalog.enqueue(&wanted)?;
+    if args.asset.is_empty() {
+        catalog.withdraw_others(Stage::Transcode, "", &enqueued.open)?;
+    }
+    let earlier = enqueued.failed.iter().map(|id| catalog.job(*id)).collect::<Result<Vec<_>, _>>()?;
+    reporter.report(&Event::Planned { stage: Stage::Transcode, jobs: enqueued.open.len(), bytes: None });
+    let quarantine = archive.settings.path("quarantine");
+    let (store, spool, child) = (archive.store()?, archive.spool()?, archive.child()?);
+    if !enqueued.open.is_empty() {
+        child.warm()?;
+    }
+    let limits = Limits { stall_seconds: archive.settings.stall()?, ..Limits::default() };
+    let stage =
+        Transcode { catalog: &catalog, store: &store, child: &child, spool: &spool, quarantine: &quarantine, limits };
+    let summary = work::drain(&catalog, &stage, &archive.drain(String::new())?, reporter, stop)?;
+    let (jobs, present) = (enqueued.open.len(), plan.present);
+    match (jobs, earlier.is_empty()) {
+        (0, true) => print(format_args!("nothing to do: all {present} renditions are present")),
+        (0, false) => print(format_args!(
+            "nothing new to do: {present} renditions are present, {} master(s) failed earlier",
+            earlier.len()
+        )),
+        _ => print(format_args!("{} of {jobs} master(s) rendered; {present} renditions were present", summary.done)),
+    }
+    for (id, title, problem) in &plan.unplayable {
+        print(format_args!("not rendered: {title} ({id}): {problem}"));
+    }
+    Ok(verdict(Stage::Transcode, summary, &earlier, reporter, stop))
+}
+
+fn show(plan: &Plan) {
+    let mut count = 0;
+    for m in &plan.masters {
+        count += m.missing.len();
+        print(format_args!("render {} {} ({}): {}", m.kind, m.title, m.asset, m.missing.join(", ")));
+    }
+    for (id, title, problem) in &plan.unplayable {
+        print(format_args!("cannot render {title} ({id}): {problem}"));
+    }
+    print(format_args!(
+        "would make {count} renditions of {} masters; {} are present",
+        plan.masters.len(),
+        plan.present
+    ));
+}

@@ -1,0 +1,33 @@
+//! `damctl verify`: stored objects against the catalog.
+
+use anyhow::Result;
+use damctl::{
+    stop::Stop,
+    tend::{self, Finding},
+    work::{Event, Reporter},
+};
+use indicatif::HumanBytes;
+
+use super::{Archive, Verdict, print};
+use crate::cli::VerifyArgs;
+
+pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
+    let (catalog, store) = (archive.catalog()?, archive.store()?);
+    let verified = tend::verify(&catalog, &store, &args.asset, archive.settings.workers()?, stop, &|key, finding| {
+        let outcome = match finding {
+            Finding::Missing => "missing",
+            Finding::Damaged { .. } => "damaged",
+        };
+        let detail = finding.to_string();
+        reporter.report(&Event::Item { what: key.as_str(), outcome, detail: Some(&detail) });
+        print(format_args!("{outcome}: {key}: {detail}"));
+    })?;
+    print(format_args!(
+        "{} objects, {}: {} sound, {} not",
+        verified.objects,
+        HumanBytes(verified.bytes),
+        verified.objects - verified.bad,
+        verified.bad
+    ));
+    Ok(if verified.bad == 0 { Verdict::Done } else { Verdict::SomeFailed })
+}

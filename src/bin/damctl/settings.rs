@@ -1,0 +1,223 @@
+//! Where things are and how many work on them, resolved once: defaults, then the user's file, the archive's
+//! damctl.yaml, `DAMCTL_*` variables and flags, the later before the earlier. Commands see only the result.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use damctl::error::{Doing, Error, Result};
+use serde::Deserialize;
+
+/// The archive's configuration file.
+pub const FILE: &str = "damctl.yaml";
+
+/// Every setting: its name, its default and what it is.
+pub const KEYS: [(&str, &str, &str); 10] = [
+    ("catalog", "catalog.sqlite", "the catalog's file"),
+    ("store", "store", "the folder that holds masters and renditions"),
+    ("index", "index", "the folder of the search index"),
+    ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
+    ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
+    ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
+    ("workers", "0", "jobs at a time; 0: one a core"),
+    ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),
+    ("stall", "60", "seconds without progress before a renderer counts as hung"),
+    ("listen", "127.0.0.1:7878", "address and port of serve-search"),
+];
+
+/// One resolved setting.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// As text.
+    pub value: String,
+    /// Where it came from.
+    pub origin: String,
+}
+
+/// All settings of an archive.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The archive's folder.
+    pub root: PathBuf,
+    resolved: BTreeMap<&'static str, Resolved>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    catalog: Option<String>,
+    store: Option<String>,
+    index: Option<String>,
+    scratch: Option<String>,
+    quarantine: Option<String>,
+    profile: Option<String>,
+    workers: Option<u32>,
+    lease: Option<u32>,
+    stall: Option<u32>,
+    listen: Option<String>,
+}
+
+impl File {
+    fn read(path: &Path) -> Result<Self> {
+        let yaml = std::fs::read_to_string(path).doing(|| format!("cannot read {}", path.display()))?;
+        if yaml.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(&yaml).map_err(|e| {
+            let place = e.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
+            let known = KEYS.map(|(key, _, _)| key).join(", ");
+            Error::invalid(format!("{}{place}: {}", path.display(), e.without_snippet()))
+                .hint(format!("settings are {known}"))
+        })
+    }
+
+    fn values(self) -> [(&'static str, Option<String>); 10] {
+        let number = |n: Option<u32>| n.map(|n| n.to_string());
+        [
+            ("catalog", self.catalog),
+            ("store", self.store),
+            ("index", self.index),
+            ("scratch", self.scratch),
+            ("quarantine", self.quarantine),
+            ("profile", self.profile),
+            ("workers", number(self.workers)),
+            ("lease", number(self.lease)),
+            ("stall", number(self.stall)),
+            ("listen", self.listen),
+        ]
+    }
+}
+
+impl Settings {
+    /// Finds the archive and resolves its settings. `flags` holds what was given on the command line.
+    pub fn resolve(archive: Option<&Path>, flags: &[(&'static str, Option<String>)]) -> Result<Self> {
+        let root = find(archive)?;
+        let mut resolved: BTreeMap<&'static str, Resolved> = KEYS
+            .iter()
+            .map(|(key, value, _)| (*key, Resolved { value: (*value).to_owned(), origin: "default".to_owned() }))
+            .collect();
+        let mut take = |values: &mut dyn Iterator<Item = (&'static str, Option<String>)>,
+                        origin: &dyn Fn(&str) -> String| {
+            for (key, value) in values {
+                if let Some(value) = value {
+                    resolved.insert(key, Resolved { value, origin: origin(key) });
+                }
+            }
+        };
+        for file in [user_file(), Some(root.join(FILE))].into_iter().flatten().filter(|f| f.is_file()) {
+            take(&mut File::read(&file)?.values().into_iter(), &|_| file.display().to_string());
+        }
+        let variable = |key: &str| format!("DAMCTL_{}", key.to_uppercase());
+        let mut from_environment = KEYS.iter().map(|(key, _, _)| (*key, std::env::var(variable(key)).ok()));
+        take(&mut from_environment, &variable);
+        take(&mut flags.iter().cloned(), &|key| format!("--{key}"));
+        let settings = Self { root, resolved };
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Settings with their origins, in order.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, &Resolved)> {
+        KEYS.iter().filter_map(|(key, _, _)| self.resolved.get(key).map(|r| (*key, r)))
+    }
+
+    fn get(&self, key: &str) -> &str {
+        self.resolved.get(key).map_or("", |r| r.value.as_str())
+    }
+
+    fn number(&self, key: &str) -> Result<u64> {
+        let origin = self.resolved.get(key).map_or("", |r| r.origin.as_str());
+        self.get(key)
+            .parse()
+            .map_err(|_| Error::invalid(format!("{key} is '{}' ({origin}): expected a whole number", self.get(key))))
+    }
+
+    fn check(&self) -> Result<()> {
+        self.workers()?;
+        self.lease()?;
+        self.stall()?;
+        self.listen()?;
+        Ok(())
+    }
+
+    /// A path setting; relative ones are the archive's.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.root.join(self.get(key))
+    }
+
+    /// The profile's file, when one is set.
+    pub fn profile(&self) -> Option<PathBuf> {
+        let value = self.get("profile");
+        let from_flag = self.resolved.get("profile").is_some_and(|r| r.origin.starts_with("--"));
+        // A flag's path is the working folder's, as on any command line.
+        (!value.is_empty()).then(|| if from_flag { PathBuf::from(value) } else { self.root.join(value) })
+    }
+
+    /// Jobs at a time.
+    pub fn workers(&self) -> Result<usize> {
+        match self.number("workers")? {
+            0 => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+            n @ 1..=1024 => Ok(n as usize),
+            n => Err(Error::invalid(format!("workers is {n}: expected 0 to 1024"))),
+        }
+    }
+
+    /// How long a claim holds.
+    pub fn lease(&self) -> Result<Duration> {
+        match self.number("lease")? {
+            n @ 3..=86_400 => Ok(Duration::from_secs(n)),
+            n => Err(Error::invalid(format!("lease is {n}: expected 3 to 86400 seconds"))),
+        }
+    }
+
+    /// Seconds without progress.
+    pub fn stall(&self) -> Result<u64> {
+        match self.number("stall")? {
+            n @ 1..=86_400 => Ok(n),
+            n => Err(Error::invalid(format!("stall is {n}: expected 1 to 86400 seconds"))),
+        }
+    }
+
+    /// Where to listen.
+    pub fn listen(&self) -> Result<SocketAddr> {
+        let text = self.get("listen");
+        text.parse().map_err(|e| {
+            Error::invalid(format!("listen is '{text}': expected an address and port such as 127.0.0.1:7878"))
+                .because(e)
+        })
+    }
+}
+
+fn find(archive: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = archive {
+        return match dir.join(FILE).is_file() {
+            true => std::fs::canonicalize(dir).doing(|| format!("cannot find {}", dir.display())),
+            false => Err(Error::not_found(format!("there is no archive in {}: it has no {FILE}", dir.display()))
+                .hint(format!("'damctl init {}' makes one", dir.display()))),
+        };
+    }
+    let here = std::env::current_dir().doing(|| "cannot tell the working folder")?;
+    let found = here.ancestors().find(|dir| dir.join(FILE).is_file());
+    found.map(Path::to_owned).ok_or_else(|| {
+        Error::not_found(format!("there is no archive here: no {FILE} in {} or above", here.display()))
+            .hint("'damctl init DIR' makes one; --archive DIR or DAMCTL_ARCHIVE names one elsewhere")
+    })
+}
+
+fn user_file() -> Option<PathBuf> {
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+    Some(config.join("damctl").join("config.yaml"))
+}
+
+/// The text of a new archive's configuration: every setting, commented out, with its default.
+pub fn template() -> String {
+    let mut text = "# An archive of damctl. Relative paths are this folder's. Shown: the defaults.\n".to_owned();
+    for (key, value, what) in KEYS {
+        text.push_str(&format!("\n# {what}\n#{key}: {}\n", if value.is_empty() { "\"\"" } else { value }));
+    }
+    text
+}

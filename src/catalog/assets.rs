@@ -1,0 +1,284 @@
+//! Drives, assets, masters and sightings.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{
+    Catalog,
+    db::{Row, Tx, Value, values},
+};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    model::{Asset, AssetId, Drive, DriveId, Master, MediaKind, Outcome, RawPath, Role, Sighting},
+};
+
+/// An asset with its active generation's masters, and where they were seen.
+#[derive(Clone, Debug, Serialize)]
+pub struct AssetRow {
+    /// The asset.
+    pub asset: Asset,
+    /// Its active generation's masters, the main one first.
+    pub masters: Vec<Master>,
+}
+
+/// What is remembered of a path: enough to see that nothing changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownSighting {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Modification time in nanoseconds.
+    pub mtime_ns: i64,
+    /// Inode number.
+    pub inode: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why.
+    pub detail: Option<String>,
+    /// The asset that holds its bytes.
+    pub asset: Option<AssetId>,
+}
+
+fn outcome(text: &str) -> Result<Outcome> {
+    Outcome::ALL
+        .into_iter()
+        .find(|o| o.as_str() == text)
+        .ok_or_else(|| Error::corrupt(format!("the catalog holds an unknown outcome '{text}'")))
+}
+
+fn drive(row: &Row) -> Result<Drive> {
+    Ok(Drive {
+        id: row.parse(0)?,
+        identity: row.text(1)?.to_owned(),
+        label: row.text(2)?.to_owned(),
+        root: row.parse(3)?,
+        fs_uuid: row.maybe_text(4)?.map(str::to_owned),
+        serial: row.maybe_text(5)?.map(str::to_owned),
+        bytes: row.maybe_int(6)?.map(|b| b as u64),
+    })
+}
+
+const SIGHTING: &str = "path, bytes, mtime_ns, inode, outcome, detail, asset";
+
+fn known_sighting(r: &Row) -> Result<(RawPath, KnownSighting)> {
+    let known = KnownSighting {
+        bytes: r.int(1)? as u64,
+        mtime_ns: r.int(2)?,
+        inode: r.int(3)? as u64,
+        outcome: outcome(r.text(4)?)?,
+        detail: r.maybe_text(5)?.map(str::to_owned),
+        asset: r.maybe_parse(6)?,
+    };
+    Ok((r.parse(0)?, known))
+}
+
+const MASTER: &str = "b.asset, b.generation, b.role, m.digest, m.bytes, m.key, m.facts";
+
+fn master(row: &Row, from: usize) -> Result<Master> {
+    let role = match row.text(from + 2)? {
+        "main" => Role::Main,
+        "member" => Role::Member,
+        _ => Role::Sidecar,
+    };
+    Ok(Master {
+        asset: row.parse(from)?,
+        generation: row.int(from + 1)? as u32,
+        role,
+        digest: row.parse(from + 3)?,
+        bytes: row.int(from + 4)? as u64,
+        key: row.parse(from + 5)?,
+        facts: row.json(from + 6)?,
+    })
+}
+
+/// Inserts an asset and its main master unless the bytes are here already; says whether it did.
+pub(super) fn insert_asset(tx: &mut dyn Tx, now: i64, asset: &Asset, master: &Master) -> Result<bool> {
+    let facts = to_json(&master.facts)?;
+    let sql = "INSERT INTO masters (digest, bytes, key, facts) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO NOTHING";
+    if tx.execute(sql, values![master.digest, master.bytes, &master.key, facts])? == 0 {
+        return Ok(false);
+    }
+    let generation = i64::from(master.generation);
+    let sql = "INSERT INTO members (asset, generation, digest, role) VALUES (?1, ?2, ?3, ?4)";
+    tx.execute(sql, values![master.asset, generation, master.digest, master.role.as_str()])?;
+    let sql =
+        "INSERT INTO assets (id, kind, title, collection, generation, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let collection = asset.collection.as_deref();
+    tx.execute(sql, values![asset.id, asset.kind.as_str(), asset.title.as_str(), collection, generation, now])?;
+    Ok(true)
+}
+
+/// Records what is now known of a path, in place of what was.
+pub(super) fn upsert_sighting(tx: &mut dyn Tx, now: i64, s: &Sighting) -> Result<()> {
+    let sql = "INSERT INTO sightings (drive, path, bytes, mtime_ns, inode, outcome, detail, digest, asset, seen_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+               ON CONFLICT (drive, path) DO UPDATE SET bytes = excluded.bytes, mtime_ns = excluded.mtime_ns,
+                   inode = excluded.inode, outcome = excluded.outcome, detail = excluded.detail,
+                   digest = excluded.digest, asset = excluded.asset, seen_at = excluded.seen_at";
+    tx.execute(
+        sql,
+        values![
+            s.drive,
+            &s.path,
+            s.bytes,
+            s.mtime_ns,
+            s.inode,
+            s.outcome.as_str(),
+            s.detail.as_deref(),
+            s.digest,
+            s.asset,
+            now
+        ],
+    )?;
+    Ok(())
+}
+
+/// The asset that holds these bytes.
+pub(super) fn holder(tx: &mut dyn Tx, digest: &Digest) -> Result<Option<AssetId>> {
+    let rows = tx.query("SELECT asset FROM members WHERE digest = ?1 ORDER BY asset LIMIT 1", values![digest])?;
+    rows.first().map(|r| r.parse(0)).transpose()
+}
+
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::internal("cannot write JSON").because(e))
+}
+
+impl Catalog {
+    /// Remembers a drive, or where it is now.
+    pub fn see_drive(&self, drive: &Drive) -> Result<()> {
+        let now = self.now()?;
+        self.db.with_tx(&mut |tx| {
+            let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                       ON CONFLICT (id) DO UPDATE SET root = excluded.root";
+            let (uuid, serial) = (drive.fs_uuid.as_deref(), drive.serial.as_deref());
+            let row = values![
+                drive.id,
+                drive.identity.as_str(),
+                drive.label.as_str(),
+                &drive.root,
+                uuid,
+                serial,
+                drive.bytes,
+                now
+            ];
+            tx.execute(sql, row)?;
+            Ok(())
+        })
+    }
+
+    /// All drives, by label.
+    pub fn drives(&self) -> Result<Vec<Drive>> {
+        let sql = "SELECT id, identity, label, root, fs_uuid, serial, bytes FROM drives ORDER BY label, id";
+        self.db.query(sql, &[])?.iter().map(drive).collect()
+    }
+
+    /// Everything known of a drive's paths.
+    pub fn known_sightings(&self, drive: DriveId) -> Result<HashMap<RawPath, KnownSighting>> {
+        let sql = format!("SELECT {SIGHTING} FROM sightings WHERE drive = ?1");
+        self.db.query(&sql, values![drive])?.iter().map(known_sighting).collect()
+    }
+
+    /// What is known of some of a drive's paths.
+    pub fn known_paths<'p>(
+        &self,
+        drive: DriveId,
+        paths: impl Iterator<Item = &'p RawPath>,
+    ) -> Result<HashMap<RawPath, KnownSighting>> {
+        let sql = format!("SELECT {SIGHTING} FROM sightings WHERE drive = ?1 AND path = ?2");
+        let mut known = HashMap::new();
+        for path in paths {
+            if let Some(row) = self.db.query(&sql, values![drive, path])?.first() {
+                known.extend([known_sighting(row)?]);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Records paths that need no job: junk, what is skipped, empty or cannot be read.
+    pub fn record_sightings(&self, sightings: &[Sighting]) -> Result<()> {
+        let now = self.now()?;
+        for chunk in sightings.chunks(1000) {
+            self.db.with_tx(&mut |tx| chunk.iter().try_for_each(|s| upsert_sighting(tx, now, s)))?;
+        }
+        Ok(())
+    }
+
+    /// Where an asset's bytes were seen: drive label and path, first seen first.
+    pub fn sightings_of(&self, asset: AssetId) -> Result<Vec<(String, RawPath)>> {
+        let sql = "SELECT d.label, s.path FROM sightings s JOIN drives d ON d.id = s.drive
+                   WHERE s.asset = ?1 ORDER BY s.seen_at, s.path";
+        self.db.query(sql, values![asset])?.iter().map(|r| Ok((r.text(0)?.to_owned(), r.parse(1)?))).collect()
+    }
+
+    /// The master that holds these bytes, if one does.
+    pub fn master_by_digest(&self, digest: &Digest) -> Result<Option<Master>> {
+        let sql = format!(
+            "SELECT {MASTER} FROM masters m JOIN members b ON b.digest = m.digest WHERE m.digest = ?1 ORDER BY b.asset LIMIT 1"
+        );
+        self.db.query(&sql, values![digest])?.first().map(|r| master(r, 0)).transpose()
+    }
+
+    /// An asset with its masters.
+    pub fn asset(&self, id: AssetId) -> Result<AssetRow> {
+        let missing = || Error::not_found(format!("there is no asset {id}"));
+        let mut found = self.assets_page(None, 1, Some(id))?;
+        found.pop().ok_or_else(missing)
+    }
+
+    /// Whether an asset with this id is in the catalog.
+    pub fn has_asset(&self, id: AssetId) -> Result<bool> {
+        Ok(!self.db.query("SELECT 1 FROM assets WHERE id = ?1", values![id])?.is_empty())
+    }
+
+    /// Up to `limit` assets by id, after one, or just `only`.
+    pub fn assets_page(&self, after: Option<AssetId>, limit: i64, only: Option<AssetId>) -> Result<Vec<AssetRow>> {
+        let sql = format!(
+            "SELECT a.id, a.kind, a.title, a.collection, a.created_at, {MASTER}
+             FROM (SELECT * FROM assets WHERE id > ?1 AND (?3 IS NULL OR id = ?3) ORDER BY id LIMIT ?2) a
+             JOIN members b ON b.asset = a.id AND b.generation = a.generation
+             JOIN masters m ON m.digest = b.digest
+             ORDER BY a.id, CASE b.role WHEN 'main' THEN 0 ELSE 1 END, m.digest"
+        );
+        let after = after.map_or(Value::from(""), Value::from);
+        let mut out: Vec<AssetRow> = Vec::new();
+        for r in self.db.query(&sql, &[after, limit.into(), only.into()])? {
+            let id: AssetId = r.parse(0)?;
+            if out.last().is_none_or(|last| last.asset.id != id) {
+                let kind: MediaKind = r.parse(1)?;
+                let collection = r.maybe_text(3)?.map(str::to_owned);
+                let asset = Asset { id, kind, title: r.text(2)?.to_owned(), collection, created_at: r.int(4)? };
+                out.push(AssetRow { asset, masters: Vec::new() });
+            }
+            if let Some(last) = out.last_mut() {
+                last.masters.push(master(&r, 5)?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Calls `each` with every asset, by id, a page at a time.
+    pub fn each_asset(&self, mut each: impl FnMut(AssetRow) -> Result<()>) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.assets_page(after, 500, None)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.asset.id);
+            page.into_iter().try_for_each(&mut each)?;
+        }
+    }
+
+    /// Numbers of assets by kind, and the bytes of their masters.
+    pub fn asset_counts(&self) -> Result<Vec<(MediaKind, i64, u64)>> {
+        let sql = "SELECT a.kind, COUNT(DISTINCT a.id), CAST(COALESCE(SUM(m.bytes), 0) AS BIGINT)
+                   FROM assets a JOIN members b ON b.asset = a.id JOIN masters m ON m.digest = b.digest GROUP BY a.kind ORDER BY a.kind";
+        self.db.query(sql, &[])?.iter().map(|r| Ok((r.parse(0)?, r.int(1)?, r.int(2)? as u64))).collect()
+    }
+
+    /// Numbers of sightings by outcome.
+    pub fn sighting_counts(&self) -> Result<Vec<(Outcome, i64)>> {
+        let sql = "SELECT outcome, COUNT(*) FROM sightings GROUP BY outcome ORDER BY outcome";
+        self.db.query(sql, &[])?.iter().map(|r| Ok((outcome(r.text(0)?)?, r.int(1)?))).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! What the archive knows: drives, assets, sightings, renditions, jobs and events. [`Catalog`] is a concrete struct
+//! whose statements are each written once; [`db::Db`] is the seam below them.
+//!
+//! Stages read it freely. They never write: facts reach it through [`Catalog::settle`], in the transaction that ends
+//! the job.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+
+mod assets;
+pub mod db;
+mod events;
+mod jobs;
+mod renditions;
+mod sqlite;
+
+pub use assets::{AssetRow, KnownSighting};
+pub use events::Event;
+pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};
+pub use sqlite::SqliteDb;
+
+/// A clock, passed in so that tests can set it.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since 1970-01-01 UTC.
+    fn now_ms(&self) -> i64;
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond()
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug, Default)]
+pub struct FakeClock(std::sync::atomic::AtomicI64);
+
+impl FakeClock {
+    /// One that shows this time.
+    pub fn at(ms: i64) -> Self {
+        Self(ms.into())
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, ms: i64) {
+        self.0.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+/// The catalog.
+#[derive(Clone)]
+pub struct Catalog {
+    db: Arc<dyn db::Db>,
+}
+
+impl Catalog {
+    /// The catalog in this database.
+    pub fn new(db: Arc<dyn db::Db>) -> Self {
+        Self { db }
+    }
+
+    /// The catalog in this SQLite file, made and upgraded as needed.
+    pub fn open_sqlite(path: &std::path::Path) -> Result<Self> {
+        Ok(Self::new(Arc::new(SqliteDb::open(path, Arc::new(SystemClock))?)))
+    }
+
+    /// The catalog's clock, in milliseconds.
+    pub fn now(&self) -> Result<i64> {
+        self.db.now()
+    }
+}

@@ -1,0 +1,91 @@
+//! Renditions, and what an index holds.
+
+use std::collections::HashSet;
+
+use super::{
+    Catalog,
+    assets::to_json,
+    db::{Row, Tx, values},
+};
+use crate::{
+    digest::Digest,
+    error::Result,
+    model::{AssetId, Rendition},
+};
+
+const COLUMNS: &str = "asset, master, entry, recipe, prefix, files, facts";
+
+fn rendition(row: &Row) -> Result<Rendition> {
+    Ok(Rendition {
+        asset: row.parse(0)?,
+        master: row.parse(1)?,
+        entry: row.text(2)?.to_owned(),
+        recipe: row.parse(3)?,
+        prefix: row.parse(4)?,
+        files: row.json(5)?,
+        facts: row.json(6)?,
+    })
+}
+
+/// Makes a rendition the active one of its entry. Done twice, it changes nothing.
+pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
+    let sql = "UPDATE renditions SET active = 0 WHERE asset = ?1 AND entry = ?2 AND active = 1";
+    tx.execute(sql, values![r.asset, r.entry.as_str()])?;
+    let sql = "INSERT INTO renditions (asset, master, entry, recipe, prefix, files, facts, active, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)
+               ON CONFLICT (master, entry, recipe) DO UPDATE SET prefix = excluded.prefix, files = excluded.files,
+                   facts = excluded.facts, active = 1";
+    let (files, facts) = (to_json(&r.files)?, to_json(&r.facts)?);
+    tx.execute(sql, values![r.asset, r.master, r.entry.as_str(), r.recipe, &r.prefix, files, facts, now])?;
+    Ok(())
+}
+
+pub(super) fn mark_indexed(tx: &mut dyn Tx, index: &str, asset: AssetId, digest: &Digest) -> Result<()> {
+    let sql = "INSERT INTO indexed (index_id, asset, digest) VALUES (?1, ?2, ?3)
+               ON CONFLICT (index_id, asset) DO UPDATE SET digest = excluded.digest";
+    tx.execute(sql, values![index, asset, digest])?;
+    Ok(())
+}
+
+impl Catalog {
+    /// Which entries of which masters are present, as (master, entry, recipe).
+    pub fn present_renditions(&self) -> Result<HashSet<(Digest, String, Digest)>> {
+        let rows = self.db.query("SELECT master, entry, recipe FROM renditions", &[])?;
+        rows.iter().map(|r| Ok((r.parse(0)?, r.text(1)?.to_owned(), r.parse(2)?))).collect()
+    }
+
+    /// Which entries of one master are present, as (entry, recipe).
+    pub fn present_entries(&self, master: &Digest) -> Result<HashSet<(String, Digest)>> {
+        let rows = self.db.query("SELECT entry, recipe FROM renditions WHERE master = ?1", values![master])?;
+        rows.iter().map(|r| Ok((r.text(0)?.to_owned(), r.parse(1)?))).collect()
+    }
+
+    /// An asset's active renditions by entry.
+    pub fn renditions_of(&self, asset: AssetId) -> Result<Vec<Rendition>> {
+        let sql = format!("SELECT {COLUMNS} FROM renditions WHERE asset = ?1 AND active = 1 ORDER BY entry");
+        self.db.query(&sql, values![asset])?.iter().map(rendition).collect()
+    }
+
+    /// Every rendition that is recorded, active or not, a page after a place (master, entry, recipe).
+    pub fn renditions_page(&self, after: &(String, String, String), limit: i64) -> Result<Vec<Rendition>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM renditions
+             WHERE master > ?1 OR (master = ?1 AND (entry > ?2 OR (entry = ?2 AND recipe > ?3)))
+             ORDER BY master, entry, recipe LIMIT ?4"
+        );
+        let place = values![after.0.as_str(), after.1.as_str(), after.2.as_str(), limit];
+        self.db.query(&sql, place)?.iter().map(rendition).collect()
+    }
+
+    /// Numbers of active renditions by entry.
+    pub fn rendition_counts(&self) -> Result<Vec<(String, i64)>> {
+        let sql = "SELECT entry, COUNT(*) FROM renditions WHERE active = 1 GROUP BY entry ORDER BY entry";
+        self.db.query(sql, &[])?.iter().map(|r| Ok((r.text(0)?.to_owned(), r.int(1)?))).collect()
+    }
+
+    /// What this index holds, as (asset, digest of its documents).
+    pub fn indexed(&self, index: &str) -> Result<std::collections::HashMap<AssetId, Digest>> {
+        let rows = self.db.query("SELECT asset, digest FROM indexed WHERE index_id = ?1", values![index])?;
+        rows.iter().map(|r| Ok((r.parse(0)?, r.parse(1)?))).collect()
+    }
+}

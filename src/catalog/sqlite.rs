@@ -1,0 +1,165 @@
+//! The catalog in one SQLite file, for one machine: WAL, one writer at a time, any number of readers and processes.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, types::ValueRef};
+
+use super::{
+    Clock,
+    db::{Db, Row, Tx, Value},
+};
+use crate::error::{Error, Kind, Result};
+
+refinery::embed_migrations!("src/catalog/migrations");
+
+/// How long a writer waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(60);
+
+/// A SQLite database file.
+pub struct SqliteDb {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteDb {
+    /// Opens the catalog at `path`, making and upgrading it as needed.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        let failed = |e: rusqlite::Error| describe(e, &format!("cannot open the catalog {}", path.display()));
+        let mut writer =
+            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+        // Two processes may start at once: the migration runs in an exclusive transaction of its own.
+        migrations::runner().run(&mut writer).map_err(|e| {
+            Error::unavailable(format!("cannot upgrade the catalog {}", path.display()))
+                .because(e)
+                .hint("another damctl may be upgrading it: try again; if it persists, the file may not be a catalog")
+        })?;
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default(), clock })
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A power cut may take back the last transactions, never tear one: what they said is then found to be missing and
+    // done again, and every object lies where it will be looked for.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn describe(e: rusqlite::Error, doing: &str) -> Error {
+    let code = e.sqlite_error_code();
+    let (kind, hint) = match code {
+        Some(ErrorCode::DiskFull) => {
+            (Kind::Paused, Some("the catalog's disk is full: free some space, then run the same command again"))
+        }
+        Some(ErrorCode::ReadOnly) => {
+            (Kind::Paused, Some("the catalog cannot be written: check its permissions and its file system"))
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (Kind::Unavailable, Some("another process holds the catalog: try again"))
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            (Kind::Invalid, Some("'damctl init DIR' makes an archive; check who may read and write its folder"))
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            (Kind::Corrupt, Some("restore the catalog from a backup"))
+        }
+        Some(ErrorCode::SystemIoFailure) => (Kind::Paused, Some("the catalog's disk reports errors")),
+        _ => (Kind::Internal, None),
+    };
+    let e = Error::new(kind, doing).because(e);
+    match hint {
+        Some(hint) => e.hint(hint),
+        None => e,
+    }
+}
+
+fn failed(e: rusqlite::Error) -> Error {
+    describe(e, "the catalog refused a statement")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic in the middle of a transaction rolled it back; the connection itself is sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run_query(connection: &Connection, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let columns = statement.column_count();
+    let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let cell = |i| match row.get_ref(i).map_err(failed)? {
+            ValueRef::Null => Ok(Value::Null),
+            ValueRef::Integer(v) => Ok(Value::Int(v)),
+            ValueRef::Text(v) => Ok(Value::Text(String::from_utf8_lossy(v).into_owned())),
+            other => Err(Error::internal(format!("column {i} is of type {}", other.data_type()))),
+        };
+        out.push(Row((0..columns).map(cell).collect::<Result<_>>()?));
+    }
+    Ok(out)
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        Ok(match self {
+            Value::Null => rusqlite::types::Null.into(),
+            Value::Int(v) => (*v).into(),
+            Value::Text(v) => v.as_str().into(),
+        })
+    }
+}
+
+struct SqliteTx<'a>(&'a Connection);
+
+impl Tx for SqliteTx<'_> {
+    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        statement.execute(rusqlite::params_from_iter(values)).map(|n| n as u64).map_err(failed)
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        run_query(self.0, sql, values)
+    }
+}
+
+impl Db for SqliteDb {
+    fn with_tx(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<()>) -> Result<()> {
+        let mut writer = lock(&self.writer);
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        work(&mut SqliteTx(&tx))?;
+        crate::crash::point("catalog.before-commit");
+        tx.commit().map_err(failed)?;
+        crate::crash::point("catalog.after-commit");
+        Ok(())
+    }
+
+    fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
+        let pooled = lock(&self.readers).pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?,
+        };
+        let rows = run_query(&connection, sql, values);
+        lock(&self.readers).push(connection);
+        rows
+    }
+
+    fn now(&self) -> Result<i64> {
+        Ok(self.clock.now_ms())
+    }
+
+    fn claim_suffix(&self) -> &'static str {
+        // The transaction began IMMEDIATE: nobody else claims meanwhile.
+        ""
+    }
+}

@@ -1,0 +1,114 @@
+//! The one read of a file's bytes: it feeds the digest and the store at the same time.
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Read, Write},
+    sync::{Arc, mpsc::sync_channel},
+};
+
+use crate::{
+    digest::{Digest, Hasher},
+    error::{Doing, Error, Result},
+    media::sniff,
+    stop::Stop,
+};
+
+/// Bytes read at a time. Blocks in flight of one file: at most [`IN_FLIGHT`] + 2.
+const BLOCK: usize = 1 << 20;
+const IN_FLIGHT: usize = 6;
+/// Up to this size a second thread costs more than it saves.
+const SMALL: u64 = 2 << 20;
+
+/// What one read of a file told.
+pub(super) struct Copied {
+    pub(super) digest: Digest,
+    pub(super) bytes: u64,
+    pub(super) head: Vec<u8>,
+}
+
+/// Why a copy ended early: the source's fault or the store's. They have different consequences.
+pub(super) enum Failed {
+    Reading(std::io::Error),
+    Writing(Error),
+}
+
+/// Copies `source` to `sink`, hashing what passes. `tick` hears of every block.
+pub(super) fn copy(
+    source: &mut File,
+    size: u64,
+    sink: &mut dyn Write,
+    buffer: &mut Vec<u8>,
+    stop: &Stop,
+    tick: &dyn Fn(u64),
+) -> Result<Copied, Failed> {
+    if size <= SMALL {
+        return small(source, size, sink, buffer, tick);
+    }
+    rustix::fs::fadvise(&*source, 0, None, rustix::fs::Advice::Sequential).ok();
+    let mut head = Vec::new();
+    let mut bytes = 0;
+    let digest = std::thread::scope(|scope| {
+        let (to_hash, blocks) = sync_channel::<Arc<Vec<u8>>>(IN_FLIGHT);
+        let hashing = scope.spawn(move || {
+            let mut hasher = Hasher::new();
+            blocks.iter().for_each(|block| hasher.update(&block));
+            hasher.finish()
+        });
+        // Blocks are used again once the hash is through with them.
+        let mut used: std::collections::VecDeque<Arc<Vec<u8>>> = std::collections::VecDeque::new();
+        loop {
+            stop.check().map_err(Failed::Writing)?;
+            let spare = used.front().is_some_and(|b| Arc::strong_count(b) == 1).then(|| used.pop_front()).flatten();
+            let mut block = spare.and_then(|b| Arc::try_unwrap(b).ok()).unwrap_or_default();
+            block.resize(BLOCK, 0);
+            let n = read_full(source, &mut block).map_err(Failed::Reading)?;
+            block.truncate(n);
+            if n == 0 {
+                break;
+            }
+            if head.is_empty() {
+                head = block[..n.min(sniff::HEAD)].to_vec();
+            }
+            let block = Arc::new(block);
+            // The hash ends only when this end of the channel is closed.
+            to_hash.send(block.clone()).ok();
+            sink.write_all(&block).doing(|| "cannot write to the store").map_err(Failed::Writing)?;
+            bytes += n as u64;
+            tick(n as u64);
+            used.push_back(block);
+        }
+        drop(to_hash);
+        hashing.join().map_err(|_| Failed::Writing(Error::internal("the hash panicked")))
+    })?;
+    Ok(Copied { digest, bytes, head })
+}
+
+fn small(
+    source: &mut File,
+    size: u64,
+    sink: &mut dyn Write,
+    buffer: &mut Vec<u8>,
+    tick: &dyn Fn(u64),
+) -> Result<Copied, Failed> {
+    // One byte more than expected, so that growth shows.
+    buffer.resize(size as usize + 1, 0);
+    let n = read_full(source, buffer).map_err(Failed::Reading)?;
+    let bytes = &buffer[..n];
+    sink.write_all(bytes).doing(|| "cannot write to the store").map_err(Failed::Writing)?;
+    tick(n as u64);
+    Ok(Copied { digest: Digest::of(bytes), bytes: n as u64, head: bytes[..n.min(sniff::HEAD)].to_vec() })
+}
+
+/// Reads until the block is full or the file ends.
+fn read_full(source: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match source.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,240 @@
+//! Starts `damctl render`, watches it and ends it. Whatever it does (crash, hang, eat memory, lie) becomes a typed
+//! failure of one item.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Order, Report};
+use crate::{
+    error::{Doing, Error, Result},
+    stop::Stop,
+};
+
+/// Longest line that the child may say, and the end of standard error that is kept for messages.
+const LINE: u64 = 1 << 20;
+const COMPLAINT: usize = 4 << 10;
+
+/// How long the child may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How to start the child process.
+#[derive(Clone, Debug)]
+pub struct ChildProcess {
+    /// The `damctl` binary.
+    pub exe: PathBuf,
+    /// Where GStreamer keeps what it knows of its plugins, so that no child has to find out again.
+    pub registry: Option<PathBuf>,
+}
+
+impl ChildProcess {
+    /// Has the order carried out, handing each of the child's reports to `each`. Returns when the child and all it
+    /// started are gone. Reports handed over before an error stand.
+    pub fn run(&self, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
+        stop.check()?;
+        let mut child = self.start(order)?;
+        let outcome = watch(&mut child, order, stop, each);
+        // The group is its own, so this reaches the tools that it started, and nobody else.
+        child.end_group(Signal::KILL);
+        child.process.wait().ok();
+        outcome
+    }
+
+    /// Brings the registry up to date. Called before any hostile byte is touched, outside of the sandbox.
+    pub fn warm(&self) -> Result<()> {
+        let Some(registry) = &self.registry else { return Ok(()) };
+        let mut command = Command::new(&self.exe);
+        let status = command
+            .arg("doctor")
+            .env("GST_REGISTRY", registry)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        // What is missing here is told by the file that needs it.
+        status.map(drop).doing(|| format!("cannot start {}", self.exe.display()))
+    }
+
+    fn start(&self, order: &Order) -> Result<Running> {
+        let mut command = Command::new(&self.exe);
+        command.arg("render").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).current_dir(&order.out_dir).env_clear();
+        for keep in [
+            "PATH",
+            "LANG",
+            "LC_ALL",
+            "GST_REGISTRY",
+            "GST_PLUGIN_PATH",
+            "GST_PLUGIN_SYSTEM_PATH",
+            "LD_LIBRARY_PATH",
+            "DAMCTL_CRASH_AT",
+        ] {
+            if let Some(value) = std::env::var_os(keep) {
+                command.env(keep, value);
+            }
+        }
+        if let Some(registry) = &self.registry {
+            command.env("GST_REGISTRY", registry);
+        }
+        command.env("GST_REGISTRY_UPDATE", "no").env("HOME", &order.out_dir).env("TMPDIR", &order.out_dir);
+        let mut process = command.spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
+        let order = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
+        // A child that dies before it has read is told by its exit status.
+        if let Some(mut stdin) = process.stdin.take() {
+            stdin.write_all(&order).ok();
+        }
+        Ok(Running { process })
+    }
+}
+
+struct Running {
+    process: Child,
+}
+
+impl Running {
+    fn end_group(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.process.id() as i32) {
+            kill_process_group(pid, signal).ok();
+        }
+    }
+}
+
+enum Heard {
+    Line(Vec<u8>),
+    Complaint(Vec<u8>),
+}
+
+fn listen(child: &mut Child) -> Receiver<Heard> {
+    let (sender, receiver) = channel();
+    if let Some(out) = child.stdout.take() {
+        let sender: Sender<Heard> = sender.clone();
+        std::thread::spawn(move || {
+            let mut out = BufReader::new(out);
+            loop {
+                let mut line = Vec::new();
+                match out.by_ref().take(LINE).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => {
+                        if sender.send(Heard::Line(line)).is_err() {
+                            break;
+                        }
+                    }
+                }
+            }
+        });
+    }
+    if let Some(mut err) = child.stderr.take() {
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            let mut block = [0; 1024];
+            while let Ok(n @ 1..) = err.read(&mut block) {
+                kept.extend_from_slice(&block[..n]);
+                let excess = kept.len().saturating_sub(COMPLAINT);
+                kept.drain(..excess);
+            }
+            sender.send(Heard::Complaint(kept)).ok();
+        });
+    }
+    receiver
+}
+
+fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
+    let heard = listen(&mut child.process);
+    let limits = &order.limits;
+    let (began, mut moved) = (Instant::now(), Instant::now());
+    let mut asked_to_end: Option<(Instant, Error)> = None;
+    let mut complaint = String::new();
+    let mut done = -1.0;
+    let mut garbled = false;
+    loop {
+        match heard.recv_timeout(Duration::from_millis(50)) {
+            Ok(Heard::Line(line)) => match serde_json::from_slice::<Report>(&line) {
+                Ok(Report::Progress { done: now }) => {
+                    if now != done {
+                        (done, moved) = (now, Instant::now());
+                        each(Report::Progress { done: now });
+                    }
+                }
+                Ok(report) => {
+                    moved = Instant::now();
+                    each(report);
+                }
+                Err(_) => garbled = true,
+            },
+            Ok(Heard::Complaint(text)) => complaint = String::from_utf8_lossy(&text).into_owned(),
+            Err(RecvTimeoutError::Timeout) => {}
+            // Both pipes are closed: it has ended, or is about to.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(2)),
+        }
+        if let Some(status) = child.process.try_wait().doing(|| "cannot wait for the renderer")? {
+            // What it said last is still to be heard; a grandchild may hold the pipes open, so not for ever.
+            let last = Instant::now();
+            while last.elapsed() < Duration::from_millis(500) {
+                match heard.recv_timeout(Duration::from_millis(50)) {
+                    Ok(Heard::Line(line)) => match serde_json::from_slice::<Report>(&line) {
+                        Ok(report) => each(report),
+                        Err(_) => garbled = true,
+                    },
+                    Ok(Heard::Complaint(text)) => complaint = String::from_utf8_lossy(&text).into_owned(),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => child.end_group(Signal::KILL),
+                }
+            }
+            if let Some((_, why)) = asked_to_end {
+                return Err(why);
+            }
+            return judge(status, order, &complaint, garbled);
+        }
+        let why = match () {
+            () if stop.is_tripped() => Some(Error::stopped()),
+            () if moved.elapsed() > Duration::from_secs(limits.stall_seconds) => Some(
+                Error::corrupt(format!("the renderer made no progress for {} s and was ended", limits.stall_seconds))
+                    .hint("the file may be damaged in a way that hangs its decoder; 'damctl jobs retry' tries again"),
+            ),
+            () if began.elapsed() > Duration::from_secs(limits.wall_seconds) => {
+                Some(Error::corrupt(format!("the renderer took longer than {} s and was ended", limits.wall_seconds)))
+            }
+            () => None,
+        };
+        match (&asked_to_end, why) {
+            (None, Some(why)) => {
+                child.end_group(Signal::TERM);
+                asked_to_end = Some((Instant::now(), why));
+            }
+            (Some((since, _)), _) if since.elapsed() > GRACE => child.end_group(Signal::KILL),
+            _ => {}
+        }
+    }
+}
+
+fn judge(status: ExitStatus, order: &Order, complaint: &str, garbled: bool) -> Result<()> {
+    let last_words = complaint.trim().lines().last().map(|l| format!(": {}", l.trim())).unwrap_or_default();
+    match (status.code(), status.signal()) {
+        (Some(0 | 1), _) if !garbled => Ok(()),
+        (Some(0 | 1), _) => Err(Error::internal("the renderer said what nobody understands")),
+        (_, Some(9)) => Err(Error::unavailable("the renderer was killed from outside, perhaps for lack of memory")),
+        (_, Some(24)) => {
+            Err(Error::corrupt(format!("the renderer used more than {} s of processor time", order.limits.cpu_seconds)))
+        }
+        (_, Some(signal)) => Err(Error::corrupt(format!(
+            "the renderer crashed (signal {signal}{}) within its limit of {} MB{last_words}",
+            match signal {
+                6 => ", abort",
+                7 => ", bus error",
+                8 => ", arithmetic",
+                11 => ", segmentation fault",
+                _ => "",
+            },
+            order.limits.memory_bytes >> 20
+        ))),
+        (Some(code), _) => Err(Error::internal(format!("the renderer ended with code {code}{last_words}"))),
+        _ => Err(Error::internal("the renderer ended for no reason")),
+    }
+}

@@ -1,0 +1,219 @@
+//! Running a pipeline to its end: progress, stop requests, stalls, and GStreamer's errors in plain words. An end of
+//! stream is not success; what came out is judged by the caller.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use crate::{
+    error::{Error, Result},
+    stop::Stop,
+};
+
+/// A pipeline that is shut down, its threads ended and its files closed, when this is dropped.
+pub(super) struct Live(gst::Pipeline, gst::Bus);
+
+impl Live {
+    pub(super) fn new() -> Self {
+        let pipeline = gst::Pipeline::new();
+        // Every pipeline has a bus from the start; an own one keeps that from being a promise to check.
+        let bus = gst::Bus::new();
+        pipeline.set_bus(Some(&bus));
+        Self(pipeline, bus)
+    }
+
+    pub(super) fn pipeline(&self) -> &gst::Pipeline {
+        &self.0
+    }
+
+    pub(super) fn bus(&self) -> &gst::Bus {
+        &self.1
+    }
+
+    /// Changes the state; the reason of a failure is on the bus.
+    pub(super) fn set_state(&self, state: gst::State, complaints: &mut Complaints) -> Result<()> {
+        if self.0.set_state(state).is_ok() {
+            return Ok(());
+        }
+        while let Some(message) = self.1.pop() {
+            complaints.listen(&message)?;
+        }
+        Err(Error::internal(format!("GStreamer's pipeline cannot be set to {state:?}")))
+    }
+
+    /// Shuts down now: after this all files are complete and closed.
+    pub(super) fn close(self) {}
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.1.set_flushing(true);
+        // Going to NULL cannot fail (GstElement's documentation).
+        self.0.set_state(gst::State::Null).ok();
+    }
+}
+
+/// Counts whatever moves in a pipeline. As long as it grows, the pipeline is alive.
+#[derive(Clone, Default)]
+pub(super) struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    pub(super) fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Beats for each buffer that passes this pad.
+    pub(super) fn watch(&self, pad: &gst::Pad) {
+        let pulse = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+            pulse.beat();
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What elements complain about, and which output each belongs to.
+#[derive(Default)]
+pub(super) struct Complaints {
+    /// The codec, in words, for which there is no decoder.
+    missing_codec: Option<String>,
+    /// Elements that serve one output alone, with its index.
+    owned: Vec<(usize, gst::Element)>,
+    /// The output whose element reported the error that [`listen`](Self::listen) gave.
+    culprit: Option<usize>,
+}
+
+impl Complaints {
+    /// Says that an error in any of `elements` is this output's.
+    pub(super) fn own(&mut self, output: usize, elements: &[gst::Element]) {
+        self.owned.extend(elements.iter().map(|e| (output, e.clone())));
+    }
+
+    /// The output whose own element failed.
+    pub(super) fn culprit(&self) -> Option<usize> {
+        self.culprit
+    }
+
+    /// Takes note of a message; gives an error when it is one.
+    pub(super) fn listen(&mut self, message: &gst::Message) -> Result<()> {
+        match message.view() {
+            gst::MessageView::Element(m) => {
+                if let Some(s) = m.structure().filter(|s| s.name() == "missing-plugin") {
+                    self.missing_codec = s.get::<String>("name").ok().or(self.missing_codec.take());
+                }
+                Ok(())
+            }
+            gst::MessageView::Error(m) => {
+                self.culprit = m.src().and_then(|source| {
+                    let of = |e: &gst::Element| source == e.upcast_ref::<gst::Object>() || source.has_as_ancestor(e);
+                    self.owned.iter().find(|(_, e)| of(e)).map(|(output, _)| *output)
+                });
+                Err(self.explain(&m.error(), m.src(), m.debug().as_deref()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The codec without decoder, as an error.
+    pub(super) fn no_decoder(&self) -> Option<Error> {
+        let codec = self.missing_codec.as_deref()?;
+        Some(
+            Error::unsupported(format!("there is no decoder for {codec} here"))
+                .hint("Debian's package gstreamer1.0-libav brings most decoders"),
+        )
+    }
+
+    fn explain(&self, error: &gst::glib::Error, source: Option<&gst::Object>, debug: Option<&str>) -> Error {
+        let place = source.map(|s| s.name().to_string()).unwrap_or_default();
+        let place = place.trim_end_matches(|c: char| c.is_ascii_digit());
+        let detail = debug.and_then(|d| d.lines().last()).map(|d| d.rsplit("): ").next().unwrap_or(d).trim());
+        let text = error.message().trim_end_matches('.');
+        let full = match detail {
+            Some(d) if !d.is_empty() && !d.starts_with("../") => format!("{place}: {text} ({d})"),
+            _ => format!("{place}: {text}"),
+        };
+        if matches!(error.kind::<gst::CoreError>(), Some(gst::CoreError::MissingPlugin)) {
+            return self.no_decoder().unwrap_or_else(|| Error::unsupported(format!("no decoder for it: {full}")));
+        }
+        if let Some(kind) = error.kind::<gst::ResourceError>() {
+            return match kind {
+                gst::ResourceError::NoSpaceLeft => Error::unavailable(format!("cannot write: {full}"))
+                    .hint("the disk is full: free some space, then run the same command again"),
+                gst::ResourceError::NotFound => Error::not_found(format!("cannot be opened: {full}")),
+                gst::ResourceError::Settings => Error::internal(full),
+                _ => Error::unavailable(format!("cannot be read or written: {full}")),
+            };
+        }
+        match error.kind::<gst::StreamError>() {
+            Some(gst::StreamError::CodecNotFound) => {
+                self.no_decoder().unwrap_or_else(|| Error::unsupported(format!("no decoder for it: {full}")))
+            }
+            Some(gst::StreamError::Encode | gst::StreamError::Mux) => Error::internal(format!("cannot encode: {full}")),
+            Some(gst::StreamError::TypeNotFound | gst::StreamError::WrongType) => {
+                Error::corrupt(format!("its content is not media, or is damaged: {full}"))
+            }
+            Some(gst::StreamError::Decrypt | gst::StreamError::DecryptNokey) => {
+                Error::unsupported(format!("it is encrypted: {full}"))
+            }
+            Some(gst::StreamError::Decode) => Error::corrupt(format!("it cannot be decoded: {full}")),
+            Some(_) => self.no_decoder().unwrap_or_else(|| Error::corrupt(format!("it cannot be read: {full}"))),
+            None => Error::internal(full),
+        }
+    }
+}
+
+/// What ends a run, and what is told meanwhile.
+pub(super) struct Watch<'a> {
+    pub(super) pulse: &'a Pulse,
+    /// Time without a beat after which the pipeline counts as hung.
+    pub(super) stall: Duration,
+    pub(super) stop: &'a Stop,
+    /// What share is done, 0 to 1.
+    pub(super) done: &'a dyn Fn() -> f64,
+    /// Whether all that is wanted is there before the end.
+    pub(super) enough: &'a dyn Fn() -> bool,
+}
+
+/// Plays until the end of the stream, or until it is enough.
+pub(super) fn to_the_end(
+    live: &Live,
+    watch: &Watch<'_>,
+    complaints: &mut Complaints,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    live.set_state(gst::State::Playing, complaints)?;
+    let (mut beats, mut last_beat, mut last_told) = (watch.pulse.count(), Instant::now(), Instant::now());
+    loop {
+        if let Some(message) = live.bus().timed_pop(gst::ClockTime::from_mseconds(100)) {
+            complaints.listen(&message)?;
+            if let gst::MessageView::Eos(_) = message.view() {
+                return Ok(());
+            }
+        }
+        watch.stop.check()?;
+        if (watch.enough)() {
+            return Ok(());
+        }
+        let now = watch.pulse.count();
+        if now != beats {
+            (beats, last_beat) = (now, Instant::now());
+        } else if last_beat.elapsed() > watch.stall {
+            return Err(Error::corrupt(format!("stalled: nothing moved for {} s", watch.stall.as_secs_f64())));
+        }
+        if last_told.elapsed() > Duration::from_millis(500) {
+            last_told = Instant::now();
+            progress((watch.done)().clamp(0.0, 1.0));
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The picture: from the decoder's frames to upright, progressive, square pixels of BT.709, and on to H.264 in MP4.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_video as gst_video;
+
+use super::{
+    color::{self, Look, Route},
+    graph::{self, cannot_build, caps, chain, make, pad, queue},
+    hdr::ToneMap,
+    run::Pulse,
+};
+use crate::{
+    error::Result,
+    model::{FieldOrder, VideoFacts},
+    profile::{Interval, VideoTrack},
+};
+
+/// What all outputs share: a tee of progressive, opaque frames with the right colors said of them.
+pub(super) fn head(
+    pipeline: &gst::Pipeline,
+    from: &gst::Pad,
+    look: &Look,
+    facts: Option<&VideoFacts>,
+    pulse: &Pulse,
+) -> Result<gst::Element> {
+    let first = queue(4)?;
+    let mut elements = vec![first.clone()];
+    if let Some(colorimetry) = &look.colorimetry {
+        elements.push(make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])?);
+    }
+    if let Some(order) = facts.map(|f| f.field_order).filter(|o| *o != FieldOrder::Progressive) {
+        elements.extend(deinterlacer(order, look.format)?);
+    }
+    if look.alpha {
+        let rgba = caps("video/x-raw,format=RGBA")?;
+        color::before_black(&pad(&rgba, "src")?);
+        elements.extend([make("videoconvertscale", &[])?, rgba]);
+    }
+    let tee = graph::tee()?;
+    elements.push(tee.clone());
+    let entry = pad(&first, "sink")?;
+    put_in_order(&entry);
+    pulse.watch(&entry);
+    chain(pipeline, &elements)?;
+    from.link(&entry).map_err(|e| cannot_build(&e))?;
+    Ok(tee)
+}
+
+/// One frame for each frame: of every pair of fields the earlier one, its missing lines found by `yadif` from the
+/// fields around it. The order is forced to what was probed, because many files do not say it frame by frame.
+fn deinterlacer(order: FieldOrder, format: gst_video::VideoFormat) -> Result<Vec<gst::Element>> {
+    use gst_video::VideoFormat as F;
+    let mut elements = Vec::new();
+    if !matches!(format, F::I420 | F::Yv12 | F::Y42b | F::Y444 | F::Nv12 | F::Nv21 | F::Uyvy | F::Yuy2) {
+        // 4:2:2 is converted line by line, so the fields stay apart.
+        elements.extend([make("videoconvertscale", &[])?, caps("video/x-raw,format=Y42B")?]);
+    }
+    let (tff, fields) = if order == FieldOrder::Top { ("tff", "top") } else { ("bff", "bottom") };
+    elements
+        .push(make("deinterlace", &[("mode", "interlaced"), ("method", "yadif"), ("tff", tff), ("fields", fields)])?);
+    Ok(elements)
+}
+
+/// Sees to it that every frame has a time, later than the one before: after damage, decoders give frames without or
+/// with doubtful ones, which the muxer would refuse together with all that follows.
+fn put_in_order(pad: &gst::Pad) {
+    let last: Mutex<Option<(gst::ClockTime, gst::ClockTime)>> = Mutex::new(None);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let (Some(buffer), Ok(mut last)) = (info.buffer_mut(), last.lock()) else { return gst::PadProbeReturn::Ok };
+        let length = buffer.duration().filter(|d| !d.is_zero()).unwrap_or(gst::ClockTime::from_mseconds(40));
+        let pts = match (buffer.pts(), *last) {
+            (Some(pts), Some((before, _))) if pts <= before => return gst::PadProbeReturn::Drop,
+            (Some(pts), _) => pts,
+            (None, Some((_, end))) => end,
+            (None, None) => segment_start(pad),
+        };
+        if buffer.pts() != Some(pts) {
+            buffer.make_mut().set_pts(pts);
+        }
+        *last = Some((pts, pts + length));
+        gst::PadProbeReturn::Ok
+    });
+}
+
+fn segment_start(pad: &gst::Pad) -> gst::ClockTime {
+    let segment = pad.sticky_event::<gst::event::Segment>(0);
+    segment
+        .and_then(|s| s.segment().downcast_ref::<gst::ClockTime>().and_then(|s| s.start()))
+        .unwrap_or(gst::ClockTime::ZERO)
+}
+
+/// What went into an output: buffers, and the time at which the last one ends.
+#[derive(Clone, Default)]
+pub(super) struct Tally(Arc<(AtomicU64, AtomicU64)>);
+
+impl Tally {
+    /// Counts what passes this pad. `usual` is a buffer's duration where it does not say one.
+    pub(super) fn watch(&self, pad: &gst::Pad, usual: gst::ClockTime) {
+        let tally = self.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if let Some(buffer) = info.buffer() {
+                tally.0.0.fetch_add(1, Ordering::Relaxed);
+                if let Some(time) = running_time(pad, buffer) {
+                    let end = time + buffer.duration().unwrap_or(usual);
+                    tally.0.1.fetch_max(end.nseconds(), Ordering::Relaxed);
+                }
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    pub(super) fn buffers(&self) -> u64 {
+        self.0.0.load(Ordering::Relaxed)
+    }
+
+    /// In milliseconds from the start of the recording.
+    pub(super) fn end_ms(&self) -> u64 {
+        (self.0.1.load(Ordering::Relaxed) + 500_000) / 1_000_000
+    }
+}
+
+/// The time of a buffer counted from the start of the recording.
+pub(super) fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
+}
+
+/// A branch that encodes H.264 into an MP4; gives its elements, the last but one being the muxer.
+pub(super) struct Mp4Branch<'a> {
+    /// Size in square pixels, upright.
+    pub(super) size: (u32, u32),
+    /// Clockwise degrees that the frames are still to be turned by.
+    pub(super) rotation: u16,
+    pub(super) track: &'a VideoTrack,
+    /// Frames a second, numerator and denominator; 0:1 when they come as they like.
+    pub(super) rate: (u32, u32),
+    pub(super) route: Route,
+    pub(super) path: &'a Path,
+}
+
+/// What became of a branch.
+pub(super) struct Mp4Built {
+    pub(super) elements: Vec<gst::Element>,
+    pub(super) mux: gst::Element,
+    pub(super) tally: Tally,
+}
+
+impl Mp4Branch<'_> {
+    /// Where the muxer keeps the media until the index can be written before it.
+    pub(super) fn scratch(path: &Path) -> std::path::PathBuf {
+        path.with_extension("mp4-media")
+    }
+
+    pub(super) fn build(&self, pipeline: &gst::Pipeline, tee: &gst::Element, pulse: &Pulse) -> Result<Mp4Built> {
+        let (width, height) = if self.rotation % 180 == 90 { (self.size.1, self.size.0) } else { self.size };
+        let colorimetry = color::bt709();
+        let yuv = format!("video/x-raw,format=I420,colorimetry=(string){colorimetry}");
+        let sized = |format: &str| caps(&format!("{format},width={width},height={height},pixel-aspect-ratio=1/1"));
+        // Without borders: a size rounded to even numbers is no reason for a black line.
+        let scale = make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?;
+        let mut elements = vec![queue(4)?, scale];
+        match self.route {
+            Route::Plain => elements.push(sized(&yuv)?),
+            Route::Rgb => {
+                elements.extend([sized("video/x-raw,format=BGRx")?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+            }
+            Route::Tone { transfer, full_range } => {
+                let deep = sized("video/x-raw,format=I420_10LE")?;
+                tone_map(&pad(&deep, "src")?, ToneMap::new(transfer, full_range));
+                let said = format!("video/x-raw,colorimetry=(string){colorimetry}");
+                let relabel = make("capssetter", &[("caps", &said)])?;
+                elements.extend([deep, relabel, queue(2)?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+            }
+        }
+        if let Some(direction) = direction(self.rotation) {
+            elements.push(make("videoflip", &[("video-direction", direction)])?);
+        }
+        let encoder = self.encoder()?;
+        let tally = Tally::default();
+        tally.watch(&pad(&encoder, "sink")?, one_frame(self.rate));
+        let mux = make("mp4mux", &[("faststart", "true")])?;
+        // As values, not text: a path may hold any character.
+        mux.set_property("faststart-file", Self::scratch(self.path));
+        let sink = file_sink(self.path, pulse)?;
+        elements.extend([
+            encoder,
+            caps("video/x-h264,profile=high")?,
+            make("h264parse", &[])?,
+            queue(0)?,
+            mux.clone(),
+            sink,
+        ]);
+        let mut all = vec![tee.clone()];
+        all.extend(elements.iter().cloned());
+        chain(pipeline, &all)?;
+        Ok(Mp4Built { elements, mux, tally })
+    }
+
+    /// x264 in its constant bit rate mode with a buffer of 600 ms, as GStreamer sets it up.
+    fn encoder(&self) -> Result<gst::Element> {
+        let kilobits = (self.track.bitrate.0 / 1000).max(1).to_string();
+        let keyframes = frames_in(self.track.keyframe_interval, self.rate).to_string();
+        make(
+            "x264enc",
+            &[("speed-preset", self.track.preset.as_str()), ("bitrate", &kilobits), ("key-int-max", &keyframes)],
+        )
+    }
+}
+
+/// A file that grows while the pipeline runs.
+pub(super) fn file_sink(path: &Path, pulse: &Pulse) -> Result<gst::Element> {
+    let sink = make("filesink", &[("sync", "false"), ("async", "false")])?;
+    sink.set_property("location", path);
+    pulse.watch(&pad(&sink, "sink")?);
+    Ok(sink)
+}
+
+fn one_frame((n, d): (u32, u32)) -> gst::ClockTime {
+    let (n, d) = if n == 0 || d == 0 { (25, 1) } else { (n, d) };
+    gst::ClockTime::from_nseconds(u64::from(d) * 1_000_000_000 / u64::from(n))
+}
+
+fn frames_in(interval: Interval, (n, d): (u32, u32)) -> u32 {
+    // An unknown rate is taken for 10 a second, an animation's: the interval is an upper bound.
+    let rate = if n == 0 || d == 0 { 10.0 } else { f64::from(n) / f64::from(d) };
+    (rate * f64::from(interval.0) / 1000.0).round().clamp(1.0, 10_000.0) as u32
+}
+
+/// GStreamer's word for turning clockwise by so many degrees.
+fn direction(rotation: u16) -> Option<&'static str> {
+    match rotation {
+        90 => Some("90r"),
+        180 => Some("180"),
+        270 => Some("90l"),
+        _ => None,
+    }
+}
+
+fn tone_map(pad: &gst::Pad, map: ToneMap) {
+    let known: Mutex<Option<gst_video::VideoInfo>> = Mutex::new(None);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let Ok(mut known) = known.lock() else { return gst::PadProbeReturn::Drop };
+        if known.is_none() {
+            *known = pad.current_caps().and_then(|c| gst_video::VideoInfo::from_caps(&c).ok());
+        }
+        let (Some(video), Some(buffer)) = (known.as_ref(), info.buffer_mut()) else { return gst::PadProbeReturn::Drop };
+        let frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.make_mut(), video);
+        // A frame that cannot be mapped is left out, and missed by the count of frames.
+        match frame.ok().map(|mut f| map.apply(&mut f)) {
+            Some(Ok(())) => gst::PadProbeReturn::Ok,
+            _ => gst::PadProbeReturn::Drop,
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyframes_come_at_the_interval_whatever_the_rate() {
+        assert_eq!(frames_in(Interval(2000), (30_000, 1001)), 60);
+        assert_eq!(frames_in(Interval(2000), (25, 1)), 50);
+        assert_eq!(frames_in(Interval(10), (25, 1)), 1);
+    }
+}

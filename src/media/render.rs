@@ -1,0 +1,108 @@
+//! What the child process does with its order: measure, render, judge, report.
+
+use std::{fs::File, io::Read, path::Path, time::Duration};
+
+use super::{Order, Rendered, Renderer, Report, Work, image, probe, sniff};
+use crate::{
+    error::{Doing, Error, Result},
+    model::{MediaFacts, MediaKind, job::Failure},
+    profile::Entry,
+    stop::Stop,
+};
+
+/// How long a tool may take to measure or check one file.
+const TOOL: Duration = Duration::from_secs(600);
+
+/// Carries out an order in this process, which is best one that may die: `damctl render`. Each output's end is
+/// reported; an error is everybody's.
+pub fn carry_out(order: &Order, stop: &Stop, report: &mut dyn FnMut(Report)) -> Result<()> {
+    let facts = match &order.facts {
+        Some(facts) => facts.clone(),
+        None => measure(&order.input, stop)?,
+    };
+    if order.outputs.is_empty() {
+        report(Report::Probed { facts });
+        return Ok(());
+    }
+    let mut left: Vec<&Entry> = order.outputs.iter().collect();
+    for renderer in renderers() {
+        let (mine, others): (Vec<&Entry>, Vec<&Entry>) = left.into_iter().partition(|e| renderer.accepts(&facts, e));
+        left = others;
+        if !mine.is_empty() {
+            render(order, &facts, &*renderer, mine, stop, report)?;
+        }
+    }
+    for entry in left {
+        let e = Error::unsupported(format!("nothing here makes '{}' of an {} file", entry.name, facts.mime))
+            .hint("'damctl doctor' tells what is missing");
+        report(Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) });
+    }
+    Ok(())
+}
+
+fn renderers() -> Vec<Box<dyn Renderer>> {
+    vec![
+        Box::new(image::ImageRenderer),
+        #[cfg(feature = "gst")]
+        Box::new(super::gst::GstRenderer),
+    ]
+}
+
+fn render(
+    order: &Order,
+    facts: &MediaFacts,
+    renderer: &dyn Renderer,
+    outputs: Vec<&Entry>,
+    stop: &Stop,
+    report: &mut dyn FnMut(Report),
+) -> Result<()> {
+    let mut silent: Vec<&Entry> = outputs.clone();
+    let work = Work { input: &order.input, facts, outputs, out_dir: &order.out_dir, limits: &order.limits, stop };
+    // Outputs are judged when all are written: the decoder is not kept waiting, and progress goes on meanwhile.
+    let mut written: Vec<(&Entry, Result<Rendered>)> = Vec::new();
+    let outcome = renderer.render(
+        &work,
+        &mut |name, result| {
+            if let Some(at) = silent.iter().position(|e| e.name == name) {
+                written.push((silent.swap_remove(at), result));
+            }
+        },
+        &mut |done| report(Report::Progress { done: done * 0.95 }),
+    );
+    let count = written.len().max(1);
+    for (i, (entry, result)) in written.into_iter().enumerate() {
+        stop.check()?;
+        report(match result.and_then(|r| judge(order, entry, facts, r, stop)) {
+            Ok(accepted) => accepted,
+            Err(e) => Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) },
+        });
+        report(Report::Progress { done: 0.95 + 0.05 * (i + 1) as f64 / count as f64 });
+    }
+    let failure = match outcome {
+        Ok(()) if silent.is_empty() => return Ok(()),
+        Ok(()) => Error::internal("the renderer forgot this output"),
+        Err(e) => e,
+    };
+    for entry in silent {
+        report(Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&failure) });
+    }
+    Ok(())
+}
+
+fn judge(order: &Order, entry: &Entry, master: &MediaFacts, rendered: Rendered, stop: &Stop) -> Result<Report> {
+    let facts = super::gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop)?;
+    Ok(Report::Accepted { rendered, facts })
+}
+
+/// What the input is, when the order does not say.
+fn measure(input: &Path, stop: &Stop) -> Result<MediaFacts> {
+    let mut head = Vec::new();
+    let file = File::open(input).doing(|| format!("cannot open {}", input.display()))?;
+    file.take(sniff::HEAD as u64).read_to_end(&mut head).doing(|| format!("cannot read {}", input.display()))?;
+    let (kind, mime) = sniff::sniff(&head);
+    match kind {
+        MediaKind::Image | MediaKind::Animation => image::facts(input, mime),
+        MediaKind::Video | MediaKind::Audio => probe::probe(input, mime, TOOL, stop),
+        MediaKind::Sidecar | MediaKind::Other => Ok(MediaFacts::bare(kind, mime)),
+    }
+}

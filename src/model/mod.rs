@@ -1,0 +1,17 @@
+//! The nouns of the archive, as plain data: what is parsed at the border and trusted inside. Nothing here does I/O.
+
+pub mod asset;
+pub mod id;
+pub mod job;
+pub mod key;
+pub mod media;
+pub mod path;
+pub mod rendition;
+
+pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
+pub use id::{AssetId, DriveId, JobId};
+pub use job::{AttemptRecord, Job, JobState, Stage};
+pub use key::{Area, Key};
+pub use media::{AudioFacts, FieldOrder, ImageFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts};
+pub use path::RawPath;
+pub use rendition::{Rendition, RenditionFile};

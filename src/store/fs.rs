@@ -1,0 +1,269 @@
+//! A store in a directory. A deposit is a folder under `.staging` that is made durable and then moved into place in one
+//! rename, so that no reader and no crash ever sees half of one.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
+
+use super::{Committed, Deposit, Held, Staged, Store};
+use crate::{
+    error::{Doing, Error, Result},
+    model::Key,
+    spool::Spool,
+};
+
+/// From this many files on, one `syncfs` costs less than an `fsync` for each.
+const MANY_FILES: usize = 16;
+
+/// A directory as a store.
+#[derive(Clone)]
+pub struct FsStore {
+    root: PathBuf,
+    staging: Arc<Spool>,
+}
+
+impl FsStore {
+    /// Opens the store in `root`, making the directory when it is missing.
+    pub fn open(root: &Path) -> Result<Self> {
+        fs::create_dir_all(root).doing(|| format!("cannot make the store's directory {}", root.display()))?;
+        let staging = Arc::new(Spool::open(&root.join(".staging"))?);
+        Ok(Self { root: root.to_owned(), staging })
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    /// The one durable write: everything in the staged folders reaches the disk, then each is moved into place, then
+    /// the moves reach the disk. Nobody else opens files for writing in the store.
+    fn settle(&self, deposits: &[(Key, tempfile::TempDir)], files: usize) -> Result<Vec<Committed>> {
+        let disk = || format!("cannot write the store in {} through to the disk", self.root.display());
+        let many = files >= MANY_FILES;
+        let root = File::open(&self.root).doing(disk)?;
+        if many {
+            syncfs(&root).doing(disk)?;
+        } else {
+            deposits.iter().try_for_each(|(_, folder)| sync_tree(folder.path())).doing(disk)?;
+        }
+        let mut touched = BTreeSet::new();
+        let mut outcomes = Vec::with_capacity(deposits.len());
+        for (prefix, folder) in deposits {
+            let target = self.path(prefix);
+            let parent = target.parent().unwrap_or(&self.root);
+            make_dirs(&self.root, parent, &mut touched).doing(|| format!("cannot make {}", parent.display()))?;
+            crate::crash::point("store.before-rename");
+            outcomes.push(move_into_place(folder.path(), &target)?);
+            crate::crash::point("store.after-rename");
+            touched.insert(parent.to_owned());
+        }
+        if many {
+            syncfs(&root).doing(disk)?;
+        } else {
+            touched.iter().try_for_each(|dir| File::open(dir)?.sync_all()).doing(disk)?;
+        }
+        Ok(outcomes)
+    }
+}
+
+/// Makes missing directories, noting each whose entries change.
+fn make_dirs(root: &Path, dir: &Path, touched: &mut BTreeSet<PathBuf>) -> std::io::Result<()> {
+    match fs::create_dir(dir) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && dir != root => {
+            let Some(parent) = dir.parent() else { return Err(e) };
+            make_dirs(root, parent, touched)?;
+            match fs::create_dir(dir) {
+                Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => return Err(e),
+                _ => {}
+            }
+        }
+        Err(e) => return Err(e),
+    }
+    if let Some(parent) = dir.parent() {
+        touched.insert(parent.to_owned());
+    }
+    Ok(())
+}
+
+fn move_into_place(from: &Path, to: &Path) -> Result<Committed> {
+    use rustix::io::Errno;
+    let outcome = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems do not know the flag. A plain rename cannot replace a folder that holds anything, and
+        // nothing but this function makes folders here.
+        #[allow(clippy::disallowed_methods, reason = "this is the one place that moves deposits into place")]
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => fs::rename(from, to),
+        other => other.map_err(Into::into),
+    };
+    match outcome {
+        Ok(()) => Ok(Committed::New),
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::DirectoryNotEmpty) => {
+            Ok(Committed::Present)
+        }
+        Err(e) => Err(crate::error::io(format!("cannot move a deposit to {}", to.display()), e)),
+    }
+}
+
+fn sync_tree(dir: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
+}
+
+impl Store for FsStore {
+    fn stage(&self, prefix: &Key) -> Result<Box<dyn Deposit>> {
+        let folder = self.staging.dir("deposit")?;
+        Ok(Box::new(Folder { prefix: prefix.clone(), folder, files: 0 }))
+    }
+
+    fn commit(&self, deposits: Vec<Staged>) -> Result<Vec<Committed>> {
+        let mut folders = Vec::with_capacity(deposits.len());
+        let mut count = 0;
+        for Staged { prefix, held } in deposits {
+            let Held::Folder { folder, files } = held else {
+                return Err(Error::internal("a deposit of another store was committed to a directory store"));
+            };
+            count += files;
+            folders.push((prefix, folder));
+        }
+        self.settle(&folders, count)
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed> {
+        let target = self.path(key);
+        if target.exists() {
+            return Ok(Committed::Present);
+        }
+        let folder = self.staging.dir("put")?;
+        let staged = folder.path().join("object");
+        let written = || format!("cannot write {}", target.display());
+        let mut file = File::create_new(&staged).doing(written)?;
+        file.write_all(bytes).doing(written)?;
+        file.sync_all().doing(written)?;
+        let parent = target.parent().unwrap_or(&self.root);
+        let mut touched = BTreeSet::from([parent.to_owned()]);
+        make_dirs(&self.root, parent, &mut touched).doing(written)?;
+        let outcome = match fs::hard_link(&staged, &target) {
+            Ok(()) => Committed::New,
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Committed::Present),
+            // A file system without hard links: the name is free, as was seen above.
+            Err(_) => move_into_place(&staged, &target)?,
+        };
+        touched.iter().try_for_each(|dir| File::open(dir)?.sync_all()).doing(written)?;
+        Ok(outcome)
+    }
+
+    fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
+        let path = self.path(key);
+        let mut file = File::open(&path).doing(|| format!("cannot open {key} in the store"))?;
+        let Some(range) = range else { return Ok(Box::new(file)) };
+        file.seek(SeekFrom::Start(range.start)).doing(|| format!("cannot read {key}"))?;
+        Ok(Box::new(file.take(range.end.saturating_sub(range.start))))
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>> {
+        match fs::symlink_metadata(self.path(key)) {
+            Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
+            Ok(_) => Ok(None),
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+            Err(e) => Err(crate::error::io(format!("cannot look at {key} in the store"), e)),
+        }
+    }
+
+    fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
+        let base = self.path(prefix);
+        let mut keys = Vec::new();
+        for entry in walkdir::WalkDir::new(&base).follow_links(false) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => continue,
+                Err(e) => return Err(Error::unavailable(format!("cannot list {prefix} in the store")).because(e)),
+            };
+            if !entry.file_type().is_file() || entry.path() == base {
+                continue;
+            }
+            let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
+            // A file that damctl did not name is not an object of the store.
+            if let Some(key) = relative.and_then(|r| r.parse().ok()) {
+                keys.push(key);
+            }
+        }
+        keys.sort();
+        Ok(keys)
+    }
+
+    fn remove(&self, prefix: &Key) -> Result<()> {
+        // Out of sight first, so that no reader sees half of it gone.
+        let grave = self.staging.dir("removed")?;
+        match fs::rename(self.path(prefix), grave.path().join("x")) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(crate::error::io(format!("cannot remove {prefix} from the store"), e)),
+        }
+    }
+
+    fn local_path(&self, key: &Key) -> Option<PathBuf> {
+        Some(self.path(key))
+    }
+}
+
+/// A deposit as a folder in the staging area.
+struct Folder {
+    prefix: Key,
+    folder: tempfile::TempDir,
+    files: usize,
+}
+
+impl Folder {
+    fn place(&mut self, name: &str) -> Result<PathBuf> {
+        // The name is checked as part of the key it will have.
+        self.prefix.join(name)?;
+        let path = self.folder.path().join(name);
+        if let Some((dirs, _)) = name.rsplit_once('/') {
+            let dir = self.folder.path().join(dirs);
+            fs::create_dir_all(&dir).doing(|| format!("cannot make {}", dir.display()))?;
+        }
+        self.files += 1;
+        Ok(path)
+    }
+}
+
+impl Deposit for Folder {
+    fn create(&mut self, name: &str, _size: Option<u64>) -> Result<Box<dyn Write + Send>> {
+        let path = self.place(name)?;
+        let file = File::create_new(&path).doing(|| format!("cannot make {}", path.display()))?;
+        Ok(Box::new(file))
+    }
+
+    fn adopt(&mut self, name: &str, from: &Path) -> Result<()> {
+        let to = self.place(name)?;
+        match fs::rename(from, &to) {
+            Err(e) if e.kind() == std::io::ErrorKind::CrossesDevices => {
+                fs::copy(from, &to).doing(|| format!("cannot copy {} into the store", from.display()))?;
+            }
+            other => other.doing(|| format!("cannot move {} into the store", from.display()))?,
+        }
+        Ok(())
+    }
+
+    fn local_path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.folder.path().join(name))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Staged> {
+        Ok(Staged { prefix: self.prefix, held: Held::Folder { folder: self.folder, files: self.files } })
+    }
+}

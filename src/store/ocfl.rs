@@ -1,0 +1,151 @@
+//! The layout of the masters area: an OCFL 1.1 storage root (<https://ocfl.io/1.1/spec/>), one object per asset, one
+//! version per generation, so that the archive can be read and checked without damctl. Pure functions; a
+//! [`Store`](super::Store) does the writing.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Committed, Store};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    model::{Area, AssetId, Key},
+};
+
+/// Version of the layout extension's tuples: one of three digits gives 4,096 folders, about 1,200 objects in each at
+/// five million assets.
+const TUPLE_SIZE: usize = 3;
+
+/// Declares the storage root. Done again, it changes nothing.
+pub fn declare_root(store: &dyn Store) -> Result<()> {
+    let file = |name: &str, text: String| -> Result<Committed> {
+        store.put(&Key::new(Area::Masters, &[name])?, text.as_bytes())
+    };
+    let extension = "0004-hashed-n-tuple-storage-layout";
+    let config = serde_json::json!({
+        "extensionName": extension,
+        "digestAlgorithm": "sha256",
+        "tupleSize": TUPLE_SIZE,
+        "numberOfTuples": 1,
+        "shortObjectRoot": false,
+    });
+    let layout = serde_json::json!({
+        "extension": extension,
+        "description": "SHA-256 of the object id, its first three digits as a folder",
+    });
+    file(&format!("extensions/{extension}/config.json"), pretty(&config)?)?;
+    file("ocfl_layout.json", pretty(&layout)?)?;
+    file("0=ocfl_1.1", "ocfl_1.1\n".to_owned())?;
+    Ok(())
+}
+
+/// The object's identifier.
+pub fn object_id(asset: AssetId) -> String {
+    format!("urn:uuid:{asset}")
+}
+
+/// The object's root, by the layout extension 0004.
+pub fn object_root(asset: AssetId) -> Result<Key> {
+    let digest = Digest::of(object_id(asset)).to_string();
+    Key::new(Area::Masters, &[&digest[..TUPLE_SIZE], &digest])
+}
+
+/// Where a file of the object's first version lies below its root. `name` is a key segment.
+pub fn content_path(name: &str) -> String {
+    format!("v1/content/{name}")
+}
+
+/// The inventory of an object (OCFL 1.1 §3.5).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inventory {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    digest_algorithm: String,
+    head: String,
+    manifest: BTreeMap<Digest, Vec<String>>,
+    versions: BTreeMap<String, Version>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Version {
+    created: String,
+    message: String,
+    user: User,
+    state: BTreeMap<Digest, Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    name: String,
+    address: String,
+}
+
+impl Inventory {
+    /// The inventory of a first version with one file. `original` is the file's name as it was on the drive, `created`
+    /// an RFC 3339 time.
+    pub fn first(
+        asset: AssetId,
+        digest: Digest,
+        segment: &str,
+        original: &str,
+        created: &str,
+        message: String,
+    ) -> Self {
+        let version = Version {
+            created: created.to_owned(),
+            message,
+            user: User { name: "damctl".to_owned(), address: "https://damctl.example/".to_owned() },
+            state: BTreeMap::from([(digest, vec![original.to_owned()])]),
+        };
+        Self {
+            id: object_id(asset),
+            kind: "https://ocfl.io/1.1/spec/#inventory".to_owned(),
+            digest_algorithm: "sha256".to_owned(),
+            head: "v1".to_owned(),
+            manifest: BTreeMap::from([(digest, vec![content_path(segment)])]),
+            versions: BTreeMap::from([("v1".to_owned(), version)]),
+        }
+    }
+
+    /// Whether the object holds a file with these bytes.
+    pub fn holds(&self, digest: &Digest) -> bool {
+        self.manifest.contains_key(digest)
+    }
+
+    /// Reads the inventory of the object under `root`; `None` when there is no object.
+    pub fn read(store: &dyn Store, root: &Key) -> Result<Option<Self>> {
+        let key = root.join("inventory.json")?;
+        let mut text = String::new();
+        match store.open(&key, None) {
+            Ok(mut file) => std::io::Read::read_to_string(&mut file, &mut text)
+                .map_err(|e| crate::error::io(format!("cannot read {key}"), e))?,
+            Err(e) if e.kind() == crate::error::Kind::NotFound => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        serde_json::from_str(&text)
+            .map(Some)
+            .map_err(|e| Error::corrupt(format!("{key} is not an inventory")).because(e))
+    }
+
+    /// The files that complete the object, in the order in which they are to be written: declaration, the version's
+    /// inventory, then the root's inventory and, last, its sidecar.
+    pub fn files(&self) -> Result<Vec<(String, String)>> {
+        let inventory =
+            pretty(&serde_json::to_value(self).map_err(|e| Error::internal("cannot write an inventory").because(e))?)?;
+        let sidecar = format!("{} inventory.json\n", Digest::of(&inventory));
+        Ok(vec![
+            ("0=ocfl_object_1.1".to_owned(), "ocfl_object_1.1\n".to_owned()),
+            ("v1/inventory.json".to_owned(), inventory.clone()),
+            ("v1/inventory.json.sha256".to_owned(), sidecar.clone()),
+            ("inventory.json".to_owned(), inventory),
+            ("inventory.json.sha256".to_owned(), sidecar),
+        ])
+    }
+}
+
+fn pretty(value: &serde_json::Value) -> Result<String> {
+    serde_json::to_string_pretty(value).map(|s| s + "\n").map_err(|e| Error::internal("cannot write JSON").because(e))
+}

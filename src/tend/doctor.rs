@@ -1,0 +1,88 @@
+//! Looks at the machine: what is here, what each missing thing costs, and how to get it.
+
+use std::process::{Command, Stdio};
+
+/// One thing that may be here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// Its name.
+    pub what: String,
+    /// Its version or state when it is here.
+    pub found: Option<String>,
+    /// What cannot be done without it.
+    pub cost: String,
+    /// How to get it.
+    pub get: String,
+    /// Whether damctl's main job needs it.
+    pub needed: bool,
+}
+
+fn tool(name: &str, version_flag: &str, cost: &str, package: &str) -> Check {
+    let output = Command::new(name).arg(version_flag).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let first = |out: std::process::Output| {
+        String::from_utf8_lossy(&out.stdout).lines().next().unwrap_or_default().trim().to_owned()
+    };
+    Check {
+        what: name.to_owned(),
+        found: output.ok().map(first),
+        cost: cost.to_owned(),
+        get: format!("apt-get install {package}"),
+        needed: true,
+    }
+}
+
+/// Looks for everything that damctl uses.
+pub fn doctor() -> Vec<Check> {
+    let mut checks = vec![
+        tool("ffprobe", "-version", "audio and video cannot be measured, nor renditions accepted", "ffmpeg"),
+        tool("ffmpeg", "-version", "renditions cannot be checked by an independent decoder", "ffmpeg"),
+    ];
+    #[cfg(feature = "gst")]
+    checks.extend(gstreamer());
+    #[cfg(not(feature = "gst"))]
+    checks.push(Check {
+        what: "GStreamer".to_owned(),
+        found: None,
+        cost: "no audio or video renditions".to_owned(),
+        get: "build with the feature 'gst'".to_owned(),
+        needed: true,
+    });
+    let landlock = std::fs::read_to_string("/sys/kernel/security/lsm").ok().filter(|l| l.contains("landlock"));
+    checks.push(Check {
+        what: "Landlock".to_owned(),
+        found: landlock.map(|_| "enabled in the kernel".to_owned()),
+        cost: "the rendering child process is not confined to its files (its other limits hold)".to_owned(),
+        get: "a kernel of 5.13 or newer with 'landlock' among its security modules".to_owned(),
+        needed: false,
+    });
+    checks
+}
+
+#[cfg(feature = "gst")]
+fn gstreamer() -> Vec<Check> {
+    let missing = crate::media::gst::missing_elements();
+    if let Err(e) = crate::media::gst::warm() {
+        return vec![Check {
+            what: "GStreamer".to_owned(),
+            found: None,
+            cost: format!("no audio or video renditions ({e})"),
+            get: "apt-get install gstreamer1.0-plugins-base".to_owned(),
+            needed: true,
+        }];
+    }
+    let mut checks = vec![Check {
+        what: "GStreamer".to_owned(),
+        found: Some("1.22".to_owned()),
+        cost: String::new(),
+        get: String::new(),
+        needed: true,
+    }];
+    checks.extend(missing.into_iter().map(|(element, package, cost)| Check {
+        what: format!("GStreamer element {element}"),
+        found: None,
+        cost: cost.to_owned(),
+        get: format!("apt-get install {package}"),
+        needed: true,
+    }));
+    checks
+}

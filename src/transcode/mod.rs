@@ -1,0 +1,27 @@
+//! Masters into renditions: what the profile wants and the catalog lacks, all missing entries of a master from one
+//! decode in a child process, each accepted by the gate before it counts.
+
+use std::path::Path;
+
+use crate::{catalog::Catalog, media::Limits, media::child::ChildProcess, spool::Spool, store::Store};
+
+mod plan;
+mod run;
+
+pub use plan::{Missing, Plan, plan};
+
+/// The stage.
+pub struct Transcode<'a> {
+    /// What is known.
+    pub catalog: &'a Catalog,
+    /// Where masters come from and renditions go.
+    pub store: &'a dyn Store,
+    /// Decodes and encodes.
+    pub child: &'a ChildProcess,
+    /// Where it writes before outputs are accepted.
+    pub spool: &'a Spool,
+    /// Where outputs go that the gate refused, with the reason.
+    pub quarantine: &'a Path,
+    /// What one child may use.
+    pub limits: Limits,
+}

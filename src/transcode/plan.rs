@@ -1,0 +1,112 @@
+//! Wanted minus present, as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    catalog::{Catalog, Wanted},
+    digest::Digest,
+    error::Result,
+    model::{AssetId, Key, MediaKind, Role, Stage},
+    profile::{Entry, Profile},
+};
+
+/// A master that lacks renditions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Missing {
+    /// Its asset.
+    pub asset: AssetId,
+    /// What to call it.
+    pub title: String,
+    /// Of what kind it is.
+    pub kind: MediaKind,
+    /// The master's digest.
+    pub master: Digest,
+    /// Where it is.
+    pub key: Key,
+    /// Everything that the profile wants of it.
+    pub wanted: Vec<Entry>,
+    /// The names of what is missing.
+    pub missing: Vec<String>,
+}
+
+/// What there is to do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Masters that lack something.
+    pub masters: Vec<Missing>,
+    /// Number of renditions that are there already.
+    pub present: usize,
+    /// Assets that the profile wants something of and that cannot be played: id, title, reason.
+    pub unplayable: Vec<(AssetId, String, String)>,
+}
+
+/// The instructions of a transcode job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Task {
+    pub(super) asset: AssetId,
+    pub(super) master: Digest,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// Subtracts what is present from what `profile` wants, for all assets or just `only`.
+pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Plan> {
+    let present = catalog.present_renditions()?;
+    let mut plan = Plan::default();
+    let recipes: std::collections::HashMap<(MediaKind, &str), Digest> = MediaKind::ALL
+        .iter()
+        .flat_map(|kind| profile.wanted(*kind).iter().map(|e| ((*kind, e.name.as_str()), e.recipe())))
+        .collect();
+    let mut look = |row: crate::catalog::AssetRow| -> Result<()> {
+        let wanted = profile.wanted(row.asset.kind);
+        let Some(main) = row.masters.iter().find(|m| m.role == Role::Main) else { return Ok(()) };
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        if let Some(problem) = &main.facts.problem {
+            plan.unplayable.push((row.asset.id, row.asset.title, problem.clone()));
+            return Ok(());
+        }
+        let is_present = |e: &&Entry| {
+            let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
+            present.contains(&(main.digest, e.name.clone(), recipe))
+        };
+        let missing: Vec<String> = wanted.iter().filter(|e| !is_present(e)).map(|e| e.name.clone()).collect();
+        plan.present += wanted.len() - missing.len();
+        if !missing.is_empty() {
+            plan.masters.push(Missing {
+                asset: row.asset.id,
+                title: row.asset.title,
+                kind: row.asset.kind,
+                master: main.digest,
+                key: main.key.clone(),
+                wanted: wanted.to_vec(),
+                missing,
+            });
+        }
+        Ok(())
+    };
+    if only.is_empty() {
+        catalog.each_asset(&mut look)?;
+    } else {
+        only.iter().try_for_each(|id| look(catalog.asset(*id)?))?;
+    }
+    Ok(plan)
+}
+
+impl Missing {
+    /// The job that makes what is missing. Its identity covers everything wanted, so that a master of which one entry
+    /// failed for good is not tried again until the profile changes or somebody asks for it.
+    pub fn wanted(&self) -> Wanted {
+        let mut recipes: Vec<String> = self.wanted.iter().map(|e| format!("{}={}", e.name, e.recipe())).collect();
+        recipes.sort();
+        let task = Task { asset: self.asset, master: self.master, entries: self.wanted.clone() };
+        Wanted {
+            stage: Stage::Transcode,
+            scope: String::new(),
+            subject: format!("{} ({})", self.title, self.asset),
+            recipe: Digest::of_fields(&[vec![self.master.to_string()], recipes].concat()).to_string(),
+            task: serde_json::to_value(task).unwrap_or_default(),
+            priority: 0,
+        }
+    }
+}

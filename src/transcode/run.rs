@@ -1,0 +1,206 @@
+//! Does transcode jobs: one child process a master, one rendition an accepted output.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use super::{Transcode, plan::Task};
+use crate::{
+    catalog::Facts,
+    digest::{Digest, Hasher},
+    error::{Doing, Error, Kind, Result},
+    media::{Order, Rendered, Report},
+    model::{Area, Key, Master, MediaFacts, Rendition, RenditionFile, Stage, job::Failure},
+    profile::Entry,
+    store::Staged,
+    work::{Amount, Attempt, Done, Event, StageRun},
+};
+
+impl StageRun for Transcode<'_> {
+    fn stage(&self) -> Stage {
+        Stage::Transcode
+    }
+
+    fn run(&self, attempt: &Attempt<'_>) -> Result<Done> {
+        let task: Task = attempt.task()?;
+        let master = self
+            .catalog
+            .master_by_digest(&task.master)?
+            .ok_or_else(|| Error::not_found(format!("master {} is not in the catalog any more", task.master)))?;
+        // An earlier attempt may have made some of them.
+        let present = self.catalog.present_entries(&task.master)?;
+        let entries: Vec<Entry> =
+            task.entries.into_iter().filter(|e| !present.contains(&(e.name.clone(), e.recipe()))).collect();
+        if entries.is_empty() {
+            return Ok(Done::default());
+        }
+        let dir = self.spool.dir("transcode")?;
+        let out_dir = dir.path().join("out");
+        fs::create_dir(&out_dir).doing(|| format!("cannot make {}", out_dir.display()))?;
+        let input = self.fetch(&master, dir.path())?;
+        let order =
+            Order { input, facts: Some(master.facts.clone()), outputs: entries, out_dir, limits: self.limits.clone() };
+        let rendered = self.render(attempt, &order)?;
+        self.keep(attempt, &master, &order, rendered)
+    }
+}
+
+/// What came of an order: accepted outputs, and failures by entry.
+#[derive(Default)]
+struct Outcomes {
+    accepted: Vec<(Rendered, MediaFacts)>,
+    failed: Vec<(String, Failure)>,
+}
+
+impl Transcode<'_> {
+    /// The master as a file: in place where the store is a folder, else a copy.
+    fn fetch(&self, master: &Master, dir: &Path) -> Result<PathBuf> {
+        if let Some(path) = self.store.local_path(&master.key) {
+            return match path.is_file() {
+                true => Ok(path),
+                false => Err(Error::not_found(format!("the store has lost {}", master.key))
+                    .hint("'damctl verify' lists what is missing")),
+            };
+        }
+        let path = dir.join("master");
+        let mut from = self.store.open(&master.key, None)?;
+        let mut to = File::create_new(&path).doing(|| format!("cannot make {}", path.display()))?;
+        std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {}", master.key))?;
+        Ok(path)
+    }
+
+    fn render(&self, attempt: &Attempt<'_>, order: &Order) -> Result<Outcomes> {
+        let mut outcomes = Outcomes::default();
+        let mut whole: Option<Failure> = None;
+        let ended = self.child.run(order, &attempt.stop, &mut |report| match report {
+            Report::Progress { done } => attempt.tick(Amount::Share(done)),
+            Report::Accepted { rendered, facts } => outcomes.accepted.push((rendered, facts)),
+            Report::Failed { output: Some(output), failure } => outcomes.failed.push((output, failure)),
+            Report::Failed { output: None, failure } => whole = Some(failure),
+            Report::Probed { .. } => {}
+        });
+        let whole = match ended {
+            Ok(()) => whole,
+            Err(e) if matches!(e.kind(), Kind::Stopped | Kind::Paused) => return Err(e),
+            Err(e) => Some(Failure::from(&e)),
+        };
+        // Every output has an outcome, also when the child died before it could say.
+        for entry in &order.outputs {
+            let told = outcomes.accepted.iter().any(|(r, _)| r.output == entry.name)
+                || outcomes.failed.iter().any(|(n, _)| *n == entry.name);
+            if !told {
+                let silent = || Failure {
+                    kind: Kind::Internal,
+                    message: "the renderer did not say what became of it".to_owned(),
+                    hint: None,
+                };
+                outcomes.failed.push((entry.name.clone(), whole.clone().unwrap_or_else(silent)));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Puts accepted outputs into the store, and refused ones into quarantine.
+    fn keep(&self, attempt: &Attempt<'_>, master: &Master, order: &Order, outcomes: Outcomes) -> Result<Done> {
+        let mut facts = Facts::default();
+        let mut staged: Vec<Staged> = Vec::new();
+        for (rendered, measured) in outcomes.accepted {
+            // The child names what it made; only what was ordered counts.
+            let Some(entry) = order.outputs.iter().find(|e| e.name == rendered.output) else { continue };
+            let (deposit, rendition) = self.deposit(master, entry, &rendered, measured, &order.out_dir)?;
+            staged.push(deposit);
+            facts.renditions.push(rendition);
+        }
+        crate::crash::point("transcode.before-commit");
+        self.store.commit(staged)?;
+        crate::crash::point("transcode.after-commit");
+        for r in &facts.renditions {
+            let what = format!("{} {}", attempt.job.subject, r.entry);
+            attempt.reporter.report(&Event::Item { what: &what, outcome: "rendered", detail: None });
+        }
+        for (entry, failure) in &outcomes.failed {
+            self.quarantine(attempt, order, entry, failure);
+            let what = format!("{} {entry}", attempt.job.subject);
+            attempt.reporter.report(&Event::Item { what: &what, outcome: "failed", detail: Some(&failure.message) });
+        }
+        Ok(Done { facts, failure: summarize(outcomes.failed, order.outputs.len()) })
+    }
+
+    fn deposit(
+        &self,
+        master: &Master,
+        entry: &Entry,
+        rendered: &Rendered,
+        facts: MediaFacts,
+        out_dir: &Path,
+    ) -> Result<(Staged, Rendition)> {
+        let recipe = entry.recipe();
+        let mut files = Vec::new();
+        for name in &rendered.files {
+            if name.contains('/') || name.starts_with('.') {
+                return Err(Error::internal(format!("the renderer named an output '{name}'")));
+            }
+            let path = out_dir.join(name);
+            let file = File::open(&path).doing(|| format!("cannot read {}", path.display()))?;
+            let (digest, bytes) = Hasher::read_all(file, |_| Ok(()))?;
+            files.push(RenditionFile { name: name.clone(), digest, bytes, mime: entry.spec.mime().to_owned() });
+        }
+        let tree: Vec<String> = files.iter().flat_map(|f| [f.name.clone(), f.digest.to_string()]).collect();
+        let version = format!("{}@{}-{}", entry.name, recipe.short(), Digest::of_fields(&tree).short());
+        let (asset, digest) = (master.asset.to_string(), master.digest.to_string());
+        let prefix = Key::new(Area::Renditions, &[master.facts.kind.as_str(), &asset, &digest, &version])?;
+        let mut deposit = self.store.stage(&prefix)?;
+        for name in &rendered.files {
+            deposit.adopt(name, &out_dir.join(name))?;
+        }
+        let rendition = Rendition {
+            asset: master.asset,
+            master: master.digest,
+            entry: entry.name.clone(),
+            recipe,
+            prefix,
+            files,
+            facts,
+        };
+        Ok((deposit.finish()?, rendition))
+    }
+
+    /// Keeps a refused output for whoever wants to know why. That it cannot be kept is no reason to fail.
+    fn quarantine(&self, attempt: &Attempt<'_>, order: &Order, entry: &str, failure: &Failure) {
+        let Some(spec) = order.outputs.iter().find(|e| e.name == entry) else { return };
+        let name = spec.spec.file_name(entry);
+        let output = order.out_dir.join(&name);
+        if !output.is_file() {
+            return;
+        }
+        let dir = self.quarantine.join(format!("{}-{}", &attempt.job.id.to_string()[..12], attempt.job.attempt));
+        let reason = format!("{}\n{}\n", attempt.job.subject, failure.message);
+        let kept = fs::create_dir_all(&dir)
+            .and_then(|()| {
+                fs::rename(&output, dir.join(&name)).or_else(|_| fs::copy(&output, dir.join(&name)).map(drop))
+            })
+            .and_then(|()| fs::write(dir.join(format!("{entry}.reason.txt")), reason));
+        let text = match kept {
+            Ok(()) => format!("the refused output is kept in {}", dir.display()),
+            Err(e) => format!("the refused output could not be kept: {e}"),
+        };
+        attempt.reporter.report(&Event::Note { text: &text });
+    }
+}
+
+/// One failure for a job of which some outputs failed. What may succeed later decides whether the job is tried again.
+fn summarize(failed: Vec<(String, Failure)>, of: usize) -> Option<Error> {
+    let worst = failed.iter().find(|(_, f)| f.kind.is_retryable()).or(failed.first())?;
+    let (kind, hint) = (worst.1.kind, worst.1.hint.clone());
+    let same = failed.len() > 1 && failed.iter().all(|(_, f)| f.message == failed[0].1.message);
+    let list = match same {
+        true => failed[0].1.message.clone(),
+        false => failed.iter().map(|(name, f)| format!("{name}: {}", f.message)).collect::<Vec<_>>().join("; "),
+    };
+    let e = Error::new(kind, format!("{} of {of} renditions failed: {list}", failed.len()));
+    Some(match hint {
+        Some(hint) => e.hint(hint),
+        None => e,
+    })
+}

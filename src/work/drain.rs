@@ -1,0 +1,209 @@
+//! The loop that does jobs until there are none, a time is reached, or somebody asks to stop.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{Attempt, Event, Reporter, StageRun, Worker, heartbeat::Heartbeat, retry};
+use crate::{
+    catalog::{Catalog, Facts, Lease},
+    error::{Error, Kind, Result},
+    model::{Job, job::Failure},
+    stop::Stop,
+};
+
+/// How to drain.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    /// The part of the stage's work to do; see [`Wanted::scope`](crate::catalog::Wanted::scope).
+    pub scope: String,
+    /// Number of jobs at a time.
+    pub workers: usize,
+    /// When to stop claiming.
+    pub until: Until,
+    /// How long a claim holds without a heartbeat.
+    pub lease: Duration,
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { scope: String::new(), workers, until: Until::Empty, lease: Duration::from_secs(60) }
+    }
+}
+
+/// When to stop claiming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When no job is open, not even one that waits for its next try or is another worker's.
+    Empty,
+    /// Never by itself.
+    Forever,
+    /// At this time of the catalog's clock (ms), or when no job is open.
+    Deadline(i64),
+}
+
+/// What a drain did.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Jobs done.
+    pub done: usize,
+    /// Jobs that failed for good, with the reason.
+    pub failed: Vec<(Job, Failure)>,
+    /// Jobs given back because of a stop.
+    pub released: usize,
+    /// Why the run paused, when it did.
+    pub paused: Option<Error>,
+}
+
+/// Does the stage's jobs. Returns when `until` says so or `stop` is tripped: then what runs is stopped, given back and
+/// keeps its tries.
+pub fn drain(
+    catalog: &Catalog,
+    stage: &dyn StageRun,
+    how: &Drain,
+    reporter: &dyn Reporter,
+    stop: &Stop,
+) -> Result<Summary> {
+    let worker = Worker::this();
+    bury_the_dead(catalog, stage, &worker, reporter)?;
+    let heartbeat = Heartbeat::new(catalog, how.lease);
+    let summary = Mutex::new(Summary::default());
+    // A pause stops the other workers of this drain, but is not the caller's stop.
+    let pause = stop.child();
+    let shift = Shift {
+        catalog,
+        stage,
+        how,
+        reporter,
+        heartbeat: &heartbeat,
+        summary: &summary,
+        stop: &pause,
+        worker: worker.to_string(),
+    };
+    let outcome = std::thread::scope(|scope| {
+        let beat = scope.spawn(|| heartbeat.run());
+        let workers: Vec<_> = (0..how.workers.max(1)).map(|_| scope.spawn(|| shift.work())).collect();
+        let outcomes: Vec<Result<()>> = workers
+            .into_iter()
+            .map(|w| w.join().unwrap_or_else(|_| Err(Error::internal("a worker panicked"))))
+            .collect();
+        heartbeat.end();
+        beat.join().ok();
+        outcomes.into_iter().collect::<Result<()>>()
+    });
+    outcome?;
+    Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Ends the leases of processes of this host that are gone, so that a run after a kill goes on at once.
+fn bury_the_dead(catalog: &Catalog, stage: &dyn StageRun, me: &Worker, reporter: &dyn Reporter) -> Result<()> {
+    for name in catalog.lease_holders(stage.stage())? {
+        if Worker::parse(&name).is_some_and(|w| w.is_dead_to(me)) {
+            let jobs = catalog.bury(&name)?;
+            let text = format!("an earlier run ended in the middle of {jobs} job(s): going on with them");
+            reporter.report(&Event::Note { text: &text });
+        }
+    }
+    Ok(())
+}
+
+/// One worker thread's surroundings.
+struct Shift<'a> {
+    catalog: &'a Catalog,
+    stage: &'a dyn StageRun,
+    how: &'a Drain,
+    reporter: &'a dyn Reporter,
+    heartbeat: &'a Heartbeat<'a>,
+    summary: &'a Mutex<Summary>,
+    stop: &'a Stop,
+    worker: String,
+}
+
+impl Shift<'_> {
+    fn work(&self) -> Result<()> {
+        let lease_ms = self.how.lease.as_millis() as i64;
+        while !self.stop.is_tripped() {
+            if let Until::Deadline(at) = self.how.until
+                && self.catalog.now()? >= at
+            {
+                break;
+            }
+            match self.catalog.claim(self.stage.stage(), &self.how.scope, &self.worker, lease_ms)? {
+                Some(lease) => {
+                    // A failure of the catalog ends this worker; the others see it themselves, or go on.
+                    if let Err(e) = self.do_job(&lease) {
+                        self.stop.trip();
+                        return Err(e);
+                    }
+                }
+                None => {
+                    let (open, _) = self.catalog.open_jobs(self.stage.stage(), &self.how.scope)?;
+                    if open == 0 && self.how.until != Until::Forever {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(if open == 0 { 500 } else { 50 }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn do_job(&self, lease: &Lease) -> Result<()> {
+        let stop = self.stop.child();
+        self.heartbeat.keep(lease, &stop);
+        self.reporter.report(&Event::Started { job: &lease.job });
+        let attempt =
+            Attempt { job: &lease.job, stop: stop.clone(), reporter: self.reporter, began: self.catalog.now()? };
+        // A panic is a defect of ours, and one item's: the batch goes on.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.stage.run(&attempt)))
+            .unwrap_or_else(|_| Err(Error::internal("the stage panicked")));
+        crate::crash::point("work.before-settle");
+        let ended = self.end(lease, outcome);
+        self.heartbeat.forget(lease);
+        let (result, failure) = match ended {
+            Ok(ended) => ended,
+            Err(e) if e.kind() == Kind::LeaseLost => ("lost", None),
+            Err(e) => return Err(e),
+        };
+        self.reporter.report(&Event::Ended { job: &lease.job, result, failure: failure.as_ref() });
+        let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        match (result, failure) {
+            ("done", _) => summary.done += 1,
+            ("released", _) => summary.released += 1,
+            ("failed", Some(failure)) => summary.failed.push((lease.job.clone(), failure)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the attempt in the catalog; says how, and why not done.
+    fn end(&self, lease: &Lease, outcome: Result<super::Done>) -> Result<(&'static str, Option<Failure>)> {
+        let (facts, error) = match outcome {
+            Ok(done) => (done.facts, done.failure),
+            Err(e) => (Facts::default(), Some(e)),
+        };
+        if let Some(e) = &error
+            && (retry::keeps_try(e.kind()) || e.kind() == Kind::LeaseLost)
+        {
+            self.catalog.release(lease)?;
+            if e.kind() == Kind::Paused {
+                let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+                summary.paused.get_or_insert_with(|| Error::from(Failure::from(e)));
+                self.stop.trip();
+            }
+            return Ok(("released", Some(Failure::from(e))));
+        }
+        let failure = error.as_ref().map(Failure::from);
+        let after = failure.as_ref().and_then(|f| retry::retry_after(&lease.job, lease.attempt, f));
+        let settled = self.catalog.settle(lease, &facts, failure.as_ref().map(|f| (f, after)))?;
+        crate::crash::point("work.after-settle");
+        self.stage.settled(&settled)?;
+        Ok(match (&failure, after) {
+            (None, _) => ("done", None),
+            (Some(_), Some(_)) => ("retry", failure),
+            (Some(_), None) => ("failed", failure),
+        })
+    }
+}

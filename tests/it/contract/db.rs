@@ -1,0 +1,301 @@
+//! What every database under the catalog keeps its word on: the job model, seen through [`Catalog`].
+
+use std::sync::Arc;
+
+use damctl::{
+    catalog::{Catalog, Facts, FakeClock, JobFilter, Lease, SqliteDb, TRIES, Wanted},
+    digest::Digest,
+    error::{Error, Kind},
+    model::{
+        Asset, AssetId, Drive, DriveId, JobState, Master, MediaFacts, MediaKind, Outcome, RawPath, Role, Sighting,
+        Stage, job::Failure,
+    },
+};
+
+struct Fixture {
+    catalog: Catalog,
+    clock: Arc<FakeClock>,
+    _dir: tempfile::TempDir,
+}
+
+const LEASE: i64 = 60_000;
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(FakeClock::at(1_000_000));
+    let db = SqliteDb::open(&dir.path().join("catalog.sqlite"), clock.clone()).unwrap();
+    Fixture { catalog: Catalog::new(Arc::new(db)), clock, _dir: dir }
+}
+
+fn wanted(subject: &str) -> Wanted {
+    Wanted {
+        stage: Stage::Transcode,
+        scope: String::new(),
+        subject: subject.to_owned(),
+        recipe: "r".to_owned(),
+        task: serde_json::json!({"n": subject}),
+        priority: 0,
+    }
+}
+
+impl Fixture {
+    fn want(&self, subjects: &[&str]) {
+        self.catalog.enqueue(&subjects.iter().map(|s| wanted(s)).collect::<Vec<_>>()).unwrap();
+    }
+
+    fn claim(&self, worker: &str) -> Option<Lease> {
+        self.catalog.claim(Stage::Transcode, "", worker, LEASE).unwrap()
+    }
+
+    fn done(&self, lease: &Lease) -> Result<(), Error> {
+        self.catalog.settle(lease, &Facts::default(), None).map(drop)
+    }
+
+    fn state(&self, subject: &str) -> JobState {
+        self.catalog.job(wanted(subject).id()).unwrap().state
+    }
+}
+
+fn failure(kind: Kind) -> Failure {
+    Failure { kind, message: "it broke".to_owned(), hint: None }
+}
+
+#[test]
+fn wanting_the_same_work_twice_is_one_job() {
+    let f = fixture();
+    f.want(&["a", "b"]);
+    f.want(&["a"]);
+    assert_eq!(f.catalog.jobs(&JobFilter::default()).unwrap().len(), 2);
+    f.done(&f.claim("w").unwrap()).unwrap();
+    f.done(&f.claim("w").unwrap()).unwrap();
+    assert!(f.claim("w").is_none());
+    // Wanted again, because its result is gone: it is opened again.
+    f.want(&["a"]);
+    let again = f.claim("w").unwrap();
+    assert_eq!((again.job.subject.as_str(), again.attempt), ("a", 2));
+}
+
+#[test]
+fn a_claim_is_exclusive_until_its_lease_runs_out() {
+    let f = fixture();
+    f.want(&["a"]);
+    let first = f.claim("one").unwrap();
+    assert!(f.claim("two").is_none());
+    f.clock.advance(LEASE + 1);
+    let second = f.claim("two").unwrap();
+    assert_eq!((first.attempt, second.attempt), (1, 2));
+}
+
+#[test]
+fn a_late_worker_cannot_end_what_another_has_taken_over() {
+    let f = fixture();
+    f.want(&["a"]);
+    let late = f.claim("late").unwrap();
+    f.clock.advance(LEASE + 1);
+    let owner = f.claim("owner").unwrap();
+    let asset = new_asset("late", "late bytes");
+    let facts = Facts { assets: vec![asset.clone()], ..Facts::default() };
+    for outcome in [
+        f.catalog.settle(&late, &facts, None).map(drop),
+        f.catalog.heartbeat(&late, LEASE),
+        f.catalog.release(&late),
+        f.catalog.fail(&late, &failure(Kind::Corrupt), None),
+    ] {
+        assert_eq!(outcome.unwrap_err().kind(), Kind::LeaseLost);
+    }
+    assert!(!f.catalog.has_asset(asset.0.id).unwrap(), "the late worker's facts were written");
+    f.done(&owner).unwrap();
+    assert_eq!(f.state("a"), JobState::Done);
+    assert_eq!(f.done(&owner).unwrap_err().kind(), Kind::LeaseLost, "it was ended twice");
+}
+
+#[test]
+fn a_heartbeat_keeps_a_lease() {
+    let f = fixture();
+    f.want(&["a"]);
+    let lease = f.claim("w").unwrap();
+    for _ in 0..5 {
+        f.clock.advance(LEASE - 1);
+        f.catalog.heartbeat(&lease, LEASE).unwrap();
+    }
+    assert!(f.claim("other").is_none());
+    f.done(&lease).unwrap();
+}
+
+#[test]
+fn a_retry_waits_for_its_time() {
+    let f = fixture();
+    f.want(&["a"]);
+    let lease = f.claim("w").unwrap();
+    f.catalog.fail(&lease, &failure(Kind::Unavailable), Some(5_000)).unwrap();
+    assert!(f.claim("w").is_none());
+    f.clock.advance(4_999);
+    assert!(f.claim("w").is_none());
+    f.clock.advance(1);
+    assert_eq!(f.claim("w").unwrap().attempt, 2);
+}
+
+#[test]
+fn a_worker_lost_on_its_last_try_is_a_failure_with_a_name() {
+    let f = fixture();
+    f.want(&["a"]);
+    for _ in 0..TRIES {
+        f.claim("doomed").unwrap();
+        f.clock.advance(LEASE + 1);
+    }
+    assert!(f.claim("w").is_none());
+    let job = f.catalog.job(wanted("a").id()).unwrap();
+    assert_eq!(job.state, JobState::Failed);
+    assert_eq!(job.error.unwrap().message, "worker lost");
+    assert_eq!(f.catalog.attempts(job.id).unwrap().len() as i64, TRIES);
+}
+
+#[test]
+fn a_released_job_keeps_its_tries() {
+    let f = fixture();
+    f.want(&["a"]);
+    for _ in 0..TRIES * 3 {
+        f.catalog.release(&f.claim("preempted").unwrap()).unwrap();
+    }
+    let job = f.catalog.job(wanted("a").id()).unwrap();
+    assert_eq!((job.state, job.max_attempt - job.attempt), (JobState::Ready, TRIES));
+}
+
+#[test]
+fn a_failed_job_is_left_alone_until_somebody_retries_it_and_its_fence_goes_on_counting() {
+    let f = fixture();
+    f.want(&["a"]);
+    f.catalog.fail(&f.claim("w").unwrap(), &failure(Kind::Corrupt), None).unwrap();
+    let again = f.catalog.enqueue(&[wanted("a")]).unwrap();
+    assert_eq!((again.open.len(), again.failed.len()), (0, 1));
+    assert!(f.claim("w").is_none());
+    assert_eq!(f.catalog.retry(&[wanted("a").id()]).unwrap(), 1);
+    let lease = f.claim("w").unwrap();
+    assert_eq!((lease.attempt, lease.job.max_attempt), (2, 1 + TRIES));
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_taken_back_unless_somebody_does_it() {
+    let f = fixture();
+    f.want(&["a", "b", "c"]);
+    let busy = f.claim("w").unwrap();
+    let keep = ["a", "b", "c"].into_iter().map(|s| wanted(s).id()).find(|id| *id != busy.job.id).unwrap();
+    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[keep]).unwrap(), 1);
+    f.done(&busy).unwrap();
+    assert_eq!(f.claim("w").unwrap().job.id, keep);
+}
+
+#[test]
+fn higher_priority_goes_first_and_scopes_do_not_mix() {
+    let f = fixture();
+    let mut urgent = wanted("urgent");
+    urgent.priority = 5;
+    let mut elsewhere = wanted("elsewhere");
+    elsewhere.scope = "other".to_owned();
+    f.catalog.enqueue(&[wanted("a"), urgent, elsewhere]).unwrap();
+    assert_eq!(f.claim("w").unwrap().job.subject, "urgent");
+    assert_eq!(f.claim("w").unwrap().job.subject, "a");
+    assert!(f.claim("w").is_none());
+}
+
+#[test]
+fn the_history_of_a_job_is_kept() {
+    let f = fixture();
+    f.want(&["a"]);
+    f.catalog.fail(&f.claim("one").unwrap(), &failure(Kind::Unavailable), Some(0)).unwrap();
+    f.clock.advance(10);
+    f.claim("two").unwrap();
+    f.clock.advance(LEASE + 1);
+    f.done(&f.claim("three").unwrap()).unwrap();
+    let history: Vec<_> =
+        f.catalog.attempts(wanted("a").id()).unwrap().into_iter().map(|a| (a.worker, a.result.unwrap())).collect();
+    let expected = [("one", "retry"), ("two", "lost"), ("three", "done")].map(|(w, r)| (w.to_owned(), r.to_owned()));
+    assert_eq!(history, expected);
+}
+
+fn new_asset(name: &str, bytes: &str) -> (Asset, Master) {
+    let id = AssetId::derived(&[name]);
+    let digest = Digest::of(bytes);
+    let master = Master {
+        asset: id,
+        generation: 1,
+        role: Role::Main,
+        digest,
+        bytes: bytes.len() as u64,
+        key: format!("masters/{name}/x").parse().unwrap(),
+        facts: MediaFacts::bare(MediaKind::Other, "text/plain"),
+    };
+    (Asset { id, kind: MediaKind::Other, title: name.to_owned(), collection: None, created_at: 0 }, master)
+}
+
+#[test]
+fn bytes_that_two_workers_store_at_once_become_one_asset_and_two_sightings() {
+    let f = fixture();
+    f.want(&["a", "b"]);
+    let drive = DriveId::derived(&["d"]);
+    let root = RawPath::new("mnt");
+    let drive =
+        Drive { id: drive, identity: "d".into(), label: "d".into(), root, fs_uuid: None, serial: None, bytes: None };
+    f.catalog.see_drive(&drive).unwrap();
+    let sighting = |asset: &(Asset, Master)| Sighting {
+        drive: drive.id,
+        path: RawPath::new(&asset.0.title),
+        bytes: asset.1.bytes,
+        mtime_ns: 1,
+        inode: 1,
+        outcome: Outcome::Stored,
+        detail: None,
+        digest: Some(asset.1.digest),
+        asset: Some(asset.0.id),
+    };
+    let (first, second) = (new_asset("first", "same"), new_asset("second", "same"));
+    let facts =
+        |a: &(Asset, Master)| Facts { assets: vec![a.clone()], sightings: vec![sighting(a)], ..Facts::default() };
+    let (one, two) = (f.claim("one").unwrap(), f.claim("two").unwrap());
+    assert!(f.catalog.settle(&one, &facts(&first), None).unwrap().superseded.is_empty());
+    let settled = f.catalog.settle(&two, &facts(&second), None).unwrap();
+    assert_eq!(settled.superseded, [(second.0.id, second.1.key.clone())]);
+    let known = f.catalog.known_sightings(drive.id).unwrap();
+    let second_path = &known[&RawPath::new("second")];
+    assert_eq!((second_path.outcome, second_path.asset), (Outcome::Duplicate, Some(first.0.id)));
+    assert!(!f.catalog.has_asset(second.0.id).unwrap());
+}
+
+#[test]
+fn events_are_in_order_and_without_gaps() {
+    let f = fixture();
+    f.want(&["a", "b", "c"]);
+    for name in ["x", "y", "z"] {
+        let facts = Facts { assets: vec![new_asset(name, name)], ..Facts::default() };
+        f.catalog.settle(&f.claim("w").unwrap(), &facts, None).unwrap();
+    }
+    let events = f.catalog.events_after(0, 10).unwrap();
+    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(events.iter().all(|e| e.kind == "asset.stored"));
+    assert_eq!(f.catalog.events_after(2, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn eight_claimers_in_as_many_connections_never_share_a_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("catalog.sqlite");
+    let open = || Catalog::new(Arc::new(SqliteDb::open(&path, Arc::new(FakeClock::at(1))).unwrap()));
+    let jobs: Vec<Wanted> = (0..200).map(|i| wanted(&i.to_string())).collect();
+    open().enqueue(&jobs).unwrap();
+    let mut claimed: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let catalog = open();
+            let mut mine = Vec::new();
+            while let Some(lease) = catalog.claim(Stage::Transcode, "", "w", LEASE).unwrap() {
+                catalog.settle(&lease, &Facts::default(), None).unwrap();
+                mine.push(lease.job.subject);
+            }
+            mine
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
+    });
+    claimed.sort_by_key(|s| s.parse::<u32>().unwrap());
+    let expected: Vec<String> = (0..200).map(|i| i.to_string()).collect();
+    assert_eq!(claimed, expected);
+}

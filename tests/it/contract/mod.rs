@@ -1,0 +1,4 @@
+//! Suites that every implementation of a seam passes.
+
+mod db;
+mod store;

@@ -1,0 +1,180 @@
+//! What every [`Store`] keeps its word on.
+
+use std::io::{Read, Write};
+
+use damctl::{
+    error::Kind,
+    model::Key,
+    store::{Committed, FsStore, MemoryStore, Staged, Store},
+};
+
+fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+fn staged(store: &dyn Store, prefix: &str, files: &[(&str, &str)]) -> Staged {
+    let mut deposit = store.stage(&key(prefix)).unwrap();
+    for (name, text) in files {
+        deposit.create(name, Some(text.len() as u64)).unwrap().write_all(text.as_bytes()).unwrap();
+    }
+    deposit.finish().unwrap()
+}
+
+fn read(store: &dyn Store, at: &str) -> String {
+    let mut text = String::new();
+    store.open(&key(at), None).unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+/// Runs one promise on every store.
+fn each(promise: impl Fn(&dyn Store)) {
+    let dir = tempfile::tempdir().unwrap();
+    promise(&FsStore::open(dir.path()).unwrap());
+    promise(&MemoryStore::new());
+}
+
+#[test]
+fn a_deposit_is_not_seen_before_its_commit_and_whole_after_it() {
+    each(|store| {
+        let deposit = staged(store, "masters/a/b", &[("x", "one"), ("v1/content/y", "two")]);
+        assert_eq!(store.size(&key("masters/a/b/x")).unwrap(), None);
+        assert_eq!(store.commit(vec![deposit]).unwrap(), [Committed::New]);
+        assert_eq!(read(store, "masters/a/b/x"), "one");
+        assert_eq!(read(store, "masters/a/b/v1/content/y"), "two");
+        assert_eq!(store.size(&key("masters/a/b/x")).unwrap(), Some(3));
+    });
+}
+
+#[test]
+fn a_prefix_that_is_taken_stays_as_it_was() {
+    each(|store| {
+        store.commit(vec![staged(store, "renditions/a/b", &[("x", "first")])]).unwrap();
+        let second = store.commit(vec![staged(store, "renditions/a/b", &[("x", "second"), ("y", "more")])]).unwrap();
+        assert_eq!(second, [Committed::Present]);
+        assert_eq!(read(store, "renditions/a/b/x"), "first");
+        assert_eq!(store.size(&key("renditions/a/b/y")).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_dropped_deposit_leaves_nothing() {
+    each(|store| {
+        drop(staged(store, "masters/a/b", &[("x", "one")]));
+        let mut open = store.stage(&key("masters/a/c")).unwrap();
+        open.create("x", None).unwrap().write_all(b"half").unwrap();
+        drop(open);
+        assert_eq!(store.list(&key("masters/a")).unwrap(), []);
+    });
+}
+
+#[test]
+fn many_deposits_are_committed_at_once() {
+    each(|store| {
+        let deposits: Vec<Staged> =
+            (0..40).map(|i| staged(store, &format!("masters/{i:02}/o"), &[("x", &i.to_string())])).collect();
+        assert!(store.commit(deposits).unwrap().iter().all(|c| *c == Committed::New));
+        assert_eq!(read(store, "masters/39/o/x"), "39");
+    });
+}
+
+#[test]
+fn a_range_is_the_bytes_that_were_asked_for() {
+    each(|store| {
+        store.put(&key("masters/a"), b"0123456789").unwrap();
+        for (range, expected) in [(2..5, "234"), (8..20, "89"), (10..12, ""), (3..3, "")] {
+            let mut text = String::new();
+            store.open(&key("masters/a"), Some(range)).unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, expected);
+        }
+    });
+}
+
+#[test]
+fn a_put_never_overwrites() {
+    each(|store| {
+        assert_eq!(store.put(&key("masters/ocfl_layout.json"), b"one").unwrap(), Committed::New);
+        assert_eq!(store.put(&key("masters/ocfl_layout.json"), b"two").unwrap(), Committed::Present);
+        assert_eq!(read(store, "masters/ocfl_layout.json"), "one");
+    });
+}
+
+#[test]
+fn what_is_not_there_is_not_found_and_can_be_removed() {
+    each(|store| {
+        let missing = store.open(&key("masters/nothing"), None).err().unwrap();
+        assert_eq!(missing.kind(), Kind::NotFound);
+        store.remove(&key("masters/nothing")).unwrap();
+        assert_eq!(store.list(&key("masters/nothing")).unwrap(), []);
+    });
+}
+
+#[test]
+fn a_removed_prefix_is_gone_and_free_again_and_its_neighbors_stay() {
+    each(|store| {
+        let put = |prefix: &str| store.commit(vec![staged(store, prefix, &[("x", "1")])]).unwrap();
+        put("renditions/a/b");
+        put("renditions/a/bc");
+        store.remove(&key("renditions/a/b")).unwrap();
+        assert_eq!(store.list(&key("renditions/a")).unwrap(), [key("renditions/a/bc/x")]);
+        assert_eq!(put("renditions/a/b"), [Committed::New]);
+    });
+}
+
+#[test]
+fn a_finished_file_can_be_handed_over() {
+    each(|store| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.mp4");
+        std::fs::write(&path, "film").unwrap();
+        let mut deposit = store.stage(&key("renditions/a/b")).unwrap();
+        deposit.adopt("proxy.mp4", &path).unwrap();
+        store.commit(vec![deposit.finish().unwrap()]).unwrap();
+        assert_eq!(read(store, "renditions/a/b/proxy.mp4"), "film");
+    });
+}
+
+#[test]
+fn names_that_climb_are_refused() {
+    each(|store| {
+        let mut deposit = store.stage(&key("masters/a/b")).unwrap();
+        for bad in ["../x", "a/../../x", "/etc/x", "", "a//b"] {
+            assert!(deposit.create(bad, None).is_err(), "{bad}");
+        }
+    });
+}
+
+#[test]
+fn of_two_writers_of_one_prefix_exactly_one_is_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let memory = MemoryStore::new();
+    let open: [&(dyn Fn() -> Box<dyn Store> + Sync); 2] =
+        [&|| Box::new(FsStore::open(dir.path()).unwrap()), &|| Box::new(memory.clone())];
+    for open in open {
+        let outcomes: Vec<Committed> = std::thread::scope(|scope| {
+            let write = |i: usize| {
+                let store = open();
+                let deposit = staged(&*store, "masters/a/b", &[("x", &i.to_string()), ("y", &i.to_string())]);
+                store.commit(vec![deposit]).unwrap()[0]
+            };
+            let threads: Vec<_> = (0..8).map(|i| scope.spawn(move || write(i))).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert_eq!(outcomes.iter().filter(|o| **o == Committed::New).count(), 1);
+        let store = open();
+        assert_eq!(read(&*store, "masters/a/b/x"), read(&*store, "masters/a/b/y"), "files of two writers are mixed");
+    }
+}
+
+#[test]
+fn what_a_dead_process_staged_is_swept_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = FsStore::open(dir.path()).unwrap();
+    let staging = dir.path().join(".staging");
+    let dead = staging.join("01890000-0000-7000-8000-000000000000");
+    std::fs::create_dir_all(dead.join("deposit-x")).unwrap();
+    std::fs::write(dead.join("deposit-x/half"), "half").unwrap();
+    let deposit = staged(&store, "masters/a/b", &[("x", "alive")]);
+    FsStore::open(dir.path()).unwrap();
+    assert!(!dead.exists());
+    assert_eq!(store.commit(vec![deposit]).unwrap(), [Committed::New], "a living process's staging was swept");
+}
