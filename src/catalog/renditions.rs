@@ -88,4 +88,9 @@ impl Catalog {
         let rows = self.db.query("SELECT asset, digest FROM indexed WHERE index_id = ?1", values![index])?;
         rows.iter().map(|r| Ok((r.parse(0)?, r.parse(1)?))).collect()
     }
+
+    /// Forgets what indexes other than this one held: they are gone.
+    pub fn forget_other_indexes(&self, index: &str) -> Result<()> {
+        self.db.with_tx(&mut |tx| tx.execute("DELETE FROM indexed WHERE index_id <> ?1", values![index]).map(drop))
+    }
 }

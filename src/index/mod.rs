@@ -9,7 +9,7 @@ use crate::{
     catalog::{AssetRow, Catalog, Facts, Wanted},
     digest::Digest,
     error::Result,
-    model::{AssetId, Role, Stage},
+    model::{AssetId, MediaFacts, Role, Stage},
     search::{self, Document, Writer},
     work::{Amount, Attempt, Done, StageRun},
 };
@@ -68,7 +68,7 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
         title: row.asset.title.clone(),
         collection: row.asset.collection.clone(),
         paths: catalog.sightings_of(row.asset.id)?.into_iter().map(|(drive, path)| format!("{drive}/{path}")).collect(),
-        tags: facts.map(|f| f.tags.values().cloned().collect()).unwrap_or_default(),
+        tags: facts.map(descriptive).unwrap_or_default(),
         duration_ms: facts.and_then(|f| f.duration_ms),
         size: facts.and_then(|f| f.display_size()),
         renditions: catalog
@@ -79,6 +79,25 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
     })
 }
 
+/// Tags that programs write for programs: nobody searches for them.
+const TECHNICAL: [&str; 10] = [
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "encoded_by",
+    "handler_name",
+    "vendor_id",
+    "time_reference",
+    "umid",
+    "coding_history",
+];
+
+fn descriptive(facts: &MediaFacts) -> Vec<String> {
+    let tags = facts.tags.iter().filter(|(name, _)| !TECHNICAL.contains(&name.as_str()));
+    tags.map(|(_, text)| text.clone()).collect()
+}
+
 impl<'a> Indexing<'a> {
     /// The stage for the index `id` in `dir`.
     pub fn open(catalog: &'a Catalog, dir: &Path, id: &str) -> Result<Self> {
@@ -86,11 +105,12 @@ impl<'a> Indexing<'a> {
     }
 }
 
-/// The index to write to: the current one, or (there is none, or a rebuild is asked for) a new one.
+/// The index to write to: the current one, or (there is none, or a rebuild is asked for) one beside it. A rebuild that
+/// was interrupted goes on.
 pub fn target(dir: &Path, rebuild: bool) -> Result<String> {
     match search::current_id(dir)? {
         Some(id) if !rebuild => Ok(id),
-        _ => search::create(dir),
+        _ => search::beside(dir),
     }
 }
 

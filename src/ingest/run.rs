@@ -128,16 +128,19 @@ impl Batch<'_> {
         self.staged.push((deposit.finish()?, self.facts.assets.len()));
         self.seen.insert(digest, asset);
         let kind = facts.kind;
+        // Kept as it is, and told: nobody should find out years later.
+        let odd = facts.problem.clone().map(|p| format!("damaged: {p}"));
+        let odd = odd.or_else(|| media::sniff::false_name(&original, kind, &facts.mime));
         let master =
             Master { asset, generation: 1, role: Role::Main, digest, bytes, key: prefix.join(&content)?, facts };
         let collection = self.task.collection.clone();
         self.facts
             .assets
             .push((Asset { id: asset, kind, title: original, collection, created_at: self.attempt.began }, master));
-        let mut sighting = source.sighting(self.task.drive, Outcome::Stored, None);
+        self.say(source, Outcome::Stored, odd.as_deref());
+        let mut sighting = source.sighting(self.task.drive, Outcome::Stored, odd);
         (sighting.digest, sighting.asset) = (Some(digest), Some(asset));
         self.facts.sightings.push(sighting);
-        self.say(source, Outcome::Stored, None);
         Ok(())
     }
 

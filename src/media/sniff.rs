@@ -13,6 +13,18 @@ pub fn sniff(head: &[u8]) -> (MediaKind, &'static str) {
         .unwrap_or((MediaKind::Other, "application/octet-stream"))
 }
 
+/// Names of media whose content is told by [`sniff`], in lower case.
+const MEDIA_NAMES: &str = "3gp aac aif aiff avi bmp dv f4v flac flv gif jpeg jpg m2t m2ts m4a m4v mkv mov mp3 mp4 mpeg mpg \
+                           mts mxf oga ogg ogv opus png tif tiff ts wav webm webp wma wmv";
+
+/// What to say of a file whose name promises media and whose content is none.
+pub fn false_name(name: &str, kind: MediaKind, mime: &str) -> Option<String> {
+    let extension = name.rsplit_once('.')?.1.to_ascii_lowercase();
+    let promised =
+        matches!(kind, MediaKind::Other | MediaKind::Sidecar) && MEDIA_NAMES.split(' ').any(|known| known == extension);
+    promised.then(|| format!("named .{extension}, but its content is {mime}"))
+}
+
 fn has(head: &[u8], at: usize, bytes: &[u8]) -> bool {
     head.get(at..at + bytes.len()) == Some(bytes)
 }
@@ -203,6 +215,17 @@ pub fn junk(path: &std::path::Path) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_promises_media_is_told() {
+        let told = |name, head: &[u8]| {
+            let (kind, mime) = sniff(head);
+            false_name(name, kind, mime)
+        };
+        assert_eq!(told("a.MP4", b"plain words\n").as_deref(), Some("named .mp4, but its content is text/plain"));
+        assert_eq!(told("a.txt", b"plain words\n"), None);
+        assert_eq!(told("a.png", b"\xff\xd8\xff\xe0"), None);
+    }
 
     #[test]
     fn text_named_mp4_is_text_and_nothing_is_unknown_by_panic() {

@@ -93,8 +93,8 @@ impl Profile {
         let document: Document = serde_saphyr::from_str(yaml).map_err(|e| {
             let place = e.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
             let message = e.without_snippet().to_string();
-            let message = message.split(" at line ").next().unwrap_or_default().trim().to_owned();
-            Error::invalid(format!("{origin}{place}: {message}")).hint(HINT)
+            let message = message.split(" at line ").next().unwrap_or_default().trim();
+            Error::invalid(format!("{origin}{place}: {}", in_plain_words(message))).hint(HINT)
         })?;
         let mut entries = BTreeMap::new();
         let sections = [
@@ -138,6 +138,20 @@ impl Profile {
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Document).to_value()
     }
+}
+
+/// The parser's words where they speak of Rust or of its own options.
+fn in_plain_words(message: &str) -> String {
+    if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
+        return format!("'{}' is given twice", rest.split(',').next().unwrap_or_default());
+    }
+    let plain = match message {
+        "invalid u32" | "invalid u8" => "expected a whole number, 0 or more",
+        "expected string key for externally tagged enum" => "expected a format: mp4, mp3, wav, jpeg or webp",
+        "expected mapping start" => "expected settings, as in 'key: value'",
+        other => other,
+    };
+    plain.to_owned()
 }
 
 const HINT: &str = "profiles/default.yaml shows every setting; 'damctl profile check FILE' checks a file";

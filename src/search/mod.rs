@@ -169,13 +169,28 @@ fn current(dir: &Path) -> Result<Option<Current>> {
     }
 }
 
-/// Names a new index, for documents to be written to. It is not asked before [`switch`].
-pub fn create(dir: &Path) -> Result<String> {
-    let id = uuid::Uuid::now_v7().to_string();
+/// An index to be written anew, beside the current one: one that an earlier run has begun, else a new one. It is not
+/// asked before [`switch`].
+pub fn beside(dir: &Path) -> Result<String> {
+    let current = current_id(dir)?;
+    let begun = others(dir, current.as_deref())
+        .into_iter()
+        .filter(|id| id.starts_with(&format!("v{VERSION}-")) && dir.join(id).join("meta.json").is_file());
+    if let Some(id) = begun.max() {
+        return Ok(id);
+    }
+    let id = format!("v{VERSION}-{}", uuid::Uuid::now_v7());
     let data = dir.join(&id);
     fs::create_dir_all(&data).doing(|| format!("cannot make {}", data.display()))?;
     Index::create_in_dir(&data, schema().0).map_err(failed("cannot make an index"))?;
     Ok(id)
+}
+
+/// Indexes in the folder but `id`.
+fn others(dir: &Path, id: Option<&str>) -> Vec<String> {
+    let is_index = |name: &String| name.starts_with('v') && name.len() > 36;
+    let names = fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok());
+    names.filter(|name| is_index(name) && Some(name.as_str()) != id).collect()
 }
 
 /// The current index's name, if there is one that this version can use.
@@ -191,13 +206,9 @@ pub fn switch(dir: &Path, id: &str) -> Result<()> {
     std::io::Write::write_all(&mut file, &text).doing(|| "cannot write the index's name")?;
     file.as_file().sync_all().doing(|| "cannot write the index's name")?;
     file.persist(dir.join("current.json")).map_err(|e| crate::error::io("cannot switch the index", e.error))?;
-    for entry in fs::read_dir(dir).doing(|| format!("cannot list {}", dir.display()))?.flatten() {
-        let name = entry.file_name();
-        let old = name.to_str().is_some_and(|n| n != id && uuid::Uuid::parse_str(n).is_ok());
-        if old {
-            // A reader that has its files open goes on with them.
-            fs::remove_dir_all(entry.path()).ok();
-        }
+    for old in others(dir, Some(id)) {
+        // A reader that has its files open goes on with them.
+        fs::remove_dir_all(dir.join(old)).ok();
     }
     Ok(())
 }
@@ -328,7 +339,7 @@ mod tests {
     #[test]
     fn words_are_found_whatever_their_accents_and_joints() {
         let dir = tempfile::tempdir().unwrap();
-        let id = create(dir.path()).unwrap();
+        let id = beside(dir.path()).unwrap();
         switch(dir.path(), &id).unwrap();
         let writer = Writer::open(dir.path(), &id).unwrap();
         let a = document("ENTREVISTA_2024-03_final.mov", "noticias/inflación", MediaKind::Video);
@@ -349,7 +360,7 @@ mod tests {
     #[test]
     fn a_replaced_document_is_found_once_and_a_rebuild_is_taken_at_once() {
         let dir = tempfile::tempdir().unwrap();
-        let id = create(dir.path()).unwrap();
+        let id = beside(dir.path()).unwrap();
         switch(dir.path(), &id).unwrap();
         let d = document("uno", "x", MediaKind::Video);
         let writer = Writer::open(dir.path(), &id).unwrap();
@@ -357,7 +368,7 @@ mod tests {
         writer.replace(std::slice::from_ref(&d)).unwrap();
         let searcher = Searcher::new(dir.path());
         assert_eq!(titles(&searcher, "uno", None).len(), 1);
-        let next = create(dir.path()).unwrap();
+        let next = beside(dir.path()).unwrap();
         assert_eq!(titles(&searcher, "uno", None).len(), 1, "the new one is not asked yet");
         switch(dir.path(), &next).unwrap();
         assert!(titles(&searcher, "uno", None).is_empty(), "the new one is empty");

@@ -27,6 +27,8 @@ pub struct Missing {
     pub wanted: Vec<Entry>,
     /// The names of what is missing.
     pub missing: Vec<String>,
+    /// Why it cannot be rendered, as far as that was found when it was ingested: its job fails at once, with this.
+    pub problem: Option<String>,
 }
 
 /// What there is to do.
@@ -36,8 +38,6 @@ pub struct Plan {
     pub masters: Vec<Missing>,
     /// Number of renditions that are there already.
     pub present: usize,
-    /// Assets that the profile wants something of and that cannot be played: id, title, reason.
-    pub unplayable: Vec<(AssetId, String, String)>,
 }
 
 /// The instructions of a transcode job.
@@ -62,10 +62,6 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         if wanted.is_empty() {
             return Ok(());
         }
-        if let Some(problem) = &main.facts.problem {
-            plan.unplayable.push((row.asset.id, row.asset.title, problem.clone()));
-            return Ok(());
-        }
         let is_present = |e: &&Entry| {
             let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
             present.contains(&(main.digest, e.name.clone(), recipe))
@@ -81,6 +77,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                 key: main.key.clone(),
                 wanted: wanted.to_vec(),
                 missing,
+                problem: main.facts.problem.clone(),
             });
         }
         Ok(())

@@ -28,6 +28,9 @@ impl StageRun for Transcode<'_> {
             .catalog
             .master_by_digest(&task.master)?
             .ok_or_else(|| Error::not_found(format!("master {} is not in the catalog any more", task.master)))?;
+        if let Some(problem) = &master.facts.problem {
+            return Err(Error::corrupt(problem.clone()));
+        }
         // An earlier attempt may have made some of them.
         let present = self.catalog.present_entries(&task.master)?;
         let entries: Vec<Entry> =

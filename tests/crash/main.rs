@@ -1,1 +1,192 @@
-fn main() {}
+//! Kills the program at every named point, runs it again, and holds catalog and store against those of a run that
+//! nobody disturbed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+const DAMCTL: &str = env!("CARGO_BIN_EXE_damctl");
+
+/// A drive and an archive, which is made anew for every point: an asset's identity comes from its drive's path.
+struct Bench {
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { dir: tempfile::tempdir().unwrap() };
+        let drive = bench.drive();
+        fs::create_dir_all(drive.join("sub")).unwrap();
+        for i in 0..3u8 {
+            let pixels = image::RgbImage::from_fn(80, 60, |x, y| image::Rgb([x as u8 * 3, y as u8 * 4, i * 50]));
+            pixels.save(drive.join(format!("sub/{i}.png"))).unwrap();
+        }
+        fs::copy(drive.join("sub/0.png"), drive.join("the same.png")).unwrap();
+        fs::write(drive.join("notes.txt"), "Words.\n").unwrap();
+        fs::write(drive.join("Thumbs.db"), "x").unwrap();
+        fs::write(drive.join("half.png"), &fs::read(drive.join("sub/1.png")).unwrap()[..400]).unwrap();
+        bench
+    }
+
+    fn drive(&self) -> PathBuf {
+        self.dir.path().join("drive")
+    }
+
+    fn archive(&self) -> PathBuf {
+        self.dir.path().join("archive")
+    }
+
+    fn begin(&self) {
+        fs::remove_dir_all(self.archive()).ok();
+        assert_eq!(self.run(&[OsStr::new("init"), self.archive().as_os_str()], None).0, Some(0));
+    }
+
+    /// Exit code (none: killed) and everything said.
+    fn run(&self, words: &[&OsStr], crash_at: Option<&str>) -> (Option<i32>, String) {
+        let mut command = Command::new(DAMCTL);
+        command.args(words).env_remove("DAMCTL_CRASH_AT").env("XDG_CONFIG_HOME", "/nonexistent").stdin(Stdio::null());
+        if let Some(point) = crash_at {
+            command.env("DAMCTL_CRASH_AT", point);
+        }
+        let out = command.output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+        (out.status.code(), text)
+    }
+
+    /// The whole flow, each command being repeated for as long as it is killed. Returns how often that was.
+    fn flow(&self, crash_at: Option<&str>) -> usize {
+        let (archive, drive) = (self.archive(), self.drive());
+        let at = [OsStr::new("-C"), archive.as_os_str()];
+        let steps: [(&[&OsStr], i32); 4] = [
+            (&[OsStr::new("ingest"), drive.as_os_str(), OsStr::new("--workers"), OsStr::new("1")], 0),
+            // `half.png` cannot be rendered.
+            (&[OsStr::new("transcode"), OsStr::new("--workers"), OsStr::new("1")], 1),
+            (&[OsStr::new("index")], 0),
+            (&[OsStr::new("verify")], 0),
+        ];
+        let mut killed = 0;
+        for (words, wanted) in steps {
+            let words = [&at[..], words].concat();
+            let (mut code, mut text) = self.run(&words, crash_at);
+            if code.is_none() {
+                killed += 1;
+                (code, text) = self.run(&words, None);
+            }
+            assert_eq!(code, Some(wanted), "{words:?} after a crash at {crash_at:?}: {text}");
+        }
+        killed
+    }
+
+    /// What is known and what is kept, without what differs between any two runs: times, job histories.
+    fn state(&self) -> Vec<String> {
+        let db = rusqlite::Connection::open(self.archive().join("catalog.sqlite")).unwrap();
+        let mut state = Vec::new();
+        for sql in [
+            "SELECT 'drive', id, identity, label, root FROM drives ORDER BY id",
+            "SELECT 'asset', id, kind, title, collection, generation FROM assets ORDER BY id",
+            "SELECT 'master', digest, bytes, key, facts FROM masters ORDER BY digest",
+            "SELECT 'member', asset, generation, digest, role FROM members ORDER BY asset",
+            "SELECT 'sighting', path, bytes, outcome, detail, digest, asset FROM sightings ORDER BY path",
+            "SELECT 'rendition', master, entry, recipe, asset, prefix, files, active FROM renditions ORDER BY master, entry",
+            "SELECT 'indexed', asset, digest FROM indexed ORDER BY asset",
+            "SELECT 'job', stage, state, json_extract(error, '$.kind') FROM jobs ORDER BY stage, subject, state",
+            "SELECT 'event', kind, subject FROM events WHERE kind <> 'job.failed' ORDER BY kind, subject",
+        ] {
+            let mut query = db.prepare(sql).unwrap();
+            let columns = query.column_count();
+            let row = |r: &rusqlite::Row<'_>| {
+                let value = |i| r.get_ref(i).map(text);
+                Ok((0..columns).map(value).collect::<Result<Vec<_>, _>>()?.join(" "))
+            };
+            state.extend(query.query_map([], row).unwrap().map(Result::unwrap));
+        }
+        state.extend(tree(&self.archive().join("store")));
+        state.extend(tree(&self.archive().join("scratch")).into_iter().filter(|f| !f.contains("gstreamer-registry")));
+        state
+    }
+}
+
+fn text(value: rusqlite::types::ValueRef<'_>) -> String {
+    match value {
+        rusqlite::types::ValueRef::Text(t) => String::from_utf8_lossy(t).into_owned(),
+        rusqlite::types::ValueRef::Integer(n) => n.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Files with their bytes' digest. An inventory holds the time of its version, so its name alone counts.
+fn tree(root: &Path) -> Vec<String> {
+    let mut list = Vec::new();
+    for entry in walkdir::WalkDir::new(root).sort_by_file_name().into_iter().flatten() {
+        if entry.file_type().is_file() {
+            let path = entry.path().strip_prefix(root).unwrap().display().to_string();
+            let digest = damctl::digest::Digest::of(fs::read(entry.path()).unwrap());
+            let is_dated = entry.file_name().to_string_lossy().starts_with("inventory.json");
+            list.push(if is_dated { path } else { format!("{path} {digest}") });
+        }
+    }
+    list
+}
+
+/// Every point of the program's code, by reading it: a new one is tested from its first day.
+fn points() -> Vec<String> {
+    let mut points = Vec::new();
+    for entry in walkdir::WalkDir::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).into_iter().flatten() {
+        if entry.path().extension().is_some_and(|x| x == "rs") {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let names = text.split("crash::point(\"").skip(1).filter_map(|rest| rest.split('"').next());
+            points.extend(names.map(str::to_owned));
+        }
+    }
+    points.sort();
+    points.dedup();
+    points
+}
+
+#[test]
+fn killed_at_any_point_and_run_again_it_ends_as_if_nothing_had_been() {
+    let bench = Bench::new();
+    bench.begin();
+    assert_eq!(bench.flow(None), 0);
+    let clean = bench.state();
+    assert!(clean.iter().filter(|l| l.contains("rendition")).count() >= 9, "{clean:#?}");
+    let points = points();
+    assert!(points.len() >= 10, "{points:?}");
+    for point in points {
+        // At its first passing, and later, when something is there already.
+        for nth in [1, 2, 5] {
+            bench.begin();
+            let killed = bench.flow(Some(&format!("{point}:{nth}")));
+            assert!(killed > 0 || nth > 1, "{point} was never passed");
+            let state = bench.state();
+            let lost: Vec<_> = clean.iter().filter(|l| !state.contains(l)).collect();
+            let odd: Vec<_> = state.iter().filter(|l| !clean.contains(l)).collect();
+            assert!(
+                lost.is_empty() && odd.is_empty(),
+                "after a crash at {point}:{nth}\nlost: {lost:#?}\nodd: {odd:#?}"
+            );
+            assert_eq!(clean.len(), state.len(), "after a crash at {point}:{nth} something is there twice");
+        }
+    }
+}
+
+#[test]
+fn killed_again_and_again_it_still_ends() {
+    let bench = Bench::new();
+    bench.begin();
+    bench.flow(None);
+    let clean = bench.state();
+    bench.begin();
+    let (archive, drive) = (bench.archive(), bench.drive());
+    let words = [OsStr::new("-C"), archive.as_os_str(), OsStr::new("ingest"), drive.as_os_str()];
+    // Four lost tries of the same job; a fifth is left.
+    for point in ["ingest.after-copy", "store.before-rename", "store.after-rename", "work.before-settle"] {
+        assert_eq!(bench.run(&words, Some(point)).0, None, "{point}");
+    }
+    bench.flow(None);
+    assert_eq!(bench.state(), clean);
+}

@@ -1,3 +1,15 @@
 //! The integration tests, in one binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod architecture;
+mod cli;
 mod contract;
+#[path = "../../examples/demo_drive/drive.rs"]
+mod drive;
+mod harness;
+mod ingest;
+mod jobs;
+mod profile;
+mod serve;
+mod transcode;
+mod verify;

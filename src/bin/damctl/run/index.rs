@@ -27,6 +27,7 @@ pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &
     let complete = summary.failed.is_empty() && summary.paused.is_none() && earlier.is_empty() && !stop.is_tripped();
     if current.as_ref() != Some(&id) && (complete || current.is_none()) {
         search::switch(&dir, &id)?;
+        catalog.forget_other_indexes(&id)?;
     }
     match summary.done {
         0 if complete => print("nothing to do: the index holds everything"),

@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::{Archive, Verdict, print, verdict};
 use crate::cli::IngestArgs;
 
-/// Of each outcome but `stored`, so many paths are named; the report has all.
+/// Of each outcome, so many paths are named; the report has all.
 const NAMED: usize = 50;
 
 pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
@@ -153,20 +153,20 @@ fn show_account(survey: &Survey, accounts: &[Account]) {
         let bytes: u64 = list.iter().map(|a| a.bytes).sum();
         print(format_args!("{:>8} {outcome:<11} {}", list.len(), HumanBytes(bytes)));
         // A run with nothing new names only what needs somebody's attention.
-        let quiet =
-            outcome == "stored" || (list.iter().all(|a| a.unchanged) && !matches!(outcome, "unreadable" | "pending"));
-        if quiet {
+        if list.iter().all(|a| a.unchanged) && !matches!(outcome, "unreadable" | "pending") {
             continue;
         }
-        for a in list.iter().take(NAMED) {
+        let worth_naming = |a: &&&Account| outcome != "stored" || a.detail.is_some();
+        let named: Vec<&&Account> = list.iter().filter(worth_naming).collect();
+        for a in named.iter().take(NAMED) {
             let why = match (a.outcome, &a.asset, &a.detail) {
                 ("duplicate", Some(asset), _) => format!("the same bytes as asset {asset}"),
                 (_, _, detail) => detail.clone().unwrap_or_default(),
             };
             print(format_args!("{:>12}{}: {why}", "", a.path));
         }
-        if list.len() > NAMED {
-            print(format_args!("{:>12}… and {} more (--report FILE names all)", "", list.len() - NAMED));
+        if named.len() > NAMED {
+            print(format_args!("{:>12}… and {} more (--report FILE names all)", "", named.len() - NAMED));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::Result;
 use damctl::{
-    error::Doing,
+    error::{Doing, Error},
     store::{FsStore, ocfl},
 };
 
@@ -12,6 +12,9 @@ use super::{Archive, Verdict, print};
 use crate::settings::{self, Settings};
 
 pub fn run(dir: &Path) -> Result<Verdict> {
+    if dir.exists() && !dir.is_dir() {
+        return Err(Error::invalid(format!("{} is no folder: an archive is made in one", dir.display())).into());
+    }
     fs::create_dir_all(dir).doing(|| format!("cannot make {}", dir.display()))?;
     let file = dir.join(settings::FILE);
     let new = !file.exists();

@@ -51,11 +51,8 @@ fn best(renditions: &[Rendition]) -> Option<&Rendition> {
     let rank = |r: &&Rendition| {
         let mime = r.files.first().map(|f| f.mime.as_str()).unwrap_or_default();
         let kind = ["image/", "audio/", "video/"].iter().position(|p| mime.starts_with(p));
-        (
-            kind,
-            r.facts.display_size().map(|(w, h)| u64::from(w) * u64::from(h)),
-            std::cmp::Reverse(r.files.first().map(|f| f.bytes)),
-        )
+        let pixels = r.facts.display_size().map(|(w, h)| u64::from(w) * u64::from(h));
+        (kind, pixels, r.files.first().map(|f| f.bytes))
     };
     renditions.iter().max_by_key(rank)
 }

@@ -50,20 +50,17 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
         )),
         _ => print(format_args!("{} of {jobs} master(s) rendered; {present} renditions were present", summary.done)),
     }
-    for (id, title, problem) in &plan.unplayable {
-        print(format_args!("not rendered: {title} ({id}): {problem}"));
-    }
     Ok(verdict(Stage::Transcode, summary, &earlier, reporter, stop))
 }
 
 fn show(plan: &Plan) {
     let mut count = 0;
     for m in &plan.masters {
-        count += m.missing.len();
-        print(format_args!("render {} {} ({}): {}", m.kind, m.title, m.asset, m.missing.join(", ")));
-    }
-    for (id, title, problem) in &plan.unplayable {
-        print(format_args!("cannot render {title} ({id}): {problem}"));
+        count += if m.problem.is_none() { m.missing.len() } else { 0 };
+        match &m.problem {
+            Some(problem) => print(format_args!("cannot render {} ({}): {problem}", m.title, m.asset)),
+            None => print(format_args!("render {} {} ({}): {}", m.kind, m.title, m.asset, m.missing.join(", "))),
+        }
     }
     print(format_args!(
         "would make {count} renditions of {} masters; {} are present",

@@ -1,0 +1,268 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_damctl_global_optspecs
+    string join \n C/archive= log-format= h/help V/version
+end
+
+function __fish_damctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_damctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_damctl_using_subcommand
+    set -l cmd (__fish_damctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c damctl -n "__fish_damctl_needs_command" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_needs_command" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_needs_command" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "config" -d 'Tells about the configuration'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "search" -d 'Finds assets'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "jobs" -d 'Lists, shows and retries jobs'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Reads stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "profile" -d 'Works with profiles'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand init" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand init" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand init" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and not __fish_seen_subcommand_from show help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand config; and not __fish_seen_subcommand_from show help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand config; and not __fish_seen_subcommand_from show help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and not __fish_seen_subcommand_from show help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and not __fish_seen_subcommand_from show help" -f -a "show" -d 'Shows each setting and where it came from'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and not __fish_seen_subcommand_from show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and __fish_seen_subcommand_from show" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Shows each setting and where it came from'
+complete -c damctl -n "__fish_damctl_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand doctor" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l collection -d 'The collection that new assets belong to' -r
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l report -d 'Writes what became of each path to a file, a JSON object a line' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l dry-run -d 'Shows what would be done, and does nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l profile -d 'The profile. Default: the setting `profile`, else the built-in newsroom matrix' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l asset -d 'Only these assets' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l dry-run -d 'Shows what would be made, and makes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l rebuild -d 'Makes a new index from nothing, then takes it in place of the old one'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l kind -d 'Only assets of this kind' -r
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l limit -d 'Number of hits' -r
+complete -c damctl -n "__fish_damctl_using_subcommand search" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l json -d 'Prints a JSON object'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -l listen -d 'Address and port. Default: the setting `listen`, 127.0.0.1:7878' -r
+complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand status" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand status" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand status" -l json -d 'Prints a JSON object'
+complete -c damctl -n "__fish_damctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand status" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -f -a "list" -d 'Lists jobs, those changed last first'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -f -a "show" -d 'Shows a job and all its attempts'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -l stage -d 'Only of this stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -l state -d 'Only in this state: ready, leased, done or failed' -r
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -l limit -d 'Number of jobs' -r
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -l json -d 'Prints a JSON object a line'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from show" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from show" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l stage -d 'Only of this stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from retry" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from retry" -l all -d 'All failed jobs (of the stage, when one is given)'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from retry" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists jobs, those changed last first'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "show" -d 'Shows a job and all its attempts'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'
+complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l asset -d 'Only these assets' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "check" -d 'Checks a profile and shows what it asks for'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "schema" -d 'Prints the JSON schema of profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "default" -d 'Prints the built-in profile'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from check" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from check" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from schema" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from schema" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from schema" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from order-schema" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from order-schema" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from order-schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from order-schema" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from default" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from default" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from default" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from default" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "check" -d 'Checks a profile and shows what it asks for'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Prints the JSON schema of profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "default" -d 'Prints the built-in profile'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand render" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand render" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand render" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand generate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand generate" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand generate" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "config" -d 'Tells about the configuration'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "search" -d 'Finds assets'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "verify" -d 'Reads stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "profile" -d 'Works with profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'Lists jobs, those changed last first'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Shows a job and all its attempts'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "check" -d 'Checks a profile and shows what it asks for'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "schema" -d 'Prints the JSON schema of profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "default" -d 'Prints the built-in profile'

@@ -1,0 +1,346 @@
+//! Drives as they are: every path accounted for, each byte once, and whatever goes wrong is told and hurts no other.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::harness::{self, Archive, DAMCTL, Ran, outcome, picture, scratch, tool};
+
+/// What must become of each path of the drive, run by somebody who may read everything but `locked.wav` (root may).
+const DRIVE: &[(&str, &str, &str)] = &[
+    (".DS_Store", "junk", "Finder settings"),
+    ("2019 harbor/camera.mxf", "stored", ""),
+    ("2019 harbor/harbor_cut.mp4", "stored", ""),
+    ("2019 harbor/harbor_cut.srt", "stored", ""),
+    ("2019 harbor/harbor_master.mov", "stored", ""),
+    ("2019 harbor/off_air.ts", "stored", ""),
+    ("2019 harbor/tape_07.mov", "stored", ""),
+    ("2021 interviews/copy of something.mp4", "duplicate", ""),
+    ("2021 interviews/loop", "skipped", "symbolic link to .."),
+    ("2021 interviews/phone clip.mp4", "stored", ""),
+    ("Espa%F1a notas.txt", "stored", ""),
+    ("README.txt", "stored", ""),
+    ("__MACOSX/x", "junk", "leftovers of a macOS archive"),
+    ("broken/empty.mov", "empty", "0 bytes"),
+    ("broken/half.jpg", "stored", ""),
+    ("broken/not a film.mp4", "stored", "named .mp4, but its content is text/plain"),
+    ("broken/truncated.mp4", "stored", ""),
+    (
+        "broken/unfinished.mov",
+        "stored",
+        "damaged: no moov atom: the recording was not finished, or the file is cut short",
+    ),
+    ("photos/._orientation_1.jpg", "junk", "an AppleDouble resource fork"),
+    ("photos/logo_alpha.png", "stored", ""),
+    ("photos/loop.gif", "stored", ""),
+    ("photos/orientation_1.jpg", "stored", ""),
+    ("photos/orientation_1.xmp", "stored", ""),
+    ("photos/orientation_2.jpg", "stored", ""),
+    ("photos/orientation_3.jpg", "stored", ""),
+    ("photos/orientation_4.jpg", "stored", ""),
+    ("photos/orientation_5.jpg", "stored", ""),
+    ("photos/orientation_6.jpg", "stored", ""),
+    ("photos/orientation_7.jpg", "stored", ""),
+    ("photos/orientation_8.jpg", "stored", ""),
+    ("photos/print_cmyk.jpg", "stored", ""),
+    ("photos/scan_16bit.tif", "stored", ""),
+    ("photos/web.webp", "stored", ""),
+    ("sound/interview_bext.wav", "stored", ""),
+    ("sound/report.mp3", "stored", ""),
+    ("sound/room tone.flac", "stored", ""),
+];
+
+const LOCKED: &str = "broken/locked.wav";
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn every_path_of_the_drive_is_accounted_for() {
+    let report = harness::json_lines(&harness::finished().join("report.jsonl"));
+    for (path, wanted, detail) in DRIVE {
+        assert_eq!(outcome(&report, path), (*wanted, *detail), "{path}");
+    }
+    assert_eq!(outcome(&report, LOCKED).0, if is_root() { "stored" } else { "unreadable" });
+    assert_eq!(report.len(), DRIVE.len() + 1);
+    let walked =
+        walkdir::WalkDir::new(harness::drive()).into_iter().filter(|e| !e.as_ref().unwrap().file_type().is_dir());
+    assert_eq!(report.len(), walked.count());
+    let said = fs::read_to_string(harness::finished().join("ingest.out")).unwrap();
+    assert!(said.starts_with(if is_root() { "exit 0" } else { "exit 1" }), "{said}");
+    for words in ["1 duplicate", "3 junk", "1 skipped", "1 empty", "broken/unfinished.mov: damaged: no moov"] {
+        assert!(said.contains(words), "'{words}' is not in {said}");
+    }
+}
+
+#[test]
+fn what_is_known_of_the_drive_is_what_its_files_are() {
+    let archive = Archive::finished();
+    let facts = |title: &str| -> serde_json::Value {
+        let sql = format!(
+            "SELECT m.facts FROM masters m JOIN members mm ON mm.digest = m.digest JOIN assets a ON a.id = mm.asset WHERE a.title = '{title}'"
+        );
+        serde_json::from_str(&archive.rows(&sql)[0]).unwrap()
+    };
+    let master = facts("harbor_master.mov");
+    assert_eq!(master["video"]["codec"], "prores");
+    assert_eq!(master["timecode"]["value"], "10:00:00:00");
+    assert_eq!(facts("camera.mxf")["timecode"]["value"], "09:59:58:00");
+    let tape = facts("tape_07.mov");
+    assert_eq!((&tape["video"]["codec"], &tape["video"]["field_order"]), (&"dvvideo".into(), &"bottom".into()));
+    assert_eq!(facts("phone clip.mp4")["video"]["rotation"], 90);
+    assert_eq!(facts("off_air.ts")["container"], "mpegts");
+    assert_eq!(facts("interview_bext.wav")["audio"][0]["bits"], 24);
+    assert_eq!(facts("interview_bext.wav")["tags"]["comment"], "Harbor_interview");
+    assert_eq!(facts("orientation_6.jpg")["image"]["orientation"], 6);
+    assert_eq!(facts("print_cmyk.jpg")["image"]["color"], "cmyk");
+    assert_eq!(facts("scan_16bit.tif")["image"]["bit_depth"], 16);
+    assert_eq!(facts("logo_alpha.png")["image"]["alpha"], true);
+    assert_eq!((&facts("loop.gif")["image"]["frames"], &facts("loop.gif")["kind"]), (&12.into(), &"animation".into()));
+    assert_eq!(facts("not a film.mp4")["kind"], "other");
+    assert_eq!(
+        archive.rows("SELECT COUNT(*) FROM assets WHERE collection = 'demo'"),
+        archive.rows("SELECT COUNT(*) FROM assets")
+    );
+}
+
+#[test]
+fn a_second_run_does_nothing_and_says_so() {
+    let archive = Archive::finished();
+    let before = harness::tree(&archive.store());
+    let events = archive.rows("SELECT COUNT(*) FROM events");
+    let (ran, report) = archive.ingest(&harness::drive());
+    let wanted = if is_root() { 0 } else { 1 };
+    ran.ends(wanted).says("nothing to do: all 37 paths are as they were");
+    assert!(report.iter().all(|l| l["unchanged"] == true));
+    assert_eq!(harness::tree(&archive.store()), before);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM events"), events);
+}
+
+#[test]
+fn a_dry_run_tells_and_does_nothing() {
+    let archive = Archive::new();
+    let before = harness::tree(&archive.store());
+    archive
+        .run([OsStr::new("ingest"), OsStr::new("--dry-run"), harness::drive().as_os_str()])
+        .ends(0)
+        .says("would read 32 files");
+    assert_eq!(harness::tree(&archive.store()), before);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM sightings"), ["0"]);
+}
+
+#[test]
+fn a_touched_file_stays_the_asset_it_was_and_a_changed_one_is_new() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let file = drive.path().join("a.png");
+    picture(&file, 1);
+    archive.ingest(drive.path()).0.ends(0);
+    let assets = || archive.rows("SELECT id FROM assets ORDER BY created_at");
+    let first = assets();
+    let earlier = SystemTime::now() - Duration::from_secs(100);
+    fs::File::options().append(true).open(&file).unwrap().set_modified(earlier).unwrap();
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert_eq!((outcome(&report, "a.png").0, assets()), ("stored", first.clone()));
+    picture(&file, 2);
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert_eq!((outcome(&report, "a.png").0, assets().len()), ("stored", 2));
+    assert_eq!(archive.run(["verify"]).ends(0).stdout.lines().last().unwrap().split(' ').next(), Some("2"));
+}
+
+#[test]
+fn one_file_and_a_folder_above_an_ingested_one_are_the_same_drive_or_tell_duplicates() {
+    let (archive, drive) = (Archive::new(), scratch());
+    fs::create_dir(drive.path().join("sub")).unwrap();
+    picture(&drive.path().join("sub/a.png"), 1);
+    picture(&drive.path().join("b.png"), 2);
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert_eq!(report.len(), 2);
+    let (ran, report) = archive.ingest(&drive.path().join("sub/a.png"));
+    ran.ends(0).says("nothing to do");
+    assert_eq!((outcome(&report, "sub/a.png").0, report.len()), ("stored", 1));
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_done() {
+    let (archive, drive) = (Archive::new(), scratch());
+    fs::create_dir(drive.path().join("closed")).unwrap();
+    picture(&drive.path().join("a.png"), 1);
+    picture(&drive.path().join("locked.png"), 2);
+    picture(&drive.path().join("closed/c.png"), 3);
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    mode(&drive.path().join("locked.png"), 0);
+    mode(&drive.path().join("closed"), 0);
+    mode(drive.path(), 0o755);
+    let report = archive.root().join("report.jsonl");
+    let mut command =
+        archive.command([OsStr::new("ingest"), drive.path().as_os_str(), OsStr::new("--report"), report.as_os_str()]);
+    if is_root() {
+        // Root may read everything, so somebody else does this.
+        let words: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
+        let program = archive.root().join("damctl");
+        fs::copy(DAMCTL, &program).unwrap();
+        tool("chown", [OsStr::new("-R"), OsStr::new("65534:65534"), archive.root().as_os_str()]);
+        command = Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(program)
+            .args(words)
+            .stdin(Stdio::null());
+    }
+    let ran = Ran::from(command.output().unwrap());
+    mode(&drive.path().join("closed"), 0o755);
+    ran.ends(1).says("locked.png: Permission denied").says("closed: Permission denied");
+    let report = harness::json_lines(&report);
+    assert_eq!(outcome(&report, "a.png").0, "stored");
+    assert_eq!(outcome(&report, "locked.png"), ("unreadable", "Permission denied (os error 13)"));
+    assert_eq!(outcome(&report, "closed").0, "unreadable");
+    // When it can be read again, it is; the failure is not for ever.
+    mode(&drive.path().join("locked.png"), 0o644);
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert_eq!((outcome(&report, "locked.png").0, outcome(&report, "closed/c.png").0), ("stored", "stored"));
+}
+
+/// Runs the shell text where file systems may be mounted; `None`, with words, where nobody may do that.
+fn in_own_mounts(script: &str) -> Option<Ran> {
+    let flags: &[&str] = if is_root() { &["-m"] } else { &["-rm"] };
+    let probe = Command::new("unshare").args(flags).args(["mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    if !probe.is_ok_and(|out| out.status.success()) {
+        eprintln!("skipped: no file system can be mounted here");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.args(flags).args(["sh", "-ec", script]).stdin(Stdio::null());
+    Some(command.output().unwrap().into())
+}
+
+#[test]
+fn a_full_disk_pauses_and_the_next_run_goes_on() {
+    let (archive, drive) = (Archive::new(), scratch());
+    for i in 0..6u8 {
+        let noise: Vec<u8> = (0..700_000u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761).rotate_left(u32::from(i) + 3) >> 11) as u8)
+            .collect();
+        fs::write(drive.path().join(format!("{i}.bin")), noise).unwrap();
+    }
+    let (store, drive_path) = (archive.store().display().to_string(), drive.path().display().to_string());
+    let run = format!("{DAMCTL} -C {} ", archive.root().display());
+    let script = format!(
+        "mount -t tmpfs -o size=2m none {store}
+         code=0; {run} ingest {drive_path} || code=$?
+         echo first $code
+         find {store} -path '*.staging/*' -type f | wc -l | sed 's/^/staged /'
+         code=0; {run} verify || code=$?
+         echo verified $code
+         mount -o remount,size=20m {store}
+         code=0; {run} ingest {drive_path} || code=$?
+         echo second $code
+         {run} verify"
+    );
+    let Some(ran) = in_own_mounts(&script) else { return };
+    let ran = ran.ends(0).says("first 3").says("verified 0").says("second 0").says("staged 0");
+    let ran = ran.says("the disk is full").says("run the same command again").says("6 stored").says("6 objects");
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
+#[test]
+fn two_processes_that_ingest_the_same_tree_store_each_file_once() {
+    let (archive, drive) = (Archive::new(), scratch());
+    for i in 0..120u8 {
+        picture(&drive.path().join(format!("{i}.png")), i);
+        picture(&drive.path().join(format!("{i} again.png")), i);
+    }
+    let start = || {
+        let mut command = archive.command([OsStr::new("ingest"), drive.path().as_os_str()]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for child in [start(), start()] {
+        Ran::from(child.wait_with_output().unwrap()).ends(0);
+    }
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), ["120"]);
+    assert_eq!(
+        archive.rows("SELECT outcome, COUNT(*) FROM sightings GROUP BY 1 ORDER BY 1"),
+        ["duplicate|120", "stored|120"]
+    );
+    archive.run(["verify"]).ends(0).says("120 objects");
+    let objects = harness::tree(&archive.store()).iter().filter(|l| l.contains("/v1/content/")).count();
+    assert_eq!(objects, 120);
+    assert_eq!(harness::tree(&archive.store().join(".staging")), [""; 0]);
+}
+
+#[test]
+fn two_drives_with_the_same_files_ingested_at_once_store_them_once() {
+    let (archive, one, two) = (Archive::new(), scratch(), scratch());
+    for i in 0..60u8 {
+        picture(&one.path().join(format!("{i}.png")), i);
+        picture(&two.path().join(format!("other {i}.png")), i);
+    }
+    let start = |drive: &Path| {
+        let mut command = archive.command([OsStr::new("ingest"), drive.as_os_str()]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for child in [start(one.path()), start(two.path())] {
+        Ran::from(child.wait_with_output().unwrap()).ends(0);
+    }
+    assert_eq!(
+        archive.rows("SELECT outcome, COUNT(*) FROM sightings GROUP BY 1 ORDER BY 1"),
+        ["duplicate|60", "stored|60"]
+    );
+    let objects = harness::tree(&archive.store()).iter().filter(|l| l.contains("/v1/content/")).count();
+    assert_eq!(objects, 60);
+    archive.run(["verify"]).ends(0).says("60 objects");
+}
+
+#[test]
+fn a_stop_ends_in_time_and_costs_nothing() {
+    let (archive, drive) = (Archive::new(), scratch());
+    for i in 0..8 {
+        let file = fs::File::create(drive.path().join(format!("{i}.bin"))).unwrap();
+        file.set_len(200 << 20).unwrap();
+    }
+    let mut command = archive.command([OsStr::new("ingest"), drive.path().as_os_str()]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while archive.rows("SELECT COUNT(*) FROM jobs WHERE state = 'leased'") == ["0"]
+        && began.elapsed() < Duration::from_secs(20)
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let asked = Instant::now();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    ran.ends(143).says("run the same command again to go on");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM jobs WHERE state = 'leased'"), ["0"]);
+    archive.ingest(drive.path()).0.ends(0).says("8 paths");
+    // Eight files of nothing but zeros, all the same.
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), ["1"]);
+}
+
+#[test]
+fn odd_requests_get_plain_answers() {
+    let archive = Archive::new();
+    archive.run(["ingest", "/no/such/place"]).ends(2).says("cannot find /no/such/place");
+    archive.run(["ingest"]).ends(2).says("<PATH>");
+    let drive = scratch();
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
+    let missing = drive.path().join("no/report.jsonl");
+    let words = [OsStr::new("ingest"), drive.path().as_os_str(), OsStr::new("--report"), missing.as_os_str()];
+    archive.run(words).ends(2).says("cannot write the report");
+    harness::command(["ingest", "."])
+        .current_dir(drive.path())
+        .output()
+        .map(Ran::from)
+        .unwrap()
+        .ends(2)
+        .says("damctl init");
+}
