@@ -79,8 +79,9 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
     })
 }
 
-/// Tags that programs write for programs: nobody searches for them.
-const TECHNICAL: [&str; 10] = [
+/// Tags that programs write for programs, and our own warnings: nobody searches for them.
+const TECHNICAL: [&str; 11] = [
+    "warning",
     "major_brand",
     "minor_version",
     "compatible_brands",

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Most bytes of a tool's output that are kept: a file of a thousand streams stays below 4 MiB.
-const MOST_OUTPUT: u64 = 8 << 20;
+const MOST_OUTPUT: usize = 8 << 20;
 /// Most tags kept of one file, and most bytes of each: tags are hostile bytes too.
 const MOST_TAGS: usize = 64;
 const LONGEST_TAG: usize = 1024;
@@ -76,7 +76,18 @@ pub(crate) struct Ran {
 
 /// Runs a tool of ffmpeg's to its end, with nothing on its standard input. Its output is kept up to 8 MiB and read on
 /// beyond that, so that it never blocks. It is killed after `timeout` or when `stop` is tripped.
-pub(crate) fn tool(mut command: Command, name: &str, timeout: Duration, stop: &Stop) -> Result<Ran> {
+pub(crate) fn tool(command: Command, name: &str, timeout: Duration, stop: &Stop) -> Result<Ran> {
+    tool_heard(command, name, timeout, stop, &mut |_| {})
+}
+
+/// [`tool`], with `heard` called on each piece of standard output as it comes.
+pub(crate) fn tool_heard(
+    mut command: Command,
+    name: &str,
+    timeout: Duration,
+    stop: &Stop,
+    heard: &mut dyn FnMut(&str),
+) -> Result<Ran> {
     stop.check()?;
     let started = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -88,8 +99,13 @@ pub(crate) fn tool(mut command: Command, name: &str, timeout: Duration, stop: &S
     })?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     std::thread::scope(|scope| {
-        let out = scope.spawn(move || bounded(stdout));
-        let err = scope.spawn(move || bounded(stderr));
+        let (pieces, arrived) = std::sync::mpsc::channel();
+        let out = scope.spawn(move || {
+            bounded(stdout, &mut |piece| {
+                pieces.send(String::from_utf8_lossy(piece).into_owned()).ok();
+            })
+        });
+        let err = scope.spawn(move || bounded(stderr, &mut |_| {}));
         let mut nap = Duration::from_millis(1);
         let ended = loop {
             match child.try_wait() {
@@ -102,6 +118,7 @@ pub(crate) fn tool(mut command: Command, name: &str, timeout: Duration, stop: &S
                 Ok(None) => std::thread::sleep(nap),
                 Err(e) => break Err(io(format!("cannot wait for {name}"), e)),
             }
+            arrived.try_iter().for_each(|piece| heard(&piece));
             nap = (nap * 2).min(Duration::from_millis(20));
         };
         if ended.is_err() {
@@ -113,11 +130,22 @@ pub(crate) fn tool(mut command: Command, name: &str, timeout: Duration, stop: &S
     })
 }
 
-fn bounded(pipe: Option<impl Read>) -> String {
+/// Reads a pipe to its end and keeps its beginning; `each` sees all of it.
+fn bounded(pipe: Option<impl Read>, each: &mut dyn FnMut(&[u8])) -> String {
     let mut kept = Vec::new();
-    if let Some(mut pipe) = pipe {
-        pipe.by_ref().take(MOST_OUTPUT).read_to_end(&mut kept).ok();
-        std::io::copy(&mut pipe, &mut std::io::sink()).ok();
+    let mut block = [0; 8192];
+    let Some(mut pipe) = pipe else { return String::new() };
+    loop {
+        match pipe.read(&mut block) {
+            Ok(0) => break,
+            Ok(n) => {
+                let room = MOST_OUTPUT.saturating_sub(kept.len());
+                kept.extend_from_slice(&block[..n.min(room)]);
+                each(&block[..n]);
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
     }
     String::from_utf8_lossy(&kept).into_owned()
 }

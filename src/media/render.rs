@@ -12,6 +12,8 @@ use crate::{
 
 /// How long a tool may take to measure or check one file.
 const TOOL: Duration = Duration::from_secs(600);
+/// The share of the work that is rendering; the rest is the gate's.
+const JUDGED: f64 = 0.9;
 
 /// Carries out an order in this process, which is best one that may die: `damctl render`. Each output's end is
 /// reported; an error is everybody's.
@@ -67,16 +69,18 @@ fn render(
                 written.push((silent.swap_remove(at), result));
             }
         },
-        &mut |done| report(Report::Progress { done: done * 0.95 }),
+        &mut |done| report(Report::Progress { done: done * JUDGED }),
     );
-    let count = written.len().max(1);
+    let count = written.len().max(1) as f64;
     for (i, (entry, result)) in written.into_iter().enumerate() {
         stop.check()?;
-        report(match result.and_then(|r| judge(order, entry, facts, r, stop)) {
+        let mut told = |share: f64| report(Report::Progress { done: JUDGED + (1.0 - JUDGED) * (i as f64 + share) / count });
+        let judged = result.and_then(|r| judge(order, entry, facts, r, stop, &mut told));
+        told(1.0);
+        report(match judged {
             Ok(accepted) => accepted,
             Err(e) => Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) },
         });
-        report(Report::Progress { done: 0.95 + 0.05 * (i + 1) as f64 / count as f64 });
     }
     let failure = match outcome {
         Ok(()) if silent.is_empty() => return Ok(()),
@@ -89,8 +93,15 @@ fn render(
     Ok(())
 }
 
-fn judge(order: &Order, entry: &Entry, master: &MediaFacts, rendered: Rendered, stop: &Stop) -> Result<Report> {
-    let facts = super::gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop)?;
+fn judge(
+    order: &Order,
+    entry: &Entry,
+    master: &MediaFacts,
+    rendered: Rendered,
+    stop: &Stop,
+    told: &mut dyn FnMut(f64),
+) -> Result<Report> {
+    let facts = super::gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop, told)?;
     Ok(Report::Accepted { rendered, facts })
 }
 

@@ -60,28 +60,23 @@ pub fn doctor() -> Vec<Check> {
 
 #[cfg(feature = "gst")]
 fn gstreamer() -> Vec<Check> {
-    let missing = crate::media::gst::missing_elements();
-    if let Err(e) = crate::media::gst::warm() {
-        return vec![Check {
-            what: "GStreamer".to_owned(),
-            found: None,
-            cost: format!("no audio or video renditions ({e})"),
-            get: "apt-get install gstreamer1.0-plugins-base".to_owned(),
-            needed: true,
-        }];
-    }
+    use crate::media::gst;
+    let (found, why) = match gst::version() {
+        Ok(version) => (Some(version), String::new()),
+        Err(e) => (None, format!(" ({e})")),
+    };
     let mut checks = vec![Check {
         what: "GStreamer".to_owned(),
-        found: Some("1.22".to_owned()),
-        cost: String::new(),
-        get: String::new(),
+        found,
+        cost: format!("no audio or video renditions{why}"),
+        get: "apt-get install gstreamer1.0-plugins-base".to_owned(),
         needed: true,
     }];
-    checks.extend(missing.into_iter().map(|(element, package, cost)| Check {
-        what: format!("GStreamer element {element}"),
-        found: None,
-        cost: cost.to_owned(),
-        get: format!("apt-get install {package}"),
+    checks.extend(gst::elements().into_iter().map(|e| Check {
+        what: format!("GStreamer's {}", e.element),
+        found: e.version.map(|v| format!("{v}, for {}", e.cost)),
+        cost: format!("cannot be handled without it: {}", e.cost),
+        get: format!("apt-get install {}", e.package),
         needed: true,
     }));
     checks

@@ -98,7 +98,6 @@ fn modules_use_only_floors_below() {
 }
 
 #[test]
-#[ignore = "the renderer is under way"]
 fn heavy_crates_come_in_through_one_door() {
     let mut wrong = Vec::new();
     for (file, text) in sources() {

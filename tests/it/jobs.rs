@@ -44,7 +44,6 @@ fn failed_jobs_are_listed_shown_and_retried() {
 }
 
 #[test]
-#[ignore = "the renderer is under way"]
 fn status_counts_what_there_is() {
     let archive = Archive::finished();
     let status = archive.json(["status", "--json"]);

@@ -173,7 +173,6 @@ fn addresses_are_loopback_unless_asked_and_busy_ones_are_told() {
 }
 
 #[test]
-#[ignore = "the renderer is under way"]
 fn search_on_the_command_line_finds_what_it_should() {
     let archive = Archive::finished();
     let titles = |words: &[&str]| -> Vec<String> {

@@ -6,8 +6,8 @@ use gstreamer::prelude::*;
 use crate::error::{Error, Result};
 
 /// Everything the renderer may use: element, Debian package, and what cannot be made without it.
-pub(super) const ELEMENTS: [(&str, &str, &str); 18] = [
-    ("uridecodebin3", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
+pub(super) const ELEMENTS: [(&str, &str, &str); 24] = [
+    ("uridecodebin", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
     ("videoconvertscale", "gstreamer1.0-plugins-base", "every mp4"),
     ("audioconvert", "gstreamer1.0-plugins-base", "any sound"),
     ("audioresample", "gstreamer1.0-plugins-base", "any sound"),
@@ -24,7 +24,13 @@ pub(super) const ELEMENTS: [(&str, &str, &str); 18] = [
     ("h264parse", "gstreamer1.0-plugins-bad", "every mp4"),
     ("x264enc", "gstreamer1.0-plugins-ugly", "every mp4"),
     ("avenc_aac", "gstreamer1.0-libav", "the sound of mp4"),
-    ("avdec_h264", "gstreamer1.0-libav", "most masters: H.264, HEVC, ProRes, DV, AAC"),
+    ("avdec_h264", "gstreamer1.0-libav", "masters in H.264"),
+    ("avdec_h265", "gstreamer1.0-libav", "masters in HEVC"),
+    ("avdec_prores", "gstreamer1.0-libav", "masters in ProRes"),
+    ("avdec_dvvideo", "gstreamer1.0-libav", "masters in DV"),
+    ("avdec_mpeg2video", "gstreamer1.0-libav", "masters in MPEG-2: XDCAM, IMX, HDV, off-air recordings"),
+    ("avdec_aac", "gstreamer1.0-libav", "sound in AAC"),
+    ("mxfdemux", "gstreamer1.0-plugins-bad", "masters in MXF"),
 ];
 
 /// One element with properties in GStreamer's text form.

@@ -55,12 +55,35 @@ pub fn warm() -> Result<()> {
     gst::init().map_err(|e| Error::unavailable("GStreamer cannot be started").because(e))
 }
 
-/// What is not installed: the element, Debian's package that brings it, and what cannot be made without it.
-pub fn missing_elements() -> Vec<(&'static str, &'static str, &'static str)> {
-    if warm().is_err() {
-        return graph::ELEMENTS.to_vec();
-    }
-    graph::ELEMENTS.into_iter().filter(|(element, ..)| gst::ElementFactory::find(element).is_none()).collect()
+/// An element that the renderer may use.
+pub struct ElementCheck {
+    /// GStreamer's name of it.
+    pub element: &'static str,
+    /// Debian's package that brings it.
+    pub package: &'static str,
+    /// What cannot be made or read without it.
+    pub cost: &'static str,
+    /// The version of its plugin, when it is installed.
+    pub version: Option<String>,
+}
+
+/// Looks for every element that the renderer may use.
+pub fn elements() -> Vec<ElementCheck> {
+    let started = warm().is_ok();
+    let version = |element: &str| {
+        let factory = gst::ElementFactory::find(element).filter(|_| started)?;
+        Some(factory.plugin().map(|p| p.version().to_string()).unwrap_or_default())
+    };
+    let check =
+        |(element, package, cost)| ElementCheck { element, package, cost, version: started.then(|| version(element)).flatten() };
+    graph::ELEMENTS.into_iter().map(check).collect()
+}
+
+/// GStreamer's version, when it can be started.
+pub fn version() -> Result<String> {
+    warm()?;
+    let (major, minor, micro, _) = gst::version();
+    Ok(format!("{major}.{minor}.{micro}"))
 }
 
 impl Renderer for GstRenderer {

@@ -1,9 +1,10 @@
 //! The picture: from the decoder's frames to upright, progressive, square pixels of BT.709, and on to H.264 in MP4.
 
 use std::{
+    collections::VecDeque,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -38,7 +39,11 @@ pub(super) fn head(
         elements.push(make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])?);
     }
     if let Some(order) = facts.map(|f| f.field_order).filter(|o| *o != FieldOrder::Progressive) {
-        elements.extend(deinterlacer(order, look.format)?);
+        let deinterlacer = deinterlacer(order, look.format)?;
+        if let Some(last) = deinterlacer.last() {
+            keep_times(&pad(last, "sink")?, &pad(last, "src")?);
+        }
+        elements.extend(deinterlacer);
     }
     if look.alpha {
         let rgba = caps("video/x-raw,format=RGBA")?;
@@ -87,6 +92,32 @@ fn put_in_order(pad: &gst::Pad) {
             buffer.make_mut().set_pts(pts);
         }
         *last = Some((pts, pts + length));
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Gives the frames that leave an element the times of those that entered it, in order: `deinterlace` looks at the
+/// fields around and then says the second frame's time of the first one, and the last but one's of the last.
+fn keep_times(entry: &gst::Pad, exit: &gst::Pad) {
+    type Times = VecDeque<(Option<gst::ClockTime>, Option<gst::ClockTime>)>;
+    let times: Arc<Mutex<Times>> = Arc::default();
+    let entered = times.clone();
+    let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH;
+    entry.add_probe(mask, move |_, info| {
+        let mut times = entered.lock().unwrap_or_else(PoisonError::into_inner);
+        match info.buffer() {
+            Some(buffer) => times.push_back((buffer.pts(), buffer.duration())),
+            None => times.clear(),
+        }
+        gst::PadProbeReturn::Ok
+    });
+    exit.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let time = times.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let (Some(buffer), Some((pts, duration))) = (info.buffer_mut(), time) {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(pts);
+            buffer.set_duration(duration);
+        }
         gst::PadProbeReturn::Ok
     });
 }
