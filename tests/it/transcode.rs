@@ -46,7 +46,7 @@ fn seconds(value: &Value) -> f64 {
     value["duration"].as_str().unwrap().parse().unwrap()
 }
 
-/// A pixel of a picture file or of a moment of a video.
+/// A pixel of a picture file, or of the first frame of a video that is not before `at`.
 fn pixel(path: &Path, at: f64, (x, y): (u32, u32)) -> [u8; 3] {
     let out = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-ss", &at.to_string(), "-i"])
@@ -170,7 +170,7 @@ fn animations_become_a_poster_and_a_film() {
     assert!((seconds(video) - 0.96).abs() < 0.1, "{}", seconds(video));
     // The square moves 20 pixels each 80 ms.
     for frame in [0u32, 5, 9] {
-        near(pixel(&film, f64::from(frame) * 0.08 + 0.01, (40 + frame * 20, 120)), [250, 210, 40], 30);
+        near(pixel(&film, (f64::from(frame) * 0.08 - 0.01).max(0.0), (40 + frame * 20, 120)), [250, 210, 40], 30);
     }
     assert_eq!(stream(&ffprobe(&rendition(&archive, "loop.gif", "poster")), "video")["codec_name"], "webp");
 }
@@ -198,7 +198,10 @@ fn what_cannot_be_rendered_is_named_with_its_reason_and_hurts_no_other() {
         "SELECT a.title || ' ' || r.entry FROM renditions r JOIN assets a ON a.id = r.asset WHERE a.title IN ({titles})"
     ));
     assert_eq!(made, ["truncated.mp4 poster"]);
-    assert_eq!(archive.rows("SELECT COUNT(*) FROM jobs WHERE stage = 'transcode' AND state = 'done'"), ["22"]);
+    // Who may read everything has locked.wav as well.
+    let done = 22 + usize::from(rustix::process::geteuid().is_root());
+    let sql = "SELECT COUNT(*) FROM jobs WHERE stage = 'transcode' AND state = 'done'";
+    assert_eq!(archive.rows(sql), [done.to_string()]);
 }
 
 #[test]

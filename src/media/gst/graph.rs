@@ -21,7 +21,7 @@ pub(super) const ELEMENTS: [(&str, &str, &str); 24] = [
     ("mp4mux", "gstreamer1.0-plugins-good", "every mp4"),
     ("wavenc", "gstreamer1.0-plugins-good", "wav"),
     ("lamemp3enc", "gstreamer1.0-plugins-good", "mp3"),
-    ("h264parse", "gstreamer1.0-plugins-bad", "every mp4"),
+    ("h264parse", "gstreamer1.0-plugins-bad", "masters in H.264"),
     ("x264enc", "gstreamer1.0-plugins-ugly", "every mp4"),
     ("avenc_aac", "gstreamer1.0-libav", "the sound of mp4"),
     ("avdec_h264", "gstreamer1.0-libav", "masters in H.264"),

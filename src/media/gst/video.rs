@@ -224,8 +224,9 @@ impl Mp4Branch<'_> {
         let sink = file_sink(self.path, pulse)?;
         elements.extend([
             encoder,
-            caps("video/x-h264,profile=high")?,
-            make("h264parse", &[])?,
+            // Straight to the muxer: `h264parse` takes the frames' durations away when their rate is not known, and
+            // the last frame of an animation would last no time and be left out by players.
+            caps("video/x-h264,profile=high,stream-format=avc,alignment=au")?,
             queue(0)?,
             mux.clone(),
             sink,
