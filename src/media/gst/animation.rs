@@ -19,14 +19,12 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    media::{Rendered, Work, image::Pixels},
+    media::{
+        Rendered, Work,
+        image::{self, Pixels},
+    },
     profile::{Entry, Spec},
 };
-
-/// Shortest time of a frame in milliseconds. Encoders write 0 or 1 hundredths and mean "fast"; browsers show such
-/// frames for 100 ms (Chromium's and Gecko's rule for delays below 11 ms).
-const SHORTEST: u32 = 11;
-const USUAL: u32 = 100;
 
 /// Renders an animation to the wanted MP4s.
 pub(super) fn render(
@@ -35,8 +33,9 @@ pub(super) fn render(
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
-    let frames = |_push: &mut dyn FnMut(Pixels, u32) -> Result<()>| -> Result<()> {
-        Err(Error::unsupported("this build reads no animations"))
+    let (input, cap) = (work.input, work.limits.pixels);
+    let frames = |push: &mut dyn FnMut(Pixels, u32) -> Result<()>| -> Result<()> {
+        image::animation::read(input, cap, &mut |frame| push(frame.pixels, frame.delay_ms))
     };
     encode(frames, work, wanted, complaints, progress)
 }
@@ -118,7 +117,7 @@ fn push(source: &gstreamer_app::AppSrc, mut pixels: Pixels, delay_ms: u32, at: &
     if at.is_zero() {
         source.set_caps(Some(&info.to_caps().map_err(|e| failed(&e))?));
     }
-    let shown = gst::ClockTime::from_mseconds(u64::from(if delay_ms < SHORTEST { USUAL } else { delay_ms }));
+    let shown = gst::ClockTime::from_mseconds(u64::from(delay_ms));
     let mut buffer = gst::Buffer::from_mut_slice(pixels.data);
     if let Some(writable) = buffer.get_mut() {
         writable.set_pts(*at);

@@ -6,9 +6,10 @@ use gstreamer::prelude::*;
 use crate::error::{Error, Result};
 
 /// Everything the renderer may use: element, Debian package, and what cannot be made without it.
-pub(super) const ELEMENTS: [(&str, &str, &str); 18] = [
-    ("uridecodebin3", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
+pub(super) const ELEMENTS: [(&str, &str, &str); 20] = [
+    ("uridecodebin", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
     ("videoconvertscale", "gstreamer1.0-plugins-base", "every mp4"),
+    ("identity", "libgstreamer1.0-0", "any sound"),
     ("audioconvert", "gstreamer1.0-plugins-base", "any sound"),
     ("audioresample", "gstreamer1.0-plugins-base", "any sound"),
     ("audiorate", "gstreamer1.0-plugins-base", "mp3 and wav"),
@@ -21,6 +22,7 @@ pub(super) const ELEMENTS: [(&str, &str, &str); 18] = [
     ("mp4mux", "gstreamer1.0-plugins-good", "every mp4"),
     ("wavenc", "gstreamer1.0-plugins-good", "wav"),
     ("lamemp3enc", "gstreamer1.0-plugins-good", "mp3"),
+    ("pushfilesrc", "gstreamer1.0-plugins-bad", "masters in WAV"),
     ("h264parse", "gstreamer1.0-plugins-bad", "every mp4"),
     ("x264enc", "gstreamer1.0-plugins-ugly", "every mp4"),
     ("avenc_aac", "gstreamer1.0-libav", "the sound of mp4"),

@@ -1,6 +1,7 @@
 //! The picture: from the decoder's frames to upright, progressive, square pixels of BT.709, and on to H.264 in MP4.
 
 use std::{
+    collections::{BTreeMap, VecDeque},
     path::Path,
     sync::{
         Arc, Mutex,
@@ -13,7 +14,7 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
-    color::{self, Look, Route},
+    color::{self, Look, Recode, Route},
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
@@ -65,17 +66,51 @@ fn deinterlacer(order: FieldOrder, format: gst_video::VideoFormat) -> Result<Vec
         elements.extend([make("videoconvertscale", &[])?, caps("video/x-raw,format=Y42B")?]);
     }
     let (tff, fields) = if order == FieldOrder::Top { ("tff", "top") } else { ("bff", "bottom") };
-    elements
-        .push(make("deinterlace", &[("mode", "interlaced"), ("method", "yadif"), ("tff", tff), ("fields", fields)])?);
+    let settings = [("mode", "interlaced"), ("method", "yadif"), ("tff", tff), ("fields", fields)];
+    let deinterlacer = make("deinterlace", &settings)?;
+    keep_times(&deinterlacer)?;
+    elements.push(deinterlacer);
     Ok(elements)
+}
+
+/// Gives each frame that leaves this element the time of the one that it was made of. The deinterlacer's own arithmetic
+/// gives the second and the last frame the time of the one before.
+fn keep_times(element: &gst::Element) -> Result<()> {
+    type Times = (Option<gst::ClockTime>, Option<gst::ClockTime>);
+    let times = Arc::new(Mutex::new(VecDeque::<Times>::new()));
+    let waiting = times.clone();
+    pad(element, "sink")?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |_, info| {
+        if let Ok(mut waiting) = waiting.lock() {
+            match info.buffer() {
+                Some(buffer) => waiting.push_back((buffer.pts(), buffer.duration())),
+                None => waiting.clear(),
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad(element, "src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let time = times.lock().ok().and_then(|mut times| times.pop_front());
+        if let (Some((pts, duration)), Some(buffer)) = (time, info.buffer_mut()) {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(pts);
+            buffer.set_duration(duration);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 /// Sees to it that every frame has a time, later than the one before: after damage, decoders give frames without or
 /// with doubtful ones, which the muxer would refuse together with all that follows.
 fn put_in_order(pad: &gst::Pad) {
     let last: Mutex<Option<(gst::ClockTime, gst::ClockTime)>> = Mutex::new(None);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let (Some(buffer), Ok(mut last)) = (info.buffer_mut(), last.lock()) else { return gst::PadProbeReturn::Ok };
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |pad, info| {
+        let Ok(mut last) = last.lock() else { return gst::PadProbeReturn::Ok };
+        let Some(buffer) = info.buffer_mut() else {
+            // After a seek, time may begin earlier again.
+            *last = None;
+            return gst::PadProbeReturn::Ok;
+        };
         let length = buffer.duration().filter(|d| !d.is_zero()).unwrap_or(gst::ClockTime::from_mseconds(40));
         let pts = match (buffer.pts(), *last) {
             (Some(pts), Some((before, _))) if pts <= before => return gst::PadProbeReturn::Drop,
@@ -165,40 +200,38 @@ impl Mp4Branch<'_> {
         let colorimetry = color::bt709();
         let yuv = format!("video/x-raw,format=I420,colorimetry=(string){colorimetry}");
         let sized = |format: &str| caps(&format!("{format},width={width},height={height},pixel-aspect-ratio=1/1"));
+        let relabel = || make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))]);
         // Without borders: a size rounded to even numbers is no reason for a black line.
         let scale = make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?;
         let mut elements = vec![queue(4)?, scale];
         match self.route {
             Route::Plain => elements.push(sized(&yuv)?),
-            Route::Rgb => {
-                elements.extend([sized("video/x-raw,format=BGRx")?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+            Route::Recode { matrix, full_range } => {
+                let shallow = sized("video/x-raw,format=I420")?;
+                let recode = Recode::new(matrix, full_range);
+                in_place(&pad(&shallow, "src")?, move |frame| recode.apply(frame));
+                elements.extend([shallow, relabel()?]);
             }
             Route::Tone { transfer, full_range } => {
                 let deep = sized("video/x-raw,format=I420_10LE")?;
-                tone_map(&pad(&deep, "src")?, ToneMap::new(transfer, full_range));
-                let said = format!("video/x-raw,colorimetry=(string){colorimetry}");
-                let relabel = make("capssetter", &[("caps", &said)])?;
-                elements.extend([deep, relabel, queue(2)?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+                let map = ToneMap::new(transfer, full_range);
+                in_place(&pad(&deep, "src")?, move |frame| map.apply(frame));
+                elements.extend([deep, relabel()?, queue(2)?, make("videoconvertscale", &[])?, caps(&yuv)?]);
             }
         }
         if let Some(direction) = direction(self.rotation) {
             elements.push(make("videoflip", &[("video-direction", direction)])?);
         }
         let encoder = self.encoder()?;
+        let parser = make("h264parse", &[])?;
+        keep_durations(&pad(&encoder, "sink")?, &pad(&parser, "src")?);
         let tally = Tally::default();
         tally.watch(&pad(&encoder, "sink")?, one_frame(self.rate));
         let mux = make("mp4mux", &[("faststart", "true")])?;
         // As values, not text: a path may hold any character.
         mux.set_property("faststart-file", Self::scratch(self.path));
         let sink = file_sink(self.path, pulse)?;
-        elements.extend([
-            encoder,
-            caps("video/x-h264,profile=high")?,
-            make("h264parse", &[])?,
-            queue(0)?,
-            mux.clone(),
-            sink,
-        ]);
+        elements.extend([encoder, caps("video/x-h264,profile=high")?, parser, queue(0)?, mux.clone(), sink]);
         let mut all = vec![tee.clone()];
         all.extend(elements.iter().cloned());
         chain(pipeline, &all)?;
@@ -209,11 +242,39 @@ impl Mp4Branch<'_> {
     fn encoder(&self) -> Result<gst::Element> {
         let kilobits = (self.track.bitrate.0 / 1000).max(1).to_string();
         let keyframes = frames_in(self.track.keyframe_interval, self.rate).to_string();
-        make(
+        let encoder = make(
             "x264enc",
             &[("speed-preset", self.track.preset.as_str()), ("bitrate", &kilobits), ("key-int-max", &keyframes)],
-        )
+        )?;
+        if self.rate.0 == 0 {
+            // The muxer takes for the end what is the end of the last frame it gets, so that one must be the last one
+            // shown: of an animation it may stand for seconds.
+            encoder.set_property_from_str("bframes", "0");
+        }
+        Ok(encoder)
     }
+}
+
+/// Tells the muxer how long frames are shown, which gets lost on the way when there is no steady rate: a last frame
+/// without a duration is not shown at all.
+fn keep_durations(before: &gst::Pad, after: &gst::Pad) {
+    let known = Arc::new(Mutex::new(BTreeMap::new()));
+    let kept = known.clone();
+    before.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let said = info.buffer().and_then(|b| Some((running_time(pad, b)?, b.duration()?)));
+        if let (Some((time, duration)), Ok(mut kept)) = (said, kept.lock()) {
+            kept.insert(time, duration);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    after.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let (Some(buffer), Ok(mut known)) = (info.buffer_mut(), known.lock()) else { return gst::PadProbeReturn::Ok };
+        let duration = running_time(pad, buffer).and_then(|time| known.remove(&time));
+        if let Some(duration) = duration {
+            buffer.make_mut().set_duration(duration);
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// A file that grows while the pipeline runs.
@@ -245,7 +306,11 @@ fn direction(rotation: u16) -> Option<&'static str> {
     }
 }
 
-fn tone_map(pad: &gst::Pad, map: ToneMap) {
+/// Changes the frames that pass this pad.
+fn in_place(
+    pad: &gst::Pad,
+    change: impl Fn(&mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Result<()> + Send + Sync + 'static,
+) {
     let known: Mutex<Option<gst_video::VideoInfo>> = Mutex::new(None);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let Ok(mut known) = known.lock() else { return gst::PadProbeReturn::Drop };
@@ -254,8 +319,8 @@ fn tone_map(pad: &gst::Pad, map: ToneMap) {
         }
         let (Some(video), Some(buffer)) = (known.as_ref(), info.buffer_mut()) else { return gst::PadProbeReturn::Drop };
         let frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.make_mut(), video);
-        // A frame that cannot be mapped is left out, and missed by the count of frames.
-        match frame.ok().map(|mut f| map.apply(&mut f)) {
+        // A frame that cannot be changed is left out, and missed by the count of frames.
+        match frame.ok().map(|mut f| change(&mut f)) {
             Some(Ok(())) => gst::PadProbeReturn::Ok,
             _ => gst::PadProbeReturn::Drop,
         }
