@@ -310,7 +310,8 @@ mod tests {
                 .output()
                 .unwrap();
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-            let spec = r#"{"name": "proxy", "spec": {"mp4": {"max_height": 240, "video": {"bitrate": "1M"}, "audio": {}}}}"#;
+            let spec =
+                r#"{"name": "proxy", "spec": {"mp4": {"max_height": 240, "video": {"bitrate": "1M"}, "audio": {}}}}"#;
             let master = r#"{"kind": "video", "mime": "video/mp4", "container": "mov", "duration_ms": 2000,
                 "video": {"codec": "h264", "width": 640, "height": 480, "rate": [25, 1], "frames": 50},
                 "audio": [{"codec": "aac", "channels": 2, "rate": 48000}]}"#;
@@ -418,7 +419,8 @@ mod tests {
 
     #[test]
     fn another_size_depth_or_pixel_shape_is_refused() {
-        Trial::new(&format!("{SOURCE} {GOOD} -vf scale=318:240,setsar=1")).refused_for("the size is (318, 240), not (320, 240)");
+        Trial::new(&format!("{SOURCE} {GOOD} -vf scale=318:240,setsar=1"))
+            .refused_for("the size is (318, 240), not (320, 240)");
         Trial::new(&format!("{SOURCE} {GOOD} -pix_fmt yuv422p")).refused_for("the pixel format");
         Trial::new(&format!("{SOURCE} {GOOD} -vf setsar=4/3")).refused_for("the pixel aspect ratio");
     }

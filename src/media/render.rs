@@ -74,7 +74,8 @@ fn render(
     let count = written.len().max(1) as f64;
     for (i, (entry, result)) in written.into_iter().enumerate() {
         stop.check()?;
-        let mut told = |share: f64| report(Report::Progress { done: JUDGED + (1.0 - JUDGED) * (i as f64 + share) / count });
+        let mut told =
+            |share: f64| report(Report::Progress { done: JUDGED + (1.0 - JUDGED) * (i as f64 + share) / count });
         let judged = result.and_then(|r| judge(order, entry, facts, r, stop, &mut told));
         told(1.0);
         report(match judged {

@@ -35,9 +35,26 @@ pub(super) fn head(pipeline: &gst::Pipeline, from: &gst::Pad, pulse: &Pulse) -> 
     let peak = Peak::default();
     peak.watch(&entry);
     pulse.watch(&entry);
-    chain(pipeline, &[first, tee.clone()])?;
+    // Demuxers say by a new segment that sound begins late or pauses. Counted from the start of the recording, that is
+    // a hole between buffers, which gets filled; WAV and MP3 have no other way to say it.
+    let mut elements = vec![first, make("identity", &[("single-segment", "true")])?];
+    if let Some(mask) = guessed_positions(from) {
+        elements.push(make("capssetter", &[("caps", &format!("audio/x-raw,channel-mask=(bitmask){mask:#x}"))])?);
+    }
+    elements.push(tee.clone());
+    chain(pipeline, &elements)?;
     from.link(&entry).map_err(|e| cannot_build(&e))?;
     Ok((tee, peak))
+}
+
+/// Where the channels belong by their number, when the file does not say or the demuxer does not understand it
+/// (QuickTime's `chan`): channels without a place cannot be mixed down.
+fn guessed_positions(pad: &gst::Pad) -> Option<u64> {
+    let caps = pad.current_caps()?;
+    let structure = caps.structure(0)?;
+    let channels = structure.get::<i32>("channels").ok().and_then(|c| u32::try_from(c).ok()).filter(|c| *c > 2)?;
+    let said = structure.get::<gst::Bitmask>("channel-mask").map_or(0, |mask| mask.0);
+    Some(gst_audio::AudioChannelPosition::fallback_mask(channels)).filter(|mask| said == 0 && *mask != 0)
 }
 
 /// The loudest sample so far.

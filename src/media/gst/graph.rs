@@ -6,9 +6,10 @@ use gstreamer::prelude::*;
 use crate::error::{Error, Result};
 
 /// Everything the renderer may use: element, Debian package, and what cannot be made without it.
-pub(super) const ELEMENTS: [(&str, &str, &str); 24] = [
+pub(super) const ELEMENTS: [(&str, &str, &str); 26] = [
     ("uridecodebin", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
     ("videoconvertscale", "gstreamer1.0-plugins-base", "every mp4"),
+    ("identity", "libgstreamer1.0-0", "any sound"),
     ("audioconvert", "gstreamer1.0-plugins-base", "any sound"),
     ("audioresample", "gstreamer1.0-plugins-base", "any sound"),
     ("audiorate", "gstreamer1.0-plugins-base", "mp3 and wav"),
@@ -22,6 +23,7 @@ pub(super) const ELEMENTS: [(&str, &str, &str); 24] = [
     ("wavenc", "gstreamer1.0-plugins-good", "wav"),
     ("lamemp3enc", "gstreamer1.0-plugins-good", "mp3"),
     ("h264parse", "gstreamer1.0-plugins-bad", "masters in H.264"),
+    ("pushfilesrc", "gstreamer1.0-plugins-bad", "masters in WAV"),
     ("x264enc", "gstreamer1.0-plugins-ugly", "every mp4"),
     ("avenc_aac", "gstreamer1.0-libav", "the sound of mp4"),
     ("avdec_h264", "gstreamer1.0-libav", "masters in H.264"),

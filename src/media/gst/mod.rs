@@ -35,7 +35,7 @@ use self::{
     color::Look,
     run::{Complaints, Pulse, Watch},
     source::{Decode, Source},
-    still::Lookout,
+    still::{Lookout, Passage},
     video::{Mp4Branch, Tally},
 };
 use super::{Rendered, Renderer, Work};
@@ -74,8 +74,12 @@ pub fn elements() -> Vec<ElementCheck> {
         let factory = gst::ElementFactory::find(element).filter(|_| started)?;
         Some(factory.plugin().map(|p| p.version().to_string()).unwrap_or_default())
     };
-    let check =
-        |(element, package, cost)| ElementCheck { element, package, cost, version: started.then(|| version(element)).flatten() };
+    let check = |(element, package, cost)| ElementCheck {
+        element,
+        package,
+        cost,
+        version: started.then(|| version(element)).flatten(),
+    };
     graph::ELEMENTS.into_iter().map(check).collect()
 }
 
@@ -184,7 +188,11 @@ fn recording(
 ) -> Result<Vec<Result<Rendered>>> {
     let stills_only = wanted.iter().all(|e| is_still(e));
     let sound_only = wanted.iter().all(|e| matches!(e.spec, Spec::Mp3(_) | Spec::Wav(_)));
-    let decode = if stills_only { Decode::FewFrames } else { Decode::Everything };
+    let decode = match work.facts.container.as_deref() {
+        Some("wav" | "w64") => Decode::Forward,
+        _ if stills_only => Decode::FewFrames,
+        _ => Decode::Everything,
+    };
     let pictures = work.facts.video.is_some() && !sound_only;
     let mut source = source::open(work.input, decode, pictures, complaints, stall(work), work.stop)?;
     let wants_sound = wanted.iter().any(|e| sound_of(&e.spec));
@@ -214,7 +222,8 @@ fn recording(
     let mut built = Building { work, source: &source, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();
     for (index, entry) in wanted.iter().enumerate() {
-        branches.push(built.branch(index, entry, looks.as_ref(), sound.as_ref().map(|(tee, _)| tee))?);
+        let branch = built.branch(index, entry, looks.as_ref(), sound.as_ref().map(|(tee, _)| tee));
+        branches.push(branch.map_err(|e| built.complaints.blame(index, source.live.bus(), e))?);
     }
     let duration_ms = work.facts.duration_ms.unwrap_or(0).max(1) as f64;
     let pipeline = source.live.pipeline().clone();
@@ -318,7 +327,7 @@ impl Building<'_> {
                 let (tee, _) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
                 let at = spec.at.in_millis(self.work.facts.duration_ms.unwrap_or(0));
                 let lookout = Lookout::default();
-                lookout.watch(&graph::pad(tee, "sink")?, gst::ClockTime::from_mseconds(at));
+                lookout.watch(&Passage::new(graph::pad(tee, "sink")?), gst::ClockTime::from_mseconds(at));
                 Ok(Branch::Still { lookout, size: fit(self.work, entry)? })
             }
         }

@@ -9,7 +9,7 @@ use super::{
     fit, graph, path,
     run::{self, Complaints, Pulse, Watch},
     stall,
-    still::{self, Lookout, Taken},
+    still::{self, Lookout, Passage, Taken},
 };
 use crate::{
     error::{Doing, Error, Result},
@@ -22,7 +22,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
     let rotation = work.facts.video.as_ref().map_or(0, |v| v.rotation);
     let pixels = still::pixels(frame, look.route, rotation, size)?;
     let path = path(work.out_dir, entry);
-    let encoded = encode(&pixels, &entry.spec)?;
+    let encoded = image::encode_still(&pixels, &entry.spec)?;
     std::fs::write(&path, encoded).doing(|| format!("cannot write {}", path.display()))?;
     Ok(Rendered {
         output: entry.name.clone(),
@@ -34,19 +34,8 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
     })
 }
 
-#[cfg(not(test))]
-use image::encode_still as encode;
-
-/// Tests look at the pixels themselves.
-#[cfg(test)]
-fn encode(pixels: &image::Pixels, _: &Spec) -> Result<Vec<u8>> {
-    let mut ppm = format!("P6 {} {} 255\n", pixels.width, pixels.height).into_bytes();
-    ppm.extend(&pixels.data);
-    Ok(ppm)
-}
-
-/// Takes stills without decoding all: the keyframe nearest to each place. Where a file cannot be sought in, it is
-/// decoded up to the last place.
+/// Takes stills without decoding all: from the keyframe before each place on. The frame is the one that is on screen
+/// there, as when all is decoded: which one it is must not depend on what else is made.
 pub(super) fn by_seeking(
     work: &Work<'_>,
     wanted: &[&Entry],
@@ -56,46 +45,51 @@ pub(super) fn by_seeking(
     pulse: &Pulse,
     complaints: &mut Complaints,
 ) -> Result<Vec<Result<Rendered>>> {
-    let entry = graph::pad(tee, "sink")?;
-    let places: Vec<_> = wanted.iter().map(|e| place(work, &e.spec)).collect();
-    let lookouts: Vec<_> = places.iter().map(|_| Lookout::default()).collect();
-    let pipeline = source.live.pipeline().clone();
-    let sink = gstreamer_app::AppSink::builder().sync(false).max_buffers(1).build();
-    graph::chain(&pipeline, &[tee.clone(), sink.clone().upcast()])?;
+    let sink = graph::make("fakesink", &[("sync", "false")])?;
+    graph::chain(source.live.pipeline(), &[tee.clone(), sink])?;
+    let passage = Passage::new(graph::pad(tee, "sink")?);
     source.release()?;
-    let mut frames: Vec<Option<Taken>> = Vec::new();
-    let mut preroll = pull(&source, &sink, work, complaints)?;
-    for at in &places {
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_NEAREST;
-        let sought = at.is_zero() || pipeline.seek_simple(flags, *at).is_ok();
-        if sought && !at.is_zero() {
-            preroll = pull(&source, &sink, work, complaints)?;
-        }
-        frames.push(preroll.clone().filter(|_| sought));
+    // What has not begun cannot be sought in.
+    pause(&source, work, complaints)?;
+    let mut results = Vec::new();
+    for entry in wanted {
+        let frame = frame_at(place(work, &entry.spec), &source, &passage, work, pulse, complaints)?;
+        results.push(write(work, entry, &frame, look, fit(work, entry)?));
     }
-    if frames.iter().any(Option::is_none) {
-        // From here on the sink is only there to let frames go by.
-        sink.set_drop(true);
-        for (lookout, at) in lookouts.iter().zip(&places) {
-            lookout.watch(&entry, *at);
-        }
-        let watch = Watch {
-            pulse,
-            stall: stall(work),
-            stop: work.stop,
-            done: &|| 0.0,
-            enough: &|| lookouts.iter().all(Lookout::settled),
-        };
-        run::to_the_end(&source.live, &watch, complaints, &mut |_| ())?;
-    }
-    drop(pipeline);
     source.live.close();
-    let results = wanted.iter().zip(frames).zip(&lookouts).map(|((entry, frame), lookout)| {
-        let frame = frame.or_else(|| lookout.frame());
-        let frame = frame.ok_or_else(|| Error::corrupt("not one picture of it could be decoded"))?;
-        write(work, entry, &frame, look, fit(work, entry)?)
-    });
-    Ok(results.collect())
+    Ok(results)
+}
+
+/// The frame on screen at a place. Where a demuxer lands after it, or finds nothing there because the pictures end before
+/// the sound, it is looked for from further back.
+fn frame_at(
+    at: gst::ClockTime,
+    source: &Source,
+    passage: &Passage,
+    work: &Work<'_>,
+    pulse: &Pulse,
+    complaints: &mut Complaints,
+) -> Result<Taken> {
+    let mut best = None;
+    for back in [at, at.saturating_sub(gst::ClockTime::from_seconds(5)), gst::ClockTime::ZERO] {
+        // While it stands still, no frame of before can be taken for one of after.
+        pause(source, work, complaints)?;
+        let lookout = Lookout::default();
+        lookout.watch(passage, at);
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
+        // A file that cannot be sought in is read on from where it is, the beginning.
+        source.live.pipeline().seek_simple(flags, passage.demuxed(back)).ok();
+        drain(source, complaints)?;
+        let watch = Watch { pulse, stall: stall(work), stop: work.stop, done: &|| 0.0, enough: &|| lookout.settled() };
+        let ran = run::to_the_end(&source.live, &watch, complaints, &mut |_| ());
+        let found = lookout.end();
+        match (found, ran) {
+            (Some((frame, true)), _) => return Ok(frame),
+            (found, Ok(())) => best = found.map(|(frame, _)| frame).or(best),
+            (_, Err(e)) => return Err(e),
+        }
+    }
+    best.ok_or_else(|| Error::corrupt("not one picture of it could be decoded"))
 }
 
 fn place(work: &Work<'_>, spec: &Spec) -> gst::ClockTime {
@@ -107,28 +101,24 @@ fn place(work: &Work<'_>, spec: &Spec) -> gst::ClockTime {
     }
 }
 
-/// The frame at which the pipeline waits; none when it has reached the end.
-fn pull(
-    source: &Source,
-    sink: &gstreamer_app::AppSink,
-    work: &Work<'_>,
-    complaints: &mut Complaints,
-) -> Result<Option<Taken>> {
+/// Halts the pipeline at its next frame, or at the end.
+fn pause(source: &Source, work: &Work<'_>, complaints: &mut Complaints) -> Result<()> {
     let started = std::time::Instant::now();
-    loop {
-        if let Some(sample) = sink.try_pull_preroll(gst::ClockTime::from_mseconds(50)) {
-            let taken = sample.buffer_owned().zip(sample.caps_owned());
-            return Ok(taken.map(|(buffer, caps)| Taken { buffer, caps }));
-        }
+    source.live.set_state(gst::State::Paused, complaints)?;
+    while source.live.pipeline().state(gst::ClockTime::from_mseconds(50)).0 == Ok(gst::StateChangeSuccess::Async) {
         work.stop.check()?;
-        while let Some(message) = source.live.bus().pop() {
-            complaints.listen(&message)?;
-        }
-        if sink.is_eos() {
-            return Ok(None);
-        }
+        drain(source, complaints)?;
         if started.elapsed() > stall(work) {
             return Err(Error::corrupt(format!("stalled: no picture came for {} s", stall(work).as_secs())));
         }
     }
+    drain(source, complaints)
+}
+
+/// Takes what is on the bus, so that an end from before a seek is not taken for one from after it.
+fn drain(source: &Source, complaints: &mut Complaints) -> Result<()> {
+    while let Some(message) = source.live.bus().pop() {
+        complaints.listen(&message)?;
+    }
+    Ok(())
 }

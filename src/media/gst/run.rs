@@ -100,6 +100,14 @@ impl Complaints {
         self.owned.extend(elements.iter().map(|e| (output, e.clone())));
     }
 
+    /// Lays an error that came while an output's branch was built to this output, unless the bus knows better what it
+    /// was.
+    pub(super) fn blame(&mut self, output: usize, bus: &gst::Bus, error: Error) -> Error {
+        let told = std::iter::from_fn(|| bus.pop()).find_map(|m| self.listen(&m).err());
+        self.culprit = Some(output);
+        told.unwrap_or(error)
+    }
+
     /// The output whose own element failed.
     pub(super) fn culprit(&self) -> Option<usize> {
         self.culprit

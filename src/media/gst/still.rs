@@ -1,13 +1,13 @@
 //! Posters: one frame taken out of the stream, upright, in square pixels and sRGB.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 use gstreamer_video::VideoFrameExt;
 
-use super::{color::Route, hdr::ToneMap, video::running_time};
+use super::{color::Route, hdr::ToneMap};
 use crate::{
     error::{Error, Result},
     media::image::Pixels,
@@ -22,27 +22,39 @@ pub(super) struct Taken {
 
 #[derive(Default)]
 struct Watched {
+    /// The last one that passed, or the one wanted.
     frame: Option<Taken>,
-    /// Whether `frame` is the one wanted; until then it is the last one that passed.
+    /// Whether `frame` begins at or before the place.
+    is_at_place: bool,
     settled: bool,
 }
 
-/// Waits at a pad for the first frame at or after a place.
+/// Waits at a pad for the frame that is on screen at a place: the last one that begins at or before it.
 #[derive(Clone, Default)]
 pub(super) struct Lookout(Arc<Mutex<Watched>>);
 
 impl Lookout {
     /// `at` counts from the start of the recording.
-    pub(super) fn watch(&self, pad: &gst::Pad, at: gst::ClockTime) {
-        let watched = self.0.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+    pub(super) fn watch(&self, passage: &Passage, at: gst::ClockTime) {
+        let (watched, start) = (self.0.clone(), passage.start.clone());
+        passage.pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
             if watched.settled {
                 return gst::PadProbeReturn::Remove;
             }
             if let (Some(buffer), Some(caps)) = (info.buffer(), pad.current_caps()) {
-                watched.settled = running_time(pad, buffer).is_some_and(|t| t >= at);
-                watched.frame = Some(Taken { buffer: buffer.to_owned(), caps });
+                let begins = start.place(pad, buffer);
+                let is_past = begins.is_some_and(|t| t > at);
+                if !is_past || watched.frame.is_none() {
+                    watched.frame = Some(Taken { buffer: buffer.to_owned(), caps });
+                    watched.is_at_place = !is_past;
+                }
+                watched.settled = is_past || begins == Some(at);
+                if let Some(element) = pad.parent_element().filter(|_| watched.settled) {
+                    // Wakes whoever waits at the bus; without one, nobody does.
+                    let settled = gst::Structure::new_empty("settled");
+                    element.post_message(gst::message::Application::new(settled)).ok();
+                }
             }
             gst::PadProbeReturn::Ok
         });
@@ -52,9 +64,56 @@ impl Lookout {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).settled
     }
 
+    /// Ends the watch. Gives the frame, and whether it is the one on screen at the place or just the first that came.
+    pub(super) fn end(&self) -> Option<(Taken, bool)> {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.settled = true;
+        watched.frame.take().map(|frame| (frame, watched.is_at_place))
+    }
+
     /// The frame; the last one there was when the recording ended before the place.
     pub(super) fn frame(&self) -> Option<Taken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).frame.clone()
+    }
+}
+
+/// A pad that frames pass, and where in the demuxer's time the recording starts: transport streams start anywhere.
+pub(super) struct Passage {
+    pad: gst::Pad,
+    start: Start,
+}
+
+/// What the first frame of all said, before any seek.
+#[derive(Clone, Default)]
+struct Start(Arc<OnceLock<gst::ClockTime>>);
+
+impl Passage {
+    /// Must be made before the first frame passes.
+    pub(super) fn new(pad: gst::Pad) -> Self {
+        let start = Start::default();
+        let learning = start.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| match info.buffer() {
+            Some(buffer) if learning.place(pad, buffer).is_some() => gst::PadProbeReturn::Remove,
+            _ => gst::PadProbeReturn::Ok,
+        });
+        Self { pad, start }
+    }
+
+    /// A place in the demuxer's time.
+    pub(super) fn demuxed(&self, at: gst::ClockTime) -> gst::ClockTime {
+        at + self.start.0.get().copied().unwrap_or(gst::ClockTime::ZERO)
+    }
+}
+
+impl Start {
+    /// The place of a buffer in the recording, which stays the same after seeking.
+    fn place(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+        let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+        let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+        let pts = buffer.pts()?;
+        let demuxed = segment.to_stream_time(pts)?;
+        let start = self.0.get_or_init(|| demuxed.saturating_sub(segment.to_running_time(pts).unwrap_or_default()));
+        Some(demuxed.saturating_sub(*start))
     }
 }
 
@@ -66,7 +125,7 @@ pub(super) fn pixels(taken: &Taken, route: Route, rotation: u16, size: (u32, u32
     let frame = gst_video::VideoFrame::from_buffer_readable(taken.buffer.clone(), &info)
         .map_err(|_| Error::corrupt("a decoded frame cannot be read"))?;
     let frame = match route {
-        Route::Plain | Route::Rgb => frame,
+        Route::Plain | Route::Recode { .. } => frame,
         Route::Tone { transfer, full_range } => {
             let even = (width.next_multiple_of(2), height.next_multiple_of(2));
             let deep = converted(&frame, &info, gst_video::VideoFormat::I42010le, even, Some(info.colorimetry()))?;
@@ -79,10 +138,16 @@ pub(super) fn pixels(taken: &Taken, route: Route, rotation: u16, size: (u32, u32
                 .map_err(|_| Error::internal("a tone-mapped frame cannot be read"))?
         }
     };
-    let rgb = converted(&frame, frame.info(), gst_video::VideoFormat::Rgb, (width, height), None)?;
-    let (stride, row) = (rgb.plane_stride()[0] as usize, width as usize * 3);
-    let plane = rgb.plane_data(0).map_err(failed)?;
-    let data = plane.chunks(stride).take(height as usize).flat_map(|line| &line[..row]).copied().collect();
+    // GStreamer's way to RGB of 8 bits is up to two steps too dark; the one to 16 bits is exact.
+    let deep = converted(&frame, frame.info(), gst_video::VideoFormat::Argb64, (width, height), None)?;
+    let (stride, row) = (deep.plane_stride()[0] as usize, width as usize * 8);
+    let plane = deep.plane_data(0).map_err(failed)?;
+    let rounded = |c: &[u8; 2]| ((u32::from(u16::from_ne_bytes(*c)) * 255 + 32_767) / 65_535) as u8;
+    let lines = plane.chunks(stride).take(height as usize);
+    let data = lines
+        .flat_map(|line| line[..row].as_chunks::<8>().0)
+        .flat_map(|argb| argb.as_chunks::<2>().0[1..].iter().map(rounded))
+        .collect();
     Ok(turned(Pixels { width, height, alpha: false, data }, rotation))
 }
 

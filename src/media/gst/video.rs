@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -14,7 +14,7 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
-    color::{self, Look, Route},
+    color::{self, Look, Recode, Route},
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
@@ -39,11 +39,7 @@ pub(super) fn head(
         elements.push(make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])?);
     }
     if let Some(order) = facts.map(|f| f.field_order).filter(|o| *o != FieldOrder::Progressive) {
-        let deinterlacer = deinterlacer(order, look.format)?;
-        if let Some(last) = deinterlacer.last() {
-            keep_times(&pad(last, "sink")?, &pad(last, "src")?);
-        }
-        elements.extend(deinterlacer);
+        elements.extend(deinterlacer(order, look.format)?);
     }
     if look.alpha {
         let rgba = caps("video/x-raw,format=RGBA")?;
@@ -70,17 +66,51 @@ fn deinterlacer(order: FieldOrder, format: gst_video::VideoFormat) -> Result<Vec
         elements.extend([make("videoconvertscale", &[])?, caps("video/x-raw,format=Y42B")?]);
     }
     let (tff, fields) = if order == FieldOrder::Top { ("tff", "top") } else { ("bff", "bottom") };
-    elements
-        .push(make("deinterlace", &[("mode", "interlaced"), ("method", "yadif"), ("tff", tff), ("fields", fields)])?);
+    let settings = [("mode", "interlaced"), ("method", "yadif"), ("tff", tff), ("fields", fields)];
+    let deinterlacer = make("deinterlace", &settings)?;
+    keep_times(&deinterlacer)?;
+    elements.push(deinterlacer);
     Ok(elements)
+}
+
+/// Gives each frame that leaves this element the time of the one that it was made of. The deinterlacer's own arithmetic
+/// gives the second and the last frame the time of the one before.
+fn keep_times(element: &gst::Element) -> Result<()> {
+    type Times = (Option<gst::ClockTime>, Option<gst::ClockTime>);
+    let times = Arc::new(Mutex::new(VecDeque::<Times>::new()));
+    let waiting = times.clone();
+    pad(element, "sink")?.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |_, info| {
+        if let Ok(mut waiting) = waiting.lock() {
+            match info.buffer() {
+                Some(buffer) => waiting.push_back((buffer.pts(), buffer.duration())),
+                None => waiting.clear(),
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+    pad(element, "src")?.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let time = times.lock().ok().and_then(|mut times| times.pop_front());
+        if let (Some((pts, duration)), Some(buffer)) = (time, info.buffer_mut()) {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(pts);
+            buffer.set_duration(duration);
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 /// Sees to it that every frame has a time, later than the one before: after damage, decoders give frames without or
 /// with doubtful ones, which the muxer would refuse together with all that follows.
 fn put_in_order(pad: &gst::Pad) {
     let last: Mutex<Option<(gst::ClockTime, gst::ClockTime)>> = Mutex::new(None);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let (Some(buffer), Ok(mut last)) = (info.buffer_mut(), last.lock()) else { return gst::PadProbeReturn::Ok };
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |pad, info| {
+        let Ok(mut last) = last.lock() else { return gst::PadProbeReturn::Ok };
+        let Some(buffer) = info.buffer_mut() else {
+            // After a seek, time may begin earlier again.
+            *last = None;
+            return gst::PadProbeReturn::Ok;
+        };
         let length = buffer.duration().filter(|d| !d.is_zero()).unwrap_or(gst::ClockTime::from_mseconds(40));
         let pts = match (buffer.pts(), *last) {
             (Some(pts), Some((before, _))) if pts <= before => return gst::PadProbeReturn::Drop,
@@ -92,32 +122,6 @@ fn put_in_order(pad: &gst::Pad) {
             buffer.make_mut().set_pts(pts);
         }
         *last = Some((pts, pts + length));
-        gst::PadProbeReturn::Ok
-    });
-}
-
-/// Gives the frames that leave an element the times of those that entered it, in order: `deinterlace` looks at the
-/// fields around and then says the second frame's time of the first one, and the last but one's of the last.
-fn keep_times(entry: &gst::Pad, exit: &gst::Pad) {
-    type Times = VecDeque<(Option<gst::ClockTime>, Option<gst::ClockTime>)>;
-    let times: Arc<Mutex<Times>> = Arc::default();
-    let entered = times.clone();
-    let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH;
-    entry.add_probe(mask, move |_, info| {
-        let mut times = entered.lock().unwrap_or_else(PoisonError::into_inner);
-        match info.buffer() {
-            Some(buffer) => times.push_back((buffer.pts(), buffer.duration())),
-            None => times.clear(),
-        }
-        gst::PadProbeReturn::Ok
-    });
-    exit.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let time = times.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        if let (Some(buffer), Some((pts, duration))) = (info.buffer_mut(), time) {
-            let buffer = buffer.make_mut();
-            buffer.set_pts(pts);
-            buffer.set_duration(duration);
-        }
         gst::PadProbeReturn::Ok
     });
 }
@@ -196,20 +200,23 @@ impl Mp4Branch<'_> {
         let colorimetry = color::bt709();
         let yuv = format!("video/x-raw,format=I420,colorimetry=(string){colorimetry}");
         let sized = |format: &str| caps(&format!("{format},width={width},height={height},pixel-aspect-ratio=1/1"));
+        let relabel = || make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))]);
         // Without borders: a size rounded to even numbers is no reason for a black line.
         let scale = make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?;
         let mut elements = vec![queue(4)?, scale];
         match self.route {
             Route::Plain => elements.push(sized(&yuv)?),
-            Route::Rgb => {
-                elements.extend([sized("video/x-raw,format=BGRx")?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+            Route::Recode { matrix, full_range } => {
+                let shallow = sized("video/x-raw,format=I420")?;
+                let recode = Recode::new(matrix, full_range);
+                in_place(&pad(&shallow, "src")?, move |frame| recode.apply(frame));
+                elements.extend([shallow, relabel()?]);
             }
             Route::Tone { transfer, full_range } => {
                 let deep = sized("video/x-raw,format=I420_10LE")?;
-                tone_map(&pad(&deep, "src")?, ToneMap::new(transfer, full_range));
-                let said = format!("video/x-raw,colorimetry=(string){colorimetry}");
-                let relabel = make("capssetter", &[("caps", &said)])?;
-                elements.extend([deep, relabel, queue(2)?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+                let map = ToneMap::new(transfer, full_range);
+                in_place(&pad(&deep, "src")?, move |frame| map.apply(frame));
+                elements.extend([deep, relabel()?, queue(2)?, make("videoconvertscale", &[])?, caps(&yuv)?]);
             }
         }
         if let Some(direction) = direction(self.rotation) {
@@ -222,15 +229,10 @@ impl Mp4Branch<'_> {
         // As values, not text: a path may hold any character.
         mux.set_property("faststart-file", Self::scratch(self.path));
         let sink = file_sink(self.path, pulse)?;
-        elements.extend([
-            encoder,
-            // Straight to the muxer: `h264parse` takes the frames' durations away when their rate is not known, and
-            // the last frame of an animation would last no time and be left out by players.
-            caps("video/x-h264,profile=high,stream-format=avc,alignment=au")?,
-            queue(0)?,
-            mux.clone(),
-            sink,
-        ]);
+        // Straight to the muxer: `h264parse` takes the frames' durations away when their rate is not known, and a last
+        // frame without a duration is not shown at all.
+        let coded = caps("video/x-h264,profile=high,stream-format=avc,alignment=au")?;
+        elements.extend([encoder, coded, queue(0)?, mux.clone(), sink]);
         let mut all = vec![tee.clone()];
         all.extend(elements.iter().cloned());
         chain(pipeline, &all)?;
@@ -241,10 +243,16 @@ impl Mp4Branch<'_> {
     fn encoder(&self) -> Result<gst::Element> {
         let kilobits = (self.track.bitrate.0 / 1000).max(1).to_string();
         let keyframes = frames_in(self.track.keyframe_interval, self.rate).to_string();
-        make(
+        let encoder = make(
             "x264enc",
             &[("speed-preset", self.track.preset.as_str()), ("bitrate", &kilobits), ("key-int-max", &keyframes)],
-        )
+        )?;
+        if self.rate.0 == 0 {
+            // The muxer takes for the end what is the end of the last frame it gets, so that one must be the last one
+            // shown: of an animation it may stand for seconds.
+            encoder.set_property_from_str("bframes", "0");
+        }
+        Ok(encoder)
     }
 }
 
@@ -277,7 +285,11 @@ fn direction(rotation: u16) -> Option<&'static str> {
     }
 }
 
-fn tone_map(pad: &gst::Pad, map: ToneMap) {
+/// Changes the frames that pass this pad.
+fn in_place(
+    pad: &gst::Pad,
+    change: impl Fn(&mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Result<()> + Send + Sync + 'static,
+) {
     let known: Mutex<Option<gst_video::VideoInfo>> = Mutex::new(None);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let Ok(mut known) = known.lock() else { return gst::PadProbeReturn::Drop };
@@ -286,8 +298,8 @@ fn tone_map(pad: &gst::Pad, map: ToneMap) {
         }
         let (Some(video), Some(buffer)) = (known.as_ref(), info.buffer_mut()) else { return gst::PadProbeReturn::Drop };
         let frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.make_mut(), video);
-        // A frame that cannot be mapped is left out, and missed by the count of frames.
-        match frame.ok().map(|mut f| map.apply(&mut f)) {
+        // A frame that cannot be changed is left out, and missed by the count of frames.
+        match frame.ok().map(|mut f| change(&mut f)) {
             Some(Ok(())) => gst::PadProbeReturn::Ok,
             _ => gst::PadProbeReturn::Drop,
         }
