@@ -44,7 +44,7 @@ fn sound_with_a_cover_is_rendered_as_sound() {
 }
 
 #[test]
-fn sound_alone_is_taken_from_a_recording_without_decoding_its_picture_to_a_file() {
+fn sound_alone_can_be_taken_from_a_recording() {
     let desk = Desk::new();
     desk.ffmpeg(
         "-f lavfi -i testsrc2=s=64x64:r=25:d=2 -f lavfi -i sine=r=48000:d=2 -c:v libx264 -c:a pcm_s16le in.mov",
@@ -251,10 +251,8 @@ fn zeros_that_call_themselves_sound_are_corrupt() {
     let mut bytes = std::fs::read(desk.path("whole.flac")).unwrap();
     bytes[42..].fill(0);
     std::fs::write(desk.path("in.flac"), bytes).unwrap();
-    let facts = MediaFacts { problem: None, ..facts(&desk.path("in.flac")) };
-    if facts.audio.is_empty() {
-        return;
-    }
+    // As if the damage had come after the probe, which sees it.
+    let facts = facts(&desk.path("whole.flac"));
     assert_eq!(desk.render_as("in.flac", facts, &[wav("out")]).failed(), Some(Kind::Corrupt));
 }
 
