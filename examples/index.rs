@@ -1,5 +1,7 @@
 //! Brings the search index up to date and asks it: `cargo run --example index -- ARCHIVE WORDS…`
 
+#![allow(clippy::print_stdout, reason = "an example talks")]
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};

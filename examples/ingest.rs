@@ -2,6 +2,8 @@
 //!
 //! A survey looks without reading and settles what needs no reading; jobs read the rest, once.
 
+#![allow(clippy::print_stdout, reason = "an example talks")]
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};

@@ -3,6 +3,8 @@
 //! Each stage is the same three lines: what is wanted, enqueue it, drain it. What is there already is not done again,
 //! so running this twice does the work once. Decoding happens in a child process, the `damctl` binary (build it first).
 
+#![allow(clippy::print_stdout, reason = "an example talks")]
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};

@@ -3,6 +3,8 @@
 //!
 //! The plan is data. Printing it is the dry run; enqueueing it is the work.
 
+#![allow(clippy::print_stdout, reason = "an example talks")]
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};

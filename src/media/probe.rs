@@ -2,7 +2,7 @@
 //! into [`MediaFacts`]. A file that cannot be played is no error here: it gets facts with a `problem` in plain words,
 //! because the archive keeps it all the same.
 //!
-//! Running the tool ([`tool`]) and reading its text (`parse`) are separate, so that the reader is tested on real output.
+//! Running the tool (`tool`) and reading its text (`parse`) are separate, so that the reader is tested on real output.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
 //! The layout of the masters area: an OCFL 1.1 storage root (<https://ocfl.io/1.1/spec/>), one object per asset, one
 //! version per generation, so that the archive can be read and checked without damctl. Pure functions; a
-//! [`Store`](super::Store) does the writing.
+//! [`Store`] does the writing.
 
 use std::collections::BTreeMap;
 

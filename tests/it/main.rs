@@ -1,4 +1,5 @@
 //! The integration tests, in one binary.
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests make times up, and say what they skip")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;

@@ -39,7 +39,7 @@ pub(super) fn to_srgb(raw: Raw, icc: Option<&[u8]>) -> Pixels {
             let mut out = vec![0; data.len() / 4 * 3];
             let rows = data.par_chunks(width as usize * 4).zip(out.par_chunks_mut(width as usize * 3));
             rows.for_each(|(ink, light)| {
-                if !transform.as_deref().is_some_and(|t| t.transform(ink, light).is_ok()) {
+                if transform.as_deref().is_none_or(|t| t.transform(ink, light).is_err()) {
                     for (ink, light) in ink.chunks_exact(4).zip(light.chunks_exact_mut(3)) {
                         light.copy_from_slice(&plain(ink));
                     }

@@ -25,13 +25,11 @@ pub(super) struct Decoded {
     pub(super) stored: (u32, u32),
 }
 
-/// Decodes a still picture. `needed` tells of a stored size which size is wanted of it; none wants all.
-pub(super) fn still(
-    input: &Path,
-    header: &Header,
-    cap: u64,
-    needed: &dyn Fn((u32, u32)) -> (u32, u32),
-) -> Result<Decoded> {
+/// Tells of a stored size which size is wanted of it.
+pub(super) type Needed<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
+
+/// Decodes a still picture. Without `needed`, all of it is wanted.
+pub(super) fn still(input: &Path, header: &Header, cap: u64, needed: Needed<'_>) -> Result<Decoded> {
     let raw = match header.format {
         Some(Format::Jpeg) => {
             let mut decoded = jpeg(&whole(input)?, Some(needed), cap)?;
@@ -85,7 +83,7 @@ fn open(input: &Path) -> Result<BufReader<File>> {
 }
 
 /// Decodes a JPEG at the smallest of libjpeg's scales that leaves [`MARGIN`].
-pub(super) fn jpeg(bytes: &[u8], needed: Option<&dyn Fn((u32, u32)) -> (u32, u32)>, cap: u64) -> Result<Decoded> {
+pub(super) fn jpeg(bytes: &[u8], needed: Option<Needed<'_>>, cap: u64) -> Result<Decoded> {
     let mut decompressor = Decompressor::new().map_err(jpeg_trouble)?;
     decompressor.set_scan_limit(MOST_SCANS).map_err(jpeg_trouble)?;
     let header = decompressor.read_header(bytes).map_err(jpeg_trouble)?;

@@ -297,7 +297,7 @@ fn tiff<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
         Some(3) => "palette",
         Some(5) => "cmyk",
         Some(6) => "ycbcr",
-        Some(8 | 9 | 10) => "lab",
+        Some(8..=10) => "lab",
         Some(_) => "",
     };
     header.alpha = matches!(tiff.number(&page, ifd::EXTRA_SAMPLES)?, Some(1 | 2))
