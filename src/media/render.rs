@@ -2,7 +2,9 @@
 
 use std::{fs::File, io::Read, path::Path, time::Duration};
 
-use super::{Order, Rendered, Renderer, Report, Work, image, probe, sniff};
+use rayon::prelude::*;
+
+use super::{Order, Rendered, Renderer, Report, Work, gate, image, probe, sniff};
 use crate::{
     error::{Doing, Error, Result},
     model::{MediaFacts, MediaKind, job::Failure},
@@ -71,18 +73,7 @@ fn render(
         },
         &mut |done| report(Report::Progress { done: done * JUDGED }),
     );
-    let count = written.len().max(1) as f64;
-    for (i, (entry, result)) in written.into_iter().enumerate() {
-        stop.check()?;
-        let mut told =
-            |share: f64| report(Report::Progress { done: JUDGED + (1.0 - JUDGED) * (i as f64 + share) / count });
-        let judged = result.and_then(|r| judge(order, entry, facts, r, stop, &mut told));
-        told(1.0);
-        report(match judged {
-            Ok(accepted) => accepted,
-            Err(e) => Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) },
-        });
-    }
+    judge_all(order, facts, written, stop, report)?;
     let failure = match outcome {
         Ok(()) if silent.is_empty() => return Ok(()),
         Ok(()) => Error::internal("the renderer forgot this output"),
@@ -94,16 +85,49 @@ fn render(
     Ok(())
 }
 
-fn judge(
+/// What a judging thread tells the one that reports.
+enum Word {
+    Judged(f64),
+    Ended(Report),
+}
+
+/// Judges what was written, as many outputs at a time as there are cores.
+fn judge_all(
     order: &Order,
-    entry: &Entry,
     master: &MediaFacts,
-    rendered: Rendered,
+    written: Vec<(&Entry, Result<Rendered>)>,
     stop: &Stop,
-    told: &mut dyn FnMut(f64),
-) -> Result<Report> {
-    let facts = super::gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop, told)?;
-    Ok(Report::Accepted { rendered, facts })
+    report: &mut dyn FnMut(Report),
+) -> Result<()> {
+    let mut shares = vec![0.0; written.len()];
+    let (tell, heard) = std::sync::mpsc::channel::<(usize, Word)>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            written.into_par_iter().enumerate().for_each_with(tell, |tell, (i, (entry, result))| {
+                let judged = result.and_then(|rendered| {
+                    let mut told = |share| drop(tell.send((i, Word::Judged(share))));
+                    let facts = gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop, &mut told)?;
+                    Ok(Report::Accepted { rendered, facts })
+                });
+                let failed = |e| Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) };
+                tell.send((i, Word::Ended(judged.unwrap_or_else(failed)))).ok();
+            });
+        });
+        for (i, word) in heard {
+            match word {
+                Word::Judged(share) => shares[i] = share,
+                // A stop is nobody's failure.
+                Word::Ended(_) if stop.is_tripped() => {}
+                Word::Ended(ended) => {
+                    shares[i] = 1.0;
+                    report(ended);
+                }
+            }
+            let done = shares.iter().sum::<f64>() / shares.len() as f64;
+            report(Report::Progress { done: JUDGED + (1.0 - JUDGED) * done });
+        }
+    });
+    stop.check()
 }
 
 /// What the input is, when the order does not say.
