@@ -1,10 +1,14 @@
 //! The one read of a file's bytes: it feeds the digest and the store at the same time.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{ErrorKind, Read, Write},
+    num::NonZeroU64,
     sync::{Arc, mpsc::sync_channel},
 };
+
+use rustix::fs::{Advice, fadvise};
 
 use crate::{
     digest::{Digest, Hasher},
@@ -13,7 +17,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Bytes read at a time. Blocks in flight of one file: at most [`IN_FLIGHT`] + 2.
+/// Bytes read at a time. Blocks in flight of one file: at most twice [`IN_FLIGHT`] and a few.
 const BLOCK: usize = 1 << 20;
 const IN_FLIGHT: usize = 6;
 /// Up to this size a second thread costs more than it saves.
@@ -36,7 +40,7 @@ pub(super) enum Failed {
 pub(super) fn copy(
     source: &mut File,
     size: u64,
-    sink: &mut dyn Write,
+    sink: &mut (dyn Write + Send),
     buffer: &mut Vec<u8>,
     stop: &Stop,
     tick: &dyn Fn(u64),
@@ -44,7 +48,7 @@ pub(super) fn copy(
     if size <= SMALL {
         return small(source, size, sink, buffer, tick);
     }
-    rustix::fs::fadvise(&*source, 0, None, rustix::fs::Advice::Sequential).ok();
+    fadvise(&*source, 0, None, Advice::Sequential).ok();
     let mut head = Vec::new();
     let mut bytes = 0;
     let digest = std::thread::scope(|scope| {
@@ -54,8 +58,13 @@ pub(super) fn copy(
             blocks.iter().for_each(|block| hasher.update(&block));
             hasher.finish()
         });
-        // Blocks are used again once the hash is through with them.
-        let mut used: std::collections::VecDeque<Arc<Vec<u8>>> = std::collections::VecDeque::new();
+        let (to_store, blocks) = sync_channel::<Arc<Vec<u8>>>(IN_FLIGHT);
+        let writing = scope.spawn(move || {
+            blocks.iter().try_for_each(|block| sink.write_all(&block))?;
+            sink.flush()
+        });
+        // Blocks are used again once both are through with them.
+        let mut used: VecDeque<Arc<Vec<u8>>> = VecDeque::new();
         loop {
             stop.check().map_err(Failed::Writing)?;
             let spare = used.front().is_some_and(|b| Arc::strong_count(b) == 1).then(|| used.pop_front()).flatten();
@@ -70,15 +79,22 @@ pub(super) fn copy(
                 head = block[..n.min(sniff::HEAD)].to_vec();
             }
             let block = Arc::new(block);
-            // The hash ends only when this end of the channel is closed.
+            // The hash ends only when this end of the channel is closed; the writer also when it fails.
             to_hash.send(block.clone()).ok();
-            sink.write_all(&block).doing(|| "cannot write to the store").map_err(Failed::Writing)?;
+            if to_store.send(block.clone()).is_err() {
+                break;
+            }
+            // It was read once and will not be again: others need the memory more.
+            fadvise(&*source, bytes, NonZeroU64::new(n as u64), Advice::DontNeed).ok();
             bytes += n as u64;
             tick(n as u64);
             used.push_back(block);
         }
-        drop(to_hash);
-        hashing.join().map_err(|_| Failed::Writing(Error::internal("the hash panicked")))
+        drop((to_hash, to_store));
+        let panicked = |what| Failed::Writing(Error::internal(format!("the {what} panicked")));
+        let written = writing.join().map_err(|_| panicked("writer"))?;
+        written.doing(|| "cannot write to the store").map_err(Failed::Writing)?;
+        hashing.join().map_err(|_| panicked("hash"))
     })?;
     Ok(Copied { digest, bytes, head })
 }
@@ -94,7 +110,7 @@ fn small(
     buffer.resize(size as usize + 1, 0);
     let n = read_full(source, buffer).map_err(Failed::Reading)?;
     let bytes = &buffer[..n];
-    sink.write_all(bytes).doing(|| "cannot write to the store").map_err(Failed::Writing)?;
+    sink.write_all(bytes).and_then(|()| sink.flush()).doing(|| "cannot write to the store").map_err(Failed::Writing)?;
     tick(n as u64);
     Ok(Copied { digest: Digest::of(bytes), bytes: n as u64, head: bytes[..n.min(sniff::HEAD)].to_vec() })
 }

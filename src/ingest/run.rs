@@ -120,11 +120,7 @@ impl Batch<'_> {
         let created = jiff::Timestamp::from_millisecond(self.attempt.began).unwrap_or_default().to_string();
         let message = format!("ingested from {}: {}", self.task.label, source.path);
         let inventory = ocfl::Inventory::first(asset, digest, &segment, &original, &created, message);
-        for (name, text) in inventory.files()? {
-            use std::io::Write;
-            let mut file = deposit.create(&name, Some(text.len() as u64))?;
-            file.write_all(text.as_bytes()).map_err(|e| crate::error::io("cannot write to the store", e))?;
-        }
+        inventory.complete(&mut *deposit)?;
         self.staged.push((deposit.finish()?, self.facts.assets.len()));
         self.seen.insert(digest, asset);
         let kind = facts.kind;

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
-use super::{Committed, Deposit, Held, Staged, Store};
+use super::{Committed, Deposit, Held, Staged, Store, direct::DirectFile};
 use crate::{
     error::{Doing, Error, Result},
     model::Key,
@@ -21,6 +21,8 @@ use crate::{
 
 /// From this many files on, one `syncfs` costs less than an `fsync` for each.
 const MANY_FILES: usize = 16;
+/// From this size on, a file is written past the page cache.
+const LARGE: u64 = 32 << 20;
 
 /// A directory as a store.
 #[derive(Clone)]
@@ -126,7 +128,7 @@ fn sync_tree(dir: &Path) -> std::io::Result<()> {
 impl Store for FsStore {
     fn stage(&self, prefix: &Key) -> Result<Box<dyn Deposit>> {
         let folder = self.staging.dir("deposit")?;
-        Ok(Box::new(Folder { prefix: prefix.clone(), folder, files: 0 }))
+        Ok(Box::new(Folder { prefix: prefix.clone(), folder, folders: Vec::new(), files: 0 }))
     }
 
     fn commit(&self, deposits: Vec<Staged>) -> Result<Vec<Committed>> {
@@ -224,6 +226,8 @@ impl Store for FsStore {
 struct Folder {
     prefix: Key,
     folder: tempfile::TempDir,
+    /// Those that are made in it.
+    folders: Vec<String>,
     files: usize,
 }
 
@@ -232,9 +236,13 @@ impl Folder {
         // The name is checked as part of the key it will have.
         self.prefix.join(name)?;
         let path = self.folder.path().join(name);
-        if let Some((dirs, _)) = name.rsplit_once('/') {
+        if let Some((dirs, _)) = name.rsplit_once('/')
+            && !self.folders.iter().any(|f| f == dirs)
+        {
             let dir = self.folder.path().join(dirs);
             fs::create_dir_all(&dir).doing(|| format!("cannot make {}", dir.display()))?;
+            self.folders.extend(dirs.match_indices('/').map(|(at, _)| dirs[..at].to_owned()));
+            self.folders.push(dirs.to_owned());
         }
         self.files += 1;
         Ok(path)
@@ -242,10 +250,22 @@ impl Folder {
 }
 
 impl Deposit for Folder {
-    fn create(&mut self, name: &str, _size: Option<u64>) -> Result<Box<dyn Write + Send>> {
+    fn create(&mut self, name: &str, size: Option<u64>) -> Result<Box<dyn Write + Send>> {
         let path = self.place(name)?;
-        let file = File::create_new(&path).doing(|| format!("cannot make {}", path.display()))?;
-        Ok(Box::new(file))
+        let making = || format!("cannot make {}", path.display());
+        Ok(match size {
+            Some(LARGE..) => Box::new(DirectFile::create_new(&path).doing(making)?),
+            _ => Box::new(File::create_new(&path).doing(making)?),
+        })
+    }
+
+    fn repeat(&mut self, name: &str, of: &str) -> Result<()> {
+        let (from, to) = (self.folder.path().join(of), self.place(name)?);
+        // Half of what a small file costs is the making of files.
+        if fs::hard_link(&from, &to).is_err() {
+            fs::copy(&from, &to).doing(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        }
+        Ok(())
     }
 
     fn adopt(&mut self, name: &str, from: &Path) -> Result<()> {

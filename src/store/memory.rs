@@ -132,6 +132,14 @@ impl Deposit for Memory {
         Ok(Box::new(Sink(bytes)))
     }
 
+    fn repeat(&mut self, name: &str, of: &str) -> Result<()> {
+        let key = self.prefix.join(of)?;
+        let bytes = self.files.iter().find(|(k, _)| *k == key).map(|(_, bytes)| bytes.clone());
+        let bytes = bytes.ok_or_else(|| Error::not_found(format!("{key} is not in the deposit")))?;
+        let bytes = bytes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.create(name, None)?.write_all(&bytes).doing(|| "cannot write to memory")
+    }
+
     fn adopt(&mut self, name: &str, path: &Path) -> Result<()> {
         let bytes = std::fs::read(path).doing(|| format!("cannot read {}", path.display()))?;
         self.create(name, None)?.write_all(&bytes).doing(|| "cannot write to memory")

@@ -13,6 +13,7 @@ use std::{
 
 use crate::{error::Result, model::Key};
 
+mod direct;
 mod fs;
 mod memory;
 pub mod ocfl;
@@ -55,8 +56,13 @@ pub trait Store: Send + Sync {
 
 /// Files that are on their way into a store.
 pub trait Deposit: Send {
-    /// Begins a file; `name` may hold several segments. `size` is what is expected, where that is known.
+    /// Begins a file; `name` may hold several segments. `size` is what is expected, where that is known. Flush the writer
+    /// at the end: what is still in it when it is dropped may be lost.
     fn create(&mut self, name: &str, size: Option<u64>) -> Result<Box<dyn Write + Send>>;
+
+    /// The same bytes under another name; `of` is a file of this deposit that is complete. The two may share their place
+    /// on the disk: nothing in a store is ever changed.
+    fn repeat(&mut self, name: &str, of: &str) -> Result<()>;
 
     /// Takes a finished file over; it may be moved rather than copied.
     fn adopt(&mut self, name: &str, path: &Path) -> Result<()>;

@@ -2,14 +2,14 @@
 //! version per generation, so that the archive can be read and checked without damctl. Pure functions; a
 //! [`Store`] does the writing.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Committed, Store};
+use super::{Committed, Deposit, Store};
 use crate::{
     digest::Digest,
-    error::{Error, Result},
+    error::{Doing, Error, Result},
     model::{Area, AssetId, Key},
 };
 
@@ -130,19 +130,21 @@ impl Inventory {
             .map_err(|e| Error::corrupt(format!("{key} is not an inventory")).because(e))
     }
 
-    /// The files that complete the object, in the order in which they are to be written: declaration, the version's
-    /// inventory, then the root's inventory and, last, its sidecar.
-    pub fn files(&self) -> Result<Vec<(String, String)>> {
+    /// Writes the files that complete the object, after its content: declaration, the version's inventory, then the
+    /// root's inventory and, last, its sidecar.
+    pub fn complete(&self, deposit: &mut dyn Deposit) -> Result<()> {
         let inventory =
             pretty(&serde_json::to_value(self).map_err(|e| Error::internal("cannot write an inventory").because(e))?)?;
         let sidecar = format!("{} inventory.json\n", Digest::of(&inventory));
-        Ok(vec![
-            ("0=ocfl_object_1.1".to_owned(), "ocfl_object_1.1\n".to_owned()),
-            ("v1/inventory.json".to_owned(), inventory.clone()),
-            ("v1/inventory.json.sha256".to_owned(), sidecar.clone()),
-            ("inventory.json".to_owned(), inventory),
-            ("inventory.json.sha256".to_owned(), sidecar),
-        ])
+        let mut write = |name: &str, text: &str| -> Result<()> {
+            let mut file = deposit.create(name, Some(text.len() as u64))?;
+            file.write_all(text.as_bytes()).and_then(|()| file.flush()).doing(|| format!("cannot write {name}"))
+        };
+        write("0=ocfl_object_1.1", "ocfl_object_1.1\n")?;
+        write("v1/inventory.json", &inventory)?;
+        write("v1/inventory.json.sha256", &sidecar)?;
+        deposit.repeat("inventory.json", "v1/inventory.json")?;
+        deposit.repeat("inventory.json.sha256", "v1/inventory.json.sha256")
     }
 }
 
