@@ -2,14 +2,31 @@
 
 use std::sync::OnceLock;
 
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
+
 use crate::error::{Error, Result};
+
+fn runtime() -> Result<&'static Runtime> {
+    static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    let start = || Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match RUNTIME.get_or_init(start) {
+        Ok(runtime) => Ok(runtime),
+        Err(e) => Err(Error::unavailable(format!("cannot start the runtime: {e}"))),
+    }
+}
 
 /// Runs a future to its end on the process's one runtime.
 pub fn on<F: Future>(future: F) -> Result<F::Output> {
-    static RUNTIME: OnceLock<std::io::Result<tokio::runtime::Runtime>> = OnceLock::new();
-    let start = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match RUNTIME.get_or_init(start) {
-        Ok(runtime) => Ok(runtime.block_on(future)),
-        Err(e) => Err(Error::unavailable(format!("cannot start the runtime: {e}"))),
-    }
+    Ok(runtime()?.block_on(future))
+}
+
+/// Lets a future run on its own; its handle tells when it has ended.
+pub fn spawn<F>(future: F) -> Result<JoinHandle<F::Output>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    Ok(runtime()?.spawn(future))
 }

@@ -3,7 +3,7 @@
 use std::{fmt, io, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
+use sha2::{Digest as _, digest::common::hazmat::SerializableState as _};
 
 use crate::error::{Error, Result};
 
@@ -100,6 +100,22 @@ impl Hasher {
         Digest(self.0.finalize().into())
     }
 
+    /// The running state as hexadecimal text, to go on from in another process.
+    pub fn state(&self) -> String {
+        let state = self.0.serialize();
+        state.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Goes on from a state that [`state`](Self::state) gave.
+    pub fn resume(state: &str) -> Result<Self> {
+        let bad = || Error::corrupt("the kept state of a digest cannot be read");
+        let digits = state.as_bytes().chunks(2);
+        let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok());
+        let bytes: Vec<u8> = digits.map(byte).collect::<Option<_>>().ok_or_else(bad)?;
+        let bytes = bytes.as_slice().try_into().map_err(|_| bad())?;
+        sha2::Sha256::deserialize(bytes).map(Self).map_err(|_| bad())
+    }
+
     /// Reads to the end, calling `each` with the length of every block; returns digest and length.
     pub fn read_all(mut input: impl io::Read, mut each: impl FnMut(u64) -> Result<()>) -> Result<(Digest, u64)> {
         let mut hash = Self::new();
@@ -126,6 +142,16 @@ mod tests {
     #[test]
     fn known_answer_of_fips_180_4() {
         assert_eq!(Digest::of("abc").to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_digest_goes_on_from_its_kept_state() {
+        let mut whole = Hasher::new();
+        whole.update(b"the first part");
+        let mut later = Hasher::resume(&whole.state()).unwrap();
+        later.update(b", and the second");
+        assert_eq!(later.finish(), Digest::of("the first part, and the second"));
+        assert!(Hasher::resume("00").is_err() && Hasher::resume("é").is_err());
     }
 
     #[test]

@@ -62,7 +62,7 @@
 //! bytes. [`work`]: the one loop. Then the stages, and [`tend`], which looks after what is there.
 #![warn(missing_docs, unreachable_pub)]
 
-#[cfg(feature = "serve")]
+#[cfg(any(feature = "serve", feature = "s3"))]
 pub mod block;
 pub mod catalog;
 mod crash;

@@ -11,6 +11,7 @@ use super::{
     db::{Row, Tx, values},
     events::append,
     renditions::{activate, mark_indexed},
+    uploads::forget,
 };
 use crate::{
     digest::Digest,
@@ -116,7 +117,7 @@ fn job(row: &Row) -> Result<Job> {
     })
 }
 
-fn lease_lost() -> Error {
+pub(super) fn lease_lost() -> Error {
     Error::new(Kind::LeaseLost, "another worker has taken the job over")
 }
 
@@ -285,6 +286,7 @@ impl Catalog {
             };
             end(tx, lease, now, &how)?;
             for (asset, master) in &facts.assets {
+                forget(tx, &master.key)?;
                 if insert_asset(tx, now, asset, master)? {
                     let detail = serde_json::json!({"digest": master.digest, "bytes": master.bytes, "key": master.key});
                     append(tx, now, "asset.stored", &asset.id.to_string(), &detail)?;

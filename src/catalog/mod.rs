@@ -14,11 +14,13 @@ mod events;
 mod jobs;
 mod renditions;
 mod sqlite;
+mod uploads;
 
 pub use assets::{AssetRow, KnownSighting};
 pub use events::Event;
 pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};
 pub use sqlite::SqliteDb;
+pub use uploads::Ledger;
 
 /// A clock, passed in so that tests can set it.
 pub trait Clock: Send + Sync {

@@ -116,7 +116,7 @@ fn small(
 }
 
 /// Reads until the block is full or the file ends.
-fn read_full(source: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
+pub(super) fn read_full(source: &mut File, block: &mut [u8]) -> std::io::Result<usize> {
     let mut filled = 0;
     while filled < block.len() {
         match source.read(&mut block[filled..]) {

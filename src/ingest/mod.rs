@@ -10,6 +10,7 @@ use crate::{catalog::Catalog, error::Result, media::child::ChildProcess, spool::
 mod copy;
 mod run;
 mod survey;
+mod upload;
 
 pub use survey::{Found, Source, Survey, survey};
 

@@ -13,16 +13,20 @@ use super::{
     Ingest, Source,
     copy::{Copied, Failed, copy},
     survey::Task,
+    upload::{Progress, World, upload},
 };
 use crate::{
-    catalog::{Facts, Settled},
+    catalog::{Facts, Ledger, Settled},
     digest::Digest,
     error::{Error, Result},
     media,
     model::{Asset, AssetId, Key, Master, MediaFacts, Outcome, Role, Stage},
-    store::{Committed, Staged, ocfl},
+    store::{Committed, Deposit, Part, Staged, Upload, ocfl},
     work::{Amount, Attempt, Done, Event, StageRun},
 };
+
+/// A file larger than this goes up in parts, where the store takes them.
+const PARTED: u64 = 16 << 20;
 
 impl StageRun for Ingest<'_> {
     fn stage(&self) -> Stage {
@@ -94,10 +98,13 @@ impl Batch<'_> {
         let segment = Key::segment(source.path.file_name());
         let content = ocfl::content_path(&segment);
         let mut deposit = self.ingest.store.stage(&prefix)?;
-        let copied = {
-            let mut sink = deposit.create(&content, Some(source.bytes))?;
-            let tick = |n| self.attempt.tick(Amount::Bytes(n));
-            copy(&mut file, source.bytes, &mut sink, &mut self.buffer, &self.attempt.stop, &tick)
+        let copied = match self.in_parts(&mut file, source, &mut *deposit, &prefix.join(&content)?, &content)? {
+            Some(copied) => copied,
+            None => {
+                let mut sink = deposit.create(&content, Some(source.bytes))?;
+                let tick = |n| self.attempt.tick(Amount::Bytes(n));
+                copy(&mut file, source.bytes, &mut sink, &mut self.buffer, &self.attempt.stop, &tick)
+            }
         };
         let Copied { digest, bytes, head } = match copied {
             Ok(copied) => copied,
@@ -140,6 +147,63 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Sends a large file in parts, from where the ledger says that an earlier attempt ended. None where the file is
+    /// small, or the store takes no parts.
+    fn in_parts(
+        &self,
+        file: &mut File,
+        source: &Source,
+        deposit: &mut dyn Deposit,
+        key: &Key,
+        name: &str,
+    ) -> Result<Option<Result<Copied, Failed>>> {
+        if source.bytes <= PARTED {
+            return Ok(None);
+        }
+        let catalog = self.ingest.catalog;
+        let note = |text: &str| {
+            let text = format!("{}: {text}", source.path);
+            self.attempt.reporter.report(&Event::Note { text: &text });
+        };
+        // A file that has changed since is another object; what went up of the one that it was is of no use.
+        for stale in catalog.uploads(Some((self.task.drive, &source.path)))?.iter().filter(|l| l.key != *key) {
+            note("it has changed since its upload began: starting over");
+            self.ingest.store.abort_upload(&stale.key, &stale.upload.id)?;
+            catalog.forget_upload(&stale.key)?;
+        }
+        let identity = (source.bytes, source.mtime_ns, source.inode);
+        let earlier = catalog.upload(key)?.filter(|l| l.identity == identity);
+        let known = earlier.as_ref().map(|l| l.upload.clone());
+        let Some(parts) = deposit.parts(name, source.bytes, known)? else { return Ok(None) };
+        let began = parts.upload().clone();
+        let same = |l: &Ledger| l.upload.id == began.id && l.hashed > 0;
+        let progress = earlier.filter(same).map(|l| Progress { hashed: l.hashed, state: l.state });
+        let lease = self.attempt.lease();
+        let keep = |upload: &Upload, new: &[Part], progress: &Progress| {
+            let ledger = Ledger {
+                key: key.clone(),
+                drive: self.task.drive,
+                path: source.path.clone(),
+                identity,
+                upload: Upload { parts: Vec::new(), ..upload.clone() },
+                hashed: progress.hashed,
+                state: progress.state.clone(),
+            };
+            catalog.keep_upload(&lease, &ledger, new)
+        };
+        // Known before the first part is sent: no upload that the ledger does not know is left behind.
+        if progress.is_none() {
+            catalog.forget_upload(key)?;
+            keep(&began, &began.parts, &Progress { hashed: 0, state: String::new() })?;
+        }
+        if let Some(progress) = &progress {
+            note(&format!("going on after part {} of an upload that was cut off", progress.hashed));
+        }
+        let tick = |n| self.attempt.tick(Amount::Bytes(n));
+        let world = World { stop: &self.attempt.stop, tick: &tick, keep: &keep, note: &note };
+        Ok(Some(upload(file, source.bytes, parts, progress, &world)))
+    }
+
     /// The asset that has these bytes already, if it is another one.
     fn holder(&self, digest: &Digest, asset: AssetId) -> Result<Option<AssetId>> {
         let known = match self.seen.get(digest) {
@@ -160,6 +224,7 @@ impl Batch<'_> {
         if self.ingest.store.size(&own.join("inventory.json")?)?.is_some() && !self.ingest.catalog.has_asset(asset)? {
             self.ingest.store.remove(&own)?;
         }
+        self.forget_upload(source)?;
         let mut sighting = source.sighting(self.task.drive, outcome, None);
         (sighting.digest, sighting.asset) = (Some(digest), Some(holder));
         self.say(source, outcome, Some(&holder.to_string()));
@@ -177,7 +242,20 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// What went up of a file that is not kept was given up with its deposit.
+    fn forget_upload(&self, source: &Source) -> Result<()> {
+        if source.bytes <= PARTED {
+            return Ok(());
+        }
+        for stale in self.ingest.catalog.uploads(Some((self.task.drive, &source.path)))? {
+            self.ingest.store.abort_upload(&stale.key, &stale.upload.id)?;
+            self.ingest.catalog.forget_upload(&stale.key)?;
+        }
+        Ok(())
+    }
+
     fn changed(&mut self, source: &Source, why: &str) -> Result<()> {
+        self.forget_upload(source)?;
         let why = format!("{why}: run the same command again when nothing writes to it");
         self.say(source, Outcome::Unreadable, Some(&why));
         self.facts.sightings.push(source.sighting(self.task.drive, Outcome::Unreadable, Some(why)));

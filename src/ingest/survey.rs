@@ -22,7 +22,7 @@ use crate::{
 /// A file larger than this is a job of its own.
 const LARGE: u64 = 64 << 20;
 /// Smaller ones share a job, up to this number and so many bytes.
-const BATCH_FILES: usize = 256;
+const BATCH_FILES: usize = 1024;
 const BATCH_BYTES: u64 = 256 << 20;
 
 /// A regular file on a drive, as it was when it was looked at.

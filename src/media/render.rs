@@ -88,7 +88,7 @@ fn render(
 /// What a judging thread tells the one that reports.
 enum Word {
     Judged(f64),
-    Ended(Report),
+    Ended(Box<Report>),
 }
 
 /// Judges what was written, as many outputs at a time as there are cores.
@@ -110,7 +110,7 @@ fn judge_all(
                     Ok(Report::Accepted { rendered, facts })
                 });
                 let failed = |e| Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) };
-                tell.send((i, Word::Ended(judged.unwrap_or_else(failed)))).ok();
+                tell.send((i, Word::Ended(Box::new(judged.unwrap_or_else(failed))))).ok();
             });
         });
         for (i, word) in heard {
@@ -120,7 +120,7 @@ fn judge_all(
                 Word::Ended(_) if stop.is_tripped() => {}
                 Word::Ended(ended) => {
                     shares[i] = 1.0;
-                    report(ended);
+                    report(*ended);
                 }
             }
             let done = shares.iter().sum::<f64>() / shares.len() as f64;

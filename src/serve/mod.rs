@@ -11,7 +11,7 @@ use axum::{
     Json, Router,
     extract::{Path, Query, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use serde::Deserialize;
@@ -42,6 +42,8 @@ pub struct Archive {
 /// Longest query in bytes, and most hits of an answer.
 const LONGEST_QUERY: usize = 1000;
 const MOST_HITS: usize = 100;
+/// How long the address of a rendition in a bucket is good for.
+const PRESIGNED: Duration = Duration::from_secs(15 * 60);
 
 /// A listener that is bound, so that its port is known before it answers.
 pub struct Server {
@@ -189,22 +191,36 @@ async fn asset(State(archive): State<Arc<Archive>>, Path(id): Path<String>) -> A
     .await
 }
 
+/// Where a rendition can be had.
+enum Place {
+    File(PathBuf),
+    Elsewhere(String),
+}
+
 async fn rendition(
     State(archive): State<Arc<Archive>>,
     Path((id, name)): Path<(String, String)>,
     request: Request,
 ) -> Answer<Response> {
     let id: AssetId = id.parse()?;
-    let (path, mime): (PathBuf, String) = blocking(move || {
+    let (place, mime): (Place, String) = blocking(move || {
         let found = archive.catalog.renditions_of(id)?.into_iter().find(|r| r.entry == name);
         let r = found.ok_or_else(|| Error::not_found(format!("asset {id} has no rendition '{name}'")))?;
         let key = r.main_key()?;
         let lost =
             || Error::not_found("the store has lost this rendition").hint("'damctl verify' lists what is missing");
-        let path = archive.store.local_path(&key).filter(|p| p.is_file()).ok_or_else(lost)?;
-        Ok((path, r.files.first().map(|f| f.mime.clone()).unwrap_or_default()))
+        let place = match archive.store.local_path(&key) {
+            Some(path) => path.is_file().then_some(Place::File(path)),
+            None => archive.store.presigned(&key, PRESIGNED)?.map(Place::Elsewhere),
+        };
+        let place = place.ok_or_else(lost)?;
+        Ok((place, r.files.first().map(|f| f.mime.clone()).unwrap_or_default()))
     })
     .await?;
+    let path = match place {
+        Place::File(path) => path,
+        Place::Elsewhere(url) => return Ok(Redirect::temporary(&url).into_response()),
+    };
     let mime = mime.parse().map_err(|_| Error::internal("a rendition has no media type"))?;
     // Answers Range, If-Modified-Since and HEAD.
     let mut response = ServeFile::new_with_mime(path, &mime)

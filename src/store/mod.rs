@@ -9,17 +9,24 @@ use std::{
     io::{Read, Write},
     ops::Range,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use crate::{error::Result, model::Key};
+use serde::{Deserialize, Serialize};
+
+use crate::{digest::Digest, error::Result, model::Key};
 
 mod direct;
 mod fs;
 mod memory;
 pub mod ocfl;
+#[cfg(feature = "s3")]
+mod s3;
 
 pub use fs::FsStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "s3")]
+pub use s3::{S3Config, S3Store};
 
 /// A place for immutable objects. Every implementation passes the suite in `tests/it/contract/store.rs`.
 ///
@@ -52,6 +59,16 @@ pub trait Store: Send + Sync {
 
     /// Where the object can be read as a file, for stores that are folders.
     fn local_path(&self, key: &Key) -> Option<PathBuf>;
+
+    /// An address at which anybody can read the object for so long, for stores that can make one.
+    fn presigned(&self, _key: &Key, _valid: Duration) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    /// Gives up an upload in parts; one that is not there is no error. Stores that take no parts have nothing to do.
+    fn abort_upload(&self, _key: &Key, _id: &str) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Files that are on their way into a store.
@@ -67,11 +84,72 @@ pub trait Deposit: Send {
     /// Takes a finished file over; it may be moved rather than copied.
     fn adopt(&mut self, name: &str, path: &Path) -> Result<()>;
 
+    /// Begins a large file that is given in parts, so that a later attempt can go on where this one ends; `earlier` is
+    /// what an earlier one left, of which only what the store still has counts. None: this store takes no parts.
+    ///
+    /// Parts outlive a deposit that is dropped before it is finished: [`Parts::abandon`] gives them up.
+    fn parts(&mut self, _name: &str, _size: u64, _earlier: Option<Upload>) -> Result<Option<Box<dyn Parts>>> {
+        Ok(None)
+    }
+
     /// Where a file of this deposit can be read already, for stores that are folders.
     fn local_path(&self, name: &str) -> Option<PathBuf>;
 
     /// Ends the writing.
     fn finish(self: Box<Self>) -> Result<Staged>;
+}
+
+/// How far an upload in parts has come: what the store has accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Upload {
+    /// The store's name for it.
+    pub id: String,
+    /// Bytes of every part but the last.
+    pub part_bytes: u64,
+    /// Accepted parts by number.
+    pub parts: Vec<Part>,
+}
+
+/// One accepted part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// From 1 on.
+    pub number: u32,
+    /// What the store calls its content.
+    pub etag: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub digest: Digest,
+}
+
+impl Upload {
+    /// Bytes of all accepted parts.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|p| p.bytes).sum()
+    }
+
+    /// How many parts from the first on are accepted without a gap.
+    pub fn unbroken(&self) -> u32 {
+        let in_a_row = self.parts.iter().zip(1..).take_while(|(part, number)| part.number == *number);
+        in_a_row.count() as u32
+    }
+}
+
+/// A large file that goes up in parts.
+pub trait Parts: Send {
+    /// What is accepted by now.
+    fn upload(&self) -> &Upload;
+
+    /// Sends a part; may return before it is accepted, and waits when too many are on their way. What the store has
+    /// already is not sent again. An error is of this part or of an earlier one.
+    fn put(&mut self, number: u32, digest: Digest, bytes: Vec<u8>) -> Result<()>;
+
+    /// Waits until all are accepted. The file is then part of the deposit.
+    fn finish(self: Box<Self>) -> Result<Upload>;
+
+    /// Gives it up: the store forgets what it has of it.
+    fn abandon(self: Box<Self>) -> Result<()>;
 }
 
 /// A finished deposit, ready to be committed. Dropped, it is gone.
@@ -81,8 +159,13 @@ pub struct Staged {
 }
 
 pub(crate) enum Held {
-    Folder { folder: tempfile::TempDir, files: usize },
+    Folder {
+        folder: tempfile::TempDir,
+        files: usize,
+    },
     Memory(Vec<(Key, Vec<u8>)>),
+    #[cfg(feature = "s3")]
+    S3(s3::S3Files),
 }
 
 /// What became of a deposit.

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::{
-    catalog::{Facts, Settled},
+    catalog::{Facts, Lease, Settled},
     error::{Error, Kind, Result},
     model::{Job, Stage, job::Failure},
     stop::Stop,
@@ -72,6 +72,11 @@ impl Attempt<'_> {
                 .because(e)
                 .hint("plan again: run the stage's command")
         })
+    }
+
+    /// The claim under which it runs, for what is written to the catalog before its end.
+    pub fn lease(&self) -> Lease {
+        Lease { job: self.job.clone(), attempt: self.job.attempt }
     }
 
     /// Reports progress of this job.

@@ -253,3 +253,14 @@ fn once(name: &str, mut version: DefaultHasher, source: &str, make: impl FnOnce(
     }
     dir
 }
+
+/// The suite's S3 server, which `scripts/test` starts: its address. Who runs a test by hand may do without.
+pub fn s3_endpoint() -> Option<String> {
+    let endpoint = std::env::var("DAMCTL_TEST_S3").ok();
+    if endpoint.is_none() {
+        eprintln!(
+            "skipped on S3: no server; 'make test' starts one, and so does 'tests/rgw up DIR' for DAMCTL_TEST_S3"
+        );
+    }
+    endpoint
+}

@@ -11,6 +11,7 @@ mod harness;
 mod ingest;
 mod jobs;
 mod profile;
+mod s3;
 mod serve;
 mod transcode;
 mod verify;

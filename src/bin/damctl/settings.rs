@@ -15,9 +15,20 @@ use serde::Deserialize;
 pub const FILE: &str = "damctl.yaml";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 10] = [
+pub const KEYS: [(&str, &str, &str); 21] = [
     ("catalog", "catalog.sqlite", "the catalog's file"),
-    ("store", "store", "the folder that holds masters and renditions"),
+    ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
+    ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
+    ("store_delivery", "", "another s3://BUCKET/PREFIX for delivery; empty: that of 'store'"),
+    ("s3_endpoint", "", "the S3 server, such as http://127.0.0.1:7480; empty: AWS"),
+    ("s3_region", "", "its region; empty: what the AWS environment or profile says"),
+    ("s3_profile", "", "a profile of the AWS configuration files; credentials come by the AWS chain, never from here"),
+    ("s3_path_style", "auto", "whether the bucket stands in the path: true, false, or auto (true with an endpoint)"),
+    ("s3_ca_bundle", "", "a PEM file of certificates to trust instead of the system's"),
+    ("s3_part_size", "0", "MiB of a part, 5 to 5120; 0: from the file's size, 8 at least"),
+    ("s3_in_flight", "4", "parts or small objects on their way at a time, for each job"),
+    ("s3_encryption", "", "server-side encryption: AES256 or aws:kms"),
+    ("s3_storage_class", "", "storage class of masters, such as STANDARD_IA"),
     ("index", "index", "the folder of the search index"),
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
@@ -45,50 +56,40 @@ pub struct Settings {
     resolved: BTreeMap<&'static str, Resolved>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    catalog: Option<String>,
-    store: Option<String>,
-    index: Option<String>,
-    scratch: Option<String>,
-    quarantine: Option<String>,
-    profile: Option<String>,
-    workers: Option<u32>,
-    lease: Option<u32>,
-    stall: Option<u32>,
-    listen: Option<String>,
+/// A configuration file: settings by name, each text, a number or a truth.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Truth(bool),
+    Number(u64),
+    Text(String),
 }
 
-impl File {
-    fn read(path: &Path) -> Result<Self> {
-        let yaml = std::fs::read_to_string(path).doing(|| format!("cannot read {}", path.display()))?;
-        if yaml.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
-            return Ok(Self::default());
-        }
-        serde_saphyr::from_str(&yaml).map_err(|e| {
-            let place = e.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
-            let known = KEYS.map(|(key, _, _)| key).join(", ");
-            Error::invalid(format!("{}{place}: {}", path.display(), e.without_snippet()))
-                .hint(format!("settings are {known}"))
-        })
+/// The settings that a file gives, by name.
+fn read(path: &Path) -> Result<Vec<(&'static str, Option<String>)>> {
+    let yaml = std::fs::read_to_string(path).doing(|| format!("cannot read {}", path.display()))?;
+    if yaml.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
+        return Ok(Vec::new());
     }
-
-    fn values(self) -> [(&'static str, Option<String>); 10] {
-        let number = |n: Option<u32>| n.map(|n| n.to_string());
-        [
-            ("catalog", self.catalog),
-            ("store", self.store),
-            ("index", self.index),
-            ("scratch", self.scratch),
-            ("quarantine", self.quarantine),
-            ("profile", self.profile),
-            ("workers", number(self.workers)),
-            ("lease", number(self.lease)),
-            ("stall", number(self.stall)),
-            ("listen", self.listen),
-        ]
-    }
+    let known = || format!("settings are {}", KEYS.map(|(key, _, _)| key).join(", "));
+    let given: BTreeMap<String, Scalar> = serde_saphyr::from_str(&yaml).map_err(|e| {
+        let place = e.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
+        Error::invalid(format!("{}{place}: {}", path.display(), e.without_snippet())).hint(known())
+    })?;
+    let each = |(name, value): (String, Scalar)| {
+        let Some((key, _, _)) = KEYS.iter().find(|(key, _, _)| *key == name) else {
+            let line = yaml.lines().position(|l| l.trim_start().starts_with(&name)).map_or(1, |at| at + 1);
+            let what = format!("{}:{line}:1: unknown field `{name}`", path.display());
+            return Err(Error::invalid(what).hint(known()));
+        };
+        let text = match value {
+            Scalar::Truth(t) => t.to_string(),
+            Scalar::Number(n) => n.to_string(),
+            Scalar::Text(t) => t,
+        };
+        Ok((*key, Some(text)))
+    };
+    given.into_iter().map(each).collect()
 }
 
 impl Settings {
@@ -108,7 +109,7 @@ impl Settings {
             }
         };
         for file in [user_file(), Some(root.join(FILE))].into_iter().flatten().filter(|f| f.is_file()) {
-            take(&mut File::read(&file)?.values().into_iter(), &|_| file.display().to_string());
+            take(&mut read(&file)?.into_iter(), &|_| file.display().to_string());
         }
         let variable = |key: &str| format!("DAMCTL_{}", key.to_uppercase());
         let mut from_environment = KEYS.iter().map(|(key, _, _)| (*key, std::env::var(variable(key)).ok()));
@@ -154,6 +155,59 @@ impl Settings {
         let from_flag = self.resolved.get("profile").is_some_and(|r| r.origin.starts_with("--"));
         // A flag's path is the working folder's, as on any command line.
         (!value.is_empty()).then(|| if from_flag { PathBuf::from(value) } else { self.root.join(value) })
+    }
+
+    /// Bucket and prefix, when a setting names some: `s3://BUCKET/PREFIX`.
+    pub fn bucket(&self, key: &str) -> Result<Option<(String, String)>> {
+        let Some(place) = self.get(key).strip_prefix("s3://") else { return Ok(None) };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        match bucket.is_empty() {
+            true => {
+                Err(Error::invalid(format!("{key} is '{}': expected s3://BUCKET or s3://BUCKET/PREFIX", self.get(key))))
+            }
+            false => Ok(Some((bucket.to_owned(), prefix.trim_matches('/').to_owned()))),
+        }
+    }
+
+    /// How the buckets are reached.
+    #[cfg(feature = "s3")]
+    pub fn s3(&self) -> Result<damctl::store::S3Config> {
+        let said = |key: &str| Some(self.get(key).to_owned()).filter(|v| !v.is_empty());
+        let main = self.bucket("store")?.unwrap_or_default();
+        let other = |key: &str| match (said(key), self.bucket(key)?) {
+            (None, _) => Ok(main.clone()),
+            (Some(_), Some(place)) => Ok(place),
+            (Some(text), None) => Err(Error::invalid(format!("{key} is '{text}': expected s3://BUCKET/PREFIX"))),
+        };
+        let endpoint = said("s3_endpoint");
+        let path_style = match self.get("s3_path_style") {
+            "auto" => endpoint.is_some(),
+            "true" => true,
+            "false" => false,
+            text => return Err(Error::invalid(format!("s3_path_style is '{text}': expected true, false or auto"))),
+        };
+        let part_bytes = match self.number("s3_part_size")? {
+            0 => 0,
+            n @ 5..=5120 => n << 20,
+            n => return Err(Error::invalid(format!("s3_part_size is {n}: expected 0, or 5 to 5120 MiB"))),
+        };
+        let in_flight = match self.number("s3_in_flight")? {
+            n @ 1..=256 => n as usize,
+            n => return Err(Error::invalid(format!("s3_in_flight is {n}: expected 1 to 256"))),
+        };
+        Ok(damctl::store::S3Config {
+            endpoint,
+            region: said("s3_region"),
+            profile: said("s3_profile"),
+            path_style,
+            ca_bundle: said("s3_ca_bundle").map(|path| self.root.join(path)),
+            places: [main.clone(), other("store_renditions")?, other("store_delivery")?],
+            part_bytes,
+            in_flight,
+            encryption: said("s3_encryption"),
+            storage_class: said("s3_storage_class"),
+            acl: None,
+        })
     }
 
     /// Jobs at a time.
@@ -205,6 +259,13 @@ fn find(archive: Option<&Path>) -> Result<PathBuf> {
         Error::not_found(format!("there is no archive here: no {FILE} in {} or above", here.display()))
             .hint("'damctl init DIR' makes one; --archive DIR or DAMCTL_ARCHIVE names one elsewhere")
     })
+}
+
+/// Where this machine's findings are kept for the user (XDG Base Directory Specification).
+pub fn cache_folder() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    Some(cache.join("damctl"))
 }
 
 fn user_file() -> Option<PathBuf> {

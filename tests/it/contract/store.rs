@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use damctl::{
     error::Kind,
     model::Key,
-    store::{Committed, FsStore, MemoryStore, Staged, Store},
+    store::{Committed, FsStore, MemoryStore, S3Config, S3Store, Staged, Store},
 };
+
+use crate::harness;
 
 fn key(text: &str) -> Key {
     text.parse().unwrap()
@@ -31,6 +33,24 @@ fn each(promise: impl Fn(&dyn Store)) {
     let dir = tempfile::tempdir().unwrap();
     promise(&FsStore::open(dir.path()).unwrap());
     promise(&MemoryStore::new());
+    if let Some(config) = buckets() {
+        promise(&S3Store::open(config).unwrap());
+    }
+}
+
+/// Buckets of the suite's S3 server, below a prefix that nobody has used.
+fn buckets() -> Option<S3Config> {
+    let place = ("contract".to_owned(), uuid::Uuid::now_v7().to_string());
+    let config = S3Config {
+        endpoint: Some(harness::s3_endpoint()?),
+        path_style: true,
+        places: [place.clone(), place.clone(), place],
+        part_bytes: 5 << 20,
+        in_flight: 3,
+        ..S3Config::default()
+    };
+    S3Store::make_buckets(config.clone()).unwrap();
+    Some(config)
 }
 
 #[test]
@@ -147,9 +167,11 @@ fn names_that_climb_are_refused() {
 fn of_two_writers_of_one_prefix_exactly_one_is_first() {
     let dir = tempfile::tempdir().unwrap();
     let memory = MemoryStore::new();
-    let open: [&(dyn Fn() -> Box<dyn Store> + Sync); 2] =
-        [&|| Box::new(FsStore::open(dir.path()).unwrap()), &|| Box::new(memory.clone())];
-    for open in open {
+    let buckets = buckets().map(|config| S3Store::open(config).unwrap());
+    let mut open: Vec<Box<dyn Fn() -> Box<dyn Store> + Sync>> =
+        vec![Box::new(|| Box::new(FsStore::open(dir.path()).unwrap())), Box::new(|| Box::new(memory.clone()))];
+    open.extend(buckets.map(|s3| -> Box<dyn Fn() -> Box<dyn Store> + Sync> { Box::new(move || Box::new(s3.clone())) }));
+    for open in &open {
         let outcomes: Vec<Committed> = std::thread::scope(|scope| {
             let write = |i: usize| {
                 let store = open();
@@ -177,4 +199,102 @@ fn what_a_dead_process_staged_is_swept_by_the_next() {
     FsStore::open(dir.path()).unwrap();
     assert!(!dead.exists());
     assert_eq!(store.commit(vec![deposit]).unwrap(), [Committed::New], "a living process's staging was swept");
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[test]
+fn a_large_file_is_read_back_as_it_was_written() {
+    each(|store| {
+        let content = bytes((11 << 20) + 77);
+        let mut deposit = store.stage(&key("masters/large/o")).unwrap();
+        {
+            let mut file = deposit.create("v1/content/x", Some(content.len() as u64)).unwrap();
+            content.chunks(1_000_003).for_each(|piece| file.write_all(piece).unwrap());
+            file.flush().unwrap();
+        }
+        deposit.create("inventory.json", None).unwrap().write_all(b"{}").unwrap();
+        deposit.repeat("copy.json", "inventory.json").unwrap();
+        store.commit(vec![deposit.finish().unwrap()]).unwrap();
+        let mut back = Vec::new();
+        store.open(&key("masters/large/o/v1/content/x"), None).unwrap().read_to_end(&mut back).unwrap();
+        assert!(back == content);
+        assert_eq!(read(store, "masters/large/o/copy.json"), "{}");
+    });
+}
+
+#[test]
+fn parts_that_the_store_has_are_not_sent_again() {
+    let Some(config) = buckets() else { return };
+    let store = S3Store::open(config).unwrap();
+    let content = bytes((16 << 20) + 5);
+    let parts: Vec<&[u8]> = content.chunks(5 << 20).collect();
+    let at = key("masters/parts/o");
+    let put = |parts_of: &mut Box<dyn damctl::store::Parts>, numbers: std::ops::Range<usize>| {
+        for i in numbers {
+            parts_of.put(i as u32 + 1, damctl::digest::Digest::of(parts[i]), parts[i].to_vec()).unwrap();
+        }
+    };
+    // Two parts arrive, and whoever sent them dies: one of them is in his ledger.
+    let mut first = store.stage(&at).unwrap();
+    let mut sending = first.parts("x", content.len() as u64, None).unwrap().unwrap();
+    let id = sending.upload().id.clone();
+    put(&mut sending, 0..2);
+    while sending.upload().parts.is_empty() {
+        put(&mut sending, 2..3);
+    }
+    let mut ledger = sending.upload().clone();
+    ledger.parts.truncate(1);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    drop((sending, first));
+    assert_eq!(store.open_uploads().unwrap().iter().filter(|(_, i, _)| *i == id).count(), 1);
+    // The next one goes on with the same upload. What is on its way is accepted only when it is sent: an ETag of a part
+    // that was never sent here shows that the store had it.
+    let mut second = store.stage(&at).unwrap();
+    let mut sending = second.parts("x", content.len() as u64, Some(ledger)).unwrap().unwrap();
+    assert_eq!((sending.upload().id.as_str(), sending.upload().unbroken()), (id.as_str(), 1));
+    put(&mut sending, 1..2);
+    assert_eq!(sending.upload().unbroken(), 2, "the second part was sent again");
+    put(&mut sending, 2..parts.len());
+    assert_eq!(sending.finish().unwrap().bytes(), content.len() as u64);
+    store.commit(vec![second.finish().unwrap()]).unwrap();
+    let mut back = Vec::new();
+    store.open(&key("masters/parts/o/x"), None).unwrap().read_to_end(&mut back).unwrap();
+    assert!(back == content);
+    assert!(store.open_uploads().unwrap().iter().all(|(_, i, _)| *i != id));
+}
+
+#[test]
+fn an_upload_that_is_given_up_leaves_nothing() {
+    let Some(config) = buckets() else { return };
+    let store = S3Store::open(config).unwrap();
+    let at = key("masters/given/up");
+    let content = bytes(6 << 20);
+    let mine =
+        || store.open_uploads().unwrap().into_iter().filter(|(k, ..)| k.as_str().starts_with(at.as_str())).count();
+    // Written and never committed.
+    let mut deposit = store.stage(&at).unwrap();
+    {
+        let mut file = deposit.create("x", Some(content.len() as u64)).unwrap();
+        file.write_all(&content).and_then(|()| file.flush()).unwrap();
+    }
+    assert_eq!(mine(), 1);
+    drop(deposit.finish().unwrap());
+    assert_eq!(mine(), 0);
+    // Abandoned halfway, and by a key and an id.
+    let parts = store.stage(&at).unwrap().parts("x", content.len() as u64, None).unwrap().unwrap();
+    parts.abandon().unwrap();
+    let parts = store.stage(&at).unwrap().parts("x", content.len() as u64, None).unwrap().unwrap();
+    store.abort_upload(&at.join("x").unwrap(), &parts.upload().id).unwrap();
+    store.abort_upload(&at.join("x").unwrap(), &parts.upload().id).unwrap();
+    assert_eq!(mine(), 0);
 }

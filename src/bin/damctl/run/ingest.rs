@@ -39,8 +39,8 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     // Opened before the work, so that a mistake in the name does not cost a day.
     let report = args.report.as_deref().map(create).transpose()?;
     let (store, spool, child) = (archive.store()?, archive.spool()?, archive.child()?);
-    ocfl::declare_root(&store)?;
-    let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
+    ocfl::declare_root(&*store)?;
+    let stage = Ingest { catalog: &catalog, store: &*store, child: &child, spool: &spool };
     let mut total = Summary::default();
     let mut earlier = Vec::new();
     for survey in &surveys {

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::Result;
 use damctl::{
     error::{Doing, Error},
-    store::{FsStore, ocfl},
+    store::ocfl,
 };
 
 use super::{Archive, Verdict, print};
@@ -23,7 +23,13 @@ pub fn run(dir: &Path) -> Result<Verdict> {
     }
     let archive = Archive::new(Settings::resolve(Some(dir), &[])?);
     archive.catalog()?;
-    ocfl::declare_root(&FsStore::open(&archive.settings.path("store"))?)?;
+    #[cfg(feature = "s3")]
+    if archive.settings.bucket("store")?.is_some() {
+        for bucket in damctl::store::S3Store::make_buckets(archive.settings.s3()?)? {
+            print(format_args!("made the bucket '{bucket}'"));
+        }
+    }
+    ocfl::declare_root(&*archive.store()?)?;
     let root = archive.settings.root.display();
     match new {
         true => print(format_args!("made an archive in {root}; next: damctl -C {root} ingest PATH")),

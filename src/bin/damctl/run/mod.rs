@@ -1,6 +1,6 @@
 //! One short file a subcommand. Each gets what it needs, already resolved.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use anyhow::Result;
 use damctl::{
@@ -10,14 +10,14 @@ use damctl::{
     model::{Stage, job::Failure},
     spool::Spool,
     stop::Stop,
-    store::FsStore,
+    store::{FsStore, Store},
     work::{Drain, Reporter, Summary},
 };
 
 use crate::{
     cli::{Cli, Command, WorkArgs},
     report,
-    settings::Settings,
+    settings::{self, Settings},
 };
 
 mod config;
@@ -94,8 +94,14 @@ impl Archive {
         Ok(Catalog::open_sqlite(&self.settings.path("catalog"))?)
     }
 
-    fn store(&self) -> Result<FsStore> {
-        Ok(FsStore::open(&self.settings.path("store"))?)
+    fn store(&self) -> Result<Arc<dyn Store>> {
+        Ok(match self.settings.bucket("store")? {
+            #[cfg(feature = "s3")]
+            Some(_) => Arc::new(damctl::store::S3Store::open(self.settings.s3()?)?),
+            #[cfg(not(feature = "s3"))]
+            Some(_) => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
+            None => Arc::new(FsStore::open(&self.settings.path("store"))?),
+        })
     }
 
     fn spool(&self) -> Result<Spool> {
@@ -105,7 +111,10 @@ impl Archive {
     /// This program, as the child process for hostile bytes.
     fn child(&self) -> Result<ChildProcess> {
         let exe = std::env::current_exe().doing(|| "cannot find this program's own file")?;
-        Ok(ChildProcess { exe, registry: Some(self.settings.path("scratch").join("gstreamer-registry.bin")) })
+        // What plugins there are is a fact of this machine, not of the archive.
+        let cache = settings::cache_folder().filter(|dir| std::fs::create_dir_all(dir).is_ok());
+        let dir = cache.unwrap_or_else(|| self.settings.path("scratch"));
+        Ok(ChildProcess { exe, registry: Some(dir.join("gstreamer-registry.bin")) })
     }
 
     fn drain(&self, scope: String) -> Result<Drain> {

@@ -22,7 +22,7 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
         limit: args.limit,
     })?;
     if args.json {
-        let hits = answer.hits.iter().map(|h| as_json(h, &catalog, &store)).collect::<Result<Vec<_>>>()?;
+        let hits = answer.hits.iter().map(|h| as_json(h, &catalog, &*store)).collect::<Result<Vec<_>>>()?;
         print(json!({"query": words, "total": answer.total, "hits": hits}));
         return Ok(Verdict::Done);
     }
@@ -35,7 +35,7 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
             print(format_args!("          from {path}"));
         }
         if let Some(r) = best(&catalog.renditions_of(d.asset)?) {
-            print(format_args!("          {} {}", r.entry, place(r, &store)?));
+            print(format_args!("          {} {}", r.entry, place(r, &*store)?));
         }
     }
     match answer.total {

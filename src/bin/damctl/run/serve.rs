@@ -1,7 +1,5 @@
 //! `damctl serve-search`: the HTTP endpoint.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use damctl::{
     search::Searcher,
@@ -15,7 +13,7 @@ use super::{Archive, Verdict, print};
 pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let served = serve::Archive {
         catalog: archive.catalog()?,
-        store: Arc::new(archive.store()?),
+        store: archive.store()?,
         searcher: Searcher::new(&archive.settings.path("index")),
     };
     let server = Server::bind(archive.settings.listen()?)?;

@@ -39,7 +39,7 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
     }
     let limits = Limits { stall_seconds: archive.settings.stall()?, ..Limits::default() };
     let stage =
-        Transcode { catalog: &catalog, store: &store, child: &child, spool: &spool, quarantine: &quarantine, limits };
+        Transcode { catalog: &catalog, store: &*store, child: &child, spool: &spool, quarantine: &quarantine, limits };
     let summary = work::drain(&catalog, &stage, &archive.drain(String::new())?, reporter, stop)?;
     let (jobs, present) = (enqueued.open.len(), plan.present);
     match (jobs, earlier.is_empty()) {

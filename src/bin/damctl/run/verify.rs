@@ -13,7 +13,7 @@ use crate::cli::VerifyArgs;
 
 pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (catalog, store) = (archive.catalog()?, archive.store()?);
-    let verified = tend::verify(&catalog, &store, &args.asset, archive.settings.workers()?, stop, &|key, finding| {
+    let verified = tend::verify(&catalog, &*store, &args.asset, archive.settings.workers()?, stop, &|key, finding| {
         let outcome = match finding {
             Finding::Missing => "missing",
             Finding::Damaged { .. } => "damaged",

@@ -1,0 +1,302 @@
+//! Files on their way into buckets: small ones wait in memory for the commit, large ones go up in parts as they are
+//! written.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use md5::{Digest as _, Md5};
+use tokio::task::JoinHandle;
+
+use super::client::Remote;
+use crate::{
+    block,
+    digest::Digest,
+    error::{Doing, Error, Kind, Result},
+    model::Key,
+    store::{Deposit, Held, Part, Parts, Staged, Upload},
+};
+
+pub(super) fn md5_hex(bytes: &[u8]) -> String {
+    Md5::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What is to become one object.
+pub(super) enum Content {
+    Small(Vec<u8>),
+    Parts(Upload),
+}
+
+pub(super) struct StagedFile {
+    pub(super) name: String,
+    pub(super) content: Content,
+}
+
+/// The files of a finished deposit. Dropped before they are taken, what went up of them is given up.
+pub(crate) struct S3Files {
+    remote: Arc<Remote>,
+    prefix: Key,
+    files: Vec<StagedFile>,
+}
+
+impl S3Files {
+    pub(super) fn take(mut self) -> Vec<StagedFile> {
+        std::mem::take(&mut self.files)
+    }
+}
+
+impl Drop for S3Files {
+    fn drop(&mut self) {
+        for file in &self.files {
+            if let (Content::Parts(upload), Ok(key)) = (&file.content, self.prefix.join(&file.name)) {
+                // What cannot be given up now is found by its age later.
+                block::on(self.remote.abort_upload(&key, &upload.id)).ok();
+            }
+        }
+    }
+}
+
+type Slot = Arc<Mutex<Option<Content>>>;
+
+/// A deposit under way.
+pub(super) struct S3Deposit {
+    remote: Arc<Remote>,
+    prefix: Key,
+    files: Vec<(String, Slot)>,
+}
+
+impl S3Deposit {
+    pub(super) fn new(remote: Arc<Remote>, prefix: Key) -> Self {
+        Self { remote, prefix, files: Vec::new() }
+    }
+
+    fn slot(&mut self, name: &str) -> Result<(Key, Slot)> {
+        let key = self.prefix.join(name)?;
+        if self.files.iter().any(|(n, _)| n == name) {
+            return Err(Error::new(Kind::Conflict, format!("{key} is twice in one deposit")));
+        }
+        let slot = Slot::default();
+        self.files.push((name.to_owned(), slot.clone()));
+        Ok((key, slot))
+    }
+
+    fn collect(&mut self) -> S3Files {
+        let files = std::mem::take(&mut self.files).into_iter().filter_map(|(name, slot)| {
+            let content = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            Some(StagedFile { name, content })
+        });
+        S3Files { remote: self.remote.clone(), prefix: self.prefix.clone(), files: files.collect() }
+    }
+}
+
+impl Drop for S3Deposit {
+    fn drop(&mut self) {
+        // What is complete and will not be committed is given up; a file whose parts are not complete is left to whoever
+        // goes on with it.
+        self.collect();
+    }
+}
+
+impl Deposit for S3Deposit {
+    fn create(&mut self, name: &str, size: Option<u64>) -> Result<Box<dyn Write + Send>> {
+        let part_bytes = self.remote.config.part_bytes(size.unwrap_or(0));
+        if size.is_some_and(|size| size > part_bytes)
+            && let Some(parts) = self.parts(name, size.unwrap_or(0), None)?
+        {
+            return Ok(Box::new(Cutter { parts: Some(parts), part: Vec::new(), number: 1 }));
+        }
+        let (_, slot) = self.slot(name)?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(Vec::new()));
+        Ok(Box::new(Buffer(slot)))
+    }
+
+    fn repeat(&mut self, name: &str, of: &str) -> Result<()> {
+        let missing = || Error::not_found(format!("{of} is not a small file of the deposit"));
+        let (_, slot) = self.files.iter().find(|(n, _)| n == of).ok_or_else(missing)?;
+        let bytes = match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Content::Small(bytes)) => bytes.clone(),
+            _ => return Err(missing()),
+        };
+        let (_, slot) = self.slot(name)?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(bytes));
+        Ok(())
+    }
+
+    fn adopt(&mut self, name: &str, path: &Path) -> Result<()> {
+        let doing = || format!("cannot read {}", path.display());
+        let mut from = std::fs::File::open(path).doing(doing)?;
+        let size = from.metadata().doing(doing)?.len();
+        let mut to = self.create(name, Some(size))?;
+        io::copy(&mut from, &mut to).and_then(|_| to.flush()).doing(|| format!("cannot upload {}", path.display()))
+    }
+
+    fn parts(&mut self, name: &str, size: u64, earlier: Option<Upload>) -> Result<Option<Box<dyn Parts>>> {
+        let (key, slot) = self.slot(name)?;
+        let remote = self.remote.clone();
+        let mut listed = Vec::new();
+        let mut upload = None;
+        if let Some(mut earlier) = earlier {
+            match block::on(remote.parts(&key, &earlier.id))?? {
+                Some(there) => {
+                    let kept = |p: &Part| there.iter().any(|(n, e, b)| (*n, e, *b) == (p.number, &p.etag, p.bytes));
+                    earlier.parts.retain(kept);
+                    listed = there;
+                    upload = Some(earlier);
+                }
+                // Completed by an attempt that died before it could tell.
+                None if earlier.bytes() == size
+                    && block::on(remote.head(&key))??.is_some_and(|h| h.bytes == size && h.etag == earlier.etag()) =>
+                {
+                    upload = Some(earlier);
+                }
+                None => {}
+            }
+        }
+        let upload = match upload {
+            Some(upload) => upload,
+            None => {
+                let id = block::on(remote.begin_upload(&key))??;
+                Upload { id, part_bytes: remote.config.part_bytes(size), parts: Vec::new() }
+            }
+        };
+        Ok(Some(Box::new(S3Parts { remote, key, slot, upload, listed, flying: VecDeque::new() })))
+    }
+
+    fn local_path(&self, _: &str) -> Option<PathBuf> {
+        None
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Staged> {
+        Ok(Staged { prefix: self.prefix.clone(), held: Held::S3(self.collect()) })
+    }
+}
+
+/// A small file in memory.
+struct Buffer(Slot);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Content::Small(kept)) => kept.extend_from_slice(bytes),
+            _ => return Err(io::Error::other("the deposit is finished")),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Cuts a stream into parts, for writers that keep no ledger.
+struct Cutter {
+    parts: Option<Box<dyn Parts>>,
+    part: Vec<u8>,
+    number: u32,
+}
+
+impl Write for Cutter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(parts) = &mut self.parts else { return Err(io::Error::other("the file is complete")) };
+        let whole = parts.upload().part_bytes as usize;
+        self.part.reserve_exact(whole - self.part.len());
+        let n = bytes.len().min(whole - self.part.len());
+        self.part.extend_from_slice(&bytes[..n]);
+        if self.part.len() == whole {
+            let part = std::mem::take(&mut self.part);
+            parts.put(self.number, Digest::of(&part), part).map_err(io::Error::other)?;
+            self.number += 1;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let Some(mut parts) = self.parts.take() else { return Ok(()) };
+        if !self.part.is_empty() {
+            let part = std::mem::take(&mut self.part);
+            parts.put(self.number, Digest::of(&part), part).map_err(io::Error::other)?;
+        }
+        parts.finish().map_err(io::Error::other).map(drop)
+    }
+}
+
+impl Drop for Cutter {
+    fn drop(&mut self) {
+        if let Some(parts) = self.parts.take() {
+            parts.abandon().ok();
+        }
+    }
+}
+
+/// Parts on their way.
+struct S3Parts {
+    remote: Arc<Remote>,
+    key: Key,
+    slot: Slot,
+    upload: Upload,
+    /// What the store had of it when it was taken up again.
+    listed: Vec<(u32, String, u64)>,
+    flying: VecDeque<(u32, u64, Digest, JoinHandle<Result<String>>)>,
+}
+
+impl S3Parts {
+    /// Waits for the oldest part.
+    fn land(&mut self) -> Result<()> {
+        let Some((number, bytes, digest, task)) = self.flying.pop_front() else { return Ok(()) };
+        let etag = block::on(task)?.map_err(|e| Error::internal("an upload was cut off").because(e))??;
+        self.note(Part { number, etag, bytes, digest });
+        Ok(())
+    }
+
+    fn note(&mut self, part: Part) {
+        self.upload.parts.retain(|p| p.number != part.number);
+        let at = self.upload.parts.partition_point(|p| p.number < part.number);
+        self.upload.parts.insert(at, part);
+    }
+}
+
+impl Parts for S3Parts {
+    fn upload(&self) -> &Upload {
+        &self.upload
+    }
+
+    fn put(&mut self, number: u32, digest: Digest, bytes: Vec<u8>) -> Result<()> {
+        let length = bytes.len() as u64;
+        if let Some((_, etag, _)) = self.listed.iter().find(|(n, _, b)| (*n, *b) == (number, length)) {
+            // It was accepted, but the one who sent it died before he knew.
+            if *etag == md5_hex(&bytes) {
+                let etag = etag.clone();
+                self.note(Part { number, etag, bytes: length, digest });
+                return Ok(());
+            }
+        }
+        let (remote, key, id) = (self.remote.clone(), self.key.clone(), self.upload.id.clone());
+        let task = block::spawn(async move { remote.upload_part(&key, &id, number, bytes.into()).await })?;
+        self.flying.push_back((number, length, digest, task));
+        // Those that have arrived are noted at once, the others when there are too many.
+        while self.flying.front().is_some_and(|(.., task)| task.is_finished()) {
+            self.land()?;
+        }
+        while self.flying.len() >= self.remote.config.in_flight.max(1) {
+            self.land()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Upload> {
+        while !self.flying.is_empty() {
+            self.land()?;
+        }
+        let upload = self.upload.clone();
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Parts(upload.clone()));
+        Ok(upload)
+    }
+
+    fn abandon(self: Box<Self>) -> Result<()> {
+        self.flying.iter().for_each(|(.., task)| task.abort());
+        block::on(self.remote.abort_upload(&self.key, &self.upload.id))?
+    }
+}

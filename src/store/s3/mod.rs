@@ -1,0 +1,275 @@
+//! A store in buckets of any S3: AWS, Ceph RGW, MinIO, Garage. Large files go up in parts while they are read, small ones
+//! as one object each when their deposit is committed.
+//!
+//! Buckets have no folders, so a deposit is not one step as it is on a disk. What stands in for it: a deposit's files are
+//! written in their order, each only if its key is free; the first one decides whose the prefix is, and a reader that
+//! looks for the last one sees all. A writer that finds its own bytes there goes on where an earlier attempt died.
+//!
+//! Talks to the SDK only here; the rest of the program is synchronous and enters through [`block`](crate::block).
+
+use std::{
+    io::{self, Read, Write},
+    ops::Range,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_sdk_s3::{
+    presigning::PresigningConfig,
+    primitives::ByteStream,
+    types::{Delete, ObjectIdentifier},
+};
+
+mod client;
+mod deposit;
+
+pub use client::S3Config;
+pub(super) use deposit::S3Files;
+
+use self::{
+    client::{Remote, describe, describe_put},
+    deposit::{Content, S3Deposit, StagedFile},
+};
+use super::{Committed, Deposit, Held, Staged, Store};
+use crate::{
+    block,
+    error::{Error, Kind, Result},
+    model::Key,
+};
+
+/// Buckets as a store.
+#[derive(Clone)]
+pub struct S3Store {
+    remote: Arc<Remote>,
+}
+
+impl S3Store {
+    /// Opens the store and looks whether its buckets can be used.
+    ///
+    /// Errors: `Invalid` when a bucket does not exist or the credentials do not fit, `Unavailable` when nobody answers.
+    pub fn open(config: S3Config) -> Result<Self> {
+        let remote = Arc::new(block::on(Remote::connect(config))??);
+        block::on(remote.check())??;
+        Ok(Self { remote })
+    }
+
+    /// Makes the buckets that are missing, and says which.
+    pub fn make_buckets(config: S3Config) -> Result<Vec<String>> {
+        block::on(async { Remote::connect(config).await?.make_buckets().await })?
+    }
+
+    /// Uploads in parts that damctl began under its keys and nobody has finished: their object's key, their id, and when
+    /// they began (ms since 1970-01-01 UTC).
+    pub fn open_uploads(&self) -> Result<Vec<(Key, String, i64)>> {
+        block::on(self.remote.open_uploads())?
+    }
+}
+
+/// How a write of one object ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrote {
+    New,
+    /// The same bytes are there.
+    Same,
+    /// Other bytes are there.
+    Other,
+}
+
+impl S3Store {
+    /// Writes one file of a deposit if its key is free.
+    async fn write(&self, key: &Key, file: StagedFile) -> Result<Wrote> {
+        match file.content {
+            Content::Small(bytes) => self.write_small(key, bytes).await,
+            Content::Parts(upload) => {
+                let remote = &self.remote;
+                let (bytes, etag) = (upload.bytes(), upload.etag());
+                if let Some(there) = remote.head(key).await? {
+                    // Either an earlier attempt of ours completed it and died before it could tell, or it is somebody's.
+                    remote.abort_upload(key, &upload.id).await?;
+                    return Ok(if there.bytes == bytes && there.etag == etag { Wrote::Same } else { Wrote::Other });
+                }
+                remote.complete_upload(key, &upload).await?;
+                // Some servers answer the completion with nothing, others answer and then lose it: what counts is what
+                // is there.
+                match remote.head(key).await? {
+                    Some(there) if there.bytes == bytes => Ok(Wrote::New),
+                    Some(there) => Err(Error::new(
+                        Kind::Corrupt,
+                        format!("the store made an object of {} bytes of {bytes} bytes uploaded to {key}", there.bytes),
+                    )),
+                    None => Err(Error::unavailable(format!("the store has completed {key}, but does not have it"))),
+                }
+            }
+        }
+    }
+
+    async fn write_small(&self, key: &Key, bytes: Vec<u8>) -> Result<Wrote> {
+        let etag = deposit::md5_hex(&bytes);
+        if let Some(there) = self.remote.head(key).await? {
+            let same = there.bytes == bytes.len() as u64 && there.etag == etag;
+            return Ok(if same { Wrote::Same } else { Wrote::Other });
+        }
+        let put = self.remote.put(key).if_none_match("*").body(ByteStream::from(bytes)).send().await;
+        match put {
+            Ok(_) => Ok(Wrote::New),
+            Err(e) => match describe_put(e, key) {
+                Ok(()) => Ok(Wrote::Other),
+                Err(e) => Err(e),
+            },
+        }
+    }
+
+    /// Writes a deposit's files in their order. The first one's key decides: other bytes there, and the prefix is
+    /// somebody's; our own, and an earlier attempt died on the way. What that one left unfinished (the last file is
+    /// missing) is gone on with, in its place.
+    async fn commit_one(&self, prefix: &Key, files: Vec<StagedFile>) -> Result<Committed> {
+        let Some(last) = files.last().map(|f| prefix.join(&f.name)).transpose()? else { return Ok(Committed::New) };
+        let mut files = files.into_iter();
+        let mut is_ours = false;
+        if let Some(first) = files.next() {
+            let key = prefix.join(&first.name)?;
+            let wrote = self.write(&key, first).await?;
+            crate::crash::point("store.s3-after-first");
+            if wrote == Wrote::Other || (wrote == Wrote::Same && self.remote.head(&last).await?.is_some()) {
+                for rest in files {
+                    if let Content::Parts(upload) = rest.content {
+                        self.remote.abort_upload(&prefix.join(&rest.name)?, &upload.id).await?;
+                    }
+                }
+                return Ok(Committed::Present);
+            }
+            is_ours = wrote == Wrote::Same;
+        }
+        for file in files {
+            let key = prefix.join(&file.name)?;
+            match file.content {
+                // An inventory says when it was written, so that of the earlier attempt differs.
+                Content::Small(bytes) if is_ours => {
+                    let put = self.remote.put(&key).body(ByteStream::from(bytes)).send().await;
+                    put.map_err(|e| describe(e, &key, "write"))?;
+                }
+                content => {
+                    if self.write(&key, StagedFile { content, ..file }).await? == Wrote::Other {
+                        return Err(Error::new(Kind::Conflict, format!("the store holds other bytes at {key}")));
+                    }
+                }
+            }
+            crate::crash::point("store.s3-between-files");
+        }
+        Ok(Committed::New)
+    }
+}
+
+impl Store for S3Store {
+    fn stage(&self, prefix: &Key) -> Result<Box<dyn Deposit>> {
+        Ok(Box::new(S3Deposit::new(self.remote.clone(), prefix.clone())))
+    }
+
+    fn commit(&self, deposits: Vec<Staged>) -> Result<Vec<Committed>> {
+        let mut work = Vec::with_capacity(deposits.len());
+        for Staged { prefix, held } in deposits {
+            let Held::S3(files) = held else {
+                return Err(Error::internal("a deposit of another store was committed to an S3 store"));
+            };
+            work.push((prefix, files.take()));
+        }
+        block::on(async {
+            use futures_util::stream::{self, StreamExt, TryStreamExt};
+            // Many small objects wait for the network, not for us.
+            let each = work.into_iter().map(|(prefix, files)| async move { self.commit_one(&prefix, files).await });
+            stream::iter(each).buffered(self.remote.config.in_flight.max(1)).try_collect().await
+        })?
+    }
+
+    fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed> {
+        block::on(async {
+            Ok(match self.write_small(key, bytes.to_vec()).await? {
+                Wrote::New => Committed::New,
+                Wrote::Same | Wrote::Other => Committed::Present,
+            })
+        })?
+    }
+
+    fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
+        let range = match range {
+            None => None,
+            // An empty range cannot be asked for, and one past the end is an error in S3 and none here.
+            Some(range) => {
+                let size = self.size(key)?.ok_or_else(|| missing(key))?;
+                let end = range.end.min(size);
+                if range.start >= end {
+                    return Ok(Box::new(io::empty()));
+                }
+                Some(format!("bytes={}-{}", range.start, end - 1))
+            }
+        };
+        let got = block::on(self.remote.get(key).set_range(range).send())?.map_err(|e| describe(e, key, "read"))?;
+        Ok(Box::new(Body { stream: got.body, piece: Default::default() }))
+    }
+
+    fn size(&self, key: &Key) -> Result<Option<u64>> {
+        Ok(block::on(self.remote.head(key))??.map(|there| there.bytes))
+    }
+
+    fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
+        block::on(self.remote.list(prefix))?
+    }
+
+    fn remove(&self, prefix: &Key) -> Result<()> {
+        block::on(async {
+            for keys in self.remote.list(prefix).await?.chunks(1000) {
+                let identify = |key: &Key| ObjectIdentifier::builder().key(self.remote.name(key)).build();
+                let objects = keys.iter().map(identify).collect::<Result<Vec<_>, _>>();
+                let delete = objects.and_then(|o| Delete::builder().set_objects(Some(o)).quiet(true).build());
+                let delete = delete.map_err(|e| Error::internal("cannot ask for a removal").because(e))?;
+                let removed = self.remote.delete(prefix).delete(delete).send().await;
+                let removed = removed.map_err(|e| describe(e, prefix, "remove"))?;
+                if let Some(e) = removed.errors().first() {
+                    let why = e.message().or(e.code()).unwrap_or("no reason given");
+                    return Err(Error::unavailable(format!("the store cannot remove {prefix}: {why}")));
+                }
+            }
+            Ok(())
+        })?
+    }
+
+    fn local_path(&self, _: &Key) -> Option<PathBuf> {
+        None
+    }
+
+    fn presigned(&self, key: &Key, valid: Duration) -> Result<Option<String>> {
+        let config = PresigningConfig::expires_in(valid)
+            .map_err(|e| Error::invalid("an address cannot be valid for so long").because(e))?;
+        let request = block::on(self.remote.get(key).presigned(config))?;
+        Ok(Some(request.map_err(|e| describe(e, key, "make an address of"))?.uri().to_owned()))
+    }
+
+    fn abort_upload(&self, key: &Key, id: &str) -> Result<()> {
+        block::on(self.remote.abort_upload(key, id))?
+    }
+}
+
+fn missing(key: &Key) -> Error {
+    Error::not_found(format!("cannot open {key} in the store"))
+}
+
+/// An object's bytes as they come.
+struct Body {
+    stream: ByteStream,
+    piece: bytes::Bytes,
+}
+
+impl Read for Body {
+    fn read(&mut self, mut buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match block::on(self.stream.next()).map_err(io::Error::other)? {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
+            }
+        }
+        let n = self.piece.len().min(buffer.len());
+        buffer.write_all(&self.piece.split_to(n))?;
+        Ok(n)
+    }
+}

@@ -1,0 +1,120 @@
+//! Buckets as the store, as their user meets them: the whole flow, uploads that are cut off, and servers and settings
+//! that are wrong.
+
+use std::{fs, io::Write, path::Path, process::Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{self, Archive, Ran, damctl, outcome, picture, scratch};
+
+/// An archive whose store is a bucket of its own prefix. None without a server.
+fn archive(more: &str) -> Option<Archive> {
+    let endpoint = harness::s3_endpoint()?;
+    let archive = Archive::new();
+    let prefix = uuid::Uuid::now_v7();
+    let settings = format!("store: s3://suite/{prefix}\ns3_endpoint: {endpoint}\ns3_part_size: 5\n{more}");
+    fs::write(archive.root().join("damctl.yaml"), settings).unwrap();
+    damctl([std::ffi::OsStr::new("init"), archive.root().as_os_str()]).ends(0);
+    Some(archive)
+}
+
+fn large(path: &Path, megabytes: u32, seed: u64) {
+    let mut file = fs::File::create(path).unwrap();
+    let mut state = seed | 1;
+    for _ in 0..megabytes {
+        let block: Vec<u8> = (0..1 << 17)
+            .flat_map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state ^ (state >> 29)).to_le_bytes()
+            })
+            .collect();
+        file.write_all(&block).unwrap();
+    }
+}
+
+#[test]
+fn the_whole_flow_runs_on_buckets() {
+    let Some(archive) = archive("") else { return };
+    let drive = scratch();
+    picture(&drive.path().join("a.png"), 1);
+    large(&drive.path().join("b.bin"), 21, 7);
+    fs::copy(drive.path().join("b.bin"), drive.path().join("c.bin")).unwrap();
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert_eq!(outcome(&report, "b.bin").0, "stored");
+    assert_eq!(outcome(&report, "c.bin").0, "duplicate");
+    archive.run(["transcode"]).ends(0).says("1 of 1 master(s) rendered");
+    archive.run(["index"]).ends(0);
+    archive.run(["verify"]).ends(0).says("5 objects").says("5 sound, 0 not");
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
+    let on_disk = harness::tree(&archive.store());
+    assert!(!on_disk.iter().any(|f| f.contains("content") || f.contains("renditions")), "{on_disk:?}");
+}
+
+#[test]
+fn an_upload_killed_in_the_middle_goes_on_from_the_last_part_that_the_store_has() {
+    let Some(archive) = archive("s3_in_flight: 2\n") else { return };
+    let drive = scratch();
+    large(&drive.path().join("long.bin"), 160, 3);
+    let start = || {
+        let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let hashed = || archive.rows("SELECT hashed FROM uploads").first().map_or(0, |n| n.parse::<u32>().unwrap());
+    let mut before = 0;
+    for _ in 0..2 {
+        let mut run = start();
+        let began = std::time::Instant::now();
+        while hashed() < before + 5 && run.try_wait().unwrap().is_none() && began.elapsed().as_secs() < 60 {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        kill_process(Pid::from_child(&run), Signal::KILL).ok();
+        assert_eq!(Ran::from(run.wait_with_output().unwrap()).code, 128 + 9, "it ended before it could be killed");
+        before = hashed();
+        assert!(before >= 5, "{before}");
+    }
+    let ran = Ran::from(start().wait_with_output().unwrap()).ends(0);
+    assert!(ran.stderr.contains(&format!("going on after part {before} of an upload")), "{}", ran.stderr);
+    archive.run(["verify"]).ends(0).says("1 sound, 0 not");
+    let digest = damctl::digest::Digest::of(fs::read(drive.path().join("long.bin")).unwrap());
+    assert_eq!(archive.rows("SELECT digest FROM masters"), [digest.to_string()]);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
+}
+
+#[test]
+fn a_file_that_changed_since_its_upload_began_starts_over_and_says_so() {
+    let Some(archive) = archive("s3_in_flight: 2\n") else { return };
+    let drive = scratch();
+    let file = drive.path().join("long.bin");
+    large(&file, 60, 3);
+    let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
+    let run = command.env("DAMCTL_CRASH_AT", "ingest.after-part:8").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    assert_eq!(Ran::from(run.unwrap().wait_with_output().unwrap()).code, 128 + 9);
+    large(&file, 61, 4);
+    archive.ingest(drive.path()).0.ends(0).says("changed since its upload began: starting over");
+    archive.run(["verify"]).ends(0).says("1 sound, 0 not");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_server_is_told_with_what_to_do() {
+    let Some(endpoint) = harness::s3_endpoint() else { return };
+    let archive = Archive::new();
+    let drive = scratch();
+    picture(&drive.path().join("a.png"), 1);
+    let ingest = |settings: &str, secret: &str| -> Ran {
+        fs::write(archive.root().join("damctl.yaml"), settings).unwrap();
+        let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
+        command.env("AWS_SECRET_ACCESS_KEY", secret).output().unwrap().into()
+    };
+    let here = format!("store: s3://nowhere\ns3_endpoint: {endpoint}\n");
+    ingest(&here, "testsecret").ends(2).says("there is no bucket 'nowhere'").says("damctl init");
+    let ran = ingest(&here, "a-secret-that-is-wrong").ends(2).says("credentials are wrong");
+    assert!(!ran.stderr.contains("a-secret-that-is-wrong"));
+    ingest("store: s3://nowhere\ns3_endpoint: http://127.0.0.1:9\n", "x").ends(3).says("check the endpoint");
+    ingest("store: s3://\n", "x").ends(2).says("expected s3://BUCKET");
+    ingest("store: s3://a\ns3_part_size: 1\n", "x").ends(2).says("expected 0, or 5 to 5120 MiB");
+    // Nothing was lost: with the right settings it is done.
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), ["0"]);
+}
