@@ -182,6 +182,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand verify" -l log-format -d '
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l drop -d 'Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F

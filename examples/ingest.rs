@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     // Audio and video are measured by `damctl render`, a process that may die of them.
     let child = ChildProcess { exe: "damctl".into(), registry: None };
     let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
-    let how = Drain { scope: survey.drive.id.to_string(), ..Drain::default() };
+    let how = Drain { scope: survey.scope.clone(), ..Drain::default() };
     let summary = work::drain(&catalog, &stage, &how, &Lines, &stop)?;
     for (job, failure) in &summary.failed {
         println!("failed: {}: {}", job.subject, failure.message);

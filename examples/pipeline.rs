@@ -39,17 +39,18 @@ fn main() -> Result<()> {
     catalog.see_drive(&survey.drive)?;
     catalog.record_sightings(&survey.settled())?;
     let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
-    let done = run(&catalog, &stage, survey.wanted(None), &survey.drive.id.to_string(), &stop)?;
+    let done = run(&catalog, &stage, survey.wanted(None), &survey.scope, &stop)?;
     println!("ingest: {} paths, {} job(s) done", survey.found.len(), done.done);
 
     // Transcode: the profile minus the renditions that are present.
     let profile = Profile::parse(profile::DEFAULT, "the built-in profile")?;
-    let wanted = plan(&catalog, &profile, &[])?.masters.iter().map(|m| m.wanted()).collect();
+    let plan = plan(&catalog, &profile, &[])?;
+    let wanted = plan.masters.iter().map(|m| m.wanted()).collect();
     let quarantine = root.join("quarantine");
     let limits = Limits::default();
     let stage =
         Transcode { catalog: &catalog, store: &store, child: &child, spool: &spool, quarantine: &quarantine, limits };
-    let done = run(&catalog, &stage, wanted, "", &stop)?;
+    let done = run(&catalog, &stage, wanted, &plan.scope, &stop)?;
     println!("transcode: {} master(s) done", done.done);
     for (job, failure) in done.failed {
         println!("  failed: {}: {}", job.subject, failure.message);

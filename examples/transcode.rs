@@ -43,7 +43,8 @@ fn main() -> Result<()> {
     let (quarantine, limits) = (root.join("quarantine"), Limits { wall_seconds: 3600, ..Limits::default() });
     let stage =
         Transcode { catalog: &catalog, store: &store, child: &child, spool: &spool, quarantine: &quarantine, limits };
-    let summary = work::drain(&catalog, &stage, &Drain::default(), &Silent, &Stop::new())?;
+    let how = Drain { scope: plan.scope.clone(), ..Drain::default() };
+    let summary = work::drain(&catalog, &stage, &how, &Silent, &Stop::new())?;
     println!("{} master(s) done, {} failed", summary.done, summary.failed.len());
     for (job, failure) in &summary.failed {
         println!("failed: {}: {}", job.subject, failure.message);

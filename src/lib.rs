@@ -40,7 +40,7 @@
 //! catalog.record_sightings(&found.settled())?;
 //! catalog.enqueue(&found.wanted(None))?;
 //! let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
-//! let how = Drain { scope: found.drive.id.to_string(), ..Drain::default() };
+//! let how = Drain { scope: found.scope.clone(), ..Drain::default() };
 //! assert_eq!(work::drain(&catalog, &stage, &how, &Silent, &Stop::new())?.done, 1);
 //!
 //! // The picture is an asset now, and its thumbnails are wanted; the leftover is accounted for.

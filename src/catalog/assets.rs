@@ -205,6 +205,15 @@ impl Catalog {
         Ok(())
     }
 
+    /// Forgets paths that are not there any more.
+    pub fn forget_sightings(&self, drive: DriveId, paths: &[RawPath]) -> Result<()> {
+        self.db.with_tx(&mut |tx| {
+            paths.iter().try_for_each(|path| {
+                tx.execute("DELETE FROM sightings WHERE drive = ?1 AND path = ?2", values![drive, path]).map(drop)
+            })
+        })
+    }
+
     /// Where an asset's bytes were seen: drive label and path, first seen first.
     pub fn sightings_of(&self, asset: AssetId) -> Result<Vec<(String, RawPath)>> {
         let sql = "SELECT d.label, s.path FROM sightings s JOIN drives d ON d.id = s.drive

@@ -161,7 +161,8 @@ impl Catalog {
                     let sql =
                         "INSERT INTO jobs (id, stage, scope, subject, recipe, task, state, priority, attempt, max_attempt,
                                    not_before, created_at, updated_at)
-                               VALUES (?1, ?2, ?9, ?3, ?4, ?5, 'ready', ?6, 0, ?7, 0, ?8, ?8)
+                               SELECT ?1, ?2, ?9, ?3, ?4, ?5, 'ready', ?6, n.tried, n.tried + ?7, 0, ?8, ?8
+                               FROM (SELECT COALESCE(MAX(attempt), 0) AS tried FROM attempts WHERE job = ?1) n WHERE true
                                ON CONFLICT (id) DO UPDATE SET state = 'ready', task = excluded.task, not_before = 0,
                                    max_attempt = jobs.attempt + ?7, error = NULL, updated_at = ?8
                                WHERE jobs.state = 'done'";
@@ -181,6 +182,9 @@ impl Catalog {
                             w.scope.as_str()
                         ],
                     )?;
+                    // Whoever wants it last does it, unless somebody is at it.
+                    let sql = "UPDATE jobs SET scope = ?2 WHERE id = ?1 AND state = 'ready' AND scope <> ?2";
+                    tx.execute(sql, values![id, w.scope.as_str()])?;
                     let rows = tx.query("SELECT state FROM jobs WHERE id = ?1", values![id])?;
                     match rows.first().map(|r| r.text(0)).transpose()? {
                         Some("failed") => part.failed.push(id),
@@ -343,6 +347,28 @@ impl Catalog {
             }
             Ok(())
         })?;
+        Ok(count)
+    }
+
+    /// Takes back what waits in a stage's other scopes while nobody works there: plans that were given up.
+    pub fn withdraw_idle_scopes(&self, stage: Stage, except: &str) -> Result<u64> {
+        let mut count = 0;
+        self.db.with_tx(&mut |tx| {
+            let sql = "DELETE FROM jobs WHERE stage = ?1 AND state = 'ready' AND scope <> ?2
+                       AND scope NOT IN (SELECT scope FROM jobs WHERE stage = ?1 AND state = 'leased')";
+            count = tx.execute(sql, values![stage.as_str(), except])?;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// How many of these jobs have not ended: waiting, somebody else's, or taken back.
+    pub fn not_ended(&self, ids: &[JobId]) -> Result<usize> {
+        let mut count = 0;
+        for id in ids {
+            let sql = "SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('done', 'failed')";
+            count += usize::from(self.db.query(sql, values![id])?.is_empty());
+        }
         Ok(count)
     }
 

@@ -6,6 +6,7 @@ use super::{
     Catalog,
     assets::to_json,
     db::{Row, Tx, values},
+    events::append,
 };
 use crate::{
     digest::Digest,
@@ -38,6 +39,19 @@ pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
     let (files, facts) = (to_json(&r.files)?, to_json(&r.facts)?);
     tx.execute(sql, values![r.asset, r.master, r.entry.as_str(), r.recipe, &r.prefix, files, facts, now])?;
     Ok(())
+}
+
+impl Catalog {
+    /// Takes a rendition out whose files are gone, so that it is wanted again.
+    pub fn forget_rendition(&self, r: &Rendition) -> Result<()> {
+        let now = self.now()?;
+        self.db.with_tx(&mut |tx| {
+            let sql = "DELETE FROM renditions WHERE master = ?1 AND entry = ?2 AND recipe = ?3";
+            tx.execute(sql, values![r.master, r.entry.as_str(), r.recipe])?;
+            let detail = serde_json::json!({"entry": r.entry, "recipe": r.recipe, "prefix": r.prefix});
+            append(tx, now, "rendition.lost", &r.asset.to_string(), &detail)
+        })
+    }
 }
 
 pub(super) fn mark_indexed(tx: &mut dyn Tx, index: &str, asset: AssetId, digest: &Digest) -> Result<()> {

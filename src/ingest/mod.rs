@@ -12,7 +12,7 @@ mod run;
 mod survey;
 mod upload;
 
-pub use survey::{Found, Source, Survey, survey};
+pub use survey::{Found, Source, Survey, survey, survey_without};
 
 /// The stage.
 pub struct Ingest<'a> {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     catalog::{Facts, Ledger, Settled},
     digest::Digest,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     media,
     model::{Asset, AssetId, Key, Master, MediaFacts, Outcome, Role, Stage},
     store::{Committed, Deposit, Part, Staged, Upload, ocfl},
@@ -214,14 +214,31 @@ impl Batch<'_> {
     }
 
     fn measure(&self, path: &Path, head: &[u8]) -> Result<MediaFacts> {
-        media::measure(path, head, self.ingest.child, self.ingest.spool, &self.attempt.stop)
+        let measured = media::measure(path, head, self.ingest.child, self.ingest.spool, &self.attempt.stop);
+        let job = self.attempt.job;
+        match measured {
+            Err(e) if matches!(e.kind(), Kind::Stopped | Kind::Paused | Kind::LeaseLost) => Err(e),
+            // Perhaps the machine was short of something: once more, while there are tries.
+            Err(e) if e.kind().is_retryable() && job.attempt < job.max_attempt => Err(e),
+            // Its bytes are kept all the same, and no other file of the batch is held up.
+            Err(e) => {
+                let (kind, mime) = media::sniff::sniff(head);
+                let problem = Some(format!("it could not be measured: {}", e.one_line()));
+                Ok(MediaFacts { problem, ..MediaFacts::bare(kind, mime) })
+            }
+            measured => measured,
+        }
     }
 
     fn known_bytes(&mut self, source: &Source, outcome: Outcome, digest: Digest, holder: AssetId) -> Result<()> {
         // An earlier run may have died between the store and the catalog, and another path was first since.
         let asset = source.asset_id(self.task.drive);
         let own = ocfl::object_root(asset)?;
-        if self.ingest.store.size(&own.join("inventory.json")?)?.is_some() && !self.ingest.catalog.has_asset(asset)? {
+        // Removed only when the bytes are safe elsewhere: the holder may as yet be this batch's own intention.
+        if self.ingest.store.size(&own.join("inventory.json")?)?.is_some()
+            && !self.ingest.catalog.has_asset(asset)?
+            && self.ingest.catalog.has_asset(holder)?
+        {
             self.ingest.store.remove(&own)?;
         }
         self.forget_upload(source)?;
@@ -285,7 +302,7 @@ impl Batch<'_> {
             let there = ocfl::Inventory::read(self.ingest.store, &root)?;
             if !there.is_some_and(|i| i.holds(&master.digest)) {
                 let message = format!("the store holds other bytes at {root}, of an unfinished earlier ingest");
-                return Err(Error::new(crate::error::Kind::Conflict, message).hint(
+                return Err(Error::new(Kind::Conflict, message).hint(
                     "the file changed without a change of its size and time; touch it, then run the same command again",
                 ));
             }

@@ -1,10 +1,10 @@
 //! Looks at a drive without reading its files: every path, what is known of it, and what is to be done.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::Metadata,
     os::unix::fs::{FileTypeExt, MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,10 @@ impl Found {
 pub struct Survey {
     /// The drive.
     pub drive: Drive,
+    /// What is planned and drained together: what lies below one path of one drive.
+    pub scope: String,
+    /// Paths below it of which nothing is there any more, and nothing was ever kept.
+    pub gone: Vec<RawPath>,
     /// Every path below where the survey began, in the order of the walk.
     pub found: Vec<Found>,
 }
@@ -138,6 +142,11 @@ pub(super) fn locate(catalog: &Catalog, path: &Path) -> Result<(Drive, RawPath)>
 /// Surveys a folder or file: walks it without following links or leaving its file system, and compares each path with
 /// what the catalog knows.
 pub fn survey(catalog: &Catalog, path: &Path, stop: &Stop) -> Result<Survey> {
+    survey_without(catalog, path, &[], stop)
+}
+
+/// [`survey()`] that leaves out `own`: folders and files of the archive itself, which may lie on the drive that it takes in.
+pub fn survey_without(catalog: &Catalog, path: &Path, own: &[PathBuf], stop: &Stop) -> Result<Survey> {
     let (drive, below) = locate(catalog, path)?;
     let root = drive.root.under(Path::new("/"));
     let known = catalog.known_sightings(drive.id)?;
@@ -157,6 +166,14 @@ pub fn survey(catalog: &Catalog, path: &Path, stop: &Stop) -> Result<Survey> {
             }
         };
         let path = relative(&root, entry.path());
+        if own.iter().any(|o| o == entry.path()) {
+            let why = "a part of this archive itself".to_owned();
+            found.push(Found::Settled(bare(drive.id, path, Outcome::Skipped, why)));
+            if entry.file_type().is_dir() {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
         let meta = match entry.metadata() {
             Ok(meta) => meta,
             Err(e) => {
@@ -188,7 +205,14 @@ pub fn survey(catalog: &Catalog, path: &Path, stop: &Stop) -> Result<Survey> {
         return Err(Error::paused(format!("the drive at {} went away", root.display()))
             .hint("plug it in again, then run the same command"));
     }
-    Ok(Survey { drive, found })
+    let there: HashSet<&RawPath> = found.iter().map(Found::path).collect();
+    let is_below = |path: &RawPath| path.under(&root).starts_with(&start);
+    let never_kept =
+        |k: &KnownSighting| k.asset.is_none() && matches!(k.outcome, Outcome::Unreadable | Outcome::Skipped);
+    let gone = known.iter().filter(|(path, k)| never_kept(k) && !there.contains(path) && is_below(path));
+    let gone = gone.map(|(path, _)| path.clone()).collect();
+    let scope = format!("{}/{}", drive.id, Digest::of(below.as_bytes()).short());
+    Ok(Survey { drive, scope, gone, found })
 }
 
 fn relative(root: &Path, path: &Path) -> RawPath {
@@ -297,7 +321,7 @@ impl Survey {
         };
         Wanted {
             stage: Stage::Ingest,
-            scope: self.drive.id.to_string(),
+            scope: self.scope.clone(),
             subject,
             recipe: Digest::of_fields(&identity).to_string(),
             task: serde_json::to_value(task).unwrap_or_default(),

@@ -153,6 +153,8 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
     let mut complaint = String::new();
     let mut done = -1.0;
     let mut garbled = false;
+    // Why the whole order failed, when the child could still say.
+    let mut told = false;
     loop {
         match heard.recv_timeout(Duration::from_millis(50)) {
             Ok(Heard::Line(line)) => match serde_json::from_slice::<Report>(&line) {
@@ -164,6 +166,7 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
                 }
                 Ok(report) => {
                     moved = Instant::now();
+                    told |= matches!(report, Report::Failed { output: None, .. });
                     each(report);
                 }
                 Err(_) => garbled = true,
@@ -179,7 +182,10 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
             while last.elapsed() < Duration::from_millis(500) {
                 match heard.recv_timeout(Duration::from_millis(50)) {
                     Ok(Heard::Line(line)) => match serde_json::from_slice::<Report>(&line) {
-                        Ok(report) => each(report),
+                        Ok(report) => {
+                            told |= matches!(report, Report::Failed { output: None, .. });
+                            each(report);
+                        }
                         Err(_) => garbled = true,
                     },
                     Ok(Heard::Complaint(text)) => complaint = String::from_utf8_lossy(&text).into_owned(),
@@ -190,7 +196,7 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
             if let Some((_, why)) = asked_to_end {
                 return Err(why);
             }
-            return judge(status, order, &complaint, garbled);
+            return if told && status.code().is_some() { Ok(()) } else { judge(status, order, &complaint, garbled) };
         }
         let why = match () {
             () if stop.is_tripped() => Some(Error::stopped()),

@@ -298,7 +298,13 @@ impl Searcher {
         };
         let searcher = reader.searcher();
         let top = TopDocs::with_limit(question.limit.max(1)).order_by_score();
-        let (found, total) = searcher.search(&query, &(top, Count)).map_err(failed("cannot search"))?;
+        let (found, total) = searcher.search(&query, &(top, Count)).map_err(|e| match e {
+            // Ranges and wildcards where a field has none.
+            tantivy::TantivyError::SchemaError(why) | tantivy::TantivyError::InvalidArgument(why) => {
+                Error::invalid(format!("'{}' cannot be looked for: {why}", question.words))
+            }
+            e => failed("cannot search")(e),
+        })?;
         let snippets =
             SnippetGenerator::create(&searcher, &*query, self.fields.text).map_err(failed("cannot search"))?;
         let mut hits = Vec::with_capacity(found.len());

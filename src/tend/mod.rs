@@ -4,4 +4,4 @@ mod doctor;
 mod verify;
 
 pub use doctor::{Check, doctor};
-pub use verify::{Finding, Verified, verify};
+pub use verify::{Finding, Verified, drop_lost, verify};

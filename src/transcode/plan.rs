@@ -27,6 +27,8 @@ pub struct Missing {
     pub wanted: Vec<Entry>,
     /// The names of what is missing.
     pub missing: Vec<String>,
+    /// The plan's scope.
+    pub scope: String,
     /// Why it cannot be rendered, as far as that was found when it was ingested: its job fails at once, with this.
     pub problem: Option<String>,
 }
@@ -38,6 +40,8 @@ pub struct Plan {
     pub masters: Vec<Missing>,
     /// Number of renditions that are there already.
     pub present: usize,
+    /// What is planned and drained together: one profile's wishes, for all assets or for some.
+    pub scope: String,
 }
 
 /// The instructions of a transcode job.
@@ -51,7 +55,7 @@ pub(super) struct Task {
 /// Subtracts what is present from what `profile` wants, for all assets or just `only`.
 pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Plan> {
     let present = catalog.present_renditions()?;
-    let mut plan = Plan::default();
+    let mut plan = Plan { scope: scope(profile, only), ..Plan::default() };
     let recipes: std::collections::HashMap<(MediaKind, &str), Digest> = MediaKind::ALL
         .iter()
         .flat_map(|kind| profile.wanted(*kind).iter().map(|e| ((*kind, e.name.as_str()), e.recipe())))
@@ -77,6 +81,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                 key: main.key.clone(),
                 wanted: wanted.to_vec(),
                 missing,
+                scope: plan.scope.clone(),
                 problem: main.facts.problem.clone(),
             });
         }
@@ -90,6 +95,17 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
     Ok(plan)
 }
 
+fn scope(profile: &Profile, only: &[AssetId]) -> String {
+    let entry = |kind: MediaKind| {
+        let each = profile.wanted(kind).iter().map(move |e| format!("{kind} {} {}", e.name, e.recipe()));
+        each.collect::<Vec<_>>()
+    };
+    let mut fields: Vec<String> = MediaKind::ALL.into_iter().flat_map(entry).collect();
+    fields.sort();
+    fields.extend(only.iter().map(ToString::to_string));
+    Digest::of_fields(&fields).short()
+}
+
 impl Missing {
     /// The job that makes what is missing. Its identity covers everything wanted, so that a master of which one entry
     /// failed for good is not tried again until the profile changes or somebody asks for it.
@@ -99,7 +115,7 @@ impl Missing {
         let task = Task { asset: self.asset, master: self.master, entries: self.wanted.clone() };
         Wanted {
             stage: Stage::Transcode,
-            scope: String::new(),
+            scope: self.scope.clone(),
             subject: format!("{} ({})", self.title, self.asset),
             recipe: Digest::of_fields(&[vec![self.master.to_string()], recipes].concat()).to_string(),
             task: serde_json::to_value(task).unwrap_or_default(),

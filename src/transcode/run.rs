@@ -171,6 +171,10 @@ impl Transcode<'_> {
 
     /// Keeps a refused output for whoever wants to know why. That it cannot be kept is no reason to fail.
     fn quarantine(&self, attempt: &Attempt<'_>, order: &Order, entry: &str, failure: &Failure) {
+        // What was cut off was judged by nobody.
+        if !matches!(failure.kind, Kind::Internal | Kind::Corrupt) {
+            return;
+        }
         let Some(spec) = order.outputs.iter().find(|e| e.name == entry) else { return };
         let name = spec.spec.file_name(entry);
         let output = order.out_dir.join(&name);

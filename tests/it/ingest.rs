@@ -344,3 +344,64 @@ fn odd_requests_get_plain_answers() {
         .ends(2)
         .says("damctl init");
 }
+
+#[test]
+fn a_tree_and_a_part_of_it_can_be_ingested_at_once() {
+    let (archive, drive) = (Archive::new(), scratch());
+    fs::create_dir(drive.path().join("sub")).unwrap();
+    for i in 0..100u8 {
+        picture(&drive.path().join(format!("{i}.png")), i);
+        picture(&drive.path().join(format!("sub/{i}.png")), i / 2);
+    }
+    // Known as one drive from now on.
+    picture(&drive.path().join("first.png"), 250);
+    archive.run([OsStr::new("ingest"), drive.path().join("first.png").as_os_str()]).ends(0);
+    let start = |path: &Path| {
+        let mut command = archive.command([OsStr::new("ingest"), path.as_os_str()]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let (whole, part) = (start(drive.path()), start(&drive.path().join("sub")));
+    for child in [part, whole] {
+        Ran::from(child.wait_with_output().unwrap()).ends(0);
+    }
+    assert_eq!(archive.rows("SELECT SUM(outcome IN ('stored', 'duplicate')), COUNT(*) FROM sightings"), ["201|201"]);
+    archive.run(["verify"]).ends(0).says("101 objects").says(" 0 not");
+}
+
+#[test]
+fn the_archive_itself_is_not_taken_in() {
+    let archive = Archive::new();
+    picture(&archive.root().join("a.png"), 1);
+    for _ in 0..2 {
+        archive.run([OsStr::new("ingest"), archive.root().as_os_str()]).ends(0);
+    }
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets WHERE kind = 'image'"), ["1"]);
+    let skipped = archive.rows("SELECT path FROM sightings WHERE detail = 'a part of this archive itself' ORDER BY 1");
+    assert!(skipped.contains(&"store".to_owned()) && skipped.contains(&"catalog.sqlite".to_owned()), "{skipped:?}");
+}
+
+#[test]
+fn a_missing_tool_pauses_and_with_it_the_same_command_goes_on() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let film = harness::drive().join("2019 harbor/harbor_cut.mp4");
+    fs::copy(film, drive.path().join("a.mp4")).unwrap();
+    picture(&drive.path().join("b.png"), 1);
+    let mut command = archive.command([OsStr::new("ingest"), drive.path().as_os_str()]);
+    let ran = Ran::from(command.env("PATH", "/nonexistent").output().unwrap());
+    ran.ends(3).says("ffprobe is not installed").says("install Debian's package ffmpeg");
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert_eq!((outcome(&report, "a.mp4").0, outcome(&report, "b.png").0), ("stored", "stored"));
+}
+
+#[test]
+fn what_could_not_be_read_once_is_forgotten_when_it_is_gone() {
+    let (archive, drive) = (Archive::new(), scratch());
+    picture(&drive.path().join("a.png"), 1);
+    std::os::unix::fs::symlink("nowhere", drive.path().join("link")).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM sightings"), ["2"]);
+    fs::remove_file(drive.path().join("link")).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(archive.rows("SELECT path FROM sightings"), ["a.png"]);
+}

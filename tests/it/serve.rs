@@ -195,5 +195,6 @@ fn search_on_the_command_line_finds_what_it_should() {
     archive.run(["index"]).ends(0).says("nothing to do");
     archive.run(["index", "--rebuild"]).ends(0);
     assert_eq!(titles(&["HARBOR", "cut", "kind:video"]), ["harbor_cut.mp4"]);
+    archive.run(["search", "title:*"]).ends(2).says("cannot be looked for");
     Archive::new().run(["search", "x"]).says("index");
 }

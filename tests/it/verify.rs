@@ -51,6 +51,38 @@ fn damage_and_loss_are_found_by_name() {
     archive.run(["verify", "--asset", id]).ends(0);
 }
 
+#[test]
+fn a_damaged_rendition_is_taken_out_and_made_again() {
+    let archive = Archive::finished();
+    let key =
+        "SELECT r.prefix || '/' || json_extract(r.files, '$[0].name') FROM renditions r JOIN assets a ON a.id = r.asset
+               WHERE a.title = 'logo_alpha.png' AND r.entry = 'thumb_300'";
+    let path = archive.store().join(&archive.rows(key)[0]);
+    let sound = fs::read(&path).unwrap();
+    let mut bytes = sound.clone();
+    bytes[40] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    archive.run(["verify"]).ends(1).says(" 1 not").says("--drop");
+    archive.run(["verify", "--drop"]).ends(1).says("1 rendition(s) taken out");
+    archive.run(["transcode"]).says("1 of 1 master(s) rendered");
+    archive.run(["verify"]).ends(0);
+    assert!(fs::read(archive.store().join(&archive.rows(key)[0])).unwrap() == sound);
+}
+
+#[test]
+fn an_inventory_that_was_changed_is_found() {
+    let archive = Archive::finished();
+    let key = &archive.rows("SELECT key FROM masters ORDER BY key LIMIT 1")[0];
+    let root = archive.store().join(key.split("/v1/").next().unwrap());
+    let inventory = root.join("inventory.json");
+    fs::remove_file(&inventory).unwrap();
+    fs::write(&inventory, "{}").unwrap();
+    archive.run(["verify"]).ends(1).says("its inventory is not the one that its sidecar tells");
+    fs::remove_file(&inventory).unwrap();
+    archive.run(["verify"]).ends(1).says("its inventory is missing");
+}
+
 /// The rules of OCFL 1.1 (<https://ocfl.io/1.1/spec/>) as far as one version of one file can break them.
 #[test]
 fn masters_are_an_ocfl_storage_root() {

@@ -237,6 +237,9 @@ pub struct VerifyArgs {
     /// Only these assets.
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub asset: Vec<AssetId>,
+    /// Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again.
+    #[arg(long)]
+    pub drop: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -63,7 +63,9 @@ impl Tally {
             Some(total) => (self.read.min(total), total),
             None => {
                 let done = self.ended as f64 + self.shares.values().sum::<f64>();
-                ((done * 1000.0) as u64, self.jobs as u64 * 1000)
+                // A job that another command has planned as well may end here without being of this plan.
+                let jobs = (self.jobs as f64).max(1.0);
+                ((done.min(jobs) * 1000.0) as u64, (jobs * 1000.0) as u64)
             }
         }
     }
@@ -155,7 +157,7 @@ impl Reporter for Plain {
                 }
                 *last = Instant::now();
                 let (at, of) = tally.place();
-                let share = if of > 0 { at as f64 / of as f64 } else { 0.0 };
+                let share = if of > 0 { (at as f64 / of as f64).clamp(0.0, 1.0) } else { 0.0 };
                 let spent = began.elapsed();
                 let left = if share > 0.0 {
                     HumanDuration(spent.mul_f64((1.0 - share) / share)).to_string()
@@ -164,7 +166,7 @@ impl Reporter for Plain {
                 };
                 match tally.bytes {
                     Some(_) => {
-                        let rate = at as f64 / spent.as_secs_f64();
+                        let rate = at as f64 / spent.as_secs_f64().max(0.001);
                         say(format_args!(
                             "{:.0}% ({} of {}, {}/s), about {left} left",
                             share * 100.0,

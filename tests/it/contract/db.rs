@@ -299,3 +299,37 @@ fn eight_claimers_in_as_many_connections_never_share_a_job() {
     let expected: Vec<String> = (0..200).map(|i| i.to_string()).collect();
     assert_eq!(claimed, expected);
 }
+
+#[test]
+fn a_job_that_was_taken_back_and_is_wanted_again_goes_on_counting_its_attempts() {
+    let f = fixture();
+    f.want(&["a"]);
+    let first = f.claim("w").unwrap();
+    f.catalog.release(&first).unwrap();
+    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[]).unwrap(), 1);
+    f.want(&["a"]);
+    let second = f.claim("w").unwrap();
+    assert_eq!((first.attempt, second.attempt), (1, 2));
+    f.done(&second).unwrap();
+    assert_eq!(f.catalog.attempts(wanted("a").id()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_waiting_job_is_done_by_whoever_wants_it_last_and_plans_do_not_take_back_those_of_others() {
+    let f = fixture();
+    let of = |scope: &str, subject: &str| Wanted { scope: scope.to_owned(), ..wanted(subject) };
+    f.catalog.enqueue(&[of("one", "a"), of("one", "b")]).unwrap();
+    f.catalog.enqueue(&[of("two", "b"), of("two", "c")]).unwrap();
+    let claim = |scope: &str| f.catalog.claim(Stage::Transcode, scope, "w", LEASE).unwrap();
+    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "two", &[wanted("b").id(), wanted("c").id()]).unwrap(), 0);
+    let held = claim("one").unwrap();
+    assert_eq!(held.job.subject, "a");
+    assert!(claim("one").is_none());
+    // Somebody works in scope one: it is left alone; when nobody does, what waits there was given up.
+    f.catalog.enqueue(&[of("one", "d")]).unwrap();
+    assert_eq!(f.catalog.withdraw_idle_scopes(Stage::Transcode, "two").unwrap(), 0);
+    f.done(&held).unwrap();
+    assert_eq!(f.catalog.withdraw_idle_scopes(Stage::Transcode, "two").unwrap(), 1);
+    let ids = ["a", "b", "c", "d"].map(|s| wanted(s).id());
+    assert_eq!(f.catalog.not_ended(&ids).unwrap(), 3);
+}

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use damctl::{
     catalog::KnownSighting,
     error::Doing,
-    ingest::{Found, Ingest, Survey, survey},
+    ingest::{Found, Ingest, Survey, survey_without},
     model::{Outcome, RawPath, Stage},
     stop::Stop,
     store::ocfl,
@@ -30,7 +30,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let catalog = archive.catalog()?;
     let mut surveys = Vec::new();
     for path in &args.paths {
-        surveys.push(survey(&catalog, path, stop)?);
+        surveys.push(survey_without(&catalog, path, &archive.own_places()?, stop)?);
     }
     if args.dry_run {
         surveys.iter().for_each(show_plan);
@@ -42,20 +42,20 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     ocfl::declare_root(&*store)?;
     let stage = Ingest { catalog: &catalog, store: &*store, child: &child, spool: &spool };
     let mut total = Summary::default();
-    let mut earlier = Vec::new();
     for survey in &surveys {
         if stop.is_tripped() || total.paused.is_some() {
             break;
         }
         catalog.see_drive(&survey.drive)?;
         catalog.record_sightings(&survey.settled())?;
+        catalog.forget_sightings(survey.drive.id, &survey.gone)?;
         let wanted = survey.wanted(args.collection.as_deref());
-        let enqueued = catalog.enqueue(&wanted)?;
-        let scope = survey.drive.id.to_string();
+        let mut enqueued = catalog.enqueue(&wanted)?;
+        let scope = survey.scope.clone();
+        // Whoever gives the command again has done something about what failed.
+        catalog.retry(&enqueued.failed)?;
+        enqueued.open.append(&mut enqueued.failed);
         catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
-        for id in enqueued.failed {
-            earlier.push(catalog.job(id)?);
-        }
         let bytes = survey.new_sources().map(|s| s.bytes).sum();
         reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
         let summary = work::drain(&catalog, &stage, &archive.drain(scope)?, reporter, stop)?;
@@ -64,11 +64,12 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         total.failed.extend(summary.failed);
         total.paused = total.paused.or(summary.paused);
     }
-    let mut unreadable = false;
+    let (mut unreadable, mut pending) = (false, 0);
     let mut lines = Vec::new();
     for survey in &surveys {
         let known = catalog.known_sightings(survey.drive.id)?;
         let accounts = account(survey, &known);
+        pending += accounts.iter().filter(|a| a.outcome == "pending").count();
         unreadable |= accounts.iter().any(|a| a.outcome == "unreadable");
         show_account(survey, &accounts);
         lines.extend(accounts);
@@ -76,10 +77,13 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     if let (Some(file), Some(path)) = (report, &args.report) {
         write_report(file, &lines).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(match verdict(Stage::Ingest, total, &earlier, reporter, stop) {
+    let is_named = !total.failed.is_empty();
+    let verdict = match verdict(Stage::Ingest, total, &[], reporter, stop) {
         Verdict::Done if unreadable => Verdict::SomeFailed,
         other => other,
-    })
+    };
+    // What failed was named, with its paths; what nobody has named yet is another command's.
+    Ok(if is_named { verdict } else { verdict.unless_left(pending, "path(s)") })
 }
 
 fn create(path: &Path) -> damctl::error::Result<File> {

@@ -47,6 +47,19 @@ pub enum Verdict {
     Stopped,
 }
 
+impl Verdict {
+    /// All done is not said while planned work has not ended: another command has it, or has taken it back.
+    fn unless_left(self, left: usize, what: &str) -> Self {
+        match self {
+            Verdict::Done | Verdict::SomeFailed if left > 0 => {
+                let message = format!("{left} {what} of this plan are not done: another damctl is at work on them");
+                Verdict::Paused(Error::paused(message).hint("run the same command again when it has ended"))
+            }
+            other => other,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
     let reporter = report::reporter(cli.log_format);
@@ -102,6 +115,24 @@ impl Archive {
             Some(_) => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
             None => Arc::new(FsStore::open(&self.settings.path("store"))?),
         })
+    }
+
+    /// Where the archive itself lies: what must not be taken into it.
+    fn own_places(&self) -> Result<Vec<std::path::PathBuf>> {
+        let mut places = Vec::new();
+        for key in ["store", "index", "scratch", "quarantine", "catalog"] {
+            if key == "store" && self.settings.bucket(key)?.is_some() {
+                continue;
+            }
+            let Ok(path) = std::fs::canonicalize(self.settings.path(key)) else { continue };
+            if key == "catalog" {
+                // SQLite's companions of the file.
+                let beside = |end: &str| std::path::PathBuf::from(format!("{}{end}", path.display()));
+                places.extend([beside("-wal"), beside("-shm")]);
+            }
+            places.push(path);
+        }
+        Ok(places)
     }
 
     fn spool(&self) -> Result<Spool> {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use damctl::{
     error::{Doing, Error, Kind},
     media::{self, Order, Report},
+    model::job::Failure,
     stop::Stop,
 };
 
@@ -25,7 +26,7 @@ pub fn run(stop: &Stop) -> Result<Verdict> {
     media::sandbox::enter(&order)?;
     let mut all_well = true;
     let mut out = std::io::stdout().lock();
-    let outcome = media::render::carry_out(&order, stop, &mut |report| {
+    let mut tell = |report: Report| {
         all_well &= !matches!(report, Report::Failed { .. });
         // Whoever ordered is gone: the next progress ends us.
         let told = serde_json::to_vec(&report).map(|mut line| {
@@ -35,10 +36,15 @@ pub fn run(stop: &Stop) -> Result<Verdict> {
         if !matches!(told, Ok(Ok(()))) {
             stop.trip();
         }
-    });
+    };
+    let outcome = media::render::carry_out(&order, stop, &mut tell);
     match outcome {
         Err(e) if e.kind() == Kind::Stopped => Ok(Verdict::Stopped),
-        Err(e) => Err(e.into()),
+        Err(e) => {
+            // In full for whoever ordered, and in words for whoever looks.
+            tell(Report::Failed { output: None, failure: Failure::from(&e) });
+            Err(e.into())
+        }
         Ok(()) if all_well => Ok(Verdict::Done),
         Ok(()) => Ok(Verdict::SomeFailed),
     }

@@ -50,7 +50,8 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
 fn best(renditions: &[Rendition]) -> Option<&Rendition> {
     let rank = |r: &&Rendition| {
         let mime = r.files.first().map(|f| f.mime.as_str()).unwrap_or_default();
-        let kind = ["image/", "audio/", "video/"].iter().position(|p| mime.starts_with(p));
+        // Of sounds the one that a browser plays at once.
+        let kind = ["image/", "audio/wav", "audio/mpeg", "video/"].iter().position(|p| mime.starts_with(p));
         let pixels = r.facts.display_size().map(|(w, h)| u64::from(w) * u64::from(h));
         (kind, pixels, r.files.first().map(|f| f.bytes))
     };

@@ -16,7 +16,7 @@ pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let verified = tend::verify(&catalog, &*store, &args.asset, archive.settings.workers()?, stop, &|key, finding| {
         let outcome = match finding {
             Finding::Missing => "missing",
-            Finding::Damaged { .. } => "damaged",
+            Finding::Damaged { .. } | Finding::Inventory(_) => "damaged",
         };
         let detail = finding.to_string();
         reporter.report(&Event::Item { what: key.as_str(), outcome, detail: Some(&detail) });
@@ -29,5 +29,15 @@ pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         verified.objects - verified.bad,
         verified.bad
     ));
+    if args.drop {
+        tend::drop_lost(&catalog, &*store, &verified.lost)?;
+        print(format_args!("{} rendition(s) taken out: 'damctl transcode' makes them again", verified.lost.len()));
+    } else if !verified.lost.is_empty() {
+        let text = format!(
+            "'damctl verify --drop' takes out the {} damaged rendition(s), 'damctl transcode' then makes them again",
+            verified.lost.len()
+        );
+        reporter.report(&Event::Note { text: &text });
+    }
     Ok(if verified.bad == 0 { Verdict::Done } else { Verdict::SomeFailed })
 }
