@@ -16,6 +16,9 @@ _damctl() {
             ",$1")
                 cmd="damctl"
                 ;;
+            damctl,collect)
+                cmd="damctl__subcmd__collect"
+                ;;
             damctl,config)
                 cmd="damctl__subcmd__config"
                 ;;
@@ -72,6 +75,9 @@ _damctl() {
                 ;;
             damctl__subcmd__config__subcmd__help,show)
                 cmd="damctl__subcmd__config__subcmd__help__subcmd__show"
+                ;;
+            damctl__subcmd__help,collect)
+                cmd="damctl__subcmd__help__subcmd__collect"
                 ;;
             damctl__subcmd__help,config)
                 cmd="damctl__subcmd__help__subcmd__config"
@@ -203,12 +209,42 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest transcode index search serve-search status jobs verify profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collect)
+            opts="-C -h -V --days --dry-run --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -375,8 +411,22 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest transcode index search serve-search status jobs verify profile render generate help"
+            opts="init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__collect)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

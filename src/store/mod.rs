@@ -65,6 +65,11 @@ pub trait Store: Send + Sync {
         Ok(None)
     }
 
+    /// Uploads in parts below this store's keys that nobody has finished.
+    fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
+        Ok(Vec::new())
+    }
+
     /// Gives up an upload in parts; one that is not there is no error. Stores that take no parts have nothing to do.
     fn abort_upload(&self, _key: &Key, _id: &str) -> Result<()> {
         Ok(())
@@ -108,6 +113,17 @@ pub struct Upload {
     pub part_bytes: u64,
     /// Accepted parts by number.
     pub parts: Vec<Part>,
+}
+
+/// An upload in parts that is not finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpenUpload {
+    /// Where its object would be.
+    pub key: Key,
+    /// The store's name for it.
+    pub id: String,
+    /// When it began, in milliseconds since 1970-01-01 UTC by the store's clock.
+    pub began: i64,
 }
 
 /// One accepted part.

@@ -98,6 +98,25 @@ fn a_file_that_changed_since_its_upload_began_starts_over_and_says_so() {
 }
 
 #[test]
+fn uploads_that_nobody_goes_on_with_are_given_up_by_their_age() {
+    let Some(archive) = archive("s3_in_flight: 2\n") else { return };
+    let drive = scratch();
+    large(&drive.path().join("long.bin"), 40, 3);
+    let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
+    let run = command.env("DAMCTL_CRASH_AT", "ingest.after-part:5").stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    assert_eq!(Ran::from(run.unwrap().wait_with_output().unwrap()).code, 128 + 9);
+    archive.run(["collect"]).ends(0).says("nothing to do: no upload is older than 7 day(s)");
+    archive.run(["collect", "--days", "0", "--dry-run"]).ends(0).says("long.bin").says("would give up 1 upload(s)");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["1"]);
+    archive.run(["collect", "--days", "0"]).ends(0).says("1 upload(s) given up");
+    archive.run(["collect", "--days", "0"]).ends(0).says("nothing to do");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
+    // The drive can still be taken in, from its beginning.
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["verify"]).ends(0).says("1 sound, 0 not");
+}
+
+#[test]
 fn what_is_wrong_with_a_server_is_told_with_what_to_do() {
     let Some(endpoint) = harness::s3_endpoint() else { return };
     let archive = Archive::new();

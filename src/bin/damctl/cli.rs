@@ -86,6 +86,10 @@ pub enum Command {
     },
     /// Reads stored objects again and compares them with the catalog.
     Verify(VerifyArgs),
+    /// Gives up uploads to a bucket that were cut off and that nobody has gone on with.
+    ///
+    /// Their parts take room and are in no listing. Only uploads below this archive's own keys are looked at.
+    Collect(CollectArgs),
     /// Works with profiles.
     Profile {
         /// What to do.
@@ -240,6 +244,16 @@ pub struct VerifyArgs {
     /// Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again.
     #[arg(long)]
     pub drop: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CollectArgs {
+    /// Only what began so many days ago or earlier.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub days: u32,
+    /// Shows what would be given up, and does nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,7 +25,7 @@ use super::deposit;
 use crate::{
     error::{Doing, Error, Kind, Result},
     model::{Area, Key},
-    store::{Part, Upload},
+    store::{OpenUpload, Part, Upload},
 };
 
 /// S3's limits (Amazon S3 User Guide, "Multipart upload limits").
@@ -334,7 +334,7 @@ impl Remote {
         }
     }
 
-    pub(super) async fn open_uploads(&self) -> Result<Vec<(Key, String, i64)>> {
+    pub(super) async fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
         let mut found = Vec::new();
         for (area, (bucket, prefix)) in Area::ALL.into_iter().zip(&self.config.places) {
             let below = match prefix.as_str() {
@@ -357,7 +357,7 @@ impl Remote {
                     let key = upload.key().and_then(|name| self.key(area, name));
                     let began = upload.initiated().and_then(|t| t.to_millis().ok()).unwrap_or(i64::MAX);
                     if let (Some(key), Some(id)) = (key, upload.upload_id()) {
-                        found.push((key, id.to_owned(), began));
+                        found.push(OpenUpload { key, id: id.to_owned(), began });
                     }
                 }
                 if page.is_truncated() != Some(true) {

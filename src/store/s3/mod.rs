@@ -31,7 +31,7 @@ use self::{
     client::{Remote, describe, describe_put},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Committed, Deposit, Held, Staged, Store};
+use super::{Committed, Deposit, Held, OpenUpload, Staged, Store};
 use crate::{
     block,
     error::{Error, Kind, Result},
@@ -57,12 +57,6 @@ impl S3Store {
     /// Makes the buckets that are missing, and says which.
     pub fn make_buckets(config: S3Config) -> Result<Vec<String>> {
         block::on(async { Remote::connect(config).await?.make_buckets().await })?
-    }
-
-    /// Uploads in parts that damctl began under its keys and nobody has finished: their object's key, their id, and when
-    /// they began (ms since 1970-01-01 UTC).
-    pub fn open_uploads(&self) -> Result<Vec<(Key, String, i64)>> {
-        block::on(self.remote.open_uploads())?
     }
 }
 
@@ -243,6 +237,10 @@ impl Store for S3Store {
             .map_err(|e| Error::invalid("an address cannot be valid for so long").because(e))?;
         let request = block::on(self.remote.get(key).presigned(config))?;
         Ok(Some(request.map_err(|e| describe(e, key, "make an address of"))?.uri().to_owned()))
+    }
+
+    fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
+        block::on(self.remote.open_uploads())?
     }
 
     fn abort_upload(&self, key: &Key, id: &str) -> Result<()> {

@@ -256,7 +256,7 @@ fn parts_that_the_store_has_are_not_sent_again() {
     ledger.parts.truncate(1);
     std::thread::sleep(std::time::Duration::from_millis(500));
     drop((sending, first));
-    assert_eq!(store.open_uploads().unwrap().iter().filter(|(_, i, _)| *i == id).count(), 1);
+    assert_eq!(store.open_uploads().unwrap().iter().filter(|u| u.id == id).count(), 1);
     // The next one goes on with the same upload. What is on its way is accepted only when it is sent: an ETag of a part
     // that was never sent here shows that the store had it.
     let mut second = store.stage(&at).unwrap();
@@ -270,7 +270,7 @@ fn parts_that_the_store_has_are_not_sent_again() {
     let mut back = Vec::new();
     store.open(&key("masters/parts/o/x"), None).unwrap().read_to_end(&mut back).unwrap();
     assert!(back == content);
-    assert!(store.open_uploads().unwrap().iter().all(|(_, i, _)| *i != id));
+    assert!(store.open_uploads().unwrap().iter().all(|u| u.id != id));
 }
 
 #[test]
@@ -279,8 +279,7 @@ fn an_upload_that_is_given_up_leaves_nothing() {
     let store = S3Store::open(config).unwrap();
     let at = key("masters/given/up");
     let content = bytes(6 << 20);
-    let mine =
-        || store.open_uploads().unwrap().into_iter().filter(|(k, ..)| k.as_str().starts_with(at.as_str())).count();
+    let mine = || store.open_uploads().unwrap().into_iter().filter(|u| u.key.as_str().starts_with(at.as_str())).count();
     // Written and never committed.
     let mut deposit = store.stage(&at).unwrap();
     {

@@ -1,0 +1,32 @@
+//! Gives up uploads in parts that nobody has gone on with: their parts take room in a bucket and are in no listing.
+
+use crate::{
+    catalog::Catalog,
+    error::Result,
+    model::Key,
+    store::{OpenUpload, Store},
+};
+
+/// Uploads below the store's own keys that began more than `age_ms` ago, by the catalog's clock. Another program's are
+/// not among them: its keys are not ours.
+pub fn stale_uploads(catalog: &Catalog, store: &dyn Store, age_ms: i64) -> Result<Vec<OpenUpload>> {
+    let before = catalog.now()?.saturating_sub(age_ms);
+    let mut open = store.open_uploads()?;
+    open.retain(|upload| upload.began <= before);
+    Ok(open)
+}
+
+/// Gives up these uploads, in the store first: the ledger forgets only what is gone.
+pub fn give_up(catalog: &Catalog, store: &dyn Store, uploads: &[OpenUpload]) -> Result<()> {
+    for OpenUpload { key, id, .. } in uploads {
+        store.abort_upload(key, id)?;
+        if is_in_ledger(catalog, key, id)? {
+            catalog.forget_upload(key)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_in_ledger(catalog: &Catalog, key: &Key, id: &str) -> Result<bool> {
+    Ok(catalog.upload(key)?.is_some_and(|ledger| ledger.upload.id == id))
+}
