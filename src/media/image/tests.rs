@@ -130,11 +130,10 @@ fn all_eight_orientations_of_all_formats_come_out_upright() {
 #[test]
 fn real_pictures_of_all_orientations_look_the_same() {
     let corpus = std::env::var_os("DAMCTL_CORPUS").map(PathBuf::from);
-    let corpus = corpus.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if !corpus.join("orientation").is_dir() {
-        eprintln!("skipped: no corpus at {}", corpus.display());
+    let Some(corpus) = corpus.filter(|dir| dir.join("orientation").is_dir()) else {
+        eprintln!("skipped: DAMCTL_CORPUS names no folder of real pictures");
         return;
-    }
+    };
     let bench = Bench::new();
     let look = |n| {
         bench.look(&std::fs::read(corpus.join(format!("orientation/Landscape_{n}.jpg"))).unwrap(), webp("x", Some(64)))
