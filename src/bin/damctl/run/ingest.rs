@@ -53,8 +53,9 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         let mut enqueued = catalog.enqueue(&wanted)?;
         let scope = survey.scope.clone();
         // Whoever gives the command again has done something about what failed.
-        catalog.retry(&enqueued.failed)?;
-        enqueued.open.append(&mut enqueued.failed);
+        if catalog.retry(&enqueued.failed)? > 0 {
+            enqueued = catalog.enqueue(&wanted)?;
+        }
         catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
         let bytes = survey.new_sources().map(|s| s.bytes).sum();
         reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
