@@ -30,7 +30,7 @@ pub const TRIES: i64 = 5;
 pub struct Wanted {
     /// Its stage.
     pub stage: Stage,
-    /// The part of the stage's work that is planned and drained together: for ingest a drive, else empty.
+    /// The part of the stage's work that is planned and drained together: one command's plan.
     pub scope: String,
     /// What it is about, for people.
     pub subject: String,

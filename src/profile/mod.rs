@@ -120,6 +120,13 @@ impl Profile {
             }
             entries.insert(kind, list);
         }
+        // Taken for a wish, an empty file would take back all that waits.
+        if entries.values().all(Vec::is_empty) {
+            return Err(Error::invalid(format!(
+                "{origin}:1:1: it asks for nothing: expected entries under video, audio, image or animation"
+            ))
+            .hint(HINT));
+        }
         Ok(Self { entries })
     }
 

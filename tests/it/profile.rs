@@ -64,3 +64,14 @@ fn the_built_in_profile_is_sound_and_shown() {
     }
     damctl(["profile", "check", "/no/such/file.yaml"]).ends(2).says("/no/such/file.yaml");
 }
+
+#[test]
+fn a_profile_that_asks_for_nothing_is_a_mistake() {
+    let dir = crate::harness::scratch();
+    let file = dir.path().join("empty.yaml");
+    for text in ["", "# nothing yet\n", "video: {}\n"] {
+        std::fs::write(&file, text).unwrap();
+        crate::harness::damctl([std::ffi::OsStr::new("profile"), std::ffi::OsStr::new("check"), file.as_os_str()])
+            .ends(2);
+    }
+}

@@ -14,7 +14,8 @@ use damctl::model::{AssetId, JobState, MediaKind, Stage};
 /// Results go to standard output, everything else to standard error.
 ///
 /// Exit codes: 0 all done; 1 some items failed (each named, with its reason); 2 usage or configuration; 3 paused: the
-/// disk is full, or a drive, the store or the catalog went away (run again to go on); 130 or 143 stopped by a signal.
+/// disk is full, a drive, the store or the catalog went away, or another damctl is at work on the same plan (run again
+/// to go on); 130 or 143 stopped by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "damctl", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {

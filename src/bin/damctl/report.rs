@@ -192,3 +192,18 @@ impl Reporter for Json {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_beyond_the_plan_never_bring_the_bar_past_its_end() {
+        for (jobs, ended) in [(1, 3), (0, 1), (2, 2)] {
+            let (at, of) = Tally { jobs, ended, ..Tally::default() }.place();
+            assert!(at <= of, "{at} of {of}");
+        }
+        let (at, of) = Tally { bytes: Some(10), read: 25, ..Tally::default() }.place();
+        assert!(at <= of, "{at} of {of}");
+    }
+}
