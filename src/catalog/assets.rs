@@ -73,40 +73,46 @@ fn known_sighting(r: &Row) -> Result<(RawPath, KnownSighting)> {
     Ok((r.parse(0)?, known))
 }
 
-const MASTER: &str = "b.asset, b.generation, b.role, m.digest, m.bytes, m.key, m.facts";
+const MASTER: &str = "b.asset, b.generation, b.role, b.name, m.digest, m.bytes, m.fingerprint, m.key, m.facts";
 
 fn master(row: &Row, from: usize) -> Result<Master> {
-    let role = match row.text(from + 2)? {
-        "main" => Role::Main,
-        "member" => Role::Member,
-        _ => Role::Sidecar,
-    };
+    let role = row.text(from + 2)?;
+    let unknown = || Error::corrupt(format!("the catalog holds an unknown role '{role}'"));
     Ok(Master {
         asset: row.parse(from)?,
         generation: row.int(from + 1)? as u32,
-        role,
-        digest: row.parse(from + 3)?,
-        bytes: row.int(from + 4)? as u64,
-        key: row.parse(from + 5)?,
-        facts: row.json(from + 6)?,
+        role: Role::ALL.into_iter().find(|r| r.as_str() == role).ok_or_else(unknown)?,
+        name: row.text(from + 3)?.to_owned(),
+        digest: row.parse(from + 4)?,
+        bytes: row.int(from + 5)? as u64,
+        fingerprint: row.maybe_parse(from + 6)?,
+        key: row.parse(from + 7)?,
+        facts: row.json(from + 8)?,
     })
 }
 
-/// Inserts an asset and its main master unless the bytes are here already; says whether it did.
-pub(super) fn insert_asset(tx: &mut dyn Tx, now: i64, asset: &Asset, master: &Master) -> Result<bool> {
-    let facts = to_json(&master.facts)?;
-    let sql = "INSERT INTO masters (digest, bytes, key, facts) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO NOTHING";
-    if tx.execute(sql, values![master.digest, master.bytes, &master.key, facts])? == 0 {
-        return Ok(false);
-    }
-    let generation = i64::from(master.generation);
-    let sql = "INSERT INTO members (asset, generation, digest, role) VALUES (?1, ?2, ?3, ?4)";
-    tx.execute(sql, values![master.asset, generation, master.digest, master.role.as_str()])?;
-    let sql =
-        "INSERT INTO assets (id, kind, title, collection, generation, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/// Inserts an asset; one that is there stays as it is.
+pub(super) fn insert_asset(tx: &mut dyn Tx, now: i64, asset: &Asset) -> Result<()> {
+    let sql = "INSERT INTO assets (id, kind, title, collection, generation, created_at) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+               ON CONFLICT (id) DO NOTHING";
     let collection = asset.collection.as_deref();
-    tx.execute(sql, values![asset.id, asset.kind.as_str(), asset.title.as_str(), collection, generation, now])?;
-    Ok(true)
+    tx.execute(sql, values![asset.id, asset.kind.as_str(), asset.title.as_str(), collection, now])?;
+    Ok(())
+}
+
+/// Makes a file a member of an asset; the bytes are kept where they were first. Says whether that is here.
+pub(super) fn insert_master(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &Master) -> Result<bool> {
+    let facts = to_json(&master.facts)?;
+    let sql =
+        "INSERT INTO masters (digest, bytes, fingerprint, key, facts, confirmed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT (digest) DO NOTHING";
+    let is_new =
+        tx.execute(sql, values![master.digest, master.bytes, master.fingerprint, &master.key, facts, now])? > 0;
+    let generation = i64::from(master.generation);
+    let sql = "INSERT INTO members (asset, generation, digest, role, name) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (asset, generation, digest) DO NOTHING";
+    tx.execute(sql, values![asset, generation, master.digest, master.role.as_str(), master.name.as_str()])?;
+    Ok(is_new)
 }
 
 /// Records what is now known of a path, in place of what was.
@@ -136,7 +142,10 @@ pub(super) fn upsert_sighting(tx: &mut dyn Tx, now: i64, s: &Sighting) -> Result
 
 /// The asset that holds these bytes.
 pub(super) fn holder(tx: &mut dyn Tx, digest: &Digest) -> Result<Option<AssetId>> {
-    let rows = tx.query("SELECT asset FROM members WHERE digest = ?1 ORDER BY asset LIMIT 1", values![digest])?;
+    let rows = tx.query(
+        "SELECT asset FROM members WHERE digest = ?1 ORDER BY CASE role WHEN 'main' THEN 0 ELSE 1 END, asset LIMIT 1",
+        values![digest],
+    )?;
     rows.first().map(|r| r.parse(0)).transpose()
 }
 
@@ -224,7 +233,8 @@ impl Catalog {
     /// The master that holds these bytes, if one does.
     pub fn master_by_digest(&self, digest: &Digest) -> Result<Option<Master>> {
         let sql = format!(
-            "SELECT {MASTER} FROM masters m JOIN members b ON b.digest = m.digest WHERE m.digest = ?1 ORDER BY b.asset LIMIT 1"
+            "SELECT {MASTER} FROM masters m JOIN members b ON b.digest = m.digest WHERE m.digest = ?1
+             ORDER BY CASE b.role WHEN 'main' THEN 0 ELSE 1 END, b.asset LIMIT 1"
         );
         self.db.query(&sql, values![digest])?.first().map(|r| master(r, 0)).transpose()
     }
@@ -248,7 +258,7 @@ impl Catalog {
              FROM (SELECT * FROM assets WHERE id > ?1 AND (?3 IS NULL OR id = ?3) ORDER BY id LIMIT ?2) a
              JOIN members b ON b.asset = a.id AND b.generation = a.generation
              JOIN masters m ON m.digest = b.digest
-             ORDER BY a.id, CASE b.role WHEN 'main' THEN 0 ELSE 1 END, m.digest"
+             ORDER BY a.id, CASE b.role WHEN 'main' THEN 0 WHEN 'chapter' THEN 1 ELSE 2 END, b.name, m.digest"
         );
         let after = after.map_or(Value::from(""), Value::from);
         let mut out: Vec<AssetRow> = Vec::new();

@@ -3,11 +3,13 @@
 //! The `attempt` number is the fence. Every statement of a worker says which attempt it speaks for; when another
 //! worker has taken the job over, that number has grown, no row matches, and the late worker hears `LeaseLost`.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
 use super::{
     Catalog,
-    assets::{holder, insert_asset, to_json, upsert_sighting},
+    assets::{holder, insert_asset, insert_master, to_json, upsert_sighting},
     db::{Row, Tx, values},
     events::append,
     renditions::{activate, mark_indexed},
@@ -70,8 +72,10 @@ pub struct Lease {
 /// What a stage learned. Only [`Catalog::settle`] writes it.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// New assets with their main master.
-    pub assets: Vec<(Asset, Master)>,
+    /// New assets with their masters, the main one first.
+    pub assets: Vec<(Asset, Vec<Master>)>,
+    /// Files that join an asset that is there: a sidecar that comes after what it describes.
+    pub joined: Vec<Master>,
     /// What became of paths.
     pub sightings: Vec<Sighting>,
     /// New renditions, each of which passed the gate.
@@ -145,6 +149,17 @@ fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
     let sql = "UPDATE attempts SET ended = ?3, result = ?4, error = ?5 WHERE job = ?1 AND attempt = ?2";
     tx.execute(sql, values![id, lease.attempt, now, how.result, error])?;
     Ok(())
+}
+
+/// Keeps a master of an asset, and ends its upload; says whether its bytes are new.
+fn keep(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &Master) -> Result<bool> {
+    forget(tx, &master.key)?;
+    let is_new = insert_master(tx, now, asset, master)?;
+    if is_new {
+        let detail = serde_json::json!({"digest": master.digest, "bytes": master.bytes, "key": master.key});
+        append(tx, now, "asset.stored", &asset.to_string(), &detail)?;
+    }
+    Ok(is_new)
 }
 
 impl Catalog {
@@ -289,23 +304,39 @@ impl Catalog {
                 }
             };
             end(tx, lease, now, &how)?;
-            for (asset, master) in &facts.assets {
-                forget(tx, &master.key)?;
-                if insert_asset(tx, now, asset, master)? {
-                    let detail = serde_json::json!({"digest": master.digest, "bytes": master.bytes, "key": master.key});
-                    append(tx, now, "asset.stored", &asset.id.to_string(), &detail)?;
-                } else if holder(tx, &master.digest)? != Some(asset.id) {
-                    settled.superseded.push((asset.id, master.key.clone()));
+            let mut moved: HashMap<AssetId, AssetId> = HashMap::new();
+            let mut new_bytes: HashSet<Digest> = HashSet::new();
+            for (asset, masters) in &facts.assets {
+                let Some(main) = masters.first() else { continue };
+                // Somebody else's file with the same content may have been first: what else there is joins that one.
+                let owner = holder(tx, &main.digest)?.unwrap_or(asset.id);
+                if owner == asset.id {
+                    insert_asset(tx, now, asset)?;
+                } else {
+                    moved.insert(asset.id, owner);
+                }
+                let mut is_kept = false;
+                for master in masters {
+                    if keep(tx, now, owner, master)? {
+                        is_kept = true;
+                        new_bytes.insert(master.digest);
+                    }
+                }
+                if owner != asset.id && !is_kept {
+                    settled.superseded.push((asset.id, main.key.clone()));
                 }
             }
+            for master in &facts.joined {
+                keep(tx, now, master.asset, master)?;
+            }
             for s in &facts.sightings {
-                let superseded = s.asset.is_some_and(|a| settled.superseded.iter().any(|(id, _)| *id == a));
-                match (superseded, &s.digest) {
-                    (true, Some(digest)) => {
-                        let asset = holder(tx, digest)?;
-                        upsert_sighting(tx, now, &Sighting { outcome: Outcome::Duplicate, asset, ..s.clone() })?;
+                match s.asset.and_then(|a| moved.get(&a)) {
+                    Some(owner) => {
+                        let is_new = s.digest.is_some_and(|d| new_bytes.contains(&d));
+                        let outcome = if is_new { s.outcome } else { Outcome::Duplicate };
+                        upsert_sighting(tx, now, &Sighting { outcome, asset: Some(*owner), ..s.clone() })?;
                     }
-                    _ => upsert_sighting(tx, now, s)?,
+                    None => upsert_sighting(tx, now, s)?,
                 }
             }
             for r in &facts.renditions {

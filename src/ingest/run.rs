@@ -134,12 +134,22 @@ impl Batch<'_> {
         // Kept as it is, and told: nobody should find out years later.
         let odd = facts.problem.clone().map(|p| format!("damaged: {p}"));
         let odd = odd.or_else(|| media::sniff::false_name(&original, kind, &facts.mime));
-        let master =
-            Master { asset, generation: 1, role: Role::Main, digest, bytes, key: prefix.join(&content)?, facts };
+        let master = Master {
+            asset,
+            generation: 1,
+            role: Role::Main,
+            name: original.clone(),
+            digest,
+            bytes,
+            fingerprint: None,
+            key: prefix.join(&content)?,
+            facts,
+        };
         let collection = self.task.collection.clone();
-        self.facts
-            .assets
-            .push((Asset { id: asset, kind, title: original, collection, created_at: self.attempt.began }, master));
+        self.facts.assets.push((
+            Asset { id: asset, kind, title: original, collection, created_at: self.attempt.began },
+            vec![master],
+        ));
         self.say(source, Outcome::Stored, odd.as_deref());
         let mut sighting = source.sighting(self.task.drive, Outcome::Stored, odd);
         (sighting.digest, sighting.asset) = (Some(digest), Some(asset));
@@ -294,7 +304,8 @@ impl Batch<'_> {
         let outcomes = self.ingest.store.commit(deposits)?;
         crate::crash::point("ingest.after-commit");
         for (outcome, place) in outcomes.into_iter().zip(places) {
-            let (asset, master) = &self.facts.assets[place];
+            let (asset, masters) = &self.facts.assets[place];
+            let master = &masters[0];
             if outcome == Committed::New {
                 continue;
             }

@@ -28,19 +28,30 @@ pub struct Asset {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The content itself.
+    /// The content itself, or where it begins.
     Main,
-    /// A part of a card, a chapter, a sequence.
+    /// Where a recording goes on that its camera has cut into several files.
+    Chapter,
+    /// A part that cannot be shown by itself: a frame of a sequence, a track of a card's clip.
     Member,
     /// A file that describes the main one.
     Sidecar,
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Role; 4] = [Role::Main, Role::Chapter, Role::Member, Role::Sidecar];
+
+    /// Whether renditions are made of it.
+    pub fn is_shown(self) -> bool {
+        matches!(self, Role::Main | Role::Chapter)
+    }
+
     /// The word stored in the catalog.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Main => "main",
+            Role::Chapter => "chapter",
             Role::Member => "member",
             Role::Sidecar => "sidecar",
         }
@@ -56,10 +67,14 @@ pub struct Master {
     pub generation: u32,
     /// What it is to the asset.
     pub role: Role,
+    /// What it is called in the asset: a path below the folder of the asset's main file.
+    pub name: String,
     /// SHA-256 of the whole file.
     pub digest: Digest,
     /// Size in bytes.
     pub bytes: u64,
+    /// SHA-256 of its head and tail, by which a copy is suspected before it is read.
+    pub fingerprint: Option<Digest>,
     /// Where it is.
     pub key: Key,
     /// Technical metadata.

@@ -62,28 +62,32 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         .collect();
     let mut look = |row: crate::catalog::AssetRow| -> Result<()> {
         let wanted = profile.wanted(row.asset.kind);
-        let Some(main) = row.masters.iter().find(|m| m.role == Role::Main) else { return Ok(()) };
         if wanted.is_empty() {
             return Ok(());
         }
-        let is_present = |e: &&Entry| {
-            let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
-            present.contains(&(main.digest, e.name.clone(), recipe))
-        };
-        let missing: Vec<String> = wanted.iter().filter(|e| !is_present(e)).map(|e| e.name.clone()).collect();
-        plan.present += wanted.len() - missing.len();
-        if !missing.is_empty() {
-            plan.masters.push(Missing {
-                asset: row.asset.id,
-                title: row.asset.title,
-                kind: row.asset.kind,
-                master: main.digest,
-                key: main.key.clone(),
-                wanted: wanted.to_vec(),
-                missing,
-                scope: plan.scope.clone(),
-                problem: main.facts.problem.clone(),
-            });
+        for master in row.masters.iter().filter(|m| m.role.is_shown()) {
+            let is_present = |e: &&Entry| {
+                let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
+                present.contains(&(master.digest, e.name.clone(), recipe))
+            };
+            let missing: Vec<String> = wanted.iter().filter(|e| !is_present(e)).map(|e| e.name.clone()).collect();
+            plan.present += wanted.len() - missing.len();
+            if !missing.is_empty() {
+                plan.masters.push(Missing {
+                    asset: row.asset.id,
+                    title: match master.role {
+                        Role::Main => row.asset.title.clone(),
+                        _ => master.name.clone(),
+                    },
+                    kind: row.asset.kind,
+                    master: master.digest,
+                    key: master.key.clone(),
+                    wanted: wanted.to_vec(),
+                    missing,
+                    scope: plan.scope.clone(),
+                    problem: master.facts.problem.clone(),
+                });
+            }
         }
         Ok(())
     };

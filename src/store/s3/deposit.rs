@@ -27,7 +27,16 @@ pub(super) fn md5_hex(bytes: &[u8]) -> String {
 /// What is to become one object.
 pub(super) enum Content {
     Small(Vec<u8>),
-    Parts(Upload),
+    Parts(Upload, Keeper),
+}
+
+/// Who gives an upload up that is not committed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeper {
+    /// The deposit: nobody else knows it.
+    Deposit,
+    /// Whoever began it in parts, and goes on with it later.
+    Ledger,
 }
 
 pub(super) struct StagedFile {
@@ -35,7 +44,8 @@ pub(super) struct StagedFile {
     pub(super) content: Content,
 }
 
-/// The files of a finished deposit. Dropped before they are taken, what went up of them is given up.
+/// The files of a finished deposit. Dropped before they are taken, what went up of them is given up, but for what a ledger
+/// keeps.
 pub(crate) struct S3Files {
     remote: Arc<Remote>,
     prefix: Key,
@@ -51,7 +61,7 @@ impl S3Files {
 impl Drop for S3Files {
     fn drop(&mut self) {
         for file in &self.files {
-            if let (Content::Parts(upload), Ok(key)) = (&file.content, self.prefix.join(&file.name)) {
+            if let (Content::Parts(upload, Keeper::Deposit), Ok(key)) = (&file.content, self.prefix.join(&file.name)) {
                 // What cannot be given up now is found by its age later.
                 block::on(self.remote.abort_upload(&key, &upload.id)).ok();
             }
@@ -83,57 +93,7 @@ impl S3Deposit {
         Ok((key, slot))
     }
 
-    fn collect(&mut self) -> S3Files {
-        let files = std::mem::take(&mut self.files).into_iter().filter_map(|(name, slot)| {
-            let content = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-            Some(StagedFile { name, content })
-        });
-        S3Files { remote: self.remote.clone(), prefix: self.prefix.clone(), files: files.collect() }
-    }
-}
-
-impl Drop for S3Deposit {
-    fn drop(&mut self) {
-        // What is complete and will not be committed is given up; a file whose parts are not complete is left to whoever
-        // goes on with it.
-        self.collect();
-    }
-}
-
-impl Deposit for S3Deposit {
-    fn create(&mut self, name: &str, size: Option<u64>) -> Result<Box<dyn Write + Send>> {
-        let part_bytes = self.remote.config.part_bytes(size.unwrap_or(0));
-        if size.is_some_and(|size| size > part_bytes)
-            && let Some(parts) = self.parts(name, size.unwrap_or(0), None)?
-        {
-            return Ok(Box::new(Cutter { parts: Some(parts), part: Vec::new(), number: 1 }));
-        }
-        let (_, slot) = self.slot(name)?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(Vec::new()));
-        Ok(Box::new(Buffer(slot)))
-    }
-
-    fn repeat(&mut self, name: &str, of: &str) -> Result<()> {
-        let missing = || Error::not_found(format!("{of} is not a small file of the deposit"));
-        let (_, slot) = self.files.iter().find(|(n, _)| n == of).ok_or_else(missing)?;
-        let bytes = match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(Content::Small(bytes)) => bytes.clone(),
-            _ => return Err(missing()),
-        };
-        let (_, slot) = self.slot(name)?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(bytes));
-        Ok(())
-    }
-
-    fn adopt(&mut self, name: &str, path: &Path) -> Result<()> {
-        let doing = || format!("cannot read {}", path.display());
-        let mut from = std::fs::File::open(path).doing(doing)?;
-        let size = from.metadata().doing(doing)?.len();
-        let mut to = self.create(name, Some(size))?;
-        io::copy(&mut from, &mut to).and_then(|_| to.flush()).doing(|| format!("cannot upload {}", path.display()))
-    }
-
-    fn parts(&mut self, name: &str, size: u64, earlier: Option<Upload>) -> Result<Option<Box<dyn Parts>>> {
+    fn begin(&mut self, name: &str, size: u64, earlier: Option<Upload>, keeper: Keeper) -> Result<S3Parts> {
         let (key, slot) = self.slot(name)?;
         let remote = self.remote.clone();
         let mut listed = Vec::new();
@@ -162,7 +122,58 @@ impl Deposit for S3Deposit {
                 Upload { id, part_bytes: remote.config.part_bytes(size), parts: Vec::new() }
             }
         };
-        Ok(Some(Box::new(S3Parts { remote, key, slot, upload, listed, flying: VecDeque::new() })))
+        Ok(S3Parts { remote, key, slot, upload, listed, flying: VecDeque::new(), keeper })
+    }
+
+    fn collect(&mut self) -> S3Files {
+        let files = std::mem::take(&mut self.files).into_iter().filter_map(|(name, slot)| {
+            let content = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+            Some(StagedFile { name, content })
+        });
+        S3Files { remote: self.remote.clone(), prefix: self.prefix.clone(), files: files.collect() }
+    }
+}
+
+impl Drop for S3Deposit {
+    fn drop(&mut self) {
+        drop(self.collect());
+    }
+}
+
+impl Deposit for S3Deposit {
+    fn create(&mut self, name: &str, size: Option<u64>) -> Result<Box<dyn Write + Send>> {
+        let part_bytes = self.remote.config.part_bytes(size.unwrap_or(0));
+        if size.is_some_and(|size| size > part_bytes) {
+            let parts = Box::new(self.begin(name, size.unwrap_or(0), None, Keeper::Deposit)?);
+            return Ok(Box::new(Cutter { parts: Some(parts), part: Vec::new(), number: 1 }));
+        }
+        let (_, slot) = self.slot(name)?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(Vec::new()));
+        Ok(Box::new(Buffer(slot)))
+    }
+
+    fn repeat(&mut self, name: &str, of: &str) -> Result<()> {
+        let missing = || Error::not_found(format!("{of} is not a small file of the deposit"));
+        let (_, slot) = self.files.iter().find(|(n, _)| n == of).ok_or_else(missing)?;
+        let bytes = match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Content::Small(bytes)) => bytes.clone(),
+            _ => return Err(missing()),
+        };
+        let (_, slot) = self.slot(name)?;
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(bytes));
+        Ok(())
+    }
+
+    fn adopt(&mut self, name: &str, path: &Path) -> Result<()> {
+        let doing = || format!("cannot read {}", path.display());
+        let mut from = std::fs::File::open(path).doing(doing)?;
+        let size = from.metadata().doing(doing)?.len();
+        let mut to = self.create(name, Some(size))?;
+        io::copy(&mut from, &mut to).and_then(|_| to.flush()).doing(|| format!("cannot upload {}", path.display()))
+    }
+
+    fn parts(&mut self, name: &str, size: u64, earlier: Option<Upload>) -> Result<Option<Box<dyn Parts>>> {
+        Ok(Some(Box::new(self.begin(name, size, earlier, Keeper::Ledger)?)))
     }
 
     fn local_path(&self, _: &str) -> Option<PathBuf> {
@@ -240,6 +251,7 @@ struct S3Parts {
     /// What the store had of it when it was taken up again.
     listed: Vec<(u32, String, u64)>,
     flying: VecDeque<(u32, u64, Digest, JoinHandle<Result<String>>)>,
+    keeper: Keeper,
 }
 
 impl S3Parts {
@@ -291,7 +303,7 @@ impl Parts for S3Parts {
             self.land()?;
         }
         let upload = self.upload.clone();
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Parts(upload.clone()));
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Parts(upload.clone(), self.keeper));
         Ok(upload)
     }
 

@@ -75,7 +75,7 @@ impl S3Store {
     async fn write(&self, key: &Key, file: StagedFile) -> Result<Wrote> {
         match file.content {
             Content::Small(bytes) => self.write_small(key, bytes).await,
-            Content::Parts(upload) => {
+            Content::Parts(upload, _) => {
                 let remote = &self.remote;
                 let (bytes, etag) = (upload.bytes(), upload.etag());
                 if let Some(there) = remote.head(key).await? {
@@ -127,7 +127,7 @@ impl S3Store {
             crate::crash::point("store.s3-after-first");
             if wrote == Wrote::Other || (wrote == Wrote::Same && self.remote.head(&last).await?.is_some()) {
                 for rest in files {
-                    if let Content::Parts(upload) = rest.content {
+                    if let Content::Parts(upload, _) = rest.content {
                         self.remote.abort_upload(&prefix.join(&rest.name)?, &upload.id).await?;
                     }
                 }

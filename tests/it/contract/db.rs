@@ -94,7 +94,7 @@ fn a_late_worker_cannot_end_what_another_has_taken_over() {
     f.clock.advance(LEASE + 1);
     let owner = f.claim("owner").unwrap();
     let asset = new_asset("late", "late bytes");
-    let facts = Facts { assets: vec![asset.clone()], ..Facts::default() };
+    let facts = Facts { assets: vec![(asset.0.clone(), vec![asset.1.clone()])], ..Facts::default() };
     for outcome in [
         f.catalog.settle(&late, &facts, None).map(drop),
         f.catalog.heartbeat(&late, LEASE),
@@ -220,8 +220,10 @@ fn new_asset(name: &str, bytes: &str) -> (Asset, Master) {
         asset: id,
         generation: 1,
         role: Role::Main,
+        name: name.to_owned(),
         digest,
         bytes: bytes.len() as u64,
+        fingerprint: None,
         key: format!("masters/{name}/x").parse().unwrap(),
         facts: MediaFacts::bare(MediaKind::Other, "text/plain"),
     };
@@ -249,8 +251,11 @@ fn bytes_that_two_workers_store_at_once_become_one_asset_and_two_sightings() {
         asset: Some(asset.0.id),
     };
     let (first, second) = (new_asset("first", "same"), new_asset("second", "same"));
-    let facts =
-        |a: &(Asset, Master)| Facts { assets: vec![a.clone()], sightings: vec![sighting(a)], ..Facts::default() };
+    let facts = |a: &(Asset, Master)| Facts {
+        assets: vec![(a.0.clone(), vec![a.1.clone()])],
+        sightings: vec![sighting(a)],
+        ..Facts::default()
+    };
     let (one, two) = (f.claim("one").unwrap(), f.claim("two").unwrap());
     assert!(f.catalog.settle(&one, &facts(&first), None).unwrap().superseded.is_empty());
     let settled = f.catalog.settle(&two, &facts(&second), None).unwrap();
@@ -266,7 +271,8 @@ fn events_are_in_order_and_without_gaps() {
     let f = fixture();
     f.want(&["a", "b", "c"]);
     for name in ["x", "y", "z"] {
-        let facts = Facts { assets: vec![new_asset(name, name)], ..Facts::default() };
+        let (asset, master) = new_asset(name, name);
+        let facts = Facts { assets: vec![(asset, vec![master])], ..Facts::default() };
         f.catalog.settle(&f.claim("w").unwrap(), &facts, None).unwrap();
     }
     let events = f.catalog.events_after(0, 10).unwrap();
