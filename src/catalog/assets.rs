@@ -40,14 +40,14 @@ pub struct KnownSighting {
     pub asset: Option<AssetId>,
 }
 
-fn outcome(text: &str) -> Result<Outcome> {
+pub(super) fn outcome(text: &str) -> Result<Outcome> {
     Outcome::ALL
         .into_iter()
         .find(|o| o.as_str() == text)
         .ok_or_else(|| Error::corrupt(format!("the catalog holds an unknown outcome '{text}'")))
 }
 
-fn drive(row: &Row) -> Result<Drive> {
+pub(super) fn drive(row: &Row) -> Result<Drive> {
     Ok(Drive {
         id: row.parse(0)?,
         identity: row.text(1)?.to_owned(),
@@ -158,9 +158,9 @@ impl Catalog {
     pub fn see_drive(&self, drive: &Drive) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
-            let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                       ON CONFLICT (id) DO UPDATE SET root = excluded.root";
+            let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at, seen_at)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+                       ON CONFLICT (id) DO UPDATE SET root = excluded.root, seen_at = excluded.seen_at";
             let (uuid, serial) = (drive.fs_uuid.as_deref(), drive.serial.as_deref());
             let row = values![
                 drive.id,
@@ -237,6 +237,16 @@ impl Catalog {
              ORDER BY CASE b.role WHEN 'main' THEN 0 ELSE 1 END, b.asset LIMIT 1"
         );
         self.db.query(&sql, values![digest])?.first().map(|r| master(r, 0)).transpose()
+    }
+
+    /// Remembers that the store has just said that it has these masters.
+    pub fn confirm(&self, digests: &[Digest]) -> Result<()> {
+        let now = self.now()?;
+        let sql = "UPDATE masters SET confirmed_at = ?2 WHERE digest = ?1";
+        for chunk in digests.chunks(1000) {
+            self.db.with_tx(&mut |tx| chunk.iter().try_for_each(|d| tx.execute(sql, values![d, now]).map(drop)))?;
+        }
+        Ok(())
     }
 
     /// An asset with its masters.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 
+mod accounts;
 mod assets;
 pub mod db;
 mod events;
@@ -16,6 +17,7 @@ mod renditions;
 mod sqlite;
 mod uploads;
 
+pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use assets::{AssetRow, KnownSighting};
 pub use events::Event;
 pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};

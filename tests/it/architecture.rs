@@ -33,6 +33,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("landlock", &["media/sandbox"]),
     ("walkdir", &["ingest", "store"]),
     ("sha2", &["digest"]),
+    ("ed25519_dalek", &["tend/certificate"]),
     ("clap", &["bin"]),
     ("indicatif", &["bin"]),
     ("anyhow", &["bin"]),

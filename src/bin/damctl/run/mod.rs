@@ -20,9 +20,11 @@ use crate::{
     settings::{self, Settings},
 };
 
+mod certificate;
 mod collect;
 mod config;
 mod doctor;
+mod drives;
 mod index;
 mod ingest;
 mod init;
@@ -74,6 +76,8 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Config { command } => config::run(command, &open(&[])?.settings),
         Command::Doctor => doctor::run(),
         Command::Ingest(args) => ingest::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
+        Command::Drives(args) => drives::run(&args, &open(&[])?),
+        Command::Certificate(args) => certificate::run(&args, &|| open(&[]), &*reporter, stop),
         Command::Transcode(args) => {
             let profile = ("profile", args.profile.as_ref().map(|p| p.display().to_string()));
             let [workers] = workers(&args.work);
