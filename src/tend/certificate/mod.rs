@@ -342,6 +342,11 @@ fn time(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
 }
 
+/// A time as people read it.
+pub fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 fn mtime(ns: i64) -> Option<Timestamp> {
     Timestamp::from_nanosecond(i128::from(ns)).ok()
 }
@@ -378,7 +383,7 @@ fn found(path: RawPath, is: Is, known: Option<Account>) -> Entry {
             _ => not_ingested(path, bytes, mtime_ns, "it has not been read yet"),
         },
         (Is::New { bytes, mtime_ns }, Some(k)) => {
-            let then = mtime(k.mtime_ns).map(|t| format!(", of {t}")).unwrap_or_default();
+            let then = mtime(k.mtime_ns).map(|t| format!(", of {}", moment(t))).unwrap_or_default();
             let why = format!("it has changed since it was ingested: it was {} bytes{then}", k.bytes);
             not_ingested(path, bytes, mtime_ns, &why)
         }
@@ -489,8 +494,9 @@ impl Certificate {
         let (count, problems) = (on_drive().count(), self.problems().count());
         let statement = match (problems, &self.head.basis) {
             (0, Basis::Drive { surveyed }) => format!(
-                "Nothing is missing. The drive was walked at {surveyed}: each of the {count} paths on it is in the \
-                 archive, or holds nothing that is kept (junk, links, empty files)."
+                "Nothing is missing. The drive was walked at {}: each of the {count} paths on it is in the archive, or \
+                 holds nothing that is kept (junk, links, empty files).",
+                moment(*surveyed)
             ),
             (0, Basis::Catalog { .. }) if count == 0 => {
                 "The drive was not there, and the catalog knows no path on it: nothing can be said.".to_owned()
@@ -545,10 +551,11 @@ impl Basis {
     /// What it means for the reader.
     pub fn words(&self) -> String {
         match self {
-            Basis::Drive { surveyed } => format!("The drive was walked at {surveyed}."),
+            Basis::Drive { surveyed } => format!("The drive was walked at {}.", moment(*surveyed)),
             Basis::Catalog { surveyed: Some(surveyed) } => format!(
-                "The drive was not there, or was empty, when this was issued: it rests on the catalog, and on the survey of \
-                 {surveyed}. What was written to the drive since is not known."
+                "The drive was not there, or was empty, when this was issued: it rests on the catalog, and on the \
+                 survey of {}. What was written to the drive since is not known.",
+                moment(*surveyed)
             ),
             Basis::Catalog { surveyed: None } => {
                 "The drive was not there, or was empty, when this was issued: it rests on the catalog alone. What is on it now \

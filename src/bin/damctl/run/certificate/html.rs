@@ -4,11 +4,11 @@ use std::fmt::{self, Write as _};
 
 use damctl::{
     digest::Digest,
-    tend::certificate::{Certificate, Entry},
+    tend::certificate::{Certificate, Entry, moment},
 };
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanCount};
 
-use super::text::{facts, size};
+use super::text::facts;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6470; --paper: #fff; --line: #d5dae0; --good: #14703c;
@@ -30,7 +30,8 @@ table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 2px solid var(--line); }
 th, td { padding: .35rem .6rem .35rem 0; vertical-align: top; }
 td { border-bottom: 1px solid var(--line); }
-td:first-child { white-space: nowrap; } .n { text-align: right; white-space: nowrap; }
+td:first-child { white-space: nowrap; } .n { text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
 .totals { width: auto; min-width: 24rem; }
 bdi { overflow-wrap: anywhere; font-weight: 600; }
 .why { color: var(--soft); }
@@ -70,7 +71,7 @@ pub fn render(certificate: &Certificate, record: &Digest) -> String {
 
 fn write(certificate: &Certificate, record: &Digest, page: &mut String) -> fmt::Result {
     let head = &certificate.head;
-    let title = format!("Certificate of drive {}", head.drive.label);
+    let title = format!("Certificate of the drive “{}”", head.drive.label);
     let (class, result) = if head.complete { ("", "Complete") } else { (" bad", "Not complete") };
     write!(
         page,
@@ -90,8 +91,8 @@ fn write(certificate: &Certificate, record: &Digest, page: &mut String) -> fmt::
         writeln!(
             page,
             "<tr{class}><td>{words}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
-            sum.files,
-            sum.bytes,
+            HumanCount(sum.files),
+            HumanCount(sum.bytes),
             HumanBytes(sum.bytes)
         )?;
     }
@@ -111,7 +112,9 @@ fn write(certificate: &Certificate, record: &Digest, page: &mut String) -> fmt::
 }
 
 fn table<'e>(entries: impl Iterator<Item = &'e Entry>, class: &str, page: &mut String) -> fmt::Result {
-    page.push_str("<table>\n<thead><tr><th>Outcome</th><th>Path</th><th class=\"n\">Size</th></tr></thead>\n<tbody>\n");
+    page.push_str(
+        "<table>\n<thead><tr><th>Outcome</th><th>Path</th><th class=\"n\">Bytes</th></tr></thead>\n<tbody>\n",
+    );
     for e in entries {
         write!(page, "<tr{class}><td>{}</td><td><bdi>{}</bdi>", e.outcome.words(), Plain(&e.path))?;
         if e.gone {
@@ -124,12 +127,10 @@ fn table<'e>(entries: impl Iterator<Item = &'e Entry>, class: &str, page: &mut S
             write!(page, "<span class=\"sum\">SHA-256 {sha256}</span>")?;
         }
         if let (Some(asset), Some(key)) = (e.asset, &e.key) {
-            write!(page, "<span class=\"sum\">asset {asset}<br>{}</span>", Plain(key))?;
+            let confirmed = e.confirmed.map(|t| format!(", confirmed {}", moment(t))).unwrap_or_default();
+            write!(page, "<span class=\"sum\">asset {asset}{confirmed}<br>{}</span>", Plain(key))?;
         }
-        if let Some(confirmed) = e.confirmed {
-            write!(page, "<span class=\"sum\">confirmed {confirmed}</span>")?;
-        }
-        writeln!(page, "</td><td class=\"n\" title=\"{}\">{}</td></tr>", size(e.bytes), HumanBytes(e.bytes))?;
+        writeln!(page, "</td><td class=\"n\">{}</td></tr>", HumanCount(e.bytes))?;
     }
     page.push_str("</tbody>\n</table>\n");
     Ok(())

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use damctl::{
     digest::Digest,
-    tend::certificate::{Certificate, Entry},
+    tend::certificate::{Certificate, Entry, moment},
 };
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanCount};
 
 /// What is said of the drive and of the document: names and values.
 pub fn facts(certificate: &Certificate, record: &Digest) -> Vec<(&'static str, String)> {
@@ -18,7 +18,7 @@ pub fn facts(certificate: &Certificate, record: &Digest) -> Vec<(&'static str, S
     facts.extend(drive.bytes.map(|b| ("size", size(b))));
     facts.push(("root", format!("/{}", drive.root.to_string().trim_start_matches('/'))));
     facts.push(("archive", head.archive.clone()));
-    facts.push(("issued", format!("{} by {}", head.issued, head.issuer)));
+    facts.push(("issued", format!("{} by {}", moment(head.issued), head.issuer)));
     facts.push(("store", asked(certificate)));
     facts.push(("covers", head.covers.clone()));
     facts.push(("record", format!("SHA-256 {record} (this certificate as JSON)")));
@@ -33,12 +33,15 @@ fn asked(certificate: &Certificate) -> String {
             0 => "it has all of them".to_owned(),
             n => format!("it lacks {n} of them"),
         };
-        return format!("asked for {} object(s) and their sizes at {}: {told}", check.objects, check.at);
+        return format!("asked for {} object(s) and their sizes at {}: {told}", check.objects, moment(check.at));
     }
     let times = || certificate.paths.iter().filter_map(|e| e.confirmed);
     match (times().min(), times().max()) {
-        (Some(first), Some(last)) if first == last => format!("confirmed every object at {first}; not asked again"),
+        (Some(first), Some(last)) if first == last => {
+            format!("confirmed every object at {}; not asked again", moment(first))
+        }
         (Some(first), Some(last)) => {
+            let (first, last) = (moment(first), moment(last));
             format!("confirmed each object when it was last asked, {first} to {last}; not asked again")
         }
         _ => "has confirmed no object".to_owned(),
@@ -47,7 +50,7 @@ fn asked(certificate: &Certificate) -> String {
 
 /// A size for people, and exactly.
 pub fn size(bytes: u64) -> String {
-    if bytes < 1024 { format!("{bytes} B") } else { format!("{} ({bytes} bytes)", HumanBytes(bytes)) }
+    if bytes < 1024 { format!("{bytes} B") } else { format!("{} ({} bytes)", HumanBytes(bytes), HumanCount(bytes)) }
 }
 
 pub fn render(certificate: &Certificate, record: &Digest) -> String {
@@ -84,7 +87,7 @@ fn entry(e: &Entry, line: &mut dyn FnMut(std::fmt::Arguments<'_>)) {
         line(format_args!("{:<12} SHA-256 {sha256}, {} bytes", "", e.bytes));
     }
     if let (Some(asset), Some(key)) = (e.asset, &e.key) {
-        let confirmed = e.confirmed.map(|t| format!(", confirmed {t}")).unwrap_or_default();
+        let confirmed = e.confirmed.map(|t| format!(", confirmed {}", moment(t))).unwrap_or_default();
         line(format_args!("{:<12} asset {asset} at {key}{confirmed}", ""));
     }
 }
