@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{digest::Digest, error::Result, model::Key};
 
+mod abilities;
 mod direct;
 mod fs;
 mod memory;
@@ -23,6 +24,7 @@ pub mod ocfl;
 #[cfg(feature = "s3")]
 mod s3;
 
+pub use abilities::{Abilities, Checksum};
 pub use fs::FsStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
@@ -113,6 +115,9 @@ pub struct Upload {
     pub part_bytes: u64,
     /// Accepted parts by number.
     pub parts: Vec<Part>,
+    /// The checksum that it was begun with: it goes with every part, to the end.
+    #[serde(default)]
+    pub checksum: Option<Checksum>,
 }
 
 /// An upload in parts that is not finished.
@@ -137,6 +142,9 @@ pub struct Part {
     pub bytes: u64,
     /// SHA-256 of it.
     pub digest: Digest,
+    /// CRC-64/NVME of it, in an upload that has that checksum.
+    #[serde(default)]
+    pub crc64: Option<u64>,
 }
 
 impl Upload {
