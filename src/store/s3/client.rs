@@ -358,28 +358,40 @@ impl Remote {
         Ok(Some(parts))
     }
 
+    fn completing(&self, key: &Key, id: &str, parts: Vec<CompletedPart>) -> CompleteMultipartUploadFluentBuilder {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.client.complete_multipart_upload().bucket(self.bucket(key)).key(self.name(key));
+        complete.upload_id(id).multipart_upload(parts)
+    }
+
     pub(super) fn completion(&self, key: &Key, upload: &Upload) -> CompleteMultipartUploadFluentBuilder {
         let is_composite = upload.checksum == Some(Checksum::Sha256);
         let part = |p: &Part| {
             let sum = Some(Sum::Sha256(p.digest)).filter(|_| is_composite).and_then(|s| s.sha256());
             CompletedPart::builder().part_number(p.number as i32).e_tag(&p.etag).set_checksum_sha256(sum).build()
         };
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts.iter().map(part).collect()));
         let whole = upload.crc64().filter(|_| upload.checksum == Some(Checksum::Crc64Nvme)).map(Sum::Crc64);
-        self.client
-            .complete_multipart_upload()
-            .bucket(self.bucket(key))
-            .key(self.name(key))
-            .upload_id(&upload.id)
-            .multipart_upload(parts.build())
+        self.completing(key, &upload.id, upload.parts.iter().map(part).collect())
             .set_checksum_type(upload.checksum.and_then(checksum::of_whole))
             .set_checksum_crc64_nvme(whole.and_then(|s| s.crc64()))
     }
 
     /// Makes the object of its parts. Says whether the key was free, as far as the endpoint looks.
     pub(super) async fn complete_upload(&self, key: &Key, upload: &Upload) -> Result<bool> {
+        self.complete(key, self.completion(key, upload)).await
+    }
+
+    /// The same with what the store lists of an upload: number, ETag and size of each part.
+    pub(super) async fn complete_listed(&self, key: &Key, id: &str, parts: &[(u32, String, u64)]) -> Result<bool> {
+        let part = |(number, etag, _): &(u32, String, u64)| {
+            CompletedPart::builder().part_number(*number as i32).e_tag(etag).build()
+        };
+        self.complete(key, self.completing(key, id, parts.iter().map(part).collect())).await
+    }
+
+    async fn complete(&self, key: &Key, completion: CompleteMultipartUploadFluentBuilder) -> Result<bool> {
         let exclusive = self.abilities.exclusive_complete.then(|| "*".to_owned());
-        match self.completion(key, upload).set_if_none_match(exclusive).send().await {
+        match completion.set_if_none_match(exclusive).send().await {
             Ok(_) => Ok(true),
             // The reply to an earlier try may have been lost: the caller looks at what is there.
             Err(e) if is_unknown_upload(&e) => Ok(true),

@@ -29,7 +29,7 @@ use self::{
     client::{Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Abilities, Committed, Deposit, Held, OpenUpload, Staged, Store};
+use super::{Abilities, Arrived, Committed, Deposit, Held, OpenUpload, Staged, Store, Upload};
 use crate::{
     block,
     error::{Error, Kind, Result},
@@ -116,6 +116,17 @@ impl S3Store {
                     }
                     Some(_) => Ok(Wrote::New),
                 }
+            }
+        }
+    }
+
+    async fn received(&self, key: &Key, size: u64) -> Result<Option<Arrived>> {
+        match self.remote.head(key).await? {
+            None => Ok(None),
+            Some(there) if there.bytes == size => Ok(Some(Arrived::Here { bytes: size })),
+            Some(there) => {
+                let message = format!("the store holds {} bytes at {key}, not {size}", there.bytes);
+                Err(Error::new(Kind::Conflict, message))
             }
         }
     }
@@ -239,10 +250,45 @@ impl Store for S3Store {
     }
 
     fn presigned(&self, key: &Key, valid: Duration) -> Result<Option<String>> {
-        let config = PresigningConfig::expires_in(valid)
-            .map_err(|e| Error::invalid("an address cannot be valid for so long").because(e))?;
-        let request = block::on(self.remote.get(key).presigned(config))?;
+        let request = block::on(self.remote.get(key).presigned(presigning(valid)?))?;
         Ok(Some(request.map_err(|e| describe(e, key, "make an address of"))?.uri().to_owned()))
+    }
+
+    fn begin_presigned(&self, key: &Key, size: u64, valid: Duration) -> Result<Option<(Upload, Vec<String>)>> {
+        let config = presigning(valid)?;
+        block::on(async {
+            // What is said of a checksum would have to be sent with the parts, by people who cannot know it.
+            let id = self.remote.begin_upload(key, None).await?;
+            let part_bytes = self.remote.config.part_bytes(size);
+            let upload = Upload { id, part_bytes, parts: Vec::new(), checksum: None };
+            let mut addresses = Vec::new();
+            for number in 1..=upload.count(size) {
+                let part = self.remote.part(key, &upload.id, number, None).presigned(config.clone()).await;
+                addresses.push(part.map_err(|e| describe(e, key, "make addresses of"))?.uri().to_owned());
+            }
+            Ok(Some((upload, addresses)))
+        })?
+    }
+
+    fn receive(&self, key: &Key, upload: &Upload, size: u64) -> Result<Arrived> {
+        block::on(async {
+            if let Some(here) = self.received(key, size).await? {
+                return Ok(here);
+            }
+            let Some(listed) = self.remote.parts(key, &upload.id).await? else {
+                // It may have been completed between the two looks.
+                let given_up = || Error::not_found(format!("the upload to {key} has been given up"));
+                return self.received(key, size).await?.ok_or_else(given_up);
+            };
+            let arrived = |(number, _, bytes): &&(u32, String, u64)| *bytes == upload.bytes_of_part(*number, size);
+            let parts: Vec<_> = listed.iter().filter(arrived).collect();
+            if parts.len() < upload.count(size) as usize {
+                return Ok(Arrived::Missing { bytes: parts.iter().map(|(.., bytes)| bytes).sum() });
+            }
+            self.remote.complete_listed(key, &upload.id, &listed).await?;
+            let lost = || Error::unavailable(format!("the store has completed {key}, but does not have it"));
+            self.received(key, size).await?.ok_or_else(lost)
+        })?
     }
 
     fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
@@ -252,6 +298,14 @@ impl Store for S3Store {
     fn abort_upload(&self, key: &Key, id: &str) -> Result<()> {
         block::on(self.remote.abort_upload(key, id))?
     }
+}
+
+fn presigning(valid: Duration) -> Result<PresigningConfig> {
+    PresigningConfig::expires_in(valid).map_err(|e| {
+        Error::invalid("an address cannot be valid for so long")
+            .because(e)
+            .hint("seven days are the longest that S3 allows")
+    })
 }
 
 fn missing(key: &Key) -> Error {
