@@ -425,7 +425,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__doctor)
-            opts="-C -h -V --archive --log-format --help --version"
+            opts="-C -h -V --probe --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

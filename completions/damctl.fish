@@ -79,6 +79,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand doctor" -l log-format -d '
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand doctor" -l probe -d 'Finds out again what the bucket\'s endpoint does: after an upgrade of the server'
 complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l collection -d 'The collection that new assets belong to' -r

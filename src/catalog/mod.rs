@@ -15,6 +15,7 @@ mod events;
 mod jobs;
 mod renditions;
 mod sqlite;
+mod stores;
 mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::Result,
     model::{DriveId, Key, RawPath},
-    store::{Part, Upload},
+    store::{Checksum, Part, Upload},
 };
 
 /// What is known of an upload that is not finished.
@@ -31,7 +31,7 @@ pub struct Ledger {
     pub state: String,
 }
 
-const COLUMNS: &str = "key, drive, path, bytes, mtime_ns, inode, upload, part_bytes, hashed, state";
+const COLUMNS: &str = "key, drive, path, bytes, mtime_ns, inode, upload, part_bytes, hashed, state, checksum";
 
 fn ledger(row: &Row) -> Result<Ledger> {
     Ok(Ledger {
@@ -39,7 +39,12 @@ fn ledger(row: &Row) -> Result<Ledger> {
         drive: row.parse(1)?,
         path: row.parse(2)?,
         identity: (row.int(3)? as u64, row.int(4)?, row.int(5)? as u64),
-        upload: Upload { id: row.text(6)?.to_owned(), part_bytes: row.int(7)? as u64, parts: Vec::new() },
+        upload: Upload {
+            id: row.text(6)?.to_owned(),
+            part_bytes: row.int(7)? as u64,
+            parts: Vec::new(),
+            checksum: row.maybe_parse(10)?,
+        },
         hashed: row.int(8)? as u32,
         state: row.text(9)?.to_owned(),
     })
@@ -58,13 +63,14 @@ impl Catalog {
         let sql = format!("SELECT {COLUMNS} FROM uploads WHERE key = ?1");
         let Some(row) = self.db.query(&sql, values![key])?.into_iter().next() else { return Ok(None) };
         let mut found = ledger(&row)?;
-        let sql = "SELECT number, etag, bytes, digest FROM upload_parts WHERE key = ?1 ORDER BY number";
+        let sql = "SELECT number, etag, bytes, digest, crc64 FROM upload_parts WHERE key = ?1 ORDER BY number";
         for row in self.db.query(sql, values![key])? {
             found.upload.parts.push(Part {
                 number: row.int(0)? as u32,
                 etag: row.text(1)?.to_owned(),
                 bytes: row.int(2)? as u64,
                 digest: row.parse(3)?,
+                crc64: row.maybe_int(4)?.map(|crc| crc as u64),
             });
         }
         Ok(Some(found))
@@ -91,11 +97,11 @@ impl Catalog {
             if tx.query(sql, values![lease.job.id, lease.attempt])?.is_empty() {
                 return Err(lease_lost());
             }
-            let sql = "INSERT INTO uploads (key, drive, path, bytes, mtime_ns, inode, upload, part_bytes, hashed, state, updated_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+            let sql = "INSERT INTO uploads (key, drive, path, bytes, mtime_ns, inode, upload, part_bytes, hashed, state, updated_at, checksum)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                        ON CONFLICT (key) DO UPDATE SET mtime_ns = excluded.mtime_ns, inode = excluded.inode,
                            upload = excluded.upload, part_bytes = excluded.part_bytes, hashed = excluded.hashed,
-                           state = excluded.state, updated_at = excluded.updated_at";
+                           state = excluded.state, updated_at = excluded.updated_at, checksum = excluded.checksum";
             let (bytes, mtime_ns, inode) = ledger.identity;
             tx.execute(
                 sql,
@@ -110,15 +116,16 @@ impl Catalog {
                     ledger.upload.part_bytes,
                     i64::from(ledger.hashed),
                     ledger.state.as_str(),
-                    now
+                    now,
+                    ledger.upload.checksum.map(Checksum::as_str)
                 ],
             )?;
             for part in new_parts {
-                let sql = "INSERT INTO upload_parts (key, number, etag, bytes, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+                let sql = "INSERT INTO upload_parts (key, number, etag, bytes, digest, crc64) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                            ON CONFLICT (key, number) DO UPDATE SET etag = excluded.etag, bytes = excluded.bytes,
-                               digest = excluded.digest";
+                               digest = excluded.digest, crc64 = excluded.crc64";
                 let number = i64::from(part.number);
-                tx.execute(sql, values![&ledger.key, number, part.etag.as_str(), part.bytes, part.digest])?;
+                tx.execute(sql, values![&ledger.key, number, part.etag.as_str(), part.bytes, part.digest, part.crc64])?;
             }
             Ok(())
         })

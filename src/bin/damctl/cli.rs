@@ -57,7 +57,9 @@ pub enum Command {
         command: ConfigCommand,
     },
     /// Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it.
-    Doctor,
+    ///
+    /// Of an archive whose store is a bucket it also tells what the endpoint was found to verify.
+    Doctor(DoctorArgs),
     /// Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path.
     ///
     /// Files are told by their content, not their names. Bytes that are in the archive already become a sighting of
@@ -130,6 +132,13 @@ pub struct InitArgs {
     /// The folder; made when missing.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Finds out again what the bucket's endpoint does: after an upgrade of the server.
+    #[arg(long)]
+    pub probe: bool,
 }
 
 #[derive(Debug, Subcommand)]

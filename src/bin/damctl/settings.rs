@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub const FILE: &str = "damctl.yaml";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 21] = [
+pub const KEYS: [(&str, &str, &str); 22] = [
     ("catalog", "catalog.sqlite", "the catalog's file"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
     ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
@@ -29,6 +29,7 @@ pub const KEYS: [(&str, &str, &str); 21] = [
     ("s3_in_flight", "4", "parts or small objects on their way at a time, for each job"),
     ("s3_encryption", "", "server-side encryption: AES256 or aws:kms"),
     ("s3_storage_class", "", "storage class of masters, such as STANDARD_IA"),
+    ("s3_acl", "", "canned ACL of renditions and delivery, such as public-read; masters keep the bucket's own"),
     ("index", "index", "the folder of the search index"),
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
@@ -216,7 +217,7 @@ impl Settings {
             in_flight,
             encryption: said("s3_encryption"),
             storage_class: said("s3_storage_class"),
-            acl: None,
+            acl: said("s3_acl"),
         })
     }
 
