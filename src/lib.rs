@@ -73,6 +73,7 @@ pub mod ingest;
 pub mod media;
 pub mod model;
 pub mod profile;
+pub mod receive;
 pub mod search;
 #[cfg(feature = "serve")]
 pub mod serve;

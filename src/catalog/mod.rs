@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::error::Result;
 
 mod accounts;
+mod arrivals;
 mod assets;
 pub mod db;
 mod events;
@@ -19,6 +20,7 @@ mod stores;
 mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
+pub use arrivals::Landed;
 pub use assets::{AssetRow, KnownSighting};
 pub use events::Event;
 pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store"],
     &["catalog", "media"],
     &["work", "search"],
-    &["ingest", "transcode", "index", "tend"],
+    &["ingest", "receive", "transcode", "index", "tend"],
     &["serve"],
 ];
 

@@ -13,6 +13,7 @@ mod ingest;
 mod integrity;
 mod jobs;
 mod profile;
+mod receive;
 mod s3;
 mod serve;
 mod strict;

@@ -3,7 +3,10 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use damctl::model::{AssetId, JobState, MediaKind, Stage};
+use damctl::{
+    digest::Digest,
+    model::{AssetId, JobState, MediaKind, Stage},
+};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -81,6 +84,18 @@ pub enum Command {
     ///   openssl pkeyutl -verify -pubin -inkey pub.pem -rawin -in FILE -sigfile FILE.sig
     #[command(verbatim_doc_comment)]
     Certificate(CertificateArgs),
+    /// Announces a file that somebody else will send, and gives the addresses to send it to.
+    ///
+    /// The archive's store has to be a bucket. Each part goes to its address with a plain PUT; parts may be sent in any
+    /// order, several at a time, and again. `damctl receive` then takes in what has arrived. When the archive has the
+    /// bytes already, it says which asset they are, and nothing is to be sent. The addresses are secrets: whoever has
+    /// them can send.
+    Presign(PresignArgs),
+    /// Takes in what has arrived of the files that were announced.
+    ///
+    /// Each is read once, and becomes an asset when its size and SHA-256 are as announced; else it failed, and what was
+    /// sent is removed. What does not arrive while its addresses are good has failed, too.
+    Receive(ReceiveArgs),
     /// Makes the renditions that the profile wants and the archive lacks.
     Transcode(TranscodeArgs),
     /// Brings the search index up to date.
@@ -214,6 +229,37 @@ pub enum Format {
     Json,
     /// One page, for reading and printing.
     Html,
+}
+
+#[derive(Debug, Args)]
+pub struct PresignArgs {
+    /// What the file is called.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Its size.
+    #[arg(long, value_name = "BYTES")]
+    pub size: u64,
+    /// Its SHA-256.
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Digest,
+    /// The collection that it will belong to.
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
+    /// For how long the addresses are good.
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
+    pub valid: u32,
+    /// Prints a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReceiveArgs {
+    /// Waits for what has not arrived, and for what is announced meanwhile, until it is stopped.
+    #[arg(long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 #[derive(Debug, Args)]
