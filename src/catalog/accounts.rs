@@ -62,8 +62,10 @@ pub struct Unfinished {
 pub struct DriveRow {
     /// The drive.
     pub drive: Drive,
-    /// When it was last looked at (ms).
+    /// When anything of it was last looked at (ms).
     pub seen_at: Option<i64>,
+    /// When it was last surveyed as a whole, and what was new became jobs (ms).
+    pub surveyed_at: Option<i64>,
     /// Paths and bytes by outcome.
     pub counts: Vec<(Outcome, u64, u64)>,
 }
@@ -107,6 +109,14 @@ impl Catalog {
         self.db.query(sql, values![format!("{drive}/"), format!("{drive}0")])?.iter().map(each).collect()
     }
 
+    /// Remembers that all of a drive has just been surveyed, and that what was new on it is wanted.
+    pub fn surveyed(&self, drive: DriveId) -> Result<()> {
+        let now = self.now()?;
+        self.db.with_tx(&mut |tx| {
+            tx.execute("UPDATE drives SET seen_at = ?2 WHERE id = ?1", values![drive, now]).map(drop)
+        })
+    }
+
     /// All drives with what each gave, by label.
     pub fn drive_rows(&self) -> Result<Vec<DriveRow>> {
         let sql = "SELECT d.id, d.identity, d.label, d.root, d.fs_uuid, d.serial, d.bytes, d.seen_at,
@@ -119,7 +129,8 @@ impl Catalog {
         for r in self.db.query(sql, &[])? {
             let drive = drive(&r)?;
             if out.last().is_none_or(|last| last.drive.id != drive.id) {
-                out.push(DriveRow { drive, seen_at: r.maybe_int(7)?, counts: Vec::new() });
+                let surveyed_at = r.maybe_int(7)?;
+                out.push(DriveRow { drive, seen_at: surveyed_at, surveyed_at, counts: Vec::new() });
             }
             if let (Some(row), Some(word)) = (out.last_mut(), r.maybe_text(8)?) {
                 row.counts.push((outcome(word)?, r.int(9)? as u64, r.int(10)? as u64));

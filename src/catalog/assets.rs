@@ -158,9 +158,9 @@ impl Catalog {
     pub fn see_drive(&self, drive: &Drive) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
-            let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at, seen_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
-                       ON CONFLICT (id) DO UPDATE SET root = excluded.root, seen_at = excluded.seen_at";
+            let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                       ON CONFLICT (id) DO UPDATE SET root = excluded.root";
             let (uuid, serial) = (drive.fs_uuid.as_deref(), drive.serial.as_deref());
             let row = values![
                 drive.id,

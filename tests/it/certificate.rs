@@ -137,6 +137,24 @@ fn a_drive_that_is_away_is_certified_by_the_catalog_and_it_says_so() {
 }
 
 #[test]
+fn a_drive_of_which_only_a_part_was_taken_in_is_not_certified_without_it() {
+    let (archive, drive) = (Archive::new(), scratch());
+    picture(&drive.path().join("a.png"), 1);
+    picture(&drive.path().join("b.png"), 2);
+    archive.run([OsStr::new("ingest"), drive.path().join("a.png").as_os_str()]).ends(0);
+    let c = certify(&archive, drive.path(), &[], 1);
+    assert_eq!(problems(&c), [("b.png", "not_ingested")]);
+    let id = archive.rows("SELECT id FROM drives")[0].clone();
+    let away = scratch();
+    fs::rename(drive.path(), away.path().join("moved")).unwrap();
+    archive.run(["certificate", &id]).ends(1).says("NOT COMPLETE").says("was never surveyed as a whole");
+    fs::rename(away.path().join("moved"), drive.path()).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    fs::rename(drive.path(), away.path().join("moved")).unwrap();
+    archive.run(["certificate", &id]).ends(0);
+}
+
+#[test]
 fn an_ingest_that_was_cut_short_is_seen_without_the_drive() {
     let (archive, drive) = (Archive::new(), scratch());
     let film = harness::drive().join("2019 harbor/harbor_cut.mp4");

@@ -104,7 +104,7 @@ pub enum Basis {
     },
     /// The drive was not there: what the catalog knows of it.
     Catalog {
-        /// When it was last looked at.
+        /// When it was last surveyed as a whole.
         surveyed: Option<Timestamp>,
     },
 }
@@ -302,7 +302,7 @@ pub fn issue(catalog: &Catalog, drive: &Drive, seen: Option<Vec<Seen>>, terms: T
         Some(seen) => (Basis::Drive { surveyed: now }, by_drive(seen, known)),
         None => {
             let row = catalog.drive_rows()?.into_iter().find(|row| row.drive.id == drive.id);
-            let surveyed = row.and_then(|row| row.seen_at).map(time);
+            let surveyed = row.and_then(|row| row.surveyed_at).map(time);
             (Basis::Catalog { surveyed }, by_catalog(known, catalog.unfinished(drive.id)?))
         }
     };
@@ -498,9 +498,10 @@ impl Certificate {
                  holds nothing that is kept (junk, links, empty files).",
                 moment(*surveyed)
             ),
-            (0, Basis::Catalog { .. }) if count == 0 => {
-                "The drive was not there, and the catalog knows no path on it: nothing can be said.".to_owned()
-            }
+            (0, Basis::Catalog { surveyed: None }) => format!(
+                "Do not wipe the drive: it was not there, and was never surveyed as a whole. What the catalog knows of \
+                 it, {count} path(s), may not be all."
+            ),
             (0, basis) => format!(
                 "By the catalog, nothing is missing: each of the {count} paths is in the archive, or holds nothing \
                  that is kept (junk, links, empty files). {}",
@@ -509,7 +510,7 @@ impl Certificate {
             (n, basis) => format!("Do not wipe the drive: {n} path(s) are not safe in the archive. {}", basis.words()),
         };
         let head = &mut self.head;
-        head.complete = problems == 0 && (count > 0 || matches!(head.basis, Basis::Drive { .. }));
+        head.complete = problems == 0 && !matches!(head.basis, Basis::Catalog { surveyed: None });
         (head.totals, head.gone, head.statement) = (totals, gone, statement.trim_end().to_owned());
     }
 
@@ -558,8 +559,8 @@ impl Basis {
                 moment(*surveyed)
             ),
             Basis::Catalog { surveyed: None } => {
-                "The drive was not there, or was empty, when this was issued: it rests on the catalog alone. What is on it now \
-                 is not known."
+                "The drive was not there, or was empty, when this was issued: it was never surveyed as a whole. What is on \
+                 it is not known."
                     .to_owned()
             }
         }

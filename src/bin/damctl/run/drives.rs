@@ -78,7 +78,8 @@ fn as_json(row: &DriveRow, is_here: bool) -> serde_json::Value {
         .collect();
     json!({
         "id": d.id, "label": d.label, "identity": d.identity, "fs_uuid": d.fs_uuid, "serial": d.serial,
-        "bytes": d.bytes, "root": d.root, "here": is_here, "seen_at": row.seen_at, "gave": gave,
+        "bytes": d.bytes, "root": d.root, "here": is_here, "seen_at": row.seen_at, "surveyed_at": row.surveyed_at,
+        "gave": gave,
     })
 }
 

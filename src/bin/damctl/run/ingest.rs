@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use damctl::{
     catalog::KnownSighting,
     error::Doing,
-    ingest::{Found, Ingest, Survey, survey_without},
+    ingest::{Found, Ingest, Survey, locate, survey_without},
     model::{Outcome, RawPath, Stage},
     stop::Stop,
     store::ocfl,
@@ -42,7 +42,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     ocfl::declare_root(&*store)?;
     let stage = Ingest { catalog: &catalog, store: &*store, child: &child, spool: &spool };
     let mut total = Summary::default();
-    for survey in &surveys {
+    for (survey, path) in surveys.iter().zip(&args.paths) {
         if stop.is_tripped() || total.paused.is_some() {
             break;
         }
@@ -57,6 +57,9 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
             enqueued = catalog.enqueue(&wanted)?;
         }
         catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
+        if locate(&catalog, path)?.1.as_bytes().is_empty() {
+            catalog.surveyed(survey.drive.id)?;
+        }
         let bytes = survey.new_sources().map(|s| s.bytes).sum();
         reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
         let summary = work::drain(&catalog, &stage, &archive.drain(scope)?, reporter, stop)?;
