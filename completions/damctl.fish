@@ -85,6 +85,11 @@ complete -c damctl -n "__fish_damctl_using_subcommand doctor" -l probe -d 'Finds
 complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l collection -d 'The collection that new assets belong to' -r
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l exclude -d 'Leaves out what matches, in the syntax of .gitignore; can be given again. It is listed as skipped' -r
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l include -d 'Takes only what matches, in the syntax of .gitignore; can be given again' -r
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l files-from -d 'Takes only what a file lists: a path below PATH on each line; \'-\' reads standard input' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l max-rate -d 'Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G' -r
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l for -d 'Begins nothing new after this time (50m, 8h); what is under way is finished. The exit code is 3 if paths are left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l report -d 'Writes what became of each path to a file, a JSON object a line' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l workers -d 'Number of jobs at a time. Default: one a core' -r
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F

@@ -135,6 +135,17 @@ impl Hasher {
     }
 }
 
+/// So many bytes of a file's head, and of its tail, tell it from most others.
+pub const FINGERPRINT: usize = 64 << 10;
+
+/// What a copy is suspected by before it is read: size, head and tail. `head` and `tail` are the file's first and last
+/// [`FINGERPRINT`] bytes, or all of it.
+pub fn fingerprint(size: u64, head: &[u8], tail: &[u8]) -> Digest {
+    let head = &head[..head.len().min(FINGERPRINT)];
+    let tail = &tail[tail.len().saturating_sub(FINGERPRINT)..];
+    Digest::of_fields(&[&size.to_be_bytes()[..], head, tail])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

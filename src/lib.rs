@@ -36,7 +36,7 @@
 //! ocfl::declare_root(&store)?;
 //!
 //! let found = survey(&catalog, &drive, &Stop::new())?;
-//! catalog.see_drive(&found.drive)?;
+//! catalog.see_drive(&found.drive, found.is_whole)?;
 //! catalog.record_sightings(&found.settled())?;
 //! catalog.enqueue(&found.wanted(None))?;
 //! let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
@@ -72,6 +72,7 @@ pub mod index;
 pub mod ingest;
 pub mod media;
 pub mod model;
+pub mod pace;
 pub mod profile;
 pub mod receive;
 pub mod search;

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::{Asset, AssetId, Drive, DriveId, Master, MediaKind, Outcome, RawPath, Role, Sighting},
+    model::{Asset, AssetId, Drive, DriveId, Key, Master, MediaKind, Outcome, RawPath, Role, Sighting},
 };
 
 /// An asset with its active generation's masters, and where they were seen.
@@ -154,13 +154,14 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
 }
 
 impl Catalog {
-    /// Remembers a drive, or where it is now.
-    pub fn see_drive(&self, drive: &Drive) -> Result<()> {
+    /// Remembers a drive, or where it is now, and that all of it was looked at.
+    pub fn see_drive(&self, drive: &Drive, is_whole: bool) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
             let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-                       ON CONFLICT (id) DO UPDATE SET root = excluded.root";
+                       ON CONFLICT (id) DO UPDATE SET root = excluded.root, label = excluded.label,
+                           serial = COALESCE(excluded.serial, drives.serial), bytes = excluded.bytes";
             let (uuid, serial) = (drive.fs_uuid.as_deref(), drive.serial.as_deref());
             let row = values![
                 drive.id,
@@ -173,8 +174,17 @@ impl Catalog {
                 now
             ];
             tx.execute(sql, row)?;
+            if is_whole {
+                tx.execute("UPDATE drives SET seen_at = ?2 WHERE id = ?1", values![drive.id, now])?;
+            }
             Ok(())
         })
+    }
+
+    /// One drive.
+    pub fn drive(&self, id: DriveId) -> Result<Drive> {
+        let found = self.drives()?.into_iter().find(|d| d.id == id);
+        found.ok_or_else(|| Error::not_found(format!("there is no drive {id}")))
     }
 
     /// All drives, by label.
@@ -254,6 +264,19 @@ impl Catalog {
         let missing = || Error::not_found(format!("there is no asset {id}"));
         let mut found = self.assets_page(None, 1, Some(id))?;
         found.pop().ok_or_else(missing)
+    }
+
+    /// The fingerprints of masters of this size.
+    pub fn fingerprints(&self, bytes: u64) -> Result<Vec<Digest>> {
+        let sql = "SELECT fingerprint FROM masters WHERE bytes = ?1 AND fingerprint IS NOT NULL";
+        self.db.query(sql, values![bytes])?.iter().map(|r| r.parse(0)).collect()
+    }
+
+    /// Whether a master lies below this prefix.
+    pub fn has_object(&self, root: &Key) -> Result<bool> {
+        // '0' is the character after '/'.
+        let sql = "SELECT 1 FROM masters WHERE key >= ?1 AND key < ?2 LIMIT 1";
+        Ok(!self.db.query(sql, values![format!("{root}/"), format!("{root}0")])?.is_empty())
     }
 
     /// Whether an asset with this id is in the catalog.

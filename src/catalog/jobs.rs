@@ -139,7 +139,9 @@ struct End<'a> {
 
 fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
     let error = how.error.map(to_json).transpose()?;
-    let sql = "UPDATE jobs SET state = ?3, not_before = ?4, max_attempt = max_attempt + ?5, error = ?6, lease_until = NULL, updated_at = ?7
+    // What is to be tried again goes behind what has not been tried yet.
+    let sql = "UPDATE jobs SET state = ?3, not_before = ?4, max_attempt = max_attempt + ?5, error = ?6, lease_until = NULL, updated_at = ?7,
+                   priority = CASE WHEN ?3 = 'ready' AND CAST(?6 AS TEXT) IS NOT NULL AND priority >= 0 THEN -1 ELSE priority END
                WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
     let id = lease.job.id;
     let changed = tx.execute(
@@ -182,6 +184,7 @@ impl Catalog {
                                SELECT ?1, ?2, ?9, ?3, ?4, ?5, 'ready', ?6, n.tried, n.tried + ?7, 0, ?8, ?8
                                FROM (SELECT COALESCE(MAX(attempt), 0) AS tried FROM attempts WHERE job = ?1) n WHERE true
                                ON CONFLICT (id) DO UPDATE SET state = 'ready', task = excluded.task, not_before = 0,
+                                   priority = excluded.priority,
                                    max_attempt = jobs.attempt + ?7, error = NULL, updated_at = ?8
                                WHERE jobs.state = 'done'";
                     let id = w.id();
@@ -368,17 +371,24 @@ impl Catalog {
         Ok((row.int(0)?, row.maybe_int(1)?))
     }
 
-    /// Takes back what was wanted earlier in this scope and is not any more: jobs that wait and are not in `keep`.
+    /// Takes back what was wanted earlier in this scope and is not any more: jobs that are not in `keep` and wait, or
+    /// whose worker was lost.
     pub fn withdraw_others(&self, stage: Stage, scope: &str, keep: &[JobId]) -> Result<u64> {
         let keep: std::collections::HashSet<String> = keep.iter().map(ToString::to_string).collect();
+        let now = self.now()?;
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
             count = 0;
-            let sql = "SELECT id FROM jobs WHERE stage = ?1 AND scope = ?2 AND state = 'ready'";
-            for row in tx.query(sql, values![stage.as_str(), scope])? {
-                if !keep.contains(row.text(0)?) {
-                    count += tx.execute("DELETE FROM jobs WHERE id = ?1 AND state = 'ready'", values![row.text(0)?])?;
+            let idle = "(state = 'ready' OR (state = 'leased' AND lease_until < ?2))";
+            let sql = format!("SELECT id FROM jobs WHERE stage = ?1 AND {idle} AND scope = ?3");
+            for row in tx.query(&sql, values![stage.as_str(), now, scope])? {
+                let id = row.text(0)?;
+                if keep.contains(id) {
+                    continue;
                 }
+                count += tx.execute(&format!("DELETE FROM jobs WHERE id = ?1 AND {idle}"), values![id, now])?;
+                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
+                tx.execute(sql, values![id, now])?;
             }
             Ok(())
         })?;

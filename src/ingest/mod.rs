@@ -8,11 +8,15 @@ use std::path::Path;
 use crate::{catalog::Catalog, error::Result, media::child::ChildProcess, spool::Spool, store::Store};
 
 mod copy;
+mod group;
+mod place;
 mod run;
+mod select;
 mod survey;
 mod upload;
 
-pub use survey::{Found, Source, Survey, survey, survey_without};
+pub use select::Selection;
+pub use survey::{Found, Source, Survey, survey, survey_selected, survey_without};
 
 /// The stage.
 pub struct Ingest<'a> {

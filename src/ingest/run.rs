@@ -3,30 +3,35 @@
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
+    io,
+    ops::Range,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::OFlags;
 
 use super::{
     Ingest, Source,
-    copy::{Copied, Failed, copy},
-    survey::Task,
+    copy::{Copied, Failed, copy, hash, look, unreadable_ranges},
+    place,
+    survey::{Lot, Piece, Task},
     upload::{Progress, World, upload},
 };
 use crate::{
-    catalog::{Facts, Ledger, Settled},
+    catalog::{Facts, KnownSighting, Ledger, Settled},
     digest::Digest,
     error::{Error, Kind, Result},
     media,
-    model::{Asset, AssetId, Key, Master, MediaFacts, Outcome, Role, Stage},
+    model::{Asset, AssetId, Drive, Key, Master, MediaFacts, Outcome, RawPath, Role, Stage},
     store::{Committed, Deposit, Part, Staged, Upload, ocfl},
     work::{Amount, Attempt, Done, Event, StageRun},
 };
 
 /// A file larger than this goes up in parts, where the store takes them.
 const PARTED: u64 = 16 << 20;
+/// A file larger than this is looked at for being a copy before it is read.
+pub(super) const SUSPECT: u64 = 1 << 20;
 
 impl StageRun for Ingest<'_> {
     fn stage(&self) -> Stage {
@@ -35,28 +40,31 @@ impl StageRun for Ingest<'_> {
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<Done> {
         let task: Task = attempt.task()?;
-        let root = task.root.under(Path::new("/"));
+        let drive = self.catalog.drive(task.drive)?;
+        // Where it is plugged in now may be another drive.
+        if !place::is_here(&drive) {
+            return Err(place::gone(&drive));
+        }
+        // The job may have been planned before another one dealt with some of its files.
+        let paths = task.lots.iter().flat_map(|lot| &lot.pieces).map(|p| &p.source.path);
         let mut batch = Batch {
             ingest: self,
             attempt,
+            known: self.catalog.known_paths(task.drive, paths)?,
+            root: drive.root.under(Path::new("/")),
+            drive,
             task: &task,
-            root: &root,
             facts: Facts::default(),
             staged: Vec::new(),
             seen: HashMap::new(),
+            looked: HashMap::new(),
             buffer: Vec::new(),
+            failure: None,
+            is_put_off: false,
         };
-        // The job may have been planned before another one dealt with some of its files.
-        let known = self.catalog.known_paths(task.drive, task.sources.iter().map(|s| &s.path))?;
-        for source in &task.sources {
-            attempt.stop.check()?;
-            let before = known.get(&source.path);
-            if !before.is_some_and(|k| source.is_settled_by(k)) {
-                batch.take(source, before.and_then(|k| k.asset))?;
-            }
-        }
+        task.lots.iter().try_for_each(|lot| batch.take(lot))?;
         batch.commit()?;
-        Ok(batch.facts.into())
+        Ok(Done { facts: batch.facts, failure: batch.failure })
     }
 
     fn settled(&self, settled: &Settled) -> Result<()> {
@@ -72,88 +80,235 @@ struct Batch<'a> {
     ingest: &'a Ingest<'a>,
     attempt: &'a Attempt<'a>,
     task: &'a Task,
-    root: &'a Path,
+    drive: Drive,
+    root: PathBuf,
+    known: HashMap<RawPath, KnownSighting>,
     facts: Facts,
-    /// Waiting for the commit, each with its place in `facts.assets`.
-    staged: Vec<(Staged, usize)>,
+    /// Waiting for the commit, each with what it holds.
+    staged: Vec<(Staged, AssetId, Vec<Digest>)>,
     /// Bytes that this batch holds already, and whose asset they are.
     seen: HashMap<Digest, AssetId>,
+    /// Sizes and fingerprints of what this batch holds already.
+    looked: HashMap<(u64, Digest), Digest>,
     buffer: Vec<u8>,
+    /// What is to be tried again.
+    failure: Option<Error>,
+    /// Whether the last file is.
+    is_put_off: bool,
+}
+
+/// An object of the store while its files are read.
+struct Object {
+    id: AssetId,
+    prefix: Key,
+    deposit: Box<dyn Deposit>,
+    /// Digest, place below `content`, name.
+    files: Vec<(Digest, String, String)>,
+    masters: Vec<Master>,
+    /// What the asset is called.
+    title: String,
 }
 
 impl Batch<'_> {
-    /// Deals with one file, whose path held an asset `before`. Its own faults become its outcome; an error is
-    /// everybody's.
-    fn take(&mut self, source: &Source, before: Option<AssetId>) -> Result<()> {
-        let at = source.path.under(self.root);
+    /// Deals with the files of one asset. Their own faults become their outcome; an error is everybody's.
+    fn take(&mut self, lot: &Lot) -> Result<()> {
+        let mut owner = lot.owner;
+        let mut object: Option<Object> = None;
+        for piece in &lot.pieces {
+            self.attempt.stop.check()?;
+            let source = &piece.source;
+            let before = self.known.get(&source.path).cloned();
+            if let Some(known) = before.as_ref().filter(|k| source.is_settled_by(k)) {
+                // Its sidecars join what it is.
+                owner = owner.or(known.asset.filter(|_| piece.role == Role::Main));
+                continue;
+            }
+            self.piece(piece, before.as_ref(), &mut owner, &mut object)?;
+            // What belongs to it waits with it.
+            if std::mem::take(&mut self.is_put_off) && piece.role == Role::Main {
+                break;
+            }
+        }
+        match object.filter(|o| !o.masters.is_empty()) {
+            Some(object) => self.close(object, owner),
+            None => Ok(()),
+        }
+    }
+
+    /// Deals with one file.
+    fn piece(
+        &mut self,
+        piece: &Piece,
+        before: Option<&KnownSighting>,
+        owner: &mut Option<AssetId>,
+        object: &mut Option<Object>,
+    ) -> Result<()> {
+        let source = &piece.source;
+        let at = source.path.under(&self.root);
         let mut file = match open(&at) {
             Ok(file) => file,
-            Err(e) => return self.unreadable(source, &e.to_string()),
+            Err(e) => return self.unreadable(source, before, None, &e),
         };
         if !as_planned(&file, source) {
             return self.changed(source, "changed since it was looked at");
         }
-        let asset = source.asset_id(self.task.drive);
-        let prefix = ocfl::object_root(asset)?;
-        let segment = Key::segment(source.path.file_name());
-        let content = ocfl::content_path(&segment);
-        let mut deposit = self.ingest.store.stage(&prefix)?;
-        let copied = match self.in_parts(&mut file, source, &mut *deposit, &prefix.join(&content)?, &content)? {
-            Some(copied) => copied,
-            None => {
-                let mut sink = deposit.create(&content, Some(source.bytes))?;
-                let tick = |n| self.attempt.tick(Amount::Bytes(n));
-                copy(&mut file, source.bytes, &mut sink, &mut self.buffer, &self.attempt.stop, &tick)
+        let mut open = match object.take() {
+            Some(object) => object,
+            None => self.begin(source)?,
+        };
+        let content = segments(&piece.name);
+        let read = self.read(&mut file, piece, before, &mut open, &content);
+        let Some((copied, facts)) = read? else {
+            // Sidecars of a file whose bytes are known join what has them.
+            if piece.role == Role::Main && owner.is_none() && open.masters.is_empty() {
+                *owner = self.facts.sightings.last().filter(|s| s.path == source.path).and_then(|s| s.asset);
             }
+            *object = Some(open);
+            return Ok(());
         };
-        let Copied { digest, bytes, head } = match copied {
-            Ok(copied) => copied,
-            Err(Failed::Writing(e)) => return Err(e),
-            Err(Failed::Reading(e)) => return self.unreadable(source, &e.to_string()),
-        };
-        crate::crash::point("ingest.after-copy");
-        if bytes != source.bytes || !as_planned(&file, source) {
-            return self.changed(source, "changed while it was read");
+        let asset = owner.unwrap_or(open.id);
+        // What is left of a lot whose main file cannot be read is led by its first that can.
+        let is_first = owner.is_none() && open.masters.is_empty();
+        let role = if is_first { Role::Main } else { piece.role };
+        if open.masters.is_empty() {
+            open.title = source.path.file_name_text();
         }
-        drop(file);
-        if let Some(holder) = self.holder(&digest, asset)? {
-            // A file that was only touched is still the one that its asset was stored from.
-            let outcome = if before == Some(holder) { Outcome::Stored } else { Outcome::Duplicate };
-            return self.known_bytes(source, outcome, digest, holder);
-        }
-        let local = deposit.local_path(&content);
-        let facts = self.measure(local.as_deref().unwrap_or(&at), &head)?;
-        let original = source.path.file_name_text();
-        let created = jiff::Timestamp::from_millisecond(self.attempt.began).unwrap_or_default().to_string();
-        let message = format!("ingested from {}: {}", self.task.label, source.path);
-        let inventory = ocfl::Inventory::first(asset, digest, &segment, &original, &created, message);
-        inventory.complete(&mut *deposit)?;
-        self.staged.push((deposit.finish()?, self.facts.assets.len()));
-        self.seen.insert(digest, asset);
-        let kind = facts.kind;
         // Kept as it is, and told: nobody should find out years later.
-        let odd = facts.problem.clone().map(|p| format!("damaged: {p}"));
-        let odd = odd.or_else(|| media::sniff::false_name(&original, kind, &facts.mime));
-        let master = Master {
+        let damaged = facts.problem.as_ref().map(|p| format!("damaged: {p}"));
+        let odd = damaged.or_else(|| media::sniff::false_name(&source.path.file_name_text(), facts.kind, &facts.mime));
+        let odd: Vec<String> = odd.into_iter().chain(piece.note.clone()).collect();
+        let odd = (!odd.is_empty()).then(|| odd.join("; "));
+        let key = open.prefix.join(&ocfl::content_path(&content))?;
+        self.seen.insert(copied.digest, asset);
+        self.looked.insert((copied.bytes, copied.fingerprint), copied.digest);
+        open.files.push((copied.digest, content, piece.name.clone()));
+        open.masters.push(Master {
             asset,
             generation: 1,
-            role: Role::Main,
-            name: original.clone(),
-            digest,
-            bytes,
-            fingerprint: None,
-            key: prefix.join(&content)?,
+            role,
+            name: piece.name.clone(),
+            digest: copied.digest,
+            bytes: copied.bytes,
+            fingerprint: Some(copied.fingerprint),
+            key,
             facts,
+        });
+        *object = Some(open);
+        self.tell(source, Outcome::Stored, odd, Some(copied.digest), Some(asset));
+        Ok(())
+    }
+
+    fn begin(&self, source: &Source) -> Result<Object> {
+        let id = source.asset_id(self.task.drive);
+        let prefix = ocfl::object_root(id)?;
+        let deposit = self.ingest.store.stage(&prefix)?;
+        Ok(Object { id, prefix, deposit, files: Vec::new(), masters: Vec::new(), title: String::new() })
+    }
+
+    /// Reads a file once, into the object's deposit. None: its bytes are not new, or could not be had, which is told.
+    fn read(
+        &mut self,
+        file: &mut File,
+        piece: &Piece,
+        before: Option<&KnownSighting>,
+        object: &mut Object,
+        content: &str,
+    ) -> Result<Option<(Copied, MediaFacts)>> {
+        let source = &piece.source;
+        let own = source.asset_id(self.task.drive);
+        if self.is_suspect(file, source)? {
+            // Most likely a copy: nothing is sent before that is certain.
+            let tick = |n| self.attempt.read(n);
+            match hash(file, &tick) {
+                Ok(digest) => {
+                    if let Some(holder) = self.holder(&digest, own)? {
+                        if !as_planned(file, source) {
+                            return self.changed(source, "changed while it was read").map(|()| None);
+                        }
+                        return self.known_bytes(source, before, digest, holder).map(|()| None);
+                    }
+                    io::Seek::rewind(file).map_err(|e| crate::error::io("cannot read again", e))?;
+                }
+                Err(Failed::Writing(e)) => return Err(e),
+                Err(Failed::Reading(e)) => {
+                    return self.unreadable(source, before, Some(file), &e).map(|()| None);
+                }
+            }
+        }
+        let name = ocfl::content_path(content);
+        let key = object.prefix.join(&name)?;
+        let copied = match self.in_parts(file, source, &mut *object.deposit, &key, &name)? {
+            Some(copied) => copied,
+            None => {
+                let mut sink = object.deposit.create(&name, Some(source.bytes))?;
+                let tick = |n| self.attempt.read(n);
+                copy(file, source.bytes, &mut sink, &mut self.buffer, &self.attempt.stop, &tick)
+            }
         };
+        let copied = match copied {
+            Ok(copied) => copied,
+            Err(Failed::Writing(e)) => return Err(e),
+            Err(Failed::Reading(e)) => {
+                object.deposit.discard(&name)?;
+                return self.unreadable(source, before, Some(file), &e).map(|()| None);
+            }
+        };
+        crate::crash::point("ingest.after-copy");
+        if copied.bytes != source.bytes || !as_planned(file, source) {
+            object.deposit.discard(&name)?;
+            return self.changed(source, "changed while it was read").map(|()| None);
+        }
+        if let Some(holder) = self.holder(&copied.digest, own)? {
+            object.deposit.discard(&name)?;
+            // Two files of one asset that are the same are one in its object, under both names.
+            if holder == object.id
+                && let Some((_, place, _)) = object.files.iter().find(|(d, ..)| *d == copied.digest)
+            {
+                let place = place.clone();
+                object.files.push((copied.digest, place, piece.name.clone()));
+            }
+            return self.known_bytes(source, before, copied.digest, holder).map(|()| None);
+        }
+        let local = object.deposit.local_path(&name);
+        let at = source.path.under(&self.root);
+        let head = &copied.head[..copied.head.len().min(media::sniff::HEAD)];
+        let facts = self.measure(local.as_deref().unwrap_or(&at), head)?;
+        Ok(Some((copied, facts)))
+    }
+
+    /// Whether a file has the size, head and tail of one that is known.
+    fn is_suspect(&self, file: &File, source: &Source) -> Result<bool> {
+        if source.bytes <= SUSPECT {
+            return Ok(false);
+        }
+        let known = self.ingest.catalog.fingerprints(source.bytes)?;
+        if known.is_empty() && !self.looked.keys().any(|(bytes, _)| *bytes == source.bytes) {
+            return Ok(false);
+        }
+        // What cannot be read now cannot be read later either, and is told there.
+        let Ok(found) = look(file, source.bytes) else { return Ok(false) };
+        Ok(known.contains(&found) || self.looked.contains_key(&(source.bytes, found)))
+    }
+
+    /// Completes an object and returns what it holds as facts.
+    fn close(&mut self, mut object: Object, owner: Option<AssetId>) -> Result<()> {
+        let created = jiff::Timestamp::from_millisecond(self.attempt.began).unwrap_or_default().to_string();
+        let what = match owner {
+            Some(owner) => format!("{} (belongs to {})", object.title, ocfl::object_id(owner)),
+            None => object.title.clone(),
+        };
+        let message = format!("ingested from {}: {what}", self.drive.label);
+        ocfl::Inventory::first(object.id, &object.files, &created, message).complete(&mut *object.deposit)?;
+        let digests = object.masters.iter().map(|m| m.digest).collect();
+        self.staged.push((object.deposit.finish()?, object.id, digests));
+        if owner.is_some() {
+            self.facts.joined.extend(object.masters);
+            return Ok(());
+        }
+        let kind = object.masters[0].facts.kind;
         let collection = self.task.collection.clone();
-        self.facts.assets.push((
-            Asset { id: asset, kind, title: original, collection, created_at: self.attempt.began },
-            vec![master],
-        ));
-        self.say(source, Outcome::Stored, odd.as_deref());
-        let mut sighting = source.sighting(self.task.drive, Outcome::Stored, odd);
-        (sighting.digest, sighting.asset) = (Some(digest), Some(asset));
-        self.facts.sightings.push(sighting);
+        let asset = Asset { id: object.id, kind, title: object.title, collection, created_at: self.attempt.began };
+        self.facts.assets.push((asset, object.masters));
         Ok(())
     }
 
@@ -209,8 +364,9 @@ impl Batch<'_> {
         if let Some(progress) = &progress {
             note(&format!("going on after part {} of an upload that was cut off", progress.hashed));
         }
-        let tick = |n| self.attempt.tick(Amount::Bytes(n));
-        let world = World { stop: &self.attempt.stop, tick: &tick, keep: &keep, note: &note };
+        let tick = |n| self.attempt.read(n);
+        let skip = |n| self.attempt.tick(Amount::Bytes(n));
+        let world = World { stop: &self.attempt.stop, tick: &tick, skip: &skip, keep: &keep, note: &note };
         Ok(Some(upload(file, source.bytes, parts, progress, &world)))
     }
 
@@ -240,32 +396,69 @@ impl Batch<'_> {
         }
     }
 
-    fn known_bytes(&mut self, source: &Source, outcome: Outcome, digest: Digest, holder: AssetId) -> Result<()> {
+    fn known_bytes(
+        &mut self,
+        source: &Source,
+        before: Option<&KnownSighting>,
+        digest: Digest,
+        holder: AssetId,
+    ) -> Result<()> {
         // An earlier run may have died between the store and the catalog, and another path was first since.
         let asset = source.asset_id(self.task.drive);
         let own = ocfl::object_root(asset)?;
         // Removed only when the bytes are safe elsewhere: the holder may as yet be this batch's own intention.
         if self.ingest.store.size(&own.join("inventory.json")?)?.is_some()
-            && !self.ingest.catalog.has_asset(asset)?
+            && !self.ingest.catalog.has_object(&own)?
             && self.ingest.catalog.has_asset(holder)?
         {
             self.ingest.store.remove(&own)?;
         }
         self.forget_upload(source)?;
-        let mut sighting = source.sighting(self.task.drive, outcome, None);
-        (sighting.digest, sighting.asset) = (Some(digest), Some(holder));
-        self.say(source, outcome, Some(&holder.to_string()));
-        self.facts.sightings.push(sighting);
+        // A file that was only touched is still the one that its asset was stored from.
+        let is_same = before.is_some_and(|k| k.asset == Some(holder) && k.outcome == Outcome::Stored);
+        let outcome = if is_same { Outcome::Stored } else { Outcome::Duplicate };
+        self.tell(source, outcome, None, Some(digest), Some(holder));
         Ok(())
     }
 
-    fn unreadable(&mut self, source: &Source, why: &str) -> Result<()> {
-        if !self.root.exists() {
-            let message = format!("the drive at {} went away", self.root.display());
-            return Err(Error::paused(message).hint("plug it in again, then run the same command"));
+    /// Tells of a file that cannot be read. The first time it is left for the end, for what a drive cannot read now it
+    /// may be able to read later; then what cannot be read of it is found out and listed.
+    fn unreadable(
+        &mut self,
+        source: &Source,
+        before: Option<&KnownSighting>,
+        file: Option<&File>,
+        error: &io::Error,
+    ) -> Result<()> {
+        if !place::is_here(&self.drive) {
+            return Err(place::gone(&self.drive));
         }
-        self.say(source, Outcome::Unreadable, Some(why));
-        self.facts.sightings.push(source.sighting(self.task.drive, Outcome::Unreadable, Some(why.to_owned())));
+        const EIO: i32 = 5;
+        let is_io = error.raw_os_error() == Some(EIO);
+        let was_tried = before.is_some_and(|k| {
+            k.outcome == Outcome::Unreadable && (k.bytes, k.mtime_ns) == (source.bytes, source.mtime_ns)
+        });
+        let why = match file.filter(|_| is_io && was_tried) {
+            Some(file) => {
+                let ranges = unreadable_ranges(file, source.bytes, &self.attempt.stop)?;
+                if !place::is_here(&self.drive) {
+                    return Err(place::gone(&self.drive));
+                }
+                format!("{error}: {}", list(&ranges, source.bytes))
+            }
+            None => error.to_string(),
+        };
+        if is_io && !was_tried {
+            self.failure = Some(Error::unavailable(format!("{} cannot be read: {error}", source.path)));
+            self.is_put_off = true;
+            let later = format!("{why}: to be tried again when everything else is done");
+            self.tell(source, Outcome::Unreadable, Some(later), None, None);
+            return Ok(());
+        }
+        if is_io {
+            self.forget_upload(source)?;
+        }
+        self.tell(source, Outcome::Unreadable, Some(why), None, None);
         Ok(())
     }
 
@@ -284,46 +477,87 @@ impl Batch<'_> {
     fn changed(&mut self, source: &Source, why: &str) -> Result<()> {
         self.forget_upload(source)?;
         let why = format!("{why}: run the same command again when nothing writes to it");
-        self.say(source, Outcome::Unreadable, Some(&why));
-        self.facts.sightings.push(source.sighting(self.task.drive, Outcome::Unreadable, Some(why)));
+        self.tell(source, Outcome::Unreadable, Some(why), None, None);
         Ok(())
     }
 
-    fn say(&self, source: &Source, outcome: Outcome, detail: Option<&str>) {
+    /// Records and reports what became of a file.
+    fn tell(
+        &mut self,
+        source: &Source,
+        outcome: Outcome,
+        detail: Option<String>,
+        digest: Option<Digest>,
+        asset: Option<AssetId>,
+    ) {
         let what = source.path.to_string();
-        self.attempt.reporter.report(&Event::Item { what: &what, outcome: outcome.as_str(), detail });
+        let holder = asset.filter(|_| outcome == Outcome::Duplicate).map(|a| a.to_string());
+        let said = holder.as_deref().or(detail.as_deref());
+        self.attempt.reporter.report(&Event::Item { what: &what, outcome: outcome.as_str(), detail: said });
+        let mut sighting = source.sighting(self.task.drive, outcome, detail);
+        (sighting.digest, sighting.asset) = (digest, asset);
+        self.facts.sightings.push(sighting);
     }
 
     /// Makes the whole batch durable at once. What is in the store already is there from a run that died before it
     /// could tell the catalog: the same file at the same place, so it must hold the same bytes.
     fn commit(&mut self) -> Result<()> {
-        let (deposits, places): (Vec<Staged>, Vec<usize>) = self.staged.drain(..).unzip();
+        let mut deposits = Vec::with_capacity(self.staged.len());
+        let mut holds = Vec::with_capacity(self.staged.len());
+        for (staged, id, digests) in self.staged.drain(..) {
+            deposits.push(staged);
+            holds.push((id, digests));
+        }
         if deposits.is_empty() {
             return Ok(());
         }
         let outcomes = self.ingest.store.commit(deposits)?;
         crate::crash::point("ingest.after-commit");
-        for (outcome, place) in outcomes.into_iter().zip(places) {
-            let (asset, masters) = &self.facts.assets[place];
-            let master = &masters[0];
+        for (outcome, (id, digests)) in outcomes.into_iter().zip(holds) {
             if outcome == Committed::New {
                 continue;
             }
-            let root = ocfl::object_root(asset.id)?;
+            let root = ocfl::object_root(id)?;
             let there = ocfl::Inventory::read(self.ingest.store, &root)?;
-            if !there.is_some_and(|i| i.holds(&master.digest)) {
+            let missing: Vec<Digest> =
+                digests.iter().filter(|d| !there.as_ref().is_some_and(|i| i.holds(d))).copied().collect();
+            if missing.len() == digests.len() {
                 let message = format!("the store holds other bytes at {root}, of an unfinished earlier ingest");
                 return Err(Error::new(Kind::Conflict, message).hint(
                     "the file changed without a change of its size and time; touch it, then run the same command again",
                 ));
+            }
+            if !missing.is_empty() {
+                // It was completed before its latest sidecars were there: they join it in an object of their own.
+                let is_kept = |m: &Master| !missing.contains(&m.digest);
+                self.facts.assets.iter_mut().for_each(|(_, masters)| masters.retain(is_kept));
+                self.facts.joined.retain(is_kept);
+                self.facts.sightings.retain(|s| s.digest.is_none_or(|d| !missing.contains(&d)));
+                self.failure = Some(Error::unavailable(format!("files of {root} came after it was stored")));
             }
         }
         Ok(())
     }
 }
 
+/// A name's place below `content`: each of its parts as a key's segment.
+fn segments(name: &str) -> String {
+    let raw: RawPath = name.parse().unwrap_or_else(|_| RawPath::new(name));
+    let parts: Vec<String> = raw.as_bytes().split(|b| *b == b'/').map(Key::segment).collect();
+    parts.join("/")
+}
+
+fn list(ranges: &[Range<u64>], size: u64) -> String {
+    let lost: u64 = ranges.iter().map(|r| r.end - r.start).sum();
+    let each: Vec<String> = ranges.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
+    match ranges.is_empty() {
+        true => "every part can be read by now: run the same command again".to_owned(),
+        false => format!("{lost} of {size} bytes cannot be read, at {}", each.join(", ")),
+    }
+}
+
 /// Opens a file for its one read: never a link, never a pipe that would block.
-fn open(path: &Path) -> std::io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let with = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     // A drive is not written to, not even its access times, where we are allowed to ask for that.

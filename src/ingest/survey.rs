@@ -1,21 +1,29 @@
 //! Looks at a drive without reading its files: every path, what is known of it, and what is to be done.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::Metadata,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 use walkdir::WalkDir;
 
+use super::{
+    Selection,
+    copy::look as look_at,
+    group::group,
+    place::{Place, System, gone, is_here},
+    run::SUSPECT,
+};
 use crate::{
     catalog::{Catalog, KnownSighting, Wanted},
     digest::Digest,
-    error::{Doing, Error, Result},
+    error::{Doing, Result},
     media::sniff,
-    model::{AssetId, Drive, DriveId, Outcome, RawPath, Sighting, Stage},
+    model::{AssetId, Drive, DriveId, Outcome, RawPath, Role, Sighting, Stage},
     stop::Stop,
 };
 
@@ -106,6 +114,8 @@ pub struct Survey {
     pub drive: Drive,
     /// What is planned and drained together: what lies below one path of one drive.
     pub scope: String,
+    /// Whether all of the drive was looked at.
+    pub is_whole: bool,
     /// Paths below it of which nothing is there any more, and nothing was ever kept.
     pub gone: Vec<RawPath>,
     /// Every path below where the survey began, in the order of the walk.
@@ -115,28 +125,28 @@ pub struct Survey {
 /// The drive that `path` lies on, and the rest of the path.
 pub(super) fn locate(catalog: &Catalog, path: &Path) -> Result<(Drive, RawPath)> {
     let path = std::fs::canonicalize(path).doing(|| format!("cannot find {}", path.display()))?;
-    let holds = |d: &Drive| path.starts_with(d.root.under(Path::new("/")));
-    let known = catalog.drives()?.into_iter().filter(holds).max_by_key(|d| d.root.as_bytes().len());
-    let drive = match known {
-        Some(drive) => drive,
-        None => {
-            let root = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(&path) };
-            let root_path = RawPath::new(root);
-            let identity = format!("folder:{root_path}");
-            Drive {
-                id: DriveId::derived(&[&identity]),
-                identity,
-                label: if root_path.file_name().is_empty() { "/".to_owned() } else { root_path.file_name_text() },
-                root: root_path,
-                fs_uuid: None,
-                serial: None,
-                bytes: None,
-            }
-        }
+    let place = System::default().place(&path)?;
+    let root = match place.is_drive {
+        true => place.mount.clone(),
+        false => known_folder(catalog, &place, &path)?.unwrap_or_else(|| match path.is_dir() {
+            true => path.clone(),
+            false => path.parent().unwrap_or(&path).to_owned(),
+        }),
     };
-    let root = drive.root.under(Path::new("/"));
     let below = RawPath::new(path.strip_prefix(&root).unwrap_or(Path::new("")));
-    Ok((drive, below))
+    Ok((place.drive(&root), below))
+}
+
+/// The root, as it is mounted now, of the smallest known folder that holds `path`.
+fn known_folder(catalog: &Catalog, place: &Place, path: &Path) -> Result<Option<PathBuf>> {
+    let (inner, prefix) = (place.inner(path), place.folders());
+    let depth = |d: &Drive| -> Option<usize> {
+        let folder: RawPath = d.identity.strip_prefix(&prefix)?.parse().ok()?;
+        let rest = inner.strip_prefix(folder.under(Path::new("/"))).ok()?;
+        Some(rest.components().count())
+    };
+    let up = catalog.drives()?.iter().filter_map(depth).min();
+    Ok(up.and_then(|up| path.ancestors().nth(up)).map(Path::to_owned))
 }
 
 /// Surveys a folder or file: walks it without following links or leaving its file system, and compares each path with
@@ -147,50 +157,30 @@ pub fn survey(catalog: &Catalog, path: &Path, stop: &Stop) -> Result<Survey> {
 
 /// [`survey()`] that leaves out `own`: folders and files of the archive itself, which may lie on the drive that it takes in.
 pub fn survey_without(catalog: &Catalog, path: &Path, own: &[PathBuf], stop: &Stop) -> Result<Survey> {
+    survey_selected(catalog, path, own, &Selection::default(), stop)
+}
+
+/// [`survey_without`] of what `selection` asks for.
+pub fn survey_selected(
+    catalog: &Catalog,
+    path: &Path,
+    own: &[PathBuf],
+    selection: &Selection,
+    stop: &Stop,
+) -> Result<Survey> {
     let (drive, below) = locate(catalog, path)?;
     let root = drive.root.under(Path::new("/"));
-    let known = catalog.known_sightings(drive.id)?;
     let start = below.under(&root);
     let device = start.symlink_metadata().doing(|| format!("cannot look at {}", start.display()))?.dev();
-    let mut found = Vec::new();
-    let mut walk = WalkDir::new(&start).follow_links(false).sort_by_file_name().into_iter();
-    while let Some(entry) = walk.next() {
-        stop.check()?;
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(e) => {
-                let at = e.path().unwrap_or(&start).to_owned();
-                let why = e.io_error().map_or_else(|| e.to_string(), ToString::to_string);
-                found.push(Found::Settled(bare(drive.id, relative(&root, &at), Outcome::Unreadable, why)));
-                continue;
-            }
-        };
-        let path = relative(&root, entry.path());
-        if own.iter().any(|o| o == entry.path()) {
-            let why = "a part of this archive itself".to_owned();
-            found.push(Found::Settled(bare(drive.id, path, Outcome::Skipped, why)));
-            if entry.file_type().is_dir() {
-                walk.skip_current_dir();
-            }
-            continue;
-        }
-        let meta = match entry.metadata() {
-            Ok(meta) => meta,
-            Err(e) => {
-                found.push(Found::Settled(bare(drive.id, path, Outcome::Unreadable, e.to_string())));
-                continue;
-            }
-        };
-        if meta.is_dir() {
-            if meta.dev() != device {
-                let why = "another file system is mounted here: ingest it by itself".to_owned();
-                found.push(Found::Settled(bare(drive.id, path, Outcome::Skipped, why)));
-                walk.skip_current_dir();
-            }
-            continue;
-        }
-        found.push(look(&drive, &known, entry.path(), path, &meta));
+    let known = catalog.known_sightings(drive.id)?;
+    let mut look = Look { drive: &drive, root: &root, device, known: &known, own, selection, found: Vec::new() };
+    for start in selection.starts(&start) {
+        look.walk(&start, stop)?;
     }
+    let mut found = look.found;
+    // A list may name a path twice.
+    let mut seen = HashSet::new();
+    found.retain(|f| seen.insert(f.path().clone()));
     // What looking settles the same way as last time is nothing new.
     for f in &mut found {
         if let Found::Settled(s) = f
@@ -201,18 +191,101 @@ pub fn survey_without(catalog: &Catalog, path: &Path, own: &[PathBuf], stop: &St
         }
     }
     // A path that went away while we looked at the drive itself is told by the drive's absence.
-    if !root.exists() {
-        return Err(Error::paused(format!("the drive at {} went away", root.display()))
-            .hint("plug it in again, then run the same command"));
+    if !is_here(&drive) {
+        return Err(gone(&drive));
     }
-    let there: HashSet<&RawPath> = found.iter().map(Found::path).collect();
-    let is_below = |path: &RawPath| path.under(&root).starts_with(&start);
     let never_kept =
         |k: &KnownSighting| k.asset.is_none() && matches!(k.outcome, Outcome::Unreadable | Outcome::Skipped);
-    let gone = known.iter().filter(|(path, k)| never_kept(k) && !there.contains(path) && is_below(path));
-    let gone = gone.map(|(path, _)| path.clone()).collect();
-    let scope = format!("{}/{}", drive.id, Digest::of(below.as_bytes()).short());
-    Ok(Survey { drive, scope, gone, found })
+    let mut missing = Vec::new();
+    if selection.is_all() {
+        let is_below = |path: &RawPath| path.under(&root).starts_with(&start);
+        let gone = known.iter().filter(|(path, k)| never_kept(k) && !seen.contains(*path) && is_below(path));
+        missing.extend(gone.map(|(path, _)| path.clone()));
+    }
+    let identity = selection.identity().map(|i| format!("/{i}")).unwrap_or_default();
+    let scope = format!("{}/{}{identity}", drive.id, Digest::of(below.as_bytes()).short());
+    let is_whole = selection.is_all() && below.as_bytes().is_empty();
+    Ok(Survey { drive, scope, is_whole, gone: missing, found })
+}
+
+/// A walk under way.
+struct Look<'a> {
+    drive: &'a Drive,
+    root: &'a Path,
+    device: u64,
+    known: &'a HashMap<RawPath, KnownSighting>,
+    own: &'a [PathBuf],
+    selection: &'a Selection,
+    found: Vec<Found>,
+}
+
+impl Look<'_> {
+    fn walk(&mut self, start: &Path, stop: &Stop) -> Result<()> {
+        let mut walk = WalkDir::new(start).follow_links(false).sort_by_file_name().into_iter();
+        while let Some(entry) = walk.next() {
+            stop.check()?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => {
+                    let at = e.path().unwrap_or(start).to_owned();
+                    let why = e.io_error().map_or_else(|| e.to_string(), ToString::to_string);
+                    self.settled(&at, Outcome::Unreadable, why);
+                    continue;
+                }
+            };
+            let is_dir = entry.file_type().is_dir();
+            if self.own.iter().any(|o| o == entry.path()) {
+                self.settled(entry.path(), Outcome::Skipped, "a part of this archive itself".to_owned());
+                if is_dir {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            let below = entry.path().strip_prefix(self.root).unwrap_or(entry.path());
+            if !below.as_os_str().is_empty()
+                && let Some(why) = self.selection.leaves_out(below, is_dir)
+            {
+                self.left_out(&entry, why);
+                if is_dir {
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            let meta = match entry.metadata() {
+                Ok(meta) => meta,
+                Err(e) => {
+                    self.settled(entry.path(), Outcome::Unreadable, e.to_string());
+                    continue;
+                }
+            };
+            if meta.is_dir() {
+                if meta.dev() != self.device {
+                    let why = "another file system is mounted here: ingest it by itself".to_owned();
+                    self.settled(entry.path(), Outcome::Skipped, why);
+                    walk.skip_current_dir();
+                }
+                continue;
+            }
+            let path = relative(self.root, entry.path());
+            self.found.push(look(self.drive, self.known, entry.path(), path, &meta));
+        }
+        Ok(())
+    }
+
+    /// What is left out was perhaps taken in earlier: that stays true.
+    fn left_out(&mut self, entry: &walkdir::DirEntry, why: String) {
+        let path = relative(self.root, entry.path());
+        match (self.known.get(&path), entry.metadata()) {
+            (Some(k), Ok(meta)) if Source::new(path.clone(), &meta).is_settled_by(k) => {
+                self.found.push(Found::Unchanged(path, k.clone()));
+            }
+            _ => self.settled(entry.path(), Outcome::Skipped, why),
+        }
+    }
+
+    fn settled(&mut self, at: &Path, outcome: Outcome, why: String) {
+        self.found.push(Found::Settled(bare(self.drive.id, relative(self.root, at), outcome, why)));
+    }
 }
 
 fn relative(root: &Path, path: &Path) -> RawPath {
@@ -256,10 +329,34 @@ fn look(drive: &Drive, known: &HashMap<RawPath, KnownSighting>, at: &Path, path:
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) drive: DriveId,
-    pub(super) root: RawPath,
-    pub(super) label: String,
     pub(super) collection: Option<String>,
-    pub(super) sources: Vec<Source>,
+    pub(super) lots: Vec<Lot>,
+}
+
+/// Files that become one asset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Lot {
+    /// The asset that they join, where its main file is in the archive.
+    pub(super) owner: Option<AssetId>,
+    /// Those that are to be read.
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// A file, and what it is to its asset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Piece {
+    pub(super) source: Source,
+    pub(super) role: Role,
+    /// What it is called in the asset.
+    pub(super) name: String,
+    /// What there is to say of it.
+    pub(super) note: Option<String>,
+}
+
+impl Lot {
+    fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|p| p.source.bytes).sum()
+    }
 }
 
 impl Survey {
@@ -280,29 +377,124 @@ impl Survey {
         self.found.iter().filter_map(settled).collect()
     }
 
-    /// Jobs for what is new: large files alone, small ones in batches.
+    /// Names of one folder that are the same to some system and not to another: they differ in case, or in how Unicode
+    /// composes their characters. Each with the first that it is like.
+    pub fn twins(&self) -> BTreeMap<RawPath, RawPath> {
+        let mut first: HashMap<String, &RawPath> = HashMap::new();
+        let mut twins = BTreeMap::new();
+        for found in &self.found {
+            let path = found.path();
+            let folded = path.to_string().nfc().collect::<String>().to_lowercase();
+            match first.get(&folded) {
+                Some(other) => drop(twins.insert(path.clone(), (*other).clone())),
+                None => drop(first.insert(folded, path)),
+            }
+        }
+        twins
+    }
+
+    /// What is to be read, as the assets that it becomes.
+    fn lots(&self) -> Vec<Lot> {
+        // What is in the archive already tells what a new sidecar belongs to.
+        let is_file = |f: &&Found| match f {
+            Found::New(_) => true,
+            Found::Unchanged(_, k) => matches!(k.outcome, Outcome::Stored | Outcome::Duplicate),
+            Found::Settled(_) => false,
+        };
+        let files: Vec<&Found> = self.found.iter().filter(is_file).collect();
+        let paths: Vec<&RawPath> = files.iter().map(|f| f.path()).collect();
+        let twins = self.twins();
+        let mut lots = Vec::new();
+        for group in group(&paths) {
+            let mut lot = Lot { owner: None, pieces: Vec::new() };
+            for member in group.members {
+                match files[member.at] {
+                    Found::New(source) => {
+                        let twin = twins.get(&source.path);
+                        let twin = twin.map(|t| {
+                            format!("its name is like that of {} but for case or composition", t.file_name_text())
+                        });
+                        let note: Vec<String> = member.note.into_iter().chain(twin).collect();
+                        let note = (!note.is_empty()).then(|| note.join("; "));
+                        lot.pieces.push(Piece { source: source.clone(), role: member.role, name: member.name, note });
+                    }
+                    Found::Unchanged(_, k) if member.role == Role::Main => lot.owner = k.asset,
+                    _ => {}
+                }
+            }
+            if !lot.pieces.is_empty() {
+                lots.push(lot);
+            }
+        }
+        lots
+    }
+
+    /// What is to be read, each asset's files together, the main one first: path, size, and what it is to the asset.
+    pub fn planned(&self) -> Vec<Vec<(RawPath, u64, Role)>> {
+        let piece = |p: Piece| (p.source.path, p.source.bytes, p.role);
+        self.lots().into_iter().map(|lot| lot.pieces.into_iter().map(piece).collect()).collect()
+    }
+
+    /// Jobs for what is new: large files alone, small ones in batches, and one after the other what seems to be the same.
     pub fn wanted(&self, collection: Option<&str>) -> Vec<Wanted> {
-        let mut batches: Vec<Vec<Source>> = Vec::new();
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        for source in self.new_sources() {
-            if source.bytes > LARGE {
-                batches.push(vec![source.clone()]);
+        let mut batches: Vec<Vec<Lot>> = Vec::new();
+        let (mut batch, mut files, mut bytes) = (Vec::new(), 0, 0);
+        let mut alike: HashMap<Digest, usize> = HashMap::new();
+        let lots = self.lots();
+        let suspects = self.suspects(&lots);
+        for (at, lot) in lots.into_iter().enumerate() {
+            // Copies of one another in two jobs at a time would both be sent.
+            if let Some(suspect) = suspects.get(&at) {
+                match alike.get(suspect) {
+                    Some(batch) => batches[*batch].push(lot),
+                    None => {
+                        alike.insert(*suspect, batches.len());
+                        batches.push(vec![lot]);
+                    }
+                }
                 continue;
             }
-            batch.push(source.clone());
-            bytes += source.bytes;
-            if batch.len() >= BATCH_FILES || bytes >= BATCH_BYTES {
+            if lot.bytes() > LARGE {
+                batches.push(vec![lot]);
+                continue;
+            }
+            files += lot.pieces.len();
+            bytes += lot.bytes();
+            batch.push(lot);
+            if files >= BATCH_FILES || bytes >= BATCH_BYTES {
                 batches.push(std::mem::take(&mut batch));
-                bytes = 0;
+                (files, bytes) = (0, 0);
             }
         }
         if !batch.is_empty() {
             batches.push(batch);
         }
-        batches.into_iter().map(|sources| self.job(sources, collection)).collect()
+        batches.into_iter().map(|lots| self.job(lots, collection)).collect()
     }
 
-    fn job(&self, sources: Vec<Source>, collection: Option<&str>) -> Wanted {
+    /// Lots whose first file is as large as that of another: its fingerprint, which costs a look at its head and tail.
+    fn suspects(&self, lots: &[Lot]) -> HashMap<usize, Digest> {
+        let first = |lot: &Lot| lot.pieces.first().map(|p| p.source.clone()).filter(|s| s.bytes > SUSPECT);
+        let mut by_size: HashMap<u64, Vec<(usize, Source)>> = HashMap::new();
+        for (at, lot) in lots.iter().enumerate() {
+            if let Some(source) = first(lot) {
+                by_size.entry(source.bytes).or_default().push((at, source));
+            }
+        }
+        let root = self.drive.root.under(Path::new("/"));
+        let mut prints: HashMap<Digest, Vec<usize>> = HashMap::new();
+        for (at, source) in by_size.into_values().filter(|same| same.len() > 1).flatten() {
+            let looked = std::fs::File::open(source.path.under(&root)).and_then(|file| look_at(&file, source.bytes));
+            if let Ok(print) = looked {
+                prints.entry(print).or_default().push(at);
+            }
+        }
+        let alike = prints.into_iter().filter(|(_, lots)| lots.len() > 1);
+        alike.flat_map(|(print, lots)| lots.into_iter().map(move |at| (at, print))).collect()
+    }
+
+    fn job(&self, lots: Vec<Lot>, collection: Option<&str>) -> Wanted {
+        let sources: Vec<&Source> = lots.iter().flat_map(|lot| &lot.pieces).map(|p| &p.source).collect();
         let mut identity: Vec<String> = vec![collection.unwrap_or_default().to_owned()];
         identity.extend(sources.iter().map(|s| s.asset_id(self.drive.id).to_string()));
         let first = sources.first().map(|s| s.path.to_string()).unwrap_or_default();
@@ -311,14 +503,8 @@ impl Survey {
             n => format!("{}: {first} and {} more", self.drive.label, n - 1),
         };
         // Large files first: they would otherwise be what everybody waits for at the end.
-        let priority = if sources.len() == 1 { (sources[0].bytes >> 20) as i64 } else { 0 };
-        let task = Task {
-            drive: self.drive.id,
-            root: self.drive.root.clone(),
-            label: self.drive.label.clone(),
-            collection: collection.map(str::to_owned),
-            sources,
-        };
+        let priority = if lots.len() == 1 { (lots[0].bytes() >> 20) as i64 } else { 0 };
+        let task = Task { drive: self.drive.id, collection: collection.map(str::to_owned), lots };
         Wanted {
             stage: Stage::Ingest,
             scope: self.scope.clone(),

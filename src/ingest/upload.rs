@@ -7,11 +7,10 @@ use std::{
     io::{Read, Seek, SeekFrom},
 };
 
-use super::copy::{Copied, Failed, read_full};
+use super::copy::{Copied, Failed, Tail, look, read_full};
 use crate::{
-    digest::{Digest, Hasher},
+    digest::{Digest, FINGERPRINT, Hasher},
     error::Result,
-    media::sniff,
     stop::Stop,
     store::{Part, Parts, Upload},
 };
@@ -33,8 +32,10 @@ type Keep<'a> = &'a dyn Fn(&Upload, &[Part], &Progress) -> Result<()>;
 /// What an upload does with the world.
 pub(super) struct World<'a> {
     pub(super) stop: &'a Stop,
-    /// Hears of bytes read, or skipped because an earlier attempt has read them.
-    pub(super) tick: &'a dyn Fn(u64),
+    /// Hears of bytes read.
+    pub(super) tick: &'a dyn Fn(u64) -> Result<()>,
+    /// Hears of bytes that an earlier attempt has read.
+    pub(super) skip: &'a dyn Fn(u64),
     /// Keeps how far it has come.
     pub(super) keep: Keep<'a>,
     /// Says something worth knowing.
@@ -51,14 +52,17 @@ pub(super) fn upload(
 ) -> Result<Copied, Failed> {
     let part_bytes = parts.upload().part_bytes;
     let count = size.div_ceil(part_bytes) as u32;
-    let (mut hasher, mut hashed) = begin(source, &*parts, earlier, world)?;
-    let mut head = vec![0; sniff::HEAD.min(size as usize)];
-    let n = read_at(source, 0, &mut head)?;
-    head.truncate(n);
+    let (mut hasher, mut hashed, mut tail) = begin(source, &*parts, earlier, world)?;
+    let mut head = Vec::new();
+    if hashed > 0 {
+        head = vec![0; FINGERPRINT.min(size as usize)];
+        let n = read_at(source, 0, &mut head)?;
+        head.truncate(n);
+    }
     source.seek(SeekFrom::Start(u64::from(hashed) * part_bytes)).map_err(Failed::Reading)?;
-    let mut bytes = u64::from(hashed) * part_bytes.min(size);
-    bytes = bytes.min(size);
-    (world.tick)(bytes);
+    let mut bytes = (u64::from(hashed) * part_bytes).min(size);
+    // Read by an earlier attempt.
+    (world.skip)(bytes);
     let mut kept = parts.upload().parts.len();
     let mut states = VecDeque::new();
     let mut known: Vec<u32> = parts.upload().parts.iter().map(|p| p.number).collect();
@@ -68,6 +72,10 @@ pub(super) fn upload(
         bytes += part.len() as u64;
         // A file that has shrunk shows in the count of its bytes.
         let is_short = part.len() < wanted;
+        if number == 1 {
+            head = part[..part.len().min(FINGERPRINT)].to_vec();
+        }
+        tail.push(&part);
         let ((), digest) = rayon::join(|| hasher.update(&part), || Digest::of(&part));
         parts.put(number, digest, part).map_err(Failed::Writing)?;
         states.push_back(Progress { hashed: number, state: hasher.state() });
@@ -83,7 +91,11 @@ pub(super) fn upload(
     let upload = parts.finish().map_err(Failed::Writing)?;
     let new: Vec<Part> = upload.parts.iter().filter(|p| !known.contains(&p.number)).cloned().collect();
     (world.keep)(&upload, &new, &Progress { hashed, state }).map_err(Failed::Writing)?;
-    Ok(Copied { digest, bytes, head })
+    let fingerprint = match tail.is_whole(bytes) {
+        true => tail.fingerprint(bytes, &head),
+        false => look(source, bytes).map_err(Failed::Reading)?,
+    };
+    Ok(Copied { digest, bytes, head, fingerprint })
 }
 
 /// The digest as far as an earlier attempt brought it, if the store still has those parts and the file still holds the
@@ -93,22 +105,25 @@ fn begin(
     parts: &dyn Parts,
     earlier: Option<Progress>,
     world: &World<'_>,
-) -> Result<(Hasher, u32), Failed> {
-    let Some(earlier) = earlier.filter(|e| e.hashed > 0) else { return Ok((Hasher::new(), 0)) };
+) -> Result<(Hasher, u32, Tail), Failed> {
+    let anew = || (Hasher::new(), 0, Tail::default());
+    let Some(earlier) = earlier.filter(|e| e.hashed > 0) else { return Ok(anew()) };
     let upload = parts.upload();
     if upload.unbroken() < earlier.hashed {
         (world.note)("the store has lost parts of an upload: the file is read from its beginning");
-        return Ok((Hasher::new(), 0));
+        return Ok(anew());
     }
     let last = &upload.parts[earlier.hashed as usize - 1];
     let mut sample = vec![0; last.bytes as usize];
     let n = read_at(source, u64::from(earlier.hashed - 1) * upload.part_bytes, &mut sample)?;
     if n as u64 != last.bytes || Digest::of(&sample) != last.digest {
         (world.note)("the file is not the one whose upload began: starting over");
-        return Ok((Hasher::new(), 0));
+        return Ok(anew());
     }
     let hasher = Hasher::resume(&earlier.state).map_err(Failed::Writing)?;
-    Ok((hasher, earlier.hashed))
+    let mut tail = Tail::default();
+    tail.push(&sample);
+    Ok((hasher, earlier.hashed, tail))
 }
 
 fn read_at(source: &mut File, at: u64, block: &mut [u8]) -> Result<usize, Failed> {
@@ -126,7 +141,7 @@ fn read_part(source: &mut File, wanted: usize, world: &World<'_>) -> Result<Vec<
         if part.len() == before {
             break;
         }
-        (world.tick)((part.len() - before) as u64);
+        (world.tick)((part.len() - before) as u64).map_err(Failed::Writing)?;
     }
     Ok(part)
 }

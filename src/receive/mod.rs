@@ -18,13 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     catalog::{Catalog, Facts, Landed, Settled, Wanted},
-    digest::{Digest, Hasher},
+    digest::{Digest, FINGERPRINT, Hasher, fingerprint},
     error::{Doing, Error, Kind, Result},
     media::{self, child::ChildProcess, sniff},
     model::{Arrival, ArrivalState, Asset, AssetId, Key, Master, MediaFacts, MediaKind, Role, Stage},
     spool::Spool,
     store::{Arrived, Store, Upload, ocfl},
-    work::{Amount, Attempt, Done, Event, StageRun},
+    work::{Attempt, Done, Event, StageRun},
 };
 
 /// What is planned and drained together: all arrivals.
@@ -163,12 +163,12 @@ impl StageRun for Receive<'_> {
         let created = jiff::Timestamp::from_millisecond(arrival.created_at).unwrap_or_default().to_string();
         let segment = Key::segment(arrival.name.as_bytes());
         let message = format!("received as {}", arrival.name);
-        let inventory =
-            ocfl::Inventory::first(arrival.asset, arrival.digest, &segment, &arrival.name, &created, message);
-        inventory.put(self.store, &ocfl::object_root(arrival.asset)?)?;
+        let files = [(arrival.digest, segment, arrival.name.clone())];
+        ocfl::Inventory::first(arrival.asset, &files, &created, message)
+            .put(self.store, &ocfl::object_root(arrival.asset)?)?;
         crate::crash::point("receive.before-settle");
         self.say(attempt, &arrival, "stored", facts.problem.as_deref());
-        Ok(keep(attempt, arrival, facts).into())
+        Ok(keep(attempt, arrival, read.fingerprint, facts).into())
     }
 
     fn settled(&self, settled: &Settled) -> Result<()> {
@@ -184,6 +184,7 @@ impl StageRun for Receive<'_> {
 struct ReadBack {
     digest: Digest,
     bytes: u64,
+    fingerprint: Digest,
     head: Vec<u8>,
     /// Where it can be measured, and what keeps it there.
     file: Option<(PathBuf, Option<tempfile::TempDir>)>,
@@ -229,10 +230,10 @@ impl Receive<'_> {
         let mut from = self.store.open(&arrival.key, None)?;
         let mut head = Vec::new();
         from.by_ref()
-            .take(sniff::HEAD as u64)
+            .take(FINGERPRINT as u64)
             .read_to_end(&mut head)
             .doing(|| format!("cannot read {}", arrival.key))?;
-        let is_measured = !matches!(sniff::sniff(&head).0, MediaKind::Sidecar | MediaKind::Other);
+        let is_measured = !matches!(sniff::sniff(sniffed(&head)).0, MediaKind::Sidecar | MediaKind::Other);
         let (mut copy, mut file) = (None, None);
         if is_measured {
             file = match self.store.local_path(&arrival.key) {
@@ -245,18 +246,20 @@ impl Receive<'_> {
                 }
             };
         }
-        let both = Both { from: head.as_slice().chain(from), copy };
-        let (digest, bytes) = Hasher::read_all(both, |n| {
-            attempt.tick(Amount::Bytes(n));
+        let mut both = Both { from: head.as_slice().chain(from), copy, tail: Vec::new() };
+        let (digest, bytes) = Hasher::read_all(&mut both, |n| {
+            attempt.read(n)?;
             attempt.stop.check()
         })?;
-        Ok(ReadBack { digest, bytes, head, file })
+        let fingerprint = fingerprint(bytes, &head, &both.tail);
+        Ok(ReadBack { digest, bytes, fingerprint, head, file })
     }
 
     fn measure(&self, attempt: &Attempt<'_>, arrival: &Arrival, read: &ReadBack) -> Result<MediaFacts> {
-        let (kind, mime) = sniff::sniff(&read.head);
+        let head = sniffed(&read.head);
+        let (kind, mime) = sniff::sniff(head);
         let Some((path, _)) = &read.file else { return Ok(MediaFacts::bare(kind, mime)) };
-        match media::measure(path, &read.head, self.child, self.spool, &attempt.stop) {
+        match media::measure(path, head, self.child, self.spool, &attempt.stop) {
             Err(e) if matches!(e.kind(), Kind::Stopped | Kind::Paused | Kind::LeaseLost) => Err(e),
             Err(e) if e.kind().is_retryable() && attempt.began < arrival.expires_at => Err(e),
             // It is what was announced, so it is kept all the same.
@@ -273,7 +276,12 @@ impl Receive<'_> {
     }
 }
 
-fn keep(attempt: &Attempt<'_>, arrival: Arrival, facts: MediaFacts) -> Facts {
+/// As much of a file's head as tells what it is.
+fn sniffed(head: &[u8]) -> &[u8] {
+    &head[..head.len().min(sniff::HEAD)]
+}
+
+fn keep(attempt: &Attempt<'_>, arrival: Arrival, fingerprint: Digest, facts: MediaFacts) -> Facts {
     let Arrival { asset, name, collection, bytes, digest, key, .. } = arrival;
     let kind = facts.kind;
     let master = Master {
@@ -283,7 +291,7 @@ fn keep(attempt: &Attempt<'_>, arrival: Arrival, facts: MediaFacts) -> Facts {
         name: name.clone(),
         digest,
         bytes,
-        fingerprint: None,
+        fingerprint: Some(fingerprint),
         key,
         facts,
     };
@@ -300,10 +308,11 @@ fn fail(arrival: &Arrival, kind: Kind, why: String) -> Done {
     Done { facts: Facts { arrivals: vec![landed], ..Facts::default() }, failure: Some(failure) }
 }
 
-/// What is read goes into a copy as well.
+/// What is read goes into a copy as well, and its end is remembered.
 struct Both<R> {
     from: R,
     copy: Option<File>,
+    tail: Vec<u8>,
 }
 
 impl<R: Read> Read for Both<R> {
@@ -312,6 +321,9 @@ impl<R: Read> Read for Both<R> {
         if let Some(copy) = &mut self.copy {
             copy.write_all(&buffer[..n])?;
         }
+        self.tail.extend_from_slice(&buffer[..n]);
+        let over = self.tail.len().saturating_sub(FINGERPRINT);
+        self.tail.drain(..over);
         Ok(n)
     }
 }

@@ -279,6 +279,13 @@ impl Deposit for Folder {
         Ok(())
     }
 
+    fn discard(&mut self, name: &str) -> Result<()> {
+        let path = self.folder.path().join(name);
+        fs::remove_file(&path).doing(|| format!("cannot take {} out of a deposit", path.display()))?;
+        self.files -= 1;
+        Ok(())
+    }
+
     fn local_path(&self, name: &str) -> Option<PathBuf> {
         Some(self.folder.path().join(name))
     }

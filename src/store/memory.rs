@@ -145,6 +145,12 @@ impl Deposit for Memory {
         self.create(name, None)?.write_all(&bytes).doing(|| "cannot write to memory")
     }
 
+    fn discard(&mut self, name: &str) -> Result<()> {
+        let key = self.prefix.join(name)?;
+        self.files.retain(|(k, _)| *k != key);
+        Ok(())
+    }
+
     fn local_path(&self, _: &str) -> Option<PathBuf> {
         None
     }

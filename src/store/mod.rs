@@ -120,6 +120,10 @@ pub trait Deposit: Send {
         Ok(None)
     }
 
+    /// Takes a file out again, as if it had never been begun. Parts of one that [`parts`](Deposit::parts) began are left to
+    /// whoever keeps their ledger.
+    fn discard(&mut self, name: &str) -> Result<()>;
+
     /// Where a file of this deposit can be read already, for stores that are folders.
     fn local_path(&self, name: &str) -> Option<PathBuf>;
 

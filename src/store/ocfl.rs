@@ -51,9 +51,14 @@ pub fn object_root(asset: AssetId) -> Result<Key> {
     Key::new(Area::Masters, &[&digest[..TUPLE_SIZE], &digest])
 }
 
-/// Where a file of the object's first version lies below its root. `name` is a key segment.
+/// Where a file of the object's first version lies below its root. `name` is one key segment, or several.
 pub fn content_path(name: &str) -> String {
     format!("v1/content/{name}")
+}
+
+/// The root of the object that a content file lies in.
+pub fn root_of(content: &Key) -> Option<Key> {
+    content.as_str().split_once("/v1/content/")?.0.parse().ok()
 }
 
 /// The inventory of an object (OCFL 1.1 §3.5).
@@ -84,28 +89,23 @@ struct User {
 }
 
 impl Inventory {
-    /// The inventory of a first version with one file. `original` is the file's name as it was on the drive, `created`
-    /// an RFC 3339 time.
-    pub fn first(
-        asset: AssetId,
-        digest: Digest,
-        segment: &str,
-        original: &str,
-        created: &str,
-        message: String,
-    ) -> Self {
-        let version = Version {
-            created: created.to_owned(),
-            message,
-            user: User { name: "damctl".to_owned(), address: "https://damctl.example/".to_owned() },
-            state: BTreeMap::from([(digest, vec![original.to_owned()])]),
-        };
+    /// The inventory of a first version: each file's digest, where it lies below `content`, and what it is called.
+    /// `created` is an RFC 3339 time.
+    pub fn first(asset: AssetId, files: &[(Digest, String, String)], created: &str, message: String) -> Self {
+        let mut manifest: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+        let mut state: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
+        for (digest, content, name) in files {
+            manifest.entry(*digest).or_insert_with(|| vec![content_path(content)]);
+            state.entry(*digest).or_default().push(name.clone());
+        }
+        let user = User { name: "damctl".to_owned(), address: "https://damctl.example/".to_owned() };
+        let version = Version { created: created.to_owned(), message, user, state };
         Self {
             id: object_id(asset),
             kind: "https://ocfl.io/1.1/spec/#inventory".to_owned(),
             digest_algorithm: "sha256".to_owned(),
             head: "v1".to_owned(),
-            manifest: BTreeMap::from([(digest, vec![content_path(segment)])]),
+            manifest,
             versions: BTreeMap::from([("v1".to_owned(), version)]),
         }
     }

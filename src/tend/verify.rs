@@ -65,7 +65,7 @@ struct Object {
 }
 
 enum Owner {
-    Master(AssetId),
+    Master,
     Rendition(usize),
 }
 
@@ -81,11 +81,7 @@ pub fn verify(
     let mut objects: Vec<Object> = Vec::new();
     let mut renditions: Vec<Rendition> = Vec::new();
     let mut add_asset = |row: crate::catalog::AssetRow| -> Result<()> {
-        objects.extend(row.masters.into_iter().map(|m| Object {
-            key: m.key,
-            digest: m.digest,
-            of: Owner::Master(m.asset),
-        }));
+        objects.extend(row.masters.into_iter().map(|m| Object { key: m.key, digest: m.digest, of: Owner::Master }));
         Ok(())
     };
     if only.is_empty() {
@@ -125,8 +121,8 @@ pub fn verify(
                 let Some(object) = next else { return Ok(()) };
                 stop.check()?;
                 let mut finding = look(store, &object.key, object.digest, stop, &bytes)?;
-                if let (None, Owner::Master(asset)) = (&finding, &object.of) {
-                    finding = inventory(store, *asset, &object.digest)?.map(Finding::Inventory);
+                if let (None, Owner::Master) = (&finding, &object.of) {
+                    finding = inventory(store, &object.key, &object.digest)?.map(Finding::Inventory);
                 }
                 if let Some(finding) = finding {
                     bad.fetch_add(1, Ordering::Relaxed);
@@ -159,8 +155,8 @@ pub fn drop_lost(catalog: &Catalog, store: &dyn Store, lost: &[Rendition]) -> Re
 }
 
 /// What is wrong with a master's inventory (OCFL 1.1 §3.5, §3.7), if anything.
-fn inventory(store: &dyn Store, asset: AssetId, digest: &Digest) -> Result<Option<&'static str>> {
-    let root = ocfl::object_root(asset)?;
+fn inventory(store: &dyn Store, master: &Key, digest: &Digest) -> Result<Option<&'static str>> {
+    let Some(root) = ocfl::root_of(master) else { return Ok(Some("cannot be: it lies in no object")) };
     let read = |name: &str| -> Result<Option<Vec<u8>>> {
         let key = root.join(name)?;
         match store.open(&key, None) {

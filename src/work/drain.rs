@@ -1,7 +1,7 @@
 //! The loop that does jobs until there are none, a time is reached, or somebody asks to stop.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -9,7 +9,8 @@ use super::{Attempt, Event, Reporter, StageRun, Worker, heartbeat::Heartbeat, re
 use crate::{
     catalog::{Catalog, Facts, Lease},
     error::{Error, Kind, Result},
-    model::{Job, job::Failure},
+    model::{Job, Stage, job::Failure},
+    pace::Pace,
     stop::Stop,
 };
 
@@ -24,12 +25,14 @@ pub struct Drain {
     pub until: Until,
     /// How long a claim holds without a heartbeat.
     pub lease: Duration,
+    /// How fast all of them together may read, if there is a bound.
+    pub pace: Option<Arc<Pace>>,
 }
 
 impl Default for Drain {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { scope: String::new(), workers, until: Until::Empty, lease: Duration::from_secs(60) }
+        Self { scope: String::new(), workers, until: Until::Empty, lease: Duration::from_secs(60), pace: None }
     }
 }
 
@@ -67,7 +70,7 @@ pub fn drain(
     stop: &Stop,
 ) -> Result<Summary> {
     let worker = Worker::this();
-    bury_the_dead(catalog, stage, &worker, reporter)?;
+    bury_the_dead(catalog, stage.stage(), reporter)?;
     let heartbeat = Heartbeat::new(catalog, how.lease);
     let summary = Mutex::new(Summary::default());
     // A pause stops the other workers of this drain, but is not the caller's stop.
@@ -97,10 +100,12 @@ pub fn drain(
     Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Ends the leases of processes of this host that are gone, so that a run after a kill goes on at once.
-fn bury_the_dead(catalog: &Catalog, stage: &dyn StageRun, me: &Worker, reporter: &dyn Reporter) -> Result<()> {
-    for name in catalog.lease_holders(stage.stage())? {
-        if Worker::parse(&name).is_some_and(|w| w.is_dead_to(me)) {
+/// Ends the leases of processes of this host that are gone, so that a run after a kill goes on at once. [`drain`] does it
+/// first; a plan that takes back what is not wanted any more does it before that.
+pub fn bury_the_dead(catalog: &Catalog, stage: Stage, reporter: &dyn Reporter) -> Result<()> {
+    let me = Worker::this();
+    for name in catalog.lease_holders(stage)? {
+        if Worker::parse(&name).is_some_and(|w| w.is_dead_to(&me)) {
             let jobs = catalog.bury(&name)?;
             let text = format!("an earlier run ended in the middle of {jobs} job(s): going on with them");
             reporter.report(&Event::Note { text: &text });
@@ -154,8 +159,13 @@ impl Shift<'_> {
         let stop = self.stop.child();
         self.heartbeat.keep(lease, &stop);
         self.reporter.report(&Event::Started { job: &lease.job });
-        let attempt =
-            Attempt { job: &lease.job, stop: stop.clone(), reporter: self.reporter, began: self.catalog.now()? };
+        let attempt = Attempt {
+            job: &lease.job,
+            stop: stop.clone(),
+            reporter: self.reporter,
+            began: self.catalog.now()?,
+            pace: self.how.pace.as_deref(),
+        };
         // A panic is a defect of ours, and one item's: the batch goes on.
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.stage.run(&attempt)))
             .unwrap_or_else(|_| Err(Error::internal("the stage panicked")));

@@ -10,6 +10,7 @@ use crate::{
     catalog::{Facts, Lease, Settled},
     error::{Error, Kind, Result},
     model::{Job, Stage, job::Failure},
+    pace::Pace,
     stop::Stop,
 };
 
@@ -18,7 +19,7 @@ mod heartbeat;
 mod retry;
 mod worker;
 
-pub use drain::{Drain, Summary, Until, drain};
+pub use drain::{Drain, Summary, Until, bury_the_dead, drain};
 pub use worker::Worker;
 
 /// How a stage does one job.
@@ -68,6 +69,8 @@ pub struct Attempt<'a> {
     pub reporter: &'a dyn Reporter,
     /// The catalog's time when the attempt began, in milliseconds since 1970-01-01 UTC.
     pub began: i64,
+    /// How fast it may read, if there is a bound.
+    pub pace: Option<&'a Pace>,
 }
 
 impl Attempt<'_> {
@@ -83,6 +86,12 @@ impl Attempt<'_> {
     /// The claim under which it runs, for what is written to the catalog before its end.
     pub fn lease(&self) -> Lease {
         Lease { job: self.job.clone(), attempt: self.job.attempt }
+    }
+
+    /// Reports bytes that were read, and waits if they were too fast.
+    pub fn read(&self, bytes: u64) -> Result<()> {
+        self.tick(Amount::Bytes(bytes));
+        self.pace.map_or(Ok(()), |pace| pace.spend(bytes, &self.stop))
     }
 
     /// Reports progress of this job.

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 const FLOORS: &[&[&str]] = &[
     &["error"],
     &["digest", "stop", "block", "crash", "spool"],
+    &["pace"],
     &["model"],
     &["profile", "store"],
     &["catalog", "media"],
@@ -32,6 +33,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_smithy_http_client", &["store/s3"]),
     ("landlock", &["media/sandbox"]),
     ("walkdir", &["ingest", "store"]),
+    ("ignore", &["ingest"]),
     ("sha2", &["digest"]),
     ("ed25519_dalek", &["tend/certificate"]),
     ("clap", &["bin"]),

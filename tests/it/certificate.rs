@@ -126,7 +126,7 @@ fn a_drive_that_is_away_is_certified_by_the_catalog_and_it_says_so() {
     fs::rename(drive.path(), away.path().join("moved")).unwrap();
     for name in [label.as_str(), &id, &id[..6]] {
         let ran = archive.run(["certificate", name]).ends(0);
-        let ran = ran.says("By the catalog, nothing is missing").says("The drive was not there");
+        let ran = ran.says("By the catalog, nothing is missing").says("The drive was not where it was last seen");
         assert!(ran.stdout.contains("survey of 20"), "{}", ran.stdout);
     }
     // An empty mount point is no drive.
@@ -152,6 +152,29 @@ fn a_drive_of_which_only_a_part_was_taken_in_is_not_certified_without_it() {
     archive.ingest(drive.path()).0.ends(0);
     fs::rename(drive.path(), away.path().join("moved")).unwrap();
     archive.run(["certificate", &id]).ends(0);
+}
+
+#[test]
+fn what_was_left_out_on_purpose_is_not_in_the_archive() {
+    let (archive, drive) = (Archive::new(), scratch());
+    fs::create_dir(drive.path().join("raw")).unwrap();
+    fs::write(drive.path().join("raw/x.txt"), "raw").unwrap();
+    picture(&drive.path().join("a.png"), 1);
+    picture(&drive.path().join("b.png"), 2);
+    archive.ingest(drive.path()).0.ends(0);
+    fs::write(drive.path().join("raw/y.txt"), "raw, too").unwrap();
+    picture(&drive.path().join("c.png"), 3);
+    let words = ["--exclude", "raw/", "--exclude", "c.*"].map(OsStr::new);
+    archive.run([OsStr::new("ingest"), drive.path().as_os_str()].iter().chain(&words)).ends(0);
+    let c = certify(&archive, drive.path(), &[], 1);
+    assert_eq!(problems(&c), [("c.png", "not_ingested"), ("raw/y.txt", "not_ingested")]);
+    let detail = entries(&c).into_iter().find(|(path, ..)| *path == "c.png").unwrap().2;
+    assert_eq!(detail, "it was skipped when it was last looked at: left out by --exclude 'c.*'");
+    let id = archive.rows("SELECT id FROM drives")[0].clone();
+    let away = scratch();
+    fs::rename(drive.path(), away.path().join("moved")).unwrap();
+    let c = certify(&archive, Path::new(&id), &[], 1);
+    assert_eq!(problems(&c), [("c.png", "not_ingested"), ("raw", "not_ingested")]);
 }
 
 #[test]

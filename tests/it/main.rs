@@ -8,6 +8,7 @@ mod cli;
 mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
+mod drives;
 mod harness;
 mod ingest;
 mod integrity;

@@ -183,6 +183,7 @@ fn what_arrives_as_announced_becomes_an_asset_that_can_be_read_without_damctl() 
     assert_eq!((row.asset.title.as_str(), row.asset.collection.as_deref()), ("harbor ñ.png", Some("desk")));
     let master = &row.masters[0];
     assert_eq!((master.digest, master.bytes, &master.key), (Digest::of(&bytes), bytes.len() as u64, &arrival.key));
+    assert_eq!(master.fingerprint, Some(damctl::digest::fingerprint(master.bytes, &bytes, &bytes)));
     assert_eq!(master.facts.image.as_ref().map(|i| (i.width, i.height)), Some((64, 48)));
     assert_eq!(
         gate.objects(arrival.asset),

@@ -68,6 +68,12 @@ pub enum Command {
     /// Files are told by their content, not their names. Bytes that are in the archive already become a sighting of
     /// what is there. What systems leave behind (.DS_Store, Thumbs.db, ._files) is listed as junk and not kept. Links
     /// are never followed, other file systems never entered, and nothing is ever written to a drive.
+    ///
+    /// A clip of a camera card (P2, AVCHD, XDCAM, XAVC) with all that belongs to it, the chapters of one GoPro recording,
+    /// the frames of a sequence, and a file with its sidecars become one asset each.
+    ///
+    /// A drive is told by its file system and not by where it is plugged in. If it goes away, the run pauses (exit code
+    /// 3) and goes on only with the same one. What cannot be read is tried again when all else is done, then listed.
     Ingest(IngestArgs),
     /// Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave.
     Drives(DrivesArgs),
@@ -170,6 +176,21 @@ pub struct IngestArgs {
     /// The collection that new assets belong to.
     #[arg(long, value_name = "NAME")]
     pub collection: Option<String>,
+    /// Leaves out what matches, in the syntax of .gitignore; can be given again. It is listed as skipped.
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Takes only what matches, in the syntax of .gitignore; can be given again.
+    #[arg(long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+    /// Takes only what a file lists: a path below PATH on each line; '-' reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub max_rate: Option<u64>,
+    /// Begins nothing new after this time (50m, 8h); what is under way is finished. The exit code is 3 if paths are left.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub for_time: Option<jiff::SignedDuration>,
     /// Shows what would be done, and does nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -178,6 +199,27 @@ pub struct IngestArgs {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches("/s").trim_end_matches(['B', 'b']);
+    let (digits, unit) = match number.trim_end().char_indices().last() {
+        Some((at, 'k' | 'K')) => (&number[..at], 1_000),
+        Some((at, 'm' | 'M')) => (&number[..at], 1_000_000),
+        Some((at, 'g' | 'G')) => (&number[..at], 1_000_000_000),
+        _ => (number, 1),
+    };
+    match digits.trim().parse::<f64>().map(|n| n * f64::from(unit)) {
+        Ok(bytes) if (1.0..1e15).contains(&bytes) => Ok(bytes as u64),
+        _ => Err("expected bytes a second such as 80M".to_owned()),
+    }
+}
+
+fn time(text: &str) -> Result<jiff::SignedDuration, String> {
+    match text.parse::<jiff::SignedDuration>() {
+        Ok(time) if time.is_positive() => Ok(time),
+        _ => Err("expected a time such as 50m or 1h 30m".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ ALTER TABLE drives ADD COLUMN seen_at BIGINT;
 ALTER TABLE masters ADD COLUMN fingerprint TEXT;
 ALTER TABLE masters ADD COLUMN confirmed_at BIGINT;
 CREATE INDEX masters_bytes ON masters (bytes);
+CREATE INDEX masters_key ON masters (key);
 
 -- What the file is called in its asset: a path below the folder of the asset's main file.
 ALTER TABLE members ADD COLUMN name TEXT NOT NULL DEFAULT '';

@@ -173,6 +173,14 @@ impl Deposit for S3Deposit {
         Ok(Some(Box::new(self.begin(name, size, earlier, Keeper::Ledger)?)))
     }
 
+    fn discard(&mut self, name: &str) -> Result<()> {
+        let (this, others) = std::mem::take(&mut self.files).into_iter().partition(|(n, _)| n == name);
+        self.files = this;
+        drop(self.collect());
+        self.files = others;
+        Ok(())
+    }
+
     fn local_path(&self, _: &str) -> Option<PathBuf> {
         None
     }

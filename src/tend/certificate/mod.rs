@@ -353,12 +353,14 @@ fn mtime(ns: i64) -> Option<Timestamp> {
 
 fn by_drive(seen: Vec<Seen>, mut known: HashMap<RawPath, Account>) -> Vec<Entry> {
     let mut paths: Vec<Entry> = seen.into_iter().map(|s| found(s.path.clone(), s.is, known.remove(&s.path))).collect();
-    paths.extend(known.into_values().map(|account| {
-        let mut entry = kept(account);
-        entry.gone = true;
-        entry
-    }));
+    let gone = known.into_values().filter(|a| !is_left_out(a)).map(|a| Entry { gone: true, ..kept(a) });
+    paths.extend(gone);
     paths
+}
+
+/// Whether it was passed by without being looked at: a pattern left it out, or it is a place where something else begins.
+fn is_left_out(account: &Account) -> bool {
+    account.outcome == Outcome::Skipped && account.inode == 0
 }
 
 /// A path that is on the drive, and what is known of it.
@@ -382,6 +384,11 @@ fn found(path: RawPath, is: Is, known: Option<Account>) -> Entry {
             Outcome::Unreadable => kept(k),
             _ => not_ingested(path, bytes, mtime_ns, "it has not been read yet"),
         },
+        (Is::New { bytes, mtime_ns }, Some(k)) if !matches!(k.outcome, Outcome::Stored | Outcome::Duplicate) => {
+            let why = k.detail.map(|d| format!(": {d}")).unwrap_or_default();
+            let why = format!("it was {} when it was last looked at{why}", k.outcome.as_str());
+            not_ingested(path, bytes, mtime_ns, &why)
+        }
         (Is::New { bytes, mtime_ns }, Some(k)) => {
             let then = mtime(k.mtime_ns).map(|t| format!(", of {}", moment(t))).unwrap_or_default();
             let why = format!("it has changed since it was ingested: it was {} bytes{then}", k.bytes);
@@ -413,8 +420,18 @@ fn kept(account: Account) -> Entry {
     entry
 }
 
+/// What the catalog says of a path that cannot be looked at now. What lies in it, if it was left out, is not known.
+fn remembered(account: Account) -> Entry {
+    let is_left_out = is_left_out(&account);
+    let mut entry = kept(account);
+    if is_left_out {
+        entry.outcome = Standing::NotIngested;
+    }
+    entry
+}
+
 fn by_catalog(known: HashMap<RawPath, Account>, unfinished: Vec<Unfinished>) -> Vec<Entry> {
-    let mut paths: BTreeMap<RawPath, Entry> = known.into_values().map(|a| (a.path.clone(), kept(a))).collect();
+    let mut paths: BTreeMap<RawPath, Entry> = known.into_values().map(|a| (a.path.clone(), remembered(a))).collect();
     for work in unfinished {
         let why = match work.failure {
             Some(failure) => format!("its ingest has failed: {}", failure.message),
@@ -554,12 +571,12 @@ impl Basis {
         match self {
             Basis::Drive { surveyed } => format!("The drive was walked at {}.", moment(*surveyed)),
             Basis::Catalog { surveyed: Some(surveyed) } => format!(
-                "The drive was not there, or was empty, when this was issued: it rests on the catalog, and on the \
+                "The drive was not where it was last seen when this was issued: it rests on the catalog, and on the \
                  survey of {}. What was written to the drive since is not known.",
                 moment(*surveyed)
             ),
             Basis::Catalog { surveyed: None } => {
-                "The drive was not there, or was empty, when this was issued: it was never surveyed as a whole. What is on \
+                "The drive was not where it was last seen when this was issued: it was never surveyed as a whole. What is on \
                  it is not known."
                     .to_owned()
             }

@@ -38,31 +38,35 @@ pub fn is_here(catalog: &Catalog, drive: &Drive) -> bool {
     holds_something && ingest::locate(catalog, &root).is_ok_and(|(there, _)| there.id == drive.id)
 }
 
-/// The drive that is meant: by id, its first digits, label, root, or a path on it.
+/// The drive that is meant: by id, its first digits, label, a path on it, or where its root was.
 pub fn find(catalog: &Catalog, text: &OsStr) -> Result<Drive> {
-    let drives = catalog.drives()?;
+    let (drives, path) = (catalog.drives()?, Path::new(text));
     let word = text.to_string_lossy();
     let is_digits = word.len() >= 4 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    let is_meant = |d: &&Drive| {
-        let by_id = is_digits && d.id.to_string().starts_with(&word.to_ascii_lowercase());
-        by_id || d.label == word || d.root.under(Path::new("/")) == Path::new(text)
-    };
-    let found: Vec<&Drive> = drives.iter().filter(is_meant).collect();
-    match found.as_slice() {
-        [one] => return Ok((*one).clone()),
-        [] => {}
+    let by_id = |d: &Drive| is_digits && d.id.to_string().starts_with(&word.to_ascii_lowercase());
+    let one_of = |found: Vec<&Drive>| match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some((*one).clone())),
         several => {
             let ids = several.iter().map(|d| format!("{} ({})", d.id, d.label)).collect::<Vec<_>>().join(", ");
-            let message = format!("'{word}' is more than one drive: {ids}");
-            return Err(Error::invalid(message).hint("give the first digits of the id").into());
+            Err(Error::invalid(format!("'{word}' is more than one drive: {ids}"))
+                .hint("give the first digits of the id"))
+        }
+    };
+    if let Some(named) = one_of(drives.iter().filter(|d| by_id(d) || d.label == word).collect())? {
+        return Ok(named);
+    }
+    if path.exists() {
+        let (here, _) = ingest::locate(catalog, path)?;
+        // As the catalog has it, which may know more of it than can be seen now; but where it is now.
+        if let Some(known) = drives.iter().find(|d| d.id == here.id) {
+            return Ok(Drive { root: here.root, ..known.clone() });
         }
     }
-    if Path::new(text).exists() {
-        let (drive, _) = ingest::locate(catalog, Path::new(text))?;
-        // As the catalog has it: it may know more of it than what can be seen now.
-        if let Some(known) = drives.into_iter().find(|d| d.id == drive.id) {
-            return Ok(Drive { root: drive.root, ..known });
-        }
+    if let Some(was_there) = one_of(drives.iter().filter(|d| d.root.under(Path::new("/")) == path).collect())? {
+        return Ok(was_there);
+    }
+    if path.exists() {
         let message = format!("nothing of {word} was taken in");
         return Err(Error::not_found(message).hint(format!("'damctl ingest {word}' takes it in")).into());
     }

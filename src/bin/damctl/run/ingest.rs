@@ -2,20 +2,24 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ffi::OsStr,
     fs::File,
-    io::{BufWriter, Write},
-    path::Path,
+    io::{BufWriter, Read, Write},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result};
 use damctl::{
     catalog::KnownSighting,
-    error::Doing,
-    ingest::{Found, Ingest, Survey, locate, survey_without},
-    model::{Outcome, RawPath, Stage},
+    error::{Doing, Error},
+    ingest::{Found, Ingest, Selection, Survey, survey_selected},
+    model::{Outcome, RawPath, Role, Stage},
+    pace::Pace,
     stop::Stop,
     store::ocfl,
-    work::{self, Event, Reporter, Summary},
+    work::{self, Drain, Event, Reporter, Summary, Until},
 };
 use indicatif::HumanBytes;
 use serde::Serialize;
@@ -28,9 +32,11 @@ const NAMED: usize = 50;
 
 pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
+    let only = args.files_from.as_deref().map(read_list).transpose()?;
+    let selection = Selection::new(&args.exclude, &args.include, only)?;
     let mut surveys = Vec::new();
     for path in &args.paths {
-        surveys.push(survey_without(&catalog, path, &archive.own_places()?, stop)?);
+        surveys.push(survey_selected(&catalog, path, &archive.own_places()?, &selection, stop)?);
     }
     if args.dry_run {
         surveys.iter().for_each(show_plan);
@@ -41,12 +47,19 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let (store, spool, child) = (archive.store()?, archive.spool()?, archive.child()?);
     ocfl::declare_root(&*store)?;
     let stage = Ingest { catalog: &catalog, store: &*store, child: &child, spool: &spool };
+    let pace = args.max_rate.map(|rate| Arc::new(Pace::new(rate)));
+    let deadline = match args.for_time {
+        Some(time) => Some(catalog.now()?.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))),
+        None => None,
+    };
+    let until = deadline.map_or(Until::Empty, Until::Deadline);
+    work::bury_the_dead(&catalog, Stage::Ingest, reporter)?;
     let mut total = Summary::default();
-    for (survey, path) in surveys.iter().zip(&args.paths) {
+    for survey in &surveys {
         if stop.is_tripped() || total.paused.is_some() {
             break;
         }
-        catalog.see_drive(&survey.drive)?;
+        catalog.see_drive(&survey.drive, false)?;
         catalog.record_sightings(&survey.settled())?;
         catalog.forget_sightings(survey.drive.id, &survey.gone)?;
         let wanted = survey.wanted(args.collection.as_deref());
@@ -57,12 +70,12 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
             enqueued = catalog.enqueue(&wanted)?;
         }
         catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
-        if locate(&catalog, path)?.1.as_bytes().is_empty() {
-            catalog.surveyed(survey.drive.id)?;
-        }
+        // Only now does the catalog know all that was found: a certificate may rest on it.
+        catalog.see_drive(&survey.drive, survey.is_whole)?;
         let bytes = survey.new_sources().map(|s| s.bytes).sum();
         reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
-        let summary = work::drain(&catalog, &stage, &archive.drain(scope)?, reporter, stop)?;
+        let how = Drain { until, pace: pace.clone(), ..archive.drain(scope)? };
+        let summary = work::drain(&catalog, &stage, &how, reporter, stop)?;
         total.done += summary.done;
         total.released += summary.released;
         total.failed.extend(summary.failed);
@@ -76,6 +89,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         pending += accounts.iter().filter(|a| a.outcome == "pending").count();
         unreadable |= accounts.iter().any(|a| a.outcome == "unreadable");
         show_account(survey, &accounts);
+        show_twins(survey, &accounts);
         lines.extend(accounts);
     }
     if let (Some(file), Some(path)) = (report, &args.report) {
@@ -86,8 +100,27 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         Verdict::Done if unreadable => Verdict::SomeFailed,
         other => other,
     };
+    if let (Some(time), Some(at)) = (args.for_time, deadline)
+        && pending > 0
+        && catalog.now()? >= at
+    {
+        let message = format!("the time ({time:#}) is up: {pending} path(s) are left");
+        return Ok(Verdict::Paused(Error::paused(message).hint("run the same command again to go on")));
+    }
     // What failed was named, with its paths; what nobody has named yet is another command's.
     Ok(if is_named { verdict } else { verdict.unless_left(pending, "path(s)") })
+}
+
+/// The paths that a file lists, one on a line.
+fn read_list(file: &Path) -> Result<Vec<PathBuf>> {
+    let mut bytes = Vec::new();
+    let reading = || format!("cannot read the list {}", file.display());
+    match file == Path::new("-") {
+        true => std::io::stdin().lock().read_to_end(&mut bytes).doing(reading)?,
+        false => File::open(file).and_then(|mut f| f.read_to_end(&mut bytes)).doing(reading)?,
+    };
+    let lines = bytes.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l)).filter(|l| !l.is_empty());
+    Ok(lines.map(|l| PathBuf::from(OsStr::from_bytes(l))).collect())
 }
 
 fn create(path: &Path) -> damctl::error::Result<File> {
@@ -179,18 +212,31 @@ fn show_account(survey: &Survey, accounts: &[Account]) {
     }
 }
 
+/// Names that another system would take for one another: both are kept, but a copy of the drive elsewhere may lose one.
+fn show_twins(survey: &Survey, accounts: &[Account]) {
+    let twins = survey.twins();
+    if twins.is_empty() || accounts.iter().all(|a| a.unchanged) {
+        return;
+    }
+    print(format_args!(
+        "{:>8} names are like another but for case or composition; all are kept as they are",
+        twins.len()
+    ));
+    for (path, other) in twins.iter().take(NAMED) {
+        print(format_args!("{:>12}{path} and {other}", ""));
+    }
+}
+
 fn show_plan(survey: &Survey) {
     for found in &survey.found {
-        match found {
-            Found::New(source) => print(format_args!("read        {} ({})", source.path, HumanBytes(source.bytes))),
-            Found::Settled(s) => print(format_args!(
-                "{:<11} {}: {}",
-                s.outcome.as_str(),
-                s.path,
-                s.detail.as_deref().unwrap_or_default()
-            )),
-            Found::Unchanged(..) => {}
+        if let Found::Settled(s) = found {
+            let why = s.detail.as_deref().unwrap_or_default();
+            print(format_args!("{:<11} {}: {why}", s.outcome.as_str(), s.path));
         }
+    }
+    for (path, bytes, role) in survey.planned().into_iter().flatten() {
+        let what = if role == Role::Main { "read".to_owned() } else { format!("  {}", role.as_str()) };
+        print(format_args!("{what:<11} {path} ({})", HumanBytes(bytes)));
     }
     let unchanged = survey.found.iter().filter(|f| matches!(f, Found::Unchanged(..))).count();
     let bytes: u64 = survey.new_sources().map(|s| s.bytes).sum();
