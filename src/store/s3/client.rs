@@ -249,6 +249,7 @@ impl Remote {
             Ok(head) => Ok(Some(Head {
                 bytes: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
                 etag: bare(head.e_tag()),
+                is_sealed: head.server_side_encryption().is_some_and(|e| *e != ServerSideEncryption::Aes256),
                 crc64: head.checksum_crc64_nvme().map(str::to_owned),
                 sha256: head.checksum_sha256().map(str::to_owned),
             })),

@@ -29,9 +29,10 @@ use self::{
     client::{Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Abilities, Arrived, Committed, Deposit, Held, OpenUpload, Staged, Store, Upload};
+use super::{Abilities, Arrived, Committed, Deposit, Held, Look, OpenUpload, Staged, Store, Upload};
 use crate::{
     block,
+    digest::Digest,
     error::{Error, Kind, Result},
     model::Key,
 };
@@ -235,6 +236,17 @@ impl Store for S3Store {
 
     fn size(&self, key: &Key) -> Result<Option<u64>> {
         Ok(block::on(self.remote.head(key))??.map(|there| there.bytes))
+    }
+
+    fn look(&self, key: &Key, digest: &Digest, made_of: Option<&Upload>) -> Result<Option<Look>> {
+        let there = block::on(self.remote.head(key))??;
+        Ok(there.map(|there| Look {
+            bytes: there.bytes,
+            agrees: match made_of {
+                Some(upload) => there.agrees(upload).or_else(|| there.has_etag_of(upload)),
+                None => there.has_digest(digest),
+            },
+        }))
     }
 
     fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
