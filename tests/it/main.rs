@@ -7,11 +7,13 @@ mod cli;
 mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
+mod faults;
 mod harness;
 mod ingest;
 mod integrity;
 mod jobs;
 mod profile;
+mod proxy;
 mod s3;
 mod serve;
 mod strict;
