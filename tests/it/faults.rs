@@ -116,6 +116,12 @@ fn a_server_that_does_not_answer_at_all() {
     heals(Op::Put, 1, Fault::Silence);
 }
 
+/// Large requests have longer: this one ten seconds, of the two that are set.
+#[test]
+fn a_server_that_stands_still_in_the_middle_of_a_part() {
+    heals(Op::Part, 1, Fault::Silence);
+}
+
 #[test]
 fn a_server_that_does_not_answer_at_the_end_of_an_upload() {
     heals(Op::Complete, 1, Fault::Silence);
@@ -194,6 +200,17 @@ fn a_bucket_that_is_full() {
 #[test]
 fn a_server_that_goes_away_in_the_middle() {
     pauses(Op::Part, Fault::Cut, "the store does not answer: check the endpoint and the network");
+}
+
+#[test]
+fn who_may_only_read_verifies_all_the_same() {
+    let Some(setting) = setting() else { return };
+    setting.ingest().ends(0);
+    setting.archive.catalog().execute("DELETE FROM stores", []).unwrap();
+    setting.proxy.next(Op::Put, usize::MAX, Fault::Answer(403, "AccessDenied"));
+    setting.archive.run(["doctor"]).says("it lets us read only");
+    setting.archive.run(["verify"]).ends(0).says("2 sound, 0 not");
+    setting.archive.run(["doctor", "--probe"]).says("missing  the store: cannot try what the store does at");
 }
 
 #[test]

@@ -28,11 +28,11 @@ pub(super) enum Sum {
 }
 
 impl Sum {
-    /// Of these bytes, whose SHA-256 is known.
-    pub(super) fn of(kind: Checksum, bytes: &[u8], digest: Digest) -> Self {
+    /// Of these bytes, whose SHA-256 may be known.
+    pub(super) fn of(kind: Checksum, bytes: &[u8], digest: Option<Digest>) -> Self {
         match kind {
             Checksum::Crc64Nvme => Sum::Crc64(crc64(bytes)),
-            Checksum::Sha256 => Sum::Sha256(digest),
+            Checksum::Sha256 => Sum::Sha256(digest.unwrap_or_else(|| Digest::of(bytes))),
             Checksum::Md5 => Sum::Md5(Md5::digest(bytes).into()),
         }
     }

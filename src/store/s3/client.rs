@@ -79,7 +79,7 @@ impl S3Config {
 
     /// How long to wait for the answer to a request of so many bytes. The SDK's time runs while they are sent, too: a
     /// slow line is no reason to begin again. One that stands still is found by the SDK's own watch on it.
-    fn timeout(&self, bytes: u64) -> TimeoutConfig {
+    fn patience(&self, bytes: u64) -> TimeoutConfig {
         let wait = self.timeout.unwrap_or(Duration::from_secs(60));
         let wait = wait.mul_f64((bytes as f64 / SLOWEST as f64).max(1.0));
         TimeoutConfig::builder().connect_timeout(Duration::from_secs(10)).read_timeout(wait).build()
@@ -108,7 +108,7 @@ impl Remote {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             // Throttled, it slows down by itself.
             .retry_config(RetryConfig::adaptive().with_max_attempts(6).with_max_backoff(Duration::from_secs(20)))
-            .timeout_config(config.timeout(0))
+            .timeout_config(config.patience(0))
             .http_client(http_client(&config)?);
         if let Some(profile) = &config.profile {
             loader = loader.profile_name(profile);
@@ -219,7 +219,7 @@ impl Remote {
 
     /// The checksum of these bytes that the endpoint verifies.
     pub(super) fn sum(&self, bytes: &[u8]) -> Option<Sum> {
-        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, Digest::of(bytes)))
+        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, None))
     }
 
     pub(super) fn put(&self, key: &Key, bytes: bytes::Bytes, sum: Option<Sum>) -> PutObjectFluentBuilder {
@@ -346,9 +346,9 @@ impl Remote {
         digest: Digest,
         bytes: bytes::Bytes,
     ) -> Result<Part> {
-        let sum = checksum.map(|kind| Sum::of(kind, &bytes, digest));
+        let sum = checksum.map(|kind| Sum::of(kind, &bytes, Some(digest)));
         let length = bytes.len() as u64;
-        let patient = aws_sdk_s3::config::Builder::new().timeout_config(self.config.timeout(length));
+        let patient = aws_sdk_s3::config::Builder::new().timeout_config(self.config.patience(length));
         let part = self.part(key, id, number, sum).body(bytes.into());
         let sent = part.customize().config_override(patient).send().await;
         let sent = sent.map_err(|e| describe(e, key, "upload a part of"))?;

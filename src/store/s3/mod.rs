@@ -149,7 +149,8 @@ impl S3Store {
             // By somebody else, or by us when the answer to an earlier try was lost.
             Err(e) if is_taken(&e) => match self.remote.head(key).await? {
                 Some(there) if there.is_of(&bytes) => Ok(Wrote::Same),
-                _ => Ok(Wrote::Other),
+                Some(_) => Ok(Wrote::Other),
+                None => Err(Error::unavailable(format!("the store says that {key} is taken, but does not have it"))),
             },
             Err(e) => Err(describe(e, key, "write")),
         }
