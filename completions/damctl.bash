@@ -359,7 +359,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__doctor)
-            opts="-C -h -V --archive --log-format --help --version"
+            opts="-C -h -V --probe --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1429,12 +1429,16 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__verify)
-            opts="-C -h -V --asset --drop --archive --log-format --help --version"
+            opts="-C -h -V --level --asset --drop --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --level)
+                    COMPREPLY=($(compgen -W "head sample full" -- "${cur}"))
+                    return 0
+                    ;;
                 --asset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -41,7 +41,7 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "search" -d 'Finds ass
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "status" -d 'Shows what the archive holds and what is being done'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "jobs" -d 'Lists, shows and retries jobs'
-complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Reads stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Gives up uploads to a bucket that were cut off and that nobody has gone on with'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "profile" -d 'Works with profiles'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
@@ -77,6 +77,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand doctor" -l log-format -d '
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand doctor" -l probe -d 'Finds out again what the bucket\'s endpoint does: after an upgrade of the server'
 complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l collection -d 'The collection that new assets belong to' -r
@@ -182,6 +183,9 @@ complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subc
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "show" -d 'Shows a job and all its attempts'
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l level -d 'How closely: `head` asks the store; `sample` also reads small objects, and parts of large ones, other parts each time; `full` reads every byte. What looks wrong is always read to its end' -r -f -a "head\t'The store has each object, in its size, and its checksum where there is one to compare'
+sample\t'Also some of the bytes, and the masters\' inventories'
+full\t'Every byte, and the masters\' inventories'"
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -l asset -d 'Only these assets' -r
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -269,7 +273,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "verify" -d 'Reads stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads to a bucket that were cut off and that nobody has gone on with'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'

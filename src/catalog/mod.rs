@@ -14,6 +14,7 @@ mod events;
 mod jobs;
 mod renditions;
 mod sqlite;
+mod stores;
 mod uploads;
 
 pub use assets::{AssetRow, KnownSighting};

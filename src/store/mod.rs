@@ -14,8 +14,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, error::Result, model::Key};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    model::Key,
+};
 
+mod abilities;
 mod direct;
 mod fs;
 mod memory;
@@ -23,6 +28,7 @@ pub mod ocfl;
 #[cfg(feature = "s3")]
 mod s3;
 
+pub use abilities::{Abilities, Checksum};
 pub use fs::FsStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
@@ -51,6 +57,12 @@ pub trait Store: Send + Sync {
     /// Size of an object in bytes; `None` when there is none.
     fn size(&self, key: &Key) -> Result<Option<u64>>;
 
+    /// What the store says of an object without reading it; `made_of` are the parts that it went up in, when that is known.
+    /// `None` when there is none.
+    fn look(&self, key: &Key, _digest: &Digest, _made_of: Option<&Upload>) -> Result<Option<Look>> {
+        Ok(self.size(key)?.map(|bytes| Look { bytes, agrees: None }))
+    }
+
     /// All keys below a prefix, sorted.
     fn list(&self, prefix: &Key) -> Result<Vec<Key>>;
 
@@ -63,6 +75,23 @@ pub trait Store: Send + Sync {
     /// An address at which anybody can read the object for so long, for stores that can make one.
     fn presigned(&self, _key: &Key, _valid: Duration) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    /// Begins an upload of `size` bytes by whoever gets the addresses: one for each part, in order, each good for so long.
+    /// With a plain `PUT` every part but the last takes [`Upload::part_bytes`], the last the rest; a part that is sent
+    /// again replaces the earlier one. None: this store gives no such addresses.
+    ///
+    /// Nobody but the caller knows the upload: [`receive`](Store::receive) ends it, or [`abort_upload`](Store::abort_upload).
+    fn begin_presigned(&self, _key: &Key, _size: u64, _valid: Duration) -> Result<Option<(Upload, Vec<String>)>> {
+        Ok(None)
+    }
+
+    /// Looks what has arrived of an upload that was begun for others. Once all of it has, its parts become the object;
+    /// asked again, it is still here. That is all: whose bytes they are, only reading them tells.
+    ///
+    /// Errors: `NotFound` when the upload was given up, `Conflict` when the key holds an object of another size.
+    fn receive(&self, key: &Key, _upload: &Upload, _size: u64) -> Result<Arrived> {
+        Err(Error::unsupported(format!("{key}: this store takes no uploads by address")))
     }
 
     /// Uploads in parts below this store's keys that nobody has finished.
@@ -117,6 +146,33 @@ pub struct Upload {
     pub part_bytes: u64,
     /// Accepted parts by number.
     pub parts: Vec<Part>,
+    /// The checksum that it was begun with: it goes with every part, to the end.
+    #[serde(default)]
+    pub checksum: Option<Checksum>,
+}
+
+/// What a store says of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Its size.
+    pub bytes: u64,
+    /// Whether the checksum that the store keeps is that of the bytes; none when there is nothing to compare.
+    pub agrees: Option<bool>,
+}
+
+/// What has arrived of an upload by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// Not all of it.
+    Missing {
+        /// Bytes of the parts that have arrived whole.
+        bytes: u64,
+    },
+    /// The object is there.
+    Here {
+        /// Its size.
+        bytes: u64,
+    },
 }
 
 /// An upload in parts that is not finished.
@@ -141,9 +197,22 @@ pub struct Part {
     pub bytes: u64,
     /// SHA-256 of it.
     pub digest: Digest,
+    /// CRC-64/NVME of it, in an upload that has that checksum.
+    #[serde(default)]
+    pub crc64: Option<u64>,
 }
 
 impl Upload {
+    /// Bytes of a part of a file of this size; an empty file has one empty part.
+    pub fn bytes_of_part(&self, number: u32, size: u64) -> u64 {
+        self.part_bytes.min(size.saturating_sub(u64::from(number - 1) * self.part_bytes))
+    }
+
+    /// How many parts a file of this size has.
+    pub fn count(&self, size: u64) -> u32 {
+        size.div_ceil(self.part_bytes).max(1) as u32
+    }
+
     /// Bytes of all accepted parts.
     pub fn bytes(&self) -> u64 {
         self.parts.iter().map(|p| p.bytes).sum()

@@ -7,6 +7,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
+    io::{Read, Write},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -263,4 +264,21 @@ pub fn s3_endpoint() -> Option<String> {
         );
     }
     endpoint
+}
+
+/// One request over plain HTTP, as any program would send it: status, headers in lower case, body.
+pub fn http(method: &str, url: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    let (host, path) = url.strip_prefix("http://").and_then(|u| u.split_once('/')).expect("a plain URL with a path");
+    let mut stream = std::net::TcpStream::connect(host).expect("the server is there");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("a timeout can be set");
+    let length = body.len();
+    let head =
+        format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("the request is taken");
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("an answer with a head");
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+    (status, head, bytes[end + 4..].to_vec())
 }

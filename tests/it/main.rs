@@ -8,11 +8,15 @@ mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
 mod drives;
+mod faults;
 mod harness;
 mod ingest;
+mod integrity;
 mod jobs;
 mod profile;
+mod proxy;
 mod s3;
 mod serve;
+mod strict;
 mod transcode;
 mod verify;

@@ -18,7 +18,7 @@ fn archive(more: &str) -> Option<Archive> {
     Some(archive)
 }
 
-fn large(path: &Path, megabytes: u32, seed: u64) {
+pub fn large(path: &Path, megabytes: u32, seed: u64) {
     let mut file = fs::File::create(path).unwrap();
     let mut state = seed | 1;
     for _ in 0..megabytes {
@@ -114,6 +114,25 @@ fn uploads_that_nobody_goes_on_with_are_given_up_by_their_age() {
     // The drive can still be taken in, from its beginning.
     archive.ingest(drive.path()).0.ends(0);
     archive.run(["verify"]).ends(0).says("1 sound, 0 not");
+}
+
+#[test]
+fn renditions_can_be_everybodys_to_read_and_masters_stay_closed() {
+    let Some(archive) = archive("s3_acl: public-read\n") else { return };
+    let endpoint = harness::s3_endpoint().unwrap();
+    let drive = scratch();
+    picture(&drive.path().join("a.png"), 1);
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["transcode"]).ends(0);
+    let settings = fs::read_to_string(archive.root().join("damctl.yaml")).unwrap();
+    let place = settings.lines().find_map(|l| l.strip_prefix("store: s3://")).unwrap();
+    let get = |key: &str| harness::http("GET", &format!("{endpoint}/{place}/{key}"), b"");
+    let key = "SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'thumb_300'";
+    let (status, head, body) = get(&archive.rows(key)[0]);
+    assert_eq!(status, 200, "{head}");
+    assert!(head.contains("cache-control: public, max-age=31536000, immutable"), "{head}");
+    assert_eq!(image::load_from_memory(&body).unwrap().width(), 64);
+    assert_eq!(get(&archive.rows("SELECT key FROM masters")[0]).0, 403);
 }
 
 #[test]

@@ -10,28 +10,32 @@ use aws_sdk_s3::{
     },
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        delete_objects::builders::DeleteObjectsFluentBuilder,
-        get_object::builders::GetObjectFluentBuilder,
-        put_object::{PutObjectError, builders::PutObjectFluentBuilder},
+        complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder,
+        create_multipart_upload::builders::CreateMultipartUploadFluentBuilder,
+        get_object::builders::GetObjectFluentBuilder, put_object::builders::PutObjectFluentBuilder,
+        upload_part::builders::UploadPartFluentBuilder,
     },
     types::{
-        BucketLocationConstraint, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration, ObjectCannedAcl,
-        ServerSideEncryption, StorageClass,
+        BucketLocationConstraint, ChecksumMode, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration,
+        Delete, ObjectCannedAcl, ObjectIdentifier, ServerSideEncryption, StorageClass,
     },
 };
 use aws_smithy_http_client::tls;
 
-use super::deposit;
+use super::checksum::{self, Head, Sum};
 use crate::{
+    digest::Digest,
     error::{Doing, Error, Kind, Result},
     model::{Area, Key},
-    store::{OpenUpload, Part, Upload},
+    store::{Abilities, Checksum, OpenUpload, Part, Upload},
 };
 
 /// S3's limits (Amazon S3 User Guide, "Multipart upload limits").
 const MOST_PARTS: u64 = 10_000;
 const SMALLEST_PART: u64 = 5 << 20;
 const LARGEST_PART: u64 = 5 << 30;
+/// Bytes that go out while an answer is waited for, at the least: with a minute, 140 kbit/s for each of those in flight.
+const SLOWEST: u64 = 1 << 20;
 /// Kept by browsers and networks for ever, for nothing under a key ever changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
@@ -53,6 +57,8 @@ pub struct S3Config {
     pub places: [(String, String); 3],
     /// Bytes of a part; 0: from the file's size.
     pub part_bytes: u64,
+    /// How long to wait for an answer before a request is sent again; longer for what is large. None: a minute.
+    pub timeout: Option<Duration>,
     /// Parts, or small objects, on their way at a time; memory is bounded by it.
     pub in_flight: usize,
     /// Server-side encryption: `AES256` or `aws:kms`.
@@ -70,18 +76,31 @@ impl S3Config {
         let least = size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20);
         wanted.max(least).clamp(SMALLEST_PART, LARGEST_PART)
     }
+
+    /// How long to wait for the answer to a request of so many bytes. The SDK's time runs while they are sent, too: a
+    /// slow line is no reason to begin again. One that stands still is found by the SDK's own watch on it.
+    fn patience(&self, bytes: u64) -> TimeoutConfig {
+        let wait = self.timeout.unwrap_or(Duration::from_secs(60));
+        let wait = wait.mul_f64((bytes as f64 / SLOWEST as f64).max(1.0));
+        TimeoutConfig::builder().connect_timeout(Duration::from_secs(10)).read_timeout(wait).build()
+    }
 }
 
-/// An object as the store describes it.
-pub(super) struct Head {
-    pub(super) bytes: u64,
-    pub(super) etag: String,
+/// How the end of an upload was answered.
+pub(super) enum Completed {
+    New,
+    /// The key is taken, as far as the endpoint looks.
+    Taken,
+    /// What the store has of it makes no object: only another upload will.
+    Refused(Error),
 }
 
 /// A client and what it was made of.
+#[derive(Clone)]
 pub(super) struct Remote {
-    client: Client,
+    pub(super) client: Client,
     pub(super) config: S3Config,
+    pub(super) abilities: Abilities,
 }
 
 impl Remote {
@@ -89,12 +108,7 @@ impl Remote {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             // Throttled, it slows down by itself.
             .retry_config(RetryConfig::adaptive().with_max_attempts(6).with_max_backoff(Duration::from_secs(20)))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(10))
-                    .read_timeout(Duration::from_secs(60))
-                    .build(),
-            )
+            .timeout_config(config.patience(0))
             .http_client(http_client(&config)?);
         if let Some(profile) = &config.profile {
             loader = loader.profile_name(profile);
@@ -115,7 +129,7 @@ impl Remote {
         if let Some(endpoint) = &config.endpoint {
             builder = builder.endpoint_url(endpoint);
         }
-        Ok(Self { client: Client::from_conf(builder.build()), config })
+        Ok(Self { client: Client::from_conf(builder.build()), config, abilities: Abilities::default() })
     }
 
     /// Whether every bucket is there and may be used.
@@ -143,6 +157,7 @@ impl Remote {
                     Some(301 | 400) => Error::invalid(what).because(e).hint(
                         "check 's3_region', 's3_path_style' and the endpoint; a 400 also comes with a token that has expired",
                     ),
+                    None if is_without_credentials(&e) => Error::invalid(what).because(e).hint(NO_CREDENTIALS),
                     _ => from_sdk(e, &what),
                 });
             }
@@ -172,12 +187,19 @@ impl Remote {
         Ok(made)
     }
 
+    /// The endpoint and the masters' bucket.
+    pub(super) fn place_of_masters(&self) -> String {
+        let region = self.client.config().region().map_or("", |r| r.as_ref());
+        let endpoint = self.config.endpoint.clone().unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+        format!("{}/{}", endpoint.trim_end_matches('/'), self.config.places[0].0)
+    }
+
     fn place(&self, key: &Key) -> &(String, String) {
         let at = Area::ALL.iter().position(|a| *a == key.area()).unwrap_or(0);
         &self.config.places[at]
     }
 
-    fn bucket(&self, key: &Key) -> &str {
+    pub(super) fn bucket(&self, key: &Key) -> &str {
         &self.place(key).0
     }
 
@@ -195,11 +217,21 @@ impl Remote {
         name.parse().ok()
     }
 
-    pub(super) fn put(&self, key: &Key) -> PutObjectFluentBuilder {
+    /// The checksum of these bytes that the endpoint verifies.
+    pub(super) fn sum(&self, bytes: &[u8]) -> Option<Sum> {
+        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, None))
+    }
+
+    pub(super) fn put(&self, key: &Key, bytes: bytes::Bytes, sum: Option<Sum>) -> PutObjectFluentBuilder {
         self.client
             .put_object()
             .bucket(self.bucket(key))
             .key(self.name(key))
+            .set_checksum_algorithm(sum.and_then(|s| s.algorithm()))
+            .set_checksum_crc64_nvme(sum.and_then(|s| s.crc64()))
+            .set_checksum_sha256(sum.and_then(|s| s.sha256()))
+            .set_content_md5(sum.and_then(|s| s.md5()))
+            .body(bytes.into())
             .set_cache_control(cache_control(key))
             .set_storage_class(self.storage_class(key))
             .set_server_side_encryption(self.encryption())
@@ -222,19 +254,41 @@ impl Remote {
         self.client.get_object().bucket(self.bucket(key)).key(self.name(key))
     }
 
-    pub(super) fn delete(&self, key: &Key) -> DeleteObjectsFluentBuilder {
-        self.client.delete_objects().bucket(self.bucket(key))
+    pub(super) async fn head(&self, key: &Key) -> Result<Option<Head>> {
+        self.head_with(key, self.abilities.checksum.is_some_and(|kind| checksum::algorithm(kind).is_some())).await
     }
 
-    pub(super) async fn head(&self, key: &Key) -> Result<Option<Head>> {
-        match self.client.head_object().bucket(self.bucket(key)).key(self.name(key)).send().await {
+    /// With the checksum, where there is one.
+    pub(super) async fn head_with(&self, key: &Key, checksum: bool) -> Result<Option<Head>> {
+        let told = checksum.then_some(ChecksumMode::Enabled);
+        let head = self.client.head_object().bucket(self.bucket(key)).key(self.name(key)).set_checksum_mode(told);
+        match head.send().await {
             Ok(head) => Ok(Some(Head {
                 bytes: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
                 etag: bare(head.e_tag()),
+                is_sealed: head.server_side_encryption().is_some_and(|e| *e != ServerSideEncryption::Aes256),
+                crc64: head.checksum_crc64_nvme().map(str::to_owned),
+                sha256: head.checksum_sha256().map(str::to_owned),
             })),
             Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 404) => Ok(None),
             Err(e) => Err(describe(e, key, "look at")),
         }
+    }
+
+    pub(super) async fn remove(&self, prefix: &Key) -> Result<()> {
+        for keys in self.list(prefix).await?.chunks(1000) {
+            let identify = |key: &Key| ObjectIdentifier::builder().key(self.name(key)).build();
+            let objects = keys.iter().map(identify).collect::<Result<Vec<_>, _>>();
+            let delete = objects.and_then(|o| Delete::builder().set_objects(Some(o)).quiet(true).build());
+            let delete = delete.map_err(|e| Error::internal("cannot ask for a removal").because(e))?;
+            let removed = self.client.delete_objects().bucket(self.bucket(prefix)).delete(delete).send().await;
+            let removed = removed.map_err(|e| describe(e, prefix, "remove"))?;
+            if let Some(e) = removed.errors().first() {
+                let why = e.message().or(e.code()).unwrap_or("no reason given");
+                return Err(Error::unavailable(format!("the store cannot remove {prefix}: {why}")));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
@@ -250,9 +304,8 @@ impl Remote {
         Ok(keys)
     }
 
-    pub(super) async fn begin_upload(&self, key: &Key) -> Result<String> {
-        let begun = self
-            .client
+    pub(super) fn beginning(&self, key: &Key, checksum: Option<Checksum>) -> CreateMultipartUploadFluentBuilder {
+        self.client
             .create_multipart_upload()
             .bucket(self.bucket(key))
             .key(self.name(key))
@@ -260,26 +313,47 @@ impl Remote {
             .set_storage_class(self.storage_class(key))
             .set_server_side_encryption(self.encryption())
             .set_acl(self.acl(key))
-            .send()
-            .await
-            .map_err(|e| describe(e, key, "begin an upload to"))?;
+            .set_checksum_algorithm(checksum.and_then(checksum::algorithm))
+            .set_checksum_type(checksum.and_then(checksum::of_whole))
+    }
+
+    /// Begins an upload in parts that has this checksum; gives its id.
+    pub(super) async fn begin_upload(&self, key: &Key, checksum: Option<Checksum>) -> Result<String> {
+        let begun = self.beginning(key, checksum).send().await;
+        let begun = begun.map_err(|e| describe(e, key, "begin an upload to"))?;
         begun.upload_id().map(str::to_owned).ok_or_else(|| Error::internal("the store gave an upload no id"))
     }
 
-    /// Uploads one part; gives its ETag.
-    pub(super) async fn upload_part(&self, key: &Key, id: &str, number: u32, bytes: bytes::Bytes) -> Result<String> {
-        let sent = self
-            .client
+    pub(super) fn part(&self, key: &Key, id: &str, number: u32, sum: Option<Sum>) -> UploadPartFluentBuilder {
+        self.client
             .upload_part()
             .bucket(self.bucket(key))
             .key(self.name(key))
             .upload_id(id)
             .part_number(number as i32)
-            .body(bytes.into())
-            .send()
-            .await
-            .map_err(|e| describe(e, key, "upload a part of"))?;
-        Ok(bare(sent.e_tag()))
+            .set_checksum_algorithm(sum.and_then(|s| s.algorithm()))
+            .set_checksum_crc64_nvme(sum.and_then(|s| s.crc64()))
+            .set_checksum_sha256(sum.and_then(|s| s.sha256()))
+            .set_content_md5(sum.and_then(|s| s.md5()))
+    }
+
+    /// Uploads one part, whose SHA-256 is known.
+    pub(super) async fn upload_part(
+        &self,
+        key: &Key,
+        (id, checksum): (&str, Option<Checksum>),
+        number: u32,
+        digest: Digest,
+        bytes: bytes::Bytes,
+    ) -> Result<Part> {
+        let sum = checksum.map(|kind| Sum::of(kind, &bytes, Some(digest)));
+        let length = bytes.len() as u64;
+        let patient = aws_sdk_s3::config::Builder::new().timeout_config(self.config.patience(length));
+        let part = self.part(key, id, number, sum).body(bytes.into());
+        let sent = part.customize().config_override(patient).send().await;
+        let sent = sent.map_err(|e| describe(e, key, "upload a part of"))?;
+        let crc64 = if let Some(Sum::Crc64(crc)) = sum { Some(crc) } else { None };
+        Ok(Part { number, etag: bare(sent.e_tag()), bytes: length, digest, crc64 })
     }
 
     /// What the store has of an upload: number, ETag and size of each part. None when it does not know the upload.
@@ -304,22 +378,50 @@ impl Remote {
         Ok(Some(parts))
     }
 
-    pub(super) async fn complete_upload(&self, key: &Key, upload: &Upload) -> Result<()> {
-        let part = |p: &Part| CompletedPart::builder().part_number(p.number as i32).e_tag(&p.etag).build();
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(upload.parts.iter().map(part).collect()));
-        let done = self
-            .client
-            .complete_multipart_upload()
-            .bucket(self.bucket(key))
-            .key(self.name(key))
-            .upload_id(&upload.id)
-            .multipart_upload(parts.build())
-            .send()
-            .await;
-        match done {
-            Ok(_) => Ok(()),
+    fn completing(&self, key: &Key, id: &str, parts: Vec<CompletedPart>) -> CompleteMultipartUploadFluentBuilder {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.client.complete_multipart_upload().bucket(self.bucket(key)).key(self.name(key));
+        complete.upload_id(id).multipart_upload(parts)
+    }
+
+    pub(super) fn completion(&self, key: &Key, upload: &Upload) -> CompleteMultipartUploadFluentBuilder {
+        let is_composite = upload.checksum == Some(Checksum::Sha256);
+        let part = |p: &Part| {
+            let sum = Some(Sum::Sha256(p.digest)).filter(|_| is_composite).and_then(|s| s.sha256());
+            CompletedPart::builder().part_number(p.number as i32).e_tag(&p.etag).set_checksum_sha256(sum).build()
+        };
+        let whole = upload.crc64().filter(|_| upload.checksum == Some(Checksum::Crc64Nvme)).map(Sum::Crc64);
+        self.completing(key, &upload.id, upload.parts.iter().map(part).collect())
+            .set_checksum_type(upload.checksum.and_then(checksum::of_whole))
+            .set_checksum_crc64_nvme(whole.and_then(|s| s.crc64()))
+    }
+
+    /// Makes the object of its parts.
+    pub(super) async fn complete_upload(&self, key: &Key, upload: &Upload) -> Result<Completed> {
+        self.complete(key, self.completion(key, upload)).await
+    }
+
+    /// The same with what the store lists of an upload: number, ETag and size of each part.
+    pub(super) async fn complete_listed(&self, key: &Key, id: &str, parts: &[(u32, String, u64)]) -> Result<Completed> {
+        let part = |(number, etag, _): &(u32, String, u64)| {
+            CompletedPart::builder().part_number(*number as i32).e_tag(etag).build()
+        };
+        self.complete(key, self.completing(key, id, parts.iter().map(part).collect())).await
+    }
+
+    async fn complete(&self, key: &Key, completion: CompleteMultipartUploadFluentBuilder) -> Result<Completed> {
+        let exclusive = self.abilities.exclusive_complete.then(|| "*".to_owned());
+        match completion.set_if_none_match(exclusive).send().await {
+            Ok(_) => Ok(Completed::New),
             // The reply to an earlier try may have been lost: the caller looks at what is there.
-            Err(e) if is_unknown_upload(&e) => Ok(()),
+            Err(e) if is_unknown_upload(&e) => Ok(Completed::New),
+            Err(e) if is_taken(&e) => Ok(Completed::Taken),
+            Err(e) if matches!(e.code(), Some("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "BadDigest")) => {
+                let what = "the parts that it has";
+                let e =
+                    Error::unavailable(format!("the store refuses {what} of {key}: {}", e.code().unwrap_or_default()));
+                Ok(Completed::Refused(e.hint("the upload was given up, and starts over when it is tried again")))
+            }
             Err(e) => Err(describe(e, key, "complete the upload to")),
         }
     }
@@ -341,32 +443,48 @@ impl Remote {
                 "" => format!("{}/", area.as_str()),
                 prefix => format!("{prefix}/{}/", area.as_str()),
             };
-            let mut marks: (Option<String>, Option<String>) = (None, None);
-            loop {
-                let page = self
-                    .client
-                    .list_multipart_uploads()
-                    .bucket(bucket)
-                    .prefix(&below)
-                    .set_key_marker(marks.0.take())
-                    .set_upload_id_marker(marks.1.take())
-                    .send()
-                    .await
-                    .map_err(|e| from_sdk(e, &format!("cannot list the open uploads in '{bucket}'")))?;
-                for upload in page.uploads() {
-                    let key = upload.key().and_then(|name| self.key(area, name));
-                    let began = upload.initiated().and_then(|t| t.to_millis().ok()).unwrap_or(i64::MAX);
-                    if let (Some(key), Some(id)) = (key, upload.upload_id()) {
-                        found.push(OpenUpload { key, id: id.to_owned(), began });
-                    }
-                }
-                if page.is_truncated() != Some(true) {
-                    break;
-                }
-                marks = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
-            }
+            found.append(&mut self.uploads_below(area, bucket, &below).await?);
         }
         Ok(found)
+    }
+
+    /// Gives up all uploads to this key but one: of which the answer to their beginning was lost, or whoever began them
+    /// died before he could note it.
+    pub(super) async fn abort_others(&self, key: &Key, id: &str) -> Result<()> {
+        for other in self.uploads_below(key.area(), self.bucket(key), &self.name(key)).await? {
+            if other.key == *key && other.id != id {
+                self.abort_upload(key, &other.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn uploads_below(&self, area: Area, bucket: &str, below: &str) -> Result<Vec<OpenUpload>> {
+        let mut found = Vec::new();
+        let mut marks: (Option<String>, Option<String>) = (None, None);
+        loop {
+            let page = self
+                .client
+                .list_multipart_uploads()
+                .bucket(bucket)
+                .prefix(below)
+                .set_key_marker(marks.0.take())
+                .set_upload_id_marker(marks.1.take())
+                .send()
+                .await
+                .map_err(|e| from_sdk(e, &format!("cannot list the open uploads in '{bucket}'")))?;
+            for upload in page.uploads() {
+                let key = upload.key().and_then(|name| self.key(area, name));
+                let began = upload.initiated().and_then(|t| t.to_millis().ok()).unwrap_or(i64::MAX);
+                if let (Some(key), Some(id)) = (key, upload.upload_id()) {
+                    found.push(OpenUpload { key, id: id.to_owned(), began });
+                }
+            }
+            if page.is_truncated() != Some(true) {
+                return Ok(found);
+            }
+            marks = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+        }
     }
 }
 
@@ -387,6 +505,14 @@ fn cache_control(key: &Key) -> Option<String> {
     (key.area() != Area::Masters).then(|| FOREVER.to_owned())
 }
 
+const NO_CREDENTIALS: &str = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, 's3_profile', or \
+                              give this machine a role";
+
+/// Whether a request was never sent, and not for want of a connection.
+fn is_without_credentials<E>(e: &SdkError<E>) -> bool {
+    matches!(e, SdkError::DispatchFailure(failure) if failure.is_other())
+}
+
 /// Whether an upload has been completed or given up. Ceph's gateway says that of the object: `NoSuchKey`.
 fn is_unknown_upload<E: ProvideErrorMetadata>(e: &SdkError<E>) -> bool {
     matches!(e.code(), Some("NoSuchUpload" | "NoSuchKey"))
@@ -404,12 +530,9 @@ where
     from_sdk(e, &format!("cannot {doing} {key}"))
 }
 
-/// The error of a put; none when it says that the key is taken.
-pub(super) fn describe_put(e: SdkError<PutObjectError>, key: &Key) -> Result<()> {
-    match e.raw_response().map(|r| r.status().as_u16()) {
-        Some(409 | 412) => Ok(()),
-        _ => Err(describe(e, key, "write")),
-    }
+/// Whether it says that the key is taken.
+pub(super) fn is_taken<E>(e: &SdkError<E>) -> bool {
+    e.raw_response().is_some_and(|r| matches!(r.status().as_u16(), 409 | 412))
 }
 
 /// What an error of the SDK means. Credentials and rights are everybody's affair: the run pauses until a person acts.
@@ -445,9 +568,13 @@ where
             _ if matches!(e, SdkError::ConstructionFailure(_)) => {
                 (Kind::Invalid, Some("check the store's settings, and that there are credentials"))
             }
-            _ => {
-                (Kind::Unavailable, Some("the store does not answer as it should: check the endpoint and the network"))
-            }
+            None if is_without_credentials(&e) => (Kind::Paused, Some(NO_CREDENTIALS)),
+            // Nobody has answered, for all the SDK's patience: no other item will fare better.
+            None => (
+                Kind::Paused,
+                Some("the store does not answer: check the endpoint and the network, then run the same command again"),
+            ),
+            _ => (Kind::Unavailable, Some("the store does not answer as it should: look at its own log")),
         },
     };
     let message = e.message().map(|m| format!(": {m}")).unwrap_or_default();
@@ -456,19 +583,6 @@ where
     match hint {
         Some(hint) => error.hint(hint),
         None => error,
-    }
-}
-
-impl Upload {
-    /// The ETag that S3 gives the finished object: the MD5 of the parts' MD5s, and their number.
-    pub(super) fn etag(&self) -> String {
-        let mut bytes = Vec::with_capacity(self.parts.len() * 16);
-        for part in &self.parts {
-            bytes.extend(
-                (0..part.etag.len() / 2).filter_map(|i| u8::from_str_radix(part.etag.get(2 * i..2 * i + 2)?, 16).ok()),
-            );
-        }
-        format!("{}-{}", deposit::md5_hex(&bytes), self.parts.len())
     }
 }
 

@@ -8,21 +8,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use md5::{Digest as _, Md5};
 use tokio::task::JoinHandle;
 
-use super::client::Remote;
+use super::{checksum, client::Remote};
 use crate::{
     block,
     digest::Digest,
     error::{Doing, Error, Kind, Result},
     model::Key,
-    store::{Deposit, Held, Part, Parts, Staged, Upload},
+    store::{Checksum, Deposit, Held, Part, Parts, Staged, Upload},
 };
-
-pub(super) fn md5_hex(bytes: &[u8]) -> String {
-    Md5::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// What is to become one object.
 pub(super) enum Content {
@@ -53,6 +48,15 @@ pub(crate) struct S3Files {
 }
 
 impl S3Files {
+    /// Uploads that nobody else knows.
+    pub(super) fn begun(&self) -> Vec<(Key, String)> {
+        let begun = |file: &StagedFile| match &file.content {
+            Content::Parts(upload, Keeper::Deposit) => Some((self.prefix.join(&file.name).ok()?, upload.id.clone())),
+            _ => None,
+        };
+        self.files.iter().filter_map(begun).collect()
+    }
+
     pub(super) fn take(mut self) -> Vec<StagedFile> {
         std::mem::take(&mut self.files)
     }
@@ -60,12 +64,14 @@ impl S3Files {
 
 impl Drop for S3Files {
     fn drop(&mut self) {
-        for file in &self.files {
-            if let (Content::Parts(upload, Keeper::Deposit), Ok(key)) = (&file.content, self.prefix.join(&file.name)) {
-                // What cannot be given up now is found by its age later.
-                block::on(self.remote.abort_upload(&key, &upload.id)).ok();
-            }
-        }
+        give_up(&self.remote, &self.begun());
+    }
+}
+
+/// Gives uploads up as far as that can be done now; others are found by their age later.
+pub(super) fn give_up(remote: &Remote, begun: &[(Key, String)]) {
+    for (key, id) in begun {
+        block::on(remote.abort_upload(key, id)).ok();
     }
 }
 
@@ -101,14 +107,15 @@ impl S3Deposit {
         if let Some(mut earlier) = earlier {
             match block::on(remote.parts(&key, &earlier.id))?? {
                 Some(there) => {
-                    let kept = |p: &Part| there.iter().any(|(n, e, b)| (*n, e, *b) == (p.number, &p.etag, p.bytes));
-                    earlier.parts.retain(kept);
+                    let has_sum = |p: &Part| earlier.checksum != Some(Checksum::Crc64Nvme) || p.crc64.is_some();
+                    let is_there = |p: &Part| there.iter().any(|(n, e, b)| (*n, e, *b) == (p.number, &p.etag, p.bytes));
+                    earlier.parts.retain(|p| has_sum(p) && is_there(p));
                     listed = there;
                     upload = Some(earlier);
                 }
                 // Completed by an attempt that died before it could tell.
                 None if earlier.bytes() == size
-                    && block::on(remote.head(&key))??.is_some_and(|h| h.bytes == size && h.etag == earlier.etag()) =>
+                    && block::on(remote.head(&key))??.is_some_and(|there| there.is_end_of(&earlier)) =>
                 {
                     upload = Some(earlier);
                 }
@@ -118,8 +125,13 @@ impl S3Deposit {
         let upload = match upload {
             Some(upload) => upload,
             None => {
-                let id = block::on(remote.begin_upload(&key))??;
-                Upload { id, part_bytes: remote.config.part_bytes(size), parts: Vec::new() }
+                let checksum = remote.abilities.checksum;
+                let id = block::on(remote.begin_upload(&key, checksum))??;
+                if keeper == Keeper::Ledger {
+                    // Who may not list uploads has nobody to tell him of others.
+                    block::on(remote.abort_others(&key, &id))?.ok();
+                }
+                Upload { id, part_bytes: remote.config.part_bytes(size), parts: Vec::new(), checksum }
             }
         };
         Ok(S3Parts { remote, key, slot, upload, listed, flying: VecDeque::new(), keeper })
@@ -258,16 +270,23 @@ struct S3Parts {
     upload: Upload,
     /// What the store had of it when it was taken up again.
     listed: Vec<(u32, String, u64)>,
-    flying: VecDeque<(u32, u64, Digest, JoinHandle<Result<String>>)>,
+    flying: VecDeque<JoinHandle<Result<Part>>>,
     keeper: Keeper,
+}
+
+/// What fails or is stopped sends no more.
+impl Drop for S3Parts {
+    fn drop(&mut self) {
+        self.flying.iter().for_each(JoinHandle::abort);
+    }
 }
 
 impl S3Parts {
     /// Waits for the oldest part.
     fn land(&mut self) -> Result<()> {
-        let Some((number, bytes, digest, task)) = self.flying.pop_front() else { return Ok(()) };
-        let etag = block::on(task)?.map_err(|e| Error::internal("an upload was cut off").because(e))??;
-        self.note(Part { number, etag, bytes, digest });
+        let Some(task) = self.flying.pop_front() else { return Ok(()) };
+        let part = block::on(task)?.map_err(|e| Error::internal("an upload was cut off").because(e))??;
+        self.note(part);
         Ok(())
     }
 
@@ -287,17 +306,19 @@ impl Parts for S3Parts {
         let length = bytes.len() as u64;
         if let Some((_, etag, _)) = self.listed.iter().find(|(n, _, b)| (*n, *b) == (number, length)) {
             // It was accepted, but the one who sent it died before he knew.
-            if *etag == md5_hex(&bytes) {
-                let etag = etag.clone();
-                self.note(Part { number, etag, bytes: length, digest });
+            if *etag == checksum::md5_hex(&bytes) {
+                let crc64 = (self.upload.checksum == Some(Checksum::Crc64Nvme)).then(|| checksum::crc64(&bytes));
+                self.note(Part { number, etag: etag.clone(), bytes: length, digest, crc64 });
                 return Ok(());
             }
         }
-        let (remote, key, id) = (self.remote.clone(), self.key.clone(), self.upload.id.clone());
-        let task = block::spawn(async move { remote.upload_part(&key, &id, number, bytes.into()).await })?;
-        self.flying.push_back((number, length, digest, task));
+        let (remote, key, id, checksum) =
+            (self.remote.clone(), self.key.clone(), self.upload.id.clone(), self.upload.checksum);
+        self.flying.push_back(block::spawn(async move {
+            remote.upload_part(&key, (&id, checksum), number, digest, bytes.into()).await
+        })?);
         // Those that have arrived are noted at once, the others when there are too many.
-        while self.flying.front().is_some_and(|(.., task)| task.is_finished()) {
+        while self.flying.front().is_some_and(JoinHandle::is_finished) {
             self.land()?;
         }
         while self.flying.len() >= self.remote.config.in_flight.max(1) {
@@ -316,7 +337,7 @@ impl Parts for S3Parts {
     }
 
     fn abandon(self: Box<Self>) -> Result<()> {
-        self.flying.iter().for_each(|(.., task)| task.abort());
+        self.flying.iter().for_each(JoinHandle::abort);
         block::on(self.remote.abort_upload(&self.key, &self.upload.id))?
     }
 }

@@ -15,25 +15,24 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_s3::{
-    presigning::PresigningConfig,
-    primitives::ByteStream,
-    types::{Delete, ObjectIdentifier},
-};
+use aws_sdk_s3::{presigning::PresigningConfig, primitives::ByteStream};
 
+mod checksum;
 mod client;
 mod deposit;
+mod probe;
 
 pub use client::S3Config;
 pub(super) use deposit::S3Files;
 
 use self::{
-    client::{Remote, describe, describe_put},
+    client::{Completed, Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Committed, Deposit, Held, OpenUpload, Staged, Store};
+use super::{Abilities, Arrived, Committed, Deposit, Held, Look, OpenUpload, Staged, Store, Upload};
 use crate::{
     block,
+    digest::Digest,
     error::{Error, Kind, Result},
     model::Key,
 };
@@ -52,6 +51,23 @@ impl S3Store {
         let remote = Arc::new(block::on(Remote::connect(config))??);
         block::on(remote.check())??;
         Ok(Self { remote })
+    }
+
+    /// Finds out what the endpoint does, by small objects below the masters' place that are removed after.
+    ///
+    /// Errors: `Paused` when the credentials do not allow to write there.
+    pub fn probe(&self) -> Result<Abilities> {
+        block::on(probe::probe(&self.remote))?
+    }
+
+    /// The store as one that makes use of what its endpoint was found to do. Without, it trusts in what all do.
+    pub fn with_abilities(self, abilities: Abilities) -> Self {
+        Self { remote: Arc::new(Remote { abilities, ..(*self.remote).clone() }) }
+    }
+
+    /// What was probed is true of this place: the endpoint and the masters' bucket.
+    pub fn place(&self) -> String {
+        self.remote.place_of_masters()
     }
 
     /// Makes the buckets that are missing, and says which.
@@ -77,40 +93,66 @@ impl S3Store {
             Content::Small(bytes) => self.write_small(key, bytes).await,
             Content::Parts(upload, _) => {
                 let remote = &self.remote;
-                let (bytes, etag) = (upload.bytes(), upload.etag());
-                if let Some(there) = remote.head(key).await? {
+                let bytes = upload.bytes();
+                let there = match remote.head(key).await? {
+                    Some(there) => Some(there),
+                    None => match remote.complete_upload(key, &upload).await? {
+                        Completed::New => None,
+                        Completed::Taken => remote.head(key).await?,
+                        Completed::Refused(e) => {
+                            remote.abort_upload(key, &upload.id).await?;
+                            return Err(e);
+                        }
+                    },
+                };
+                if let Some(there) = there {
                     // Either an earlier attempt of ours completed it and died before it could tell, or it is somebody's.
                     remote.abort_upload(key, &upload.id).await?;
-                    return Ok(if there.bytes == bytes && there.etag == etag { Wrote::Same } else { Wrote::Other });
+                    return Ok(if there.is_end_of(&upload) { Wrote::Same } else { Wrote::Other });
                 }
-                remote.complete_upload(key, &upload).await?;
                 // Some servers answer the completion with nothing, others answer and then lose it: what counts is what
                 // is there.
+                let corrupt = |what: String| Err(Error::new(Kind::Corrupt, format!("the store made {what} of {key}")));
                 match remote.head(key).await? {
-                    Some(there) if there.bytes == bytes => Ok(Wrote::New),
-                    Some(there) => Err(Error::new(
-                        Kind::Corrupt,
-                        format!("the store made an object of {} bytes of {bytes} bytes uploaded to {key}", there.bytes),
-                    )),
                     None => Err(Error::unavailable(format!("the store has completed {key}, but does not have it"))),
+                    Some(there) if there.bytes != bytes => {
+                        corrupt(format!("an object of {} bytes of the {bytes} bytes", there.bytes))
+                    }
+                    Some(there) if there.agrees(&upload) == Some(false) => {
+                        corrupt("an object of another checksum of the parts".to_owned())
+                    }
+                    Some(_) => Ok(Wrote::New),
                 }
             }
         }
     }
 
-    async fn write_small(&self, key: &Key, bytes: Vec<u8>) -> Result<Wrote> {
-        let etag = deposit::md5_hex(&bytes);
-        if let Some(there) = self.remote.head(key).await? {
-            let same = there.bytes == bytes.len() as u64 && there.etag == etag;
-            return Ok(if same { Wrote::Same } else { Wrote::Other });
+    async fn received(&self, key: &Key, size: u64) -> Result<Option<Arrived>> {
+        match self.remote.head(key).await? {
+            None => Ok(None),
+            Some(there) if there.bytes == size => Ok(Some(Arrived::Here { bytes: size })),
+            Some(there) => {
+                let message = format!("the store holds {} bytes at {key}, not {size}", there.bytes);
+                Err(Error::new(Kind::Conflict, message))
+            }
         }
-        let put = self.remote.put(key).if_none_match("*").body(ByteStream::from(bytes)).send().await;
-        match put {
+    }
+
+    async fn write_small(&self, key: &Key, bytes: Vec<u8>) -> Result<Wrote> {
+        if let Some(there) = self.remote.head(key).await? {
+            return Ok(if there.is_of(&bytes) { Wrote::Same } else { Wrote::Other });
+        }
+        let exclusive = self.remote.abilities.exclusive_put.then(|| "*".to_owned());
+        let (sum, bytes) = (self.remote.sum(&bytes), bytes::Bytes::from(bytes));
+        match self.remote.put(key, bytes.clone(), sum).set_if_none_match(exclusive).send().await {
             Ok(_) => Ok(Wrote::New),
-            Err(e) => match describe_put(e, key) {
-                Ok(()) => Ok(Wrote::Other),
-                Err(e) => Err(e),
+            // By somebody else, or by us when the answer to an earlier try was lost.
+            Err(e) if is_taken(&e) => match self.remote.head(key).await? {
+                Some(there) if there.is_of(&bytes) => Ok(Wrote::Same),
+                Some(_) => Ok(Wrote::Other),
+                None => Err(Error::unavailable(format!("the store says that {key} is taken, but does not have it"))),
             },
+            Err(e) => Err(describe(e, key, "write")),
         }
     }
 
@@ -140,7 +182,8 @@ impl S3Store {
             match file.content {
                 // An inventory says when it was written, so that of the earlier attempt differs.
                 Content::Small(bytes) if is_ours => {
-                    let put = self.remote.put(&key).body(ByteStream::from(bytes)).send().await;
+                    let sum = self.remote.sum(&bytes);
+                    let put = self.remote.put(&key, bytes.into(), sum).send().await;
                     put.map_err(|e| describe(e, &key, "write"))?;
                 }
                 content => {
@@ -162,18 +205,24 @@ impl Store for S3Store {
 
     fn commit(&self, deposits: Vec<Staged>) -> Result<Vec<Committed>> {
         let mut work = Vec::with_capacity(deposits.len());
+        let mut begun = Vec::new();
         for Staged { prefix, held } in deposits {
             let Held::S3(files) = held else {
                 return Err(Error::internal("a deposit of another store was committed to an S3 store"));
             };
+            begun.append(&mut files.begun());
             work.push((prefix, files.take()));
         }
-        block::on(async {
+        let committed = block::on(async {
             use futures_util::stream::{self, StreamExt, TryStreamExt};
             // Many small objects wait for the network, not for us.
             let each = work.into_iter().map(|(prefix, files)| async move { self.commit_one(&prefix, files).await });
             stream::iter(each).buffered(self.remote.config.in_flight.max(1)).try_collect().await
-        })?
+        })?;
+        if committed.is_err() {
+            deposit::give_up(&self.remote, &begun);
+        }
+        committed
     }
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed> {
@@ -206,26 +255,23 @@ impl Store for S3Store {
         Ok(block::on(self.remote.head(key))??.map(|there| there.bytes))
     }
 
+    fn look(&self, key: &Key, digest: &Digest, made_of: Option<&Upload>) -> Result<Option<Look>> {
+        let there = block::on(self.remote.head(key))??;
+        Ok(there.map(|there| Look {
+            bytes: there.bytes,
+            agrees: match made_of {
+                Some(upload) => there.agrees(upload).or_else(|| there.has_etag_of(upload)),
+                None => there.has_digest(digest),
+            },
+        }))
+    }
+
     fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
         block::on(self.remote.list(prefix))?
     }
 
     fn remove(&self, prefix: &Key) -> Result<()> {
-        block::on(async {
-            for keys in self.remote.list(prefix).await?.chunks(1000) {
-                let identify = |key: &Key| ObjectIdentifier::builder().key(self.remote.name(key)).build();
-                let objects = keys.iter().map(identify).collect::<Result<Vec<_>, _>>();
-                let delete = objects.and_then(|o| Delete::builder().set_objects(Some(o)).quiet(true).build());
-                let delete = delete.map_err(|e| Error::internal("cannot ask for a removal").because(e))?;
-                let removed = self.remote.delete(prefix).delete(delete).send().await;
-                let removed = removed.map_err(|e| describe(e, prefix, "remove"))?;
-                if let Some(e) = removed.errors().first() {
-                    let why = e.message().or(e.code()).unwrap_or("no reason given");
-                    return Err(Error::unavailable(format!("the store cannot remove {prefix}: {why}")));
-                }
-            }
-            Ok(())
-        })?
+        block::on(self.remote.remove(prefix))?
     }
 
     fn local_path(&self, _: &Key) -> Option<PathBuf> {
@@ -233,10 +279,47 @@ impl Store for S3Store {
     }
 
     fn presigned(&self, key: &Key, valid: Duration) -> Result<Option<String>> {
-        let config = PresigningConfig::expires_in(valid)
-            .map_err(|e| Error::invalid("an address cannot be valid for so long").because(e))?;
-        let request = block::on(self.remote.get(key).presigned(config))?;
+        let request = block::on(self.remote.get(key).presigned(presigning(valid)?))?;
         Ok(Some(request.map_err(|e| describe(e, key, "make an address of"))?.uri().to_owned()))
+    }
+
+    fn begin_presigned(&self, key: &Key, size: u64, valid: Duration) -> Result<Option<(Upload, Vec<String>)>> {
+        let config = presigning(valid)?;
+        block::on(async {
+            // What is said of a checksum would have to be sent with the parts, by people who cannot know it.
+            let id = self.remote.begin_upload(key, None).await?;
+            let part_bytes = self.remote.config.part_bytes(size);
+            let upload = Upload { id, part_bytes, parts: Vec::new(), checksum: None };
+            let mut addresses = Vec::new();
+            for number in 1..=upload.count(size) {
+                let part = self.remote.part(key, &upload.id, number, None).presigned(config.clone()).await;
+                addresses.push(part.map_err(|e| describe(e, key, "make addresses of"))?.uri().to_owned());
+            }
+            Ok(Some((upload, addresses)))
+        })?
+    }
+
+    fn receive(&self, key: &Key, upload: &Upload, size: u64) -> Result<Arrived> {
+        block::on(async {
+            if let Some(here) = self.received(key, size).await? {
+                return Ok(here);
+            }
+            let Some(listed) = self.remote.parts(key, &upload.id).await? else {
+                // It may have been completed between the two looks.
+                let given_up = || Error::not_found(format!("the upload to {key} has been given up"));
+                return self.received(key, size).await?.ok_or_else(given_up);
+            };
+            let arrived = |(number, _, bytes): &&(u32, String, u64)| *bytes == upload.bytes_of_part(*number, size);
+            let parts: Vec<_> = listed.iter().filter(arrived).collect();
+            if parts.len() < upload.count(size) as usize {
+                return Ok(Arrived::Missing { bytes: parts.iter().map(|(.., bytes)| bytes).sum() });
+            }
+            if let Completed::Refused(e) = self.remote.complete_listed(key, &upload.id, &listed).await? {
+                return Err(e.hint("give the upload up, and begin another"));
+            }
+            let lost = || Error::unavailable(format!("the store has completed {key}, but does not have it"));
+            self.received(key, size).await?.ok_or_else(lost)
+        })?
     }
 
     fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
@@ -246,6 +329,14 @@ impl Store for S3Store {
     fn abort_upload(&self, key: &Key, id: &str) -> Result<()> {
         block::on(self.remote.abort_upload(key, id))?
     }
+}
+
+fn presigning(valid: Duration) -> Result<PresigningConfig> {
+    PresigningConfig::expires_in(valid).map_err(|e| {
+        Error::invalid("an address cannot be valid for so long")
+            .because(e)
+            .hint("seven days are the longest that S3 allows")
+    })
 }
 
 fn missing(key: &Key) -> Error {

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use damctl::{
     error::Kind,
     model::Key,
-    store::{Committed, FsStore, MemoryStore, S3Config, S3Store, Staged, Store},
+    store::{Arrived, Committed, FsStore, Look, MemoryStore, S3Config, S3Store, Staged, Store, Upload},
 };
 
 use crate::harness;
@@ -115,6 +115,16 @@ fn a_put_never_overwrites() {
         assert_eq!(store.put(&key("masters/ocfl_layout.json"), b"one").unwrap(), Committed::New);
         assert_eq!(store.put(&key("masters/ocfl_layout.json"), b"two").unwrap(), Committed::Present);
         assert_eq!(read(store, "masters/ocfl_layout.json"), "one");
+    });
+}
+
+#[test]
+fn a_look_tells_the_size_and_does_not_read() {
+    each(|store| {
+        let (here, digest) = (key("masters/a/x"), damctl::digest::Digest::of("one"));
+        store.put(&here, b"one").unwrap();
+        assert_eq!(store.look(&here, &digest, None).unwrap(), Some(Look { bytes: 3, agrees: None }));
+        assert_eq!(store.look(&key("masters/a/y"), &digest, None).unwrap(), None);
     });
 }
 
@@ -296,4 +306,55 @@ fn an_upload_that_is_given_up_leaves_nothing() {
     store.abort_upload(&at.join("x").unwrap(), &parts.upload().id).unwrap();
     store.abort_upload(&at.join("x").unwrap(), &parts.upload().id).unwrap();
     assert_eq!(mine(), 0);
+}
+
+#[test]
+fn others_send_parts_to_addresses_and_what_has_arrived_is_told() {
+    let Some(config) = buckets() else { return };
+    let store = S3Store::open(config).unwrap();
+    let at = key("masters/others/film");
+    let content = bytes((11 << 20) + 7);
+    let size = content.len() as u64;
+    let hour = std::time::Duration::from_secs(3600);
+    let (upload, addresses) = store.begin_presigned(&at, size, hour).unwrap().unwrap();
+    let put = |number: usize, body: &[u8]| harness::http("PUT", &addresses[number - 1], body).0;
+    let parts: Vec<&[u8]> = content.chunks(upload.part_bytes as usize).collect();
+    assert_eq!((parts.len(), addresses.len(), upload.count(size)), (3, 3, 3));
+    let arrived = || store.receive(&at, &upload, size).unwrap();
+    assert_eq!(arrived(), Arrived::Missing { bytes: 0 });
+    assert_eq!((put(3, parts[2]), put(1, parts[0])), (200, 200));
+    assert_eq!(put(2, &parts[1][1..]), 200);
+    assert_eq!(arrived(), Arrived::Missing { bytes: (parts[0].len() + parts[2].len()) as u64 }, "one is too short");
+    assert_eq!(put(2, parts[1]), 200);
+    assert_eq!(arrived(), Arrived::Here { bytes: size });
+    assert_eq!(arrived(), Arrived::Here { bytes: size });
+    let mut back = Vec::new();
+    store.open(&at, None).unwrap().read_to_end(&mut back).unwrap();
+    assert!(back == content);
+    assert_eq!(store.receive(&at, &upload, 5).unwrap_err().kind(), Kind::Conflict);
+    // An address that is another part's, or none at all, is refused.
+    assert_eq!(harness::http("PUT", &addresses[0].replace("partNumber=1", "partNumber=2"), b"x").0, 403);
+}
+
+#[test]
+fn an_upload_by_others_can_be_empty_can_be_given_up_and_is_not_for_folders() {
+    let minute = std::time::Duration::from_secs(60);
+    let nobody = Upload { id: "x".to_owned(), part_bytes: 1, parts: Vec::new(), checksum: None };
+    let dir = tempfile::tempdir().unwrap();
+    let folder = FsStore::open(dir.path()).unwrap();
+    assert_eq!(folder.begin_presigned(&key("masters/a"), 1, minute).unwrap(), None);
+    assert_eq!(folder.receive(&key("masters/a"), &nobody, 1).unwrap_err().kind(), Kind::Unsupported);
+    let Some(config) = buckets() else { return };
+    let store = S3Store::open(config).unwrap();
+    let (empty, addresses) = store.begin_presigned(&key("masters/others/empty"), 0, minute).unwrap().unwrap();
+    assert_eq!(store.receive(&key("masters/others/empty"), &empty, 0).unwrap(), Arrived::Missing { bytes: 0 });
+    assert_eq!(harness::http("PUT", &addresses[0], b"").0, 200);
+    assert_eq!(store.receive(&key("masters/others/empty"), &empty, 0).unwrap(), Arrived::Here { bytes: 0 });
+    let at = key("masters/others/gone");
+    let (upload, addresses) = store.begin_presigned(&at, 7, minute).unwrap().unwrap();
+    store.abort_upload(&at, &upload.id).unwrap();
+    assert_eq!(store.receive(&at, &upload, 7).unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(harness::http("PUT", &addresses[0], b"too late").0, 404);
+    let years = std::time::Duration::from_secs(1 << 28);
+    assert_eq!(store.begin_presigned(&at, 7, years).unwrap_err().kind(), Kind::Invalid);
 }

@@ -1,13 +1,26 @@
 //! `damctl doctor`: what is here, what each missing thing costs, and how to get it.
 
+use std::path::Path;
+
 use anyhow::Result;
-use damctl::tend;
+use damctl::{
+    error::{Error, Kind},
+    tend::{self, Check},
+};
 
-use super::{Verdict, print};
+use super::{Archive, Verdict, print};
+use crate::{cli::DoctorArgs, settings::Settings};
 
-pub fn run() -> Result<Verdict> {
+pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
+    let mut checks = tend::doctor();
+    match Settings::resolve(archive, &[]) {
+        Ok(settings) => checks.extend(store(&Archive::new(settings), args.probe)?),
+        // It is run before there is an archive, too.
+        Err(e) if e.kind() == Kind::NotFound && archive.is_none() && !args.probe => {}
+        Err(e) => return Err(e.into()),
+    }
     let mut sound = true;
-    for check in tend::doctor() {
+    for check in checks {
         match &check.found {
             Some(found) => print(format_args!("here     {}: {found}", check.what)),
             None => {
@@ -18,4 +31,49 @@ pub fn run() -> Result<Verdict> {
         }
     }
     Ok(if sound { Verdict::Done } else { Verdict::SomeFailed })
+}
+
+/// The archive's store, when it is in buckets: whether it answers, and what it was found to do.
+#[cfg(feature = "s3")]
+fn store(archive: &Archive, again: bool) -> Result<Option<Check>> {
+    if archive.settings.bucket("store")?.is_none() {
+        return no_endpoint(again);
+    }
+    let catalog = archive.catalog()?;
+    let looked = archive.buckets().and_then(|store| {
+        let place = store.place();
+        if again {
+            catalog.keep_abilities(&place, &store.probe()?)?;
+        }
+        let found = catalog.abilities(&place)?.map_or("it lets us read only".to_owned(), |(abilities, at)| {
+            let at = jiff::Timestamp::from_millisecond(at).unwrap_or_default();
+            format!("{abilities} (found out {at:.0})")
+        });
+        Ok((place, found))
+    });
+    Ok(Some(match looked {
+        Ok((place, found)) => {
+            Check { what: place, found: Some(found), cost: String::new(), get: String::new(), needed: true }
+        }
+        Err(e) => {
+            let (cost, hint) = match e.downcast_ref::<Error>() {
+                Some(e) => (e.one_line(), e.hint_text()),
+                None => (e.to_string(), None),
+            };
+            let get = hint.unwrap_or("correct the settings of the store").to_owned();
+            Check { what: "the store".to_owned(), found: None, cost, get, needed: true }
+        }
+    }))
+}
+
+#[cfg(not(feature = "s3"))]
+fn store(_: &Archive, again: bool) -> Result<Option<Check>> {
+    no_endpoint(again)
+}
+
+fn no_endpoint(again: bool) -> Result<Option<Check>> {
+    match again {
+        true => Err(Error::invalid("the archive's store is a folder: there is nothing to find out").into()),
+        false => Ok(None),
+    }
 }

@@ -72,7 +72,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
     match cli.command {
         Command::Init(args) => init::run(&args.dir),
         Command::Config { command } => config::run(command, &open(&[])?.settings),
-        Command::Doctor => doctor::run(),
+        Command::Doctor(args) => doctor::run(&args, archive),
         Command::Ingest(args) => ingest::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
         Command::Transcode(args) => {
             let profile = ("profile", args.profile.as_ref().map(|p| p.display().to_string()));
@@ -112,11 +112,30 @@ impl Archive {
     fn store(&self) -> Result<Arc<dyn Store>> {
         Ok(match self.settings.bucket("store")? {
             #[cfg(feature = "s3")]
-            Some(_) => Arc::new(damctl::store::S3Store::open(self.settings.s3()?)?),
+            Some(_) => Arc::new(self.buckets()?),
             #[cfg(not(feature = "s3"))]
             Some(_) => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
             None => Arc::new(FsStore::open(&self.settings.path("store"))?),
         })
+    }
+
+    /// The buckets, as a store that makes use of what they were found to do; that is found out once.
+    #[cfg(feature = "s3")]
+    fn buckets(&self) -> Result<damctl::store::S3Store> {
+        let store = damctl::store::S3Store::open(self.settings.s3()?)?;
+        let (catalog, place) = (self.catalog()?, store.place());
+        if let Some((abilities, _)) = catalog.abilities(&place)? {
+            return Ok(store.with_abilities(abilities));
+        }
+        match store.probe() {
+            Ok(abilities) => {
+                catalog.keep_abilities(&place, &abilities)?;
+                Ok(store.with_abilities(abilities))
+            }
+            // Who may only read finds nothing out, and does without.
+            Err(e) if e.kind() == damctl::error::Kind::Paused => Ok(store),
+            Err(e) => Err(e.into()),
+        }
     }
 
     /// Where the archive itself lies: what must not be taken into it.

@@ -1,0 +1,37 @@
+//! What stores were found to do, and to have.
+
+use super::{
+    Catalog,
+    assets::to_json,
+    db::{Row, values},
+};
+use crate::{digest::Digest, error::Result, store::Abilities};
+
+impl Catalog {
+    /// What the endpoint at this place was found to do, and when it was asked (ms). What an older version kept and this
+    /// one cannot read counts as nothing: it is asked again.
+    pub fn abilities(&self, place: &str) -> Result<Option<(Abilities, i64)>> {
+        let rows = self.db.query("SELECT abilities, probed_at FROM stores WHERE place = ?1", values![place])?;
+        let read = |row: &Row| Some((row.json(0).ok()?, row.int(1).ok()?));
+        Ok(rows.first().and_then(read))
+    }
+
+    /// Keeps what an endpoint was found to do.
+    pub fn keep_abilities(&self, place: &str, abilities: &Abilities) -> Result<()> {
+        let (abilities, now) = (to_json(abilities)?, self.now()?);
+        self.db.with_tx(&mut |tx| {
+            let sql = "INSERT INTO stores (place, abilities, probed_at) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (place) DO UPDATE SET abilities = excluded.abilities, probed_at = excluded.probed_at";
+            tx.execute(sql, values![place, abilities.as_str(), now]).map(drop)
+        })
+    }
+
+    /// Notes that these masters were found where they should be, now.
+    pub fn confirm(&self, masters: &[Digest]) -> Result<()> {
+        let now = self.now()?;
+        self.db.with_tx(&mut |tx| {
+            let sql = "UPDATE masters SET confirmed_at = ?2 WHERE digest = ?1";
+            masters.iter().try_for_each(|digest| tx.execute(sql, values![digest, now]).map(drop))
+        })
+    }
+}
