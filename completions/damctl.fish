@@ -35,6 +35,10 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "init" -d 'Makes an ar
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "config" -d 'Tells about the configuration'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "index" -d 'Brings the search index up to date'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "search" -d 'Finds assets'
@@ -96,6 +100,52 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l dry-run -d 'Shows what would be done, and does nothing'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand drives" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand drives" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand drives" -l json -d 'Prints a JSON object a line'
+complete -c damctl -n "__fish_damctl_using_subcommand drives" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand drives" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l sign -d 'Signs the file, with an Ed25519 key (PEM, PKCS#8) that only its owner can read' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l format -d 'The form. Default: by the ending of the output\'s name, else text' -r -f -a "text\t'For reading on a terminal'
+json\t'The record'
+html\t'One page, for reading and printing'"
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l output -d 'Writes to a new file; one that is there is never replaced' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l from -d 'Shows this JSON certificate, instead of issuing one' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l compare -d 'Compares two JSON certificates, path by path: = the same, + appeared, - vanished, * other bytes, ! another outcome. Exit code 0 when NEW accounts for everything that OLD did' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l verify -d 'Checks the signature of a file, FILE.sig, with a public key' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l key -d 'The public key (PEM)' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -l check -d 'Asks the store for each object first, and confirms what it has'
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand certificate" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -l size -d 'Its size' -r
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -l sha256 -d 'Its SHA-256' -r
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -l collection -d 'The collection that it will belong to' -r
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -l valid -d 'For how long the addresses are good' -r
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -l json -d 'Prints a JSON object'
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand presign" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand receive" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand receive" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand receive" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand receive" -l watch -d 'Waits for what has not arrived, and for what is announced meanwhile, until it is stopped'
+complete -c damctl -n "__fish_damctl_using_subcommand receive" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand receive" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l profile -d 'The profile. Default: the setting `profile`, else the built-in newsroom matrix' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l asset -d 'Only these assets' -r
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l workers -d 'Number of jobs at a time. Default: one a core' -r
@@ -263,22 +313,26 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads to a bucket that were cut off and that nobody has gone on with'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest transcode index search serve-search status jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads to a bucket that were cut off and that nobody has gone on with'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'Lists jobs, those changed last first'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Shows a job and all its attempts'

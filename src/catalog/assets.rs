@@ -40,14 +40,14 @@ pub struct KnownSighting {
     pub asset: Option<AssetId>,
 }
 
-fn outcome(text: &str) -> Result<Outcome> {
+pub(super) fn outcome(text: &str) -> Result<Outcome> {
     Outcome::ALL
         .into_iter()
         .find(|o| o.as_str() == text)
         .ok_or_else(|| Error::corrupt(format!("the catalog holds an unknown outcome '{text}'")))
 }
 
-fn drive(row: &Row) -> Result<Drive> {
+pub(super) fn drive(row: &Row) -> Result<Drive> {
     Ok(Drive {
         id: row.parse(0)?,
         identity: row.text(1)?.to_owned(),
@@ -154,8 +154,8 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
 }
 
 impl Catalog {
-    /// Remembers a drive, or where it is now, and that all of it was looked at.
-    pub fn see_drive(&self, drive: &Drive, is_whole: bool) -> Result<()> {
+    /// Remembers a drive, or where it is now.
+    pub fn see_drive(&self, drive: &Drive) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
             let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
@@ -174,9 +174,6 @@ impl Catalog {
                 now
             ];
             tx.execute(sql, row)?;
-            if is_whole {
-                tx.execute("UPDATE drives SET seen_at = ?2 WHERE id = ?1", values![drive.id, now])?;
-            }
             Ok(())
         })
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     Catalog,
+    arrivals::{Landed, land},
     assets::{holder, insert_asset, insert_master, to_json, upsert_sighting},
     db::{Row, Tx, values},
     events::append,
@@ -82,13 +83,15 @@ pub struct Facts {
     pub renditions: Vec<Rendition>,
     /// What an index holds now: index, asset, digest of its documents.
     pub indexed: Vec<(String, AssetId, Digest)>,
+    /// How arrivals ended.
+    pub arrivals: Vec<Landed>,
 }
 
 /// What settling found out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settled {
     /// Assets whose bytes were in the archive by then: their paths are sightings of the asset that was first, and what
-    /// was put into the store for them is to be removed.
+    /// was put into the store for them is to be removed. So is what came of an arrival that failed.
     pub superseded: Vec<(AssetId, Key)>,
 }
 
@@ -350,6 +353,7 @@ impl Catalog {
             for (index, asset, digest) in &facts.indexed {
                 mark_indexed(tx, index, *asset, digest)?;
             }
+            land(tx, now, &facts.arrivals, &moved, &mut settled)?;
             if let Some((f, None)) = failure {
                 append(tx, now, "job.failed", &lease.job.id.to_string(), &serde_json::json!(f))?;
             }

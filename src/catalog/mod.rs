@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use crate::error::Result;
 
+mod accounts;
+mod arrivals;
 mod assets;
 pub mod db;
 mod events;
@@ -17,6 +19,8 @@ mod sqlite;
 mod stores;
 mod uploads;
 
+pub use accounts::{Account, DriveRow, Kept, Unfinished};
+pub use arrivals::Landed;
 pub use assets::{AssetRow, KnownSighting};
 pub use events::Event;
 pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};

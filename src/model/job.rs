@@ -11,6 +11,8 @@ use crate::error::{Error, Kind, Result};
 pub enum Stage {
     /// Drives into the store.
     Ingest,
+    /// Files that others send.
+    Receive,
     /// Masters into renditions.
     Transcode,
     /// Everything known into the search index.
@@ -19,12 +21,13 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order in which work flows.
-    pub const ALL: [Stage; 3] = [Stage::Ingest, Stage::Transcode, Stage::Index];
+    pub const ALL: [Stage; 4] = [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Index];
 
     /// The word stored in the catalog.
     pub fn as_str(self) -> &'static str {
         match self {
             Stage::Ingest => "ingest",
+            Stage::Receive => "receive",
             Stage::Transcode => "transcode",
             Stage::Index => "index",
         }

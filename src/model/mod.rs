@@ -1,5 +1,6 @@
 //! The nouns of the archive, as plain data: what is parsed at the border and trusted inside. Nothing here does I/O.
 
+pub mod arrival;
 pub mod asset;
 pub mod id;
 pub mod job;
@@ -8,6 +9,7 @@ pub mod media;
 pub mod path;
 pub mod rendition;
 
+pub use arrival::{Arrival, ArrivalState};
 pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
 pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Stage};

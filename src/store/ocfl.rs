@@ -133,9 +133,7 @@ impl Inventory {
     /// Writes the files that complete the object, after its content: declaration, the version's inventory, then the
     /// root's inventory and, last, its sidecar.
     pub fn complete(&self, deposit: &mut dyn Deposit) -> Result<()> {
-        let inventory =
-            pretty(&serde_json::to_value(self).map_err(|e| Error::internal("cannot write an inventory").because(e))?)?;
-        let sidecar = format!("{} inventory.json\n", Digest::of(&inventory));
+        let (inventory, sidecar) = self.texts()?;
         let mut write = |name: &str, text: &str| -> Result<()> {
             let mut file = deposit.create(name, Some(text.len() as u64))?;
             file.write_all(text.as_bytes()).and_then(|()| file.flush()).doing(|| format!("cannot write {name}"))
@@ -145,6 +143,27 @@ impl Inventory {
         write("v1/inventory.json.sha256", &sidecar)?;
         deposit.repeat("inventory.json", "v1/inventory.json")?;
         deposit.repeat("inventory.json.sha256", "v1/inventory.json.sha256")
+    }
+
+    /// Puts the same files beside content that is in the store already. Done again, it changes nothing.
+    pub fn put(&self, store: &dyn Store, root: &Key) -> Result<()> {
+        let (inventory, sidecar) = self.texts()?;
+        let files = [
+            ("0=ocfl_object_1.1", "ocfl_object_1.1\n"),
+            ("v1/inventory.json", &inventory),
+            ("v1/inventory.json.sha256", &sidecar),
+            ("inventory.json", &inventory),
+            ("inventory.json.sha256", &sidecar),
+        ];
+        files.into_iter().try_for_each(|(name, text)| store.put(&root.join(name)?, text.as_bytes()).map(drop))
+    }
+
+    /// The inventory and its sidecar.
+    fn texts(&self) -> Result<(String, String)> {
+        let inventory =
+            pretty(&serde_json::to_value(self).map_err(|e| Error::internal("cannot write an inventory").because(e))?)?;
+        let sidecar = format!("{} inventory.json\n", Digest::of(&inventory));
+        Ok((inventory, sidecar))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Gives up uploads in parts that nobody has gone on with: their parts take room in a bucket and are in no listing.
 
+use std::collections::HashSet;
+
 use crate::{
     catalog::Catalog,
     error::Result,
-    model::Key,
+    model::{ArrivalState, Key},
     store::{OpenUpload, Store},
 };
 
@@ -12,8 +14,16 @@ use crate::{
 pub fn stale_uploads(catalog: &Catalog, store: &dyn Store, age_ms: i64) -> Result<Vec<OpenUpload>> {
     let before = catalog.now()?.saturating_sub(age_ms);
     let mut open = store.open_uploads()?;
-    open.retain(|upload| upload.began <= before);
+    let awaited = awaited(catalog)?;
+    open.retain(|upload| upload.began <= before && !awaited.contains(&upload.id));
     Ok(open)
+}
+
+/// Uploads by others whose addresses are still good.
+fn awaited(catalog: &Catalog) -> Result<HashSet<String>> {
+    let now = catalog.now()?;
+    let pending = catalog.arrivals(&[ArrivalState::Pending])?;
+    Ok(pending.into_iter().filter(|a| a.expires_at > now).map(|a| a.upload).collect())
 }
 
 /// Gives up these uploads, in the store first: the ledger forgets only what is gone.

@@ -1,5 +1,7 @@
-//! Looking after the archive: [`verify()`] looks at stored objects again; [`doctor`] looks at the machine.
+//! Looking after the archive: [`verify()`] looks at stored objects again; [`certificate`] says whether a drive may be wiped;
+//! [`doctor`] looks at the machine.
 
+pub mod certificate;
 mod collect;
 mod doctor;
 mod look;

@@ -206,7 +206,8 @@ impl Shift<'_> {
             return Ok(("released", Some(Failure::from(e))));
         }
         let failure = error.as_ref().map(Failure::from);
-        let after = failure.as_ref().and_then(|f| retry::retry_after(&lease.job, lease.attempt, f));
+        let after =
+            failure.as_ref().and_then(|f| retry::retry_after(&lease.job, lease.attempt, f, self.stage.is_patient()));
         let settled = self.catalog.settle(lease, &facts, failure.as_ref().map(|f| (f, after)))?;
         crate::crash::point("work.after-settle");
         self.stage.settled(&settled)?;

@@ -32,6 +32,12 @@ pub trait StageRun: Sync {
     /// step must bear repetition.
     fn run(&self, attempt: &Attempt<'_>) -> Result<Done>;
 
+    /// Whether its jobs wait for people: one that may succeed later is tried again for as long as it takes, and the stage
+    /// itself says when it is too late.
+    fn is_patient(&self) -> bool {
+        false
+    }
+
     /// Called after the facts of a job are in the catalog. A crash before it must be harmless.
     fn settled(&self, _settled: &Settled) -> Result<()> {
         Ok(())

@@ -10,9 +10,10 @@ const FIRST_MS: u64 = 1_000;
 const CAP_MS: u64 = 300_000;
 
 /// How many milliseconds to wait before the next try: 1 s, doubled with each try, 5 minutes at most, spread by up to a
-/// half so that what failed together is not tried together. `None`: no more tries.
-pub(super) fn retry_after(job: &Job, attempt: i64, failure: &Failure) -> Option<i64> {
-    if !failure.kind.is_retryable() || attempt >= job.max_attempt {
+/// half so that what failed together is not tried together. `None`: no more tries, which a patient stage does not run
+/// out of.
+pub(super) fn retry_after(job: &Job, attempt: i64, failure: &Failure, is_patient: bool) -> Option<i64> {
+    if !failure.kind.is_retryable() || (attempt >= job.max_attempt && !is_patient) {
         return None;
     }
     // The tries used so far under the present allowance, so that a job opened again begins gently.
@@ -55,7 +56,7 @@ mod tests {
 
     #[test]
     fn waits_grow_from_one_second_and_end_after_five_tries() {
-        let wait = |attempt| retry_after(&job(5), attempt, &failure(Kind::Unavailable));
+        let wait = |attempt| retry_after(&job(5), attempt, &failure(Kind::Unavailable), false);
         for (attempt, base) in [(1, 1_000), (2, 2_000), (3, 4_000), (4, 8_000)] {
             let ms = wait(attempt).unwrap();
             assert!(ms > base / 2 && ms <= base, "{attempt}: {ms}");
@@ -66,7 +67,7 @@ mod tests {
     #[test]
     fn permanent_kinds_are_never_tried_again() {
         for kind in [Kind::Invalid, Kind::Corrupt, Kind::Unsupported, Kind::NotFound, Kind::Conflict, Kind::Internal] {
-            assert_eq!(retry_after(&job(5), 1, &failure(kind)), None, "{kind}");
+            assert_eq!(retry_after(&job(5), 1, &failure(kind), false), None, "{kind}");
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::{Read, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -164,8 +165,9 @@ fn points() -> Vec<String> {
 
 #[test]
 fn killed_at_any_point_and_run_again_it_ends_as_if_nothing_had_been() {
-    let of_parts = |point: &str| point.starts_with("store.s3-") || point == "ingest.after-part";
-    hold_every_point(Bench::new(None), |point| !of_parts(point), &[1, 2, 5]);
+    let of_buckets =
+        |point: &str| point.starts_with("store.s3-") || point.starts_with("receive.") || point == "ingest.after-part";
+    hold_every_point(Bench::new(None), |point| !of_buckets(point), &[1, 2, 5]);
 }
 
 #[test]
@@ -177,6 +179,53 @@ fn killed_at_any_point_it_ends_the_same_in_buckets() {
     let of_ingest =
         |point: &str| point.starts_with("store.s3-") || point.starts_with("ingest.") || point.starts_with("work.");
     hold_every_point(Bench::new(Some(endpoint)), of_ingest, &[1, 3]);
+}
+
+#[test]
+fn killed_while_it_receives_what_was_sent_is_an_asset_once() {
+    let Ok(endpoint) = std::env::var("DAMCTL_TEST_S3") else {
+        eprintln!("skipped: no S3 server; 'make test' starts one");
+        return;
+    };
+    let bench = Bench::new(Some(endpoint));
+    let content = "What somebody sends.\n".repeat(1000);
+    let (size, digest) = (content.len().to_string(), damctl::digest::Digest::of(&content).to_string());
+    let of_receive = |point: &String| point.starts_with("receive.") || point.starts_with("work.");
+    let points: Vec<String> = points().into_iter().filter(of_receive).collect();
+    assert!(points.len() >= 4, "{points:?}");
+    for point in points {
+        bench.begin();
+        let archive = bench.archive();
+        let run = |words: &[&str], crash_at| {
+            let words: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
+            bench.run(&[&[OsStr::new("-C"), archive.as_os_str()], &words[..]].concat(), crash_at)
+        };
+        let told = run(&["presign", "sent.txt", "--size", &size, "--sha256", &digest, "--json"], None).1;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        put(told["parts"][0]["url"].as_str().unwrap(), content.as_bytes());
+        assert_eq!(run(&["receive"], Some(&point)).0, None, "{point} was never passed");
+        let (code, text) = run(&["receive"], None);
+        assert_eq!(code, Some(0), "after a crash at {point}: {text}");
+        assert!(text.contains("1 ready"), "after a crash at {point}: {text}");
+        let (code, text) = run(&["verify"], None);
+        assert!(code == Some(0) && text.starts_with("1 objects"), "after a crash at {point}: {text}");
+        let db = rusqlite::Connection::open(archive.join("catalog.sqlite")).unwrap();
+        let sql = "SELECT COUNT(*) FROM events WHERE kind IN ('arrival.uploaded', 'asset.stored')";
+        assert_eq!(db.query_row(sql, [], |r| r.get::<_, i64>(0)).unwrap(), 2, "after a crash at {point}");
+    }
+}
+
+/// Sends a file as any program would.
+fn put(url: &str, body: &[u8]) {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    let length = body.len();
+    write!(stream, "PUT /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+        .unwrap();
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 /// Kills at each of these points, at its `nth` passing: at the first, and later, when something is there already.

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store"],
     &["catalog", "media"],
     &["work", "search"],
-    &["ingest", "transcode", "index", "tend"],
+    &["ingest", "receive", "transcode", "index", "tend"],
     &["serve"],
 ];
 
@@ -35,6 +35,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("walkdir", &["ingest", "store"]),
     ("ignore", &["ingest"]),
     ("sha2", &["digest"]),
+    ("ed25519_dalek", &["tend/certificate"]),
     ("clap", &["bin"]),
     ("indicatif", &["bin"]),
     ("anyhow", &["bin"]),

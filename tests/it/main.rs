@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod certificate;
 mod cli;
 mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
@@ -15,6 +16,7 @@ mod integrity;
 mod jobs;
 mod profile;
 mod proxy;
+mod receive;
 mod s3;
 mod serve;
 mod strict;

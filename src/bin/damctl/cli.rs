@@ -1,9 +1,12 @@
 //! The command line. Its help text is the manual: the man pages are generated from it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use damctl::model::{AssetId, JobState, MediaKind, Stage};
+use damctl::{
+    digest::Digest,
+    model::{AssetId, JobState, MediaKind, Stage},
+};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -72,6 +75,33 @@ pub enum Command {
     /// A drive is told by its file system and not by where it is plugged in. If it goes away, the run pauses (exit code
     /// 3) and goes on only with the same one. What cannot be read is tried again when all else is done, then listed.
     Ingest(IngestArgs),
+    /// Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave.
+    Drives(DrivesArgs),
+    /// Certifies what became of every path on a drive, so that it may be wiped, or not.
+    ///
+    /// When the drive is here, it is walked again: what is on it and not in the archive is named, and the exit code is 1.
+    /// When it is not, the certificate is by the catalog alone, and says so. The JSON certificate is the record; text
+    /// and HTML are views of it, and `--from` makes them of one that was issued earlier.
+    ///
+    /// Signatures are Ed25519 over the bytes of the file, raw in FILE.sig, and need nothing but openssl:
+    ///
+    ///   openssl genpkey -algorithm ed25519 -out key.pem && chmod 600 key.pem
+    ///   openssl pkey -in key.pem -pubout -out pub.pem
+    ///   openssl pkeyutl -verify -pubin -inkey pub.pem -rawin -in FILE -sigfile FILE.sig
+    #[command(verbatim_doc_comment)]
+    Certificate(CertificateArgs),
+    /// Announces a file that somebody else will send, and gives the addresses to send it to.
+    ///
+    /// The archive's store has to be a bucket. Each part goes to its address with a plain PUT; parts may be sent in any
+    /// order, several at a time, and again. `damctl receive` then takes in what has arrived. When the archive has the
+    /// bytes already, it says which asset they are, and nothing is to be sent. The addresses are secrets: whoever has
+    /// them can send.
+    Presign(PresignArgs),
+    /// Takes in what has arrived of the files that were announced.
+    ///
+    /// Each is read once, and becomes an asset when its size and SHA-256 are as announced; else it failed, and what was
+    /// sent is removed. What does not arrive while its addresses are good has failed, too.
+    Receive(ReceiveArgs),
     /// Makes the renditions that the profile wants and the archive lacks.
     Transcode(TranscodeArgs),
     /// Brings the search index up to date.
@@ -192,6 +222,88 @@ fn time(text: &str) -> Result<jiff::SignedDuration, String> {
         Ok(time) if time.is_positive() => Ok(time),
         _ => Err("expected a time such as 50m or 1h 30m".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub struct DrivesArgs {
+    /// Prints a JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CertificateArgs {
+    /// The drive: its id or the first digits of it, its label, or a path on it.
+    #[arg(value_name = "DRIVE", required_unless_present_any = ["from", "compare", "verify"])]
+    pub drive: Option<OsString>,
+    /// Asks the store for each object first, and confirms what it has.
+    #[arg(long, requires = "drive")]
+    pub check: bool,
+    /// Signs the file, with an Ed25519 key (PEM, PKCS#8) that only its owner can read.
+    #[arg(long, value_name = "KEY", requires = "output")]
+    pub sign: Option<PathBuf>,
+    /// The form. Default: by the ending of the output's name, else text.
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Writes to a new file; one that is there is never replaced.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Shows this JSON certificate, instead of issuing one.
+    #[arg(long, value_name = "FILE", conflicts_with = "drive")]
+    pub from: Option<PathBuf>,
+    /// Compares two JSON certificates, path by path: = the same, + appeared, - vanished, * other bytes, ! another
+    /// outcome. Exit code 0 when NEW accounts for everything that OLD did.
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"], conflicts_with_all = ["drive", "from", "sign", "output"])]
+    pub compare: Option<Vec<PathBuf>>,
+    /// Checks the signature of a file, FILE.sig, with a public key.
+    #[arg(long, value_name = "FILE", requires = "key",
+          conflicts_with_all = ["drive", "from", "compare", "sign", "output", "format"])]
+    pub verify: Option<PathBuf>,
+    /// The public key (PEM).
+    #[arg(long, value_name = "PUB", requires = "verify")]
+    pub key: Option<PathBuf>,
+}
+
+/// Forms of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading on a terminal.
+    Text,
+    /// The record.
+    Json,
+    /// One page, for reading and printing.
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub struct PresignArgs {
+    /// What the file is called.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Its size.
+    #[arg(long, value_name = "BYTES")]
+    pub size: u64,
+    /// Its SHA-256.
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Digest,
+    /// The collection that it will belong to.
+    #[arg(long, value_name = "NAME")]
+    pub collection: Option<String>,
+    /// For how long the addresses are good.
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
+    pub valid: u32,
+    /// Prints a JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReceiveArgs {
+    /// Waits for what has not arrived, and for what is announced meanwhile, until it is stopped.
+    #[arg(long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
 }
 
 #[derive(Debug, Args)]

@@ -72,7 +72,7 @@ impl Tally {
 }
 
 fn is_trouble(outcome: &str) -> bool {
-    matches!(outcome, "failed" | "unreadable" | "missing" | "damaged")
+    matches!(outcome, "failed" | "unreadable" | "missing" | "damaged" | "not ingested" | "archive")
 }
 
 #[derive(Default)]

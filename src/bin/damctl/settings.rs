@@ -151,6 +151,16 @@ impl Settings {
         self.root.join(self.get(key))
     }
 
+    /// Where the masters are, for people.
+    pub fn place(&self) -> String {
+        let store = self.get("store");
+        match (store.starts_with("s3://"), self.get("s3_endpoint")) {
+            (false, _) => self.path("store").display().to_string(),
+            (true, "") => store.to_owned(),
+            (true, endpoint) => format!("{store} at {endpoint}"),
+        }
+    }
+
     /// The profile's file, when one is set.
     pub fn profile(&self) -> Option<PathBuf> {
         let value = self.get("profile");

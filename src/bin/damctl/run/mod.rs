@@ -8,6 +8,7 @@ use damctl::{
     error::{Doing, Error},
     media::child::ChildProcess,
     model::{Stage, job::Failure},
+    profile::{DEFAULT, Profile},
     spool::Spool,
     stop::Stop,
     store::{FsStore, Store},
@@ -20,14 +21,18 @@ use crate::{
     settings::{self, Settings},
 };
 
+mod certificate;
 mod collect;
 mod config;
 mod doctor;
+mod drives;
 mod index;
 mod ingest;
 mod init;
 mod jobs;
+mod presign;
 mod profile;
+mod receive;
 mod render;
 mod search;
 #[cfg(feature = "serve")]
@@ -74,6 +79,10 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Config { command } => config::run(command, &open(&[])?.settings),
         Command::Doctor(args) => doctor::run(&args, archive),
         Command::Ingest(args) => ingest::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
+        Command::Drives(args) => drives::run(&args, &open(&[])?),
+        Command::Certificate(args) => certificate::run(&args, &|| open(&[]), &*reporter, stop),
+        Command::Presign(args) => presign::run(&args, &open(&[])?),
+        Command::Receive(args) => receive::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
         Command::Transcode(args) => {
             let profile = ("profile", args.profile.as_ref().map(|p| p.display().to_string()));
             let [workers] = workers(&args.work);
@@ -167,6 +176,14 @@ impl Archive {
         let cache = settings::cache_folder().filter(|dir| std::fs::create_dir_all(dir).is_ok());
         let dir = cache.unwrap_or_else(|| self.settings.path("scratch"));
         Ok(ChildProcess { exe, registry: Some(dir.join("gstreamer-registry.bin")) })
+    }
+
+    /// What is wanted of masters.
+    fn profile(&self) -> Result<Profile> {
+        Ok(match self.settings.profile() {
+            Some(file) => Profile::load(&file)?,
+            None => Profile::parse(DEFAULT, "the built-in profile")?,
+        })
     }
 
     fn drain(&self, scope: String) -> Result<Drain> {

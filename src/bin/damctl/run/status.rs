@@ -11,6 +11,7 @@ pub fn run(args: &StatusArgs, archive: &Archive) -> Result<Verdict> {
     let catalog = archive.catalog()?;
     let (assets, renditions) = (catalog.asset_counts()?, catalog.rendition_counts()?);
     let (sightings, jobs) = (catalog.sighting_counts()?, catalog.job_counts()?);
+    let arrivals = catalog.arrival_counts()?;
     if args.json {
         let assets: Vec<_> =
             assets.iter().map(|(kind, count, bytes)| json!({"kind": kind, "assets": count, "bytes": bytes})).collect();
@@ -20,7 +21,11 @@ pub fn run(args: &StatusArgs, archive: &Archive) -> Result<Verdict> {
             sightings.iter().map(|(outcome, count)| json!({"outcome": outcome, "paths": count})).collect();
         let jobs: Vec<_> =
             jobs.iter().map(|(stage, state, count)| json!({"stage": stage, "state": state, "jobs": count})).collect();
-        print(json!({"assets": assets, "renditions": renditions, "sightings": sightings, "jobs": jobs}));
+        let arrivals: Vec<_> =
+            arrivals.iter().map(|(state, count)| json!({"state": state, "arrivals": count})).collect();
+        print(json!({
+            "assets": assets, "renditions": renditions, "sightings": sightings, "jobs": jobs, "arrivals": arrivals,
+        }));
         return Ok(Verdict::Done);
     }
     print(format_args!("archive    {}", archive.settings.root.display()));
@@ -32,6 +37,9 @@ pub fn run(args: &StatusArgs, archive: &Archive) -> Result<Verdict> {
     }
     for (entry, count) in renditions {
         print(format_args!("renditions {entry:<12} {count:>8}"));
+    }
+    for (state, count) in arrivals {
+        print(format_args!("arrivals   {:<12} {count:>8}", state.as_str()));
     }
     for (stage, state, count) in jobs {
         print(format_args!("jobs       {:<12} {count:>8}  {}", stage.as_str(), state.as_str()));

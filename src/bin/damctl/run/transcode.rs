@@ -5,21 +5,16 @@ use damctl::{
     catalog::{Catalog, Wanted},
     media::Limits,
     model::{JobState, Stage},
-    profile::{self, Profile},
     stop::Stop,
     transcode::{Plan, Transcode, plan},
     work::{self, Event, Reporter},
 };
 
-use super::{Archive, Verdict, print, verdict};
+use super::{Archive, Verdict, print, receive, verdict};
 use crate::cli::TranscodeArgs;
 
 pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
-    let profile = match archive.settings.profile() {
-        Some(file) => Profile::load(&file)?,
-        None => Profile::parse(profile::DEFAULT, "the built-in profile")?,
-    };
-    let catalog = archive.catalog()?;
+    let (profile, catalog) = (archive.profile()?, archive.catalog()?);
     let plan = plan(&catalog, &profile, &args.asset)?;
     if args.dry_run {
         show(&plan, &catalog)?;
@@ -42,6 +37,7 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
     let stage =
         Transcode { catalog: &catalog, store: &*store, child: &child, spool: &spool, quarantine: &quarantine, limits };
     let summary = work::drain(&catalog, &stage, &archive.drain(plan.scope.clone())?, reporter, stop)?;
+    receive::mark_ready(&catalog, &profile)?;
     let left = catalog.not_ended(&enqueued.open)?;
     let (jobs, present) = (enqueued.open.len(), plan.present);
     match (jobs, earlier.is_empty()) {
