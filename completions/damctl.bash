@@ -1661,12 +1661,16 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__verify)
-            opts="-C -h -V --asset --drop --archive --log-format --help --version"
+            opts="-C -h -V --level --asset --drop --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --level)
+                    COMPREPLY=($(compgen -W "head sample full" -- "${cur}"))
+                    return 0
+                    ;;
                 --asset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     let stop = Stop::new();
 
     let survey = survey(&catalog, &drive, &stop)?;
-    catalog.see_drive(&survey.drive, survey.is_whole)?;
+    catalog.see_drive(&survey.drive)?;
     // Junk, links, empty files: told by looking.
     catalog.record_sightings(&survey.settled())?;
     let wanted = survey.wanted(Some("examples"));

@@ -36,7 +36,7 @@ fn main() -> Result<()> {
 
     // Ingest: the drive minus what the catalog knows of it.
     let survey = survey(&catalog, &drive, &stop)?;
-    catalog.see_drive(&survey.drive, survey.is_whole)?;
+    catalog.see_drive(&survey.drive)?;
     catalog.record_sightings(&survey.settled())?;
     let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
     let done = run(&catalog, &stage, survey.wanted(None), &survey.scope, &stop)?;

@@ -39,6 +39,18 @@ impl Digest {
     }
 }
 
+/// Bytes at either end of a file that its fingerprint takes in.
+pub const FINGERPRINT: usize = 64 << 10;
+
+/// Enough of a file to suspect that it is a copy before it is read, or to see that it is not what it was: SHA-256 over
+/// size (8 bytes, big-endian), first and last [`FINGERPRINT`] bytes, each length-prefixed as in [`Digest::of_fields`]. In
+/// a small file the two overlap, or are both the whole.
+pub fn fingerprint(size: u64, head: &[u8], tail: &[u8]) -> Digest {
+    let head = &head[..head.len().min(FINGERPRINT)];
+    let tail = &tail[tail.len().saturating_sub(FINGERPRINT)..];
+    Digest::of_fields(&[&size.to_be_bytes(), head, tail])
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
@@ -135,17 +147,6 @@ impl Hasher {
     }
 }
 
-/// So many bytes of a file's head, and of its tail, tell it from most others.
-pub const FINGERPRINT: usize = 64 << 10;
-
-/// What a copy is suspected by before it is read: size, head and tail. `head` and `tail` are the file's first and last
-/// [`FINGERPRINT`] bytes, or all of it.
-pub fn fingerprint(size: u64, head: &[u8], tail: &[u8]) -> Digest {
-    let head = &head[..head.len().min(FINGERPRINT)];
-    let tail = &tail[tail.len().saturating_sub(FINGERPRINT)..];
-    Digest::of_fields(&[&size.to_be_bytes()[..], head, tail])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +169,15 @@ mod tests {
     #[test]
     fn fields_cannot_be_shifted_into_each_other() {
         assert_ne!(Digest::of_fields(&["ab", "c"]), Digest::of_fields(&["a", "bc"]));
+    }
+
+    /// Kept in catalogs, so it must stay what it is.
+    #[test]
+    fn a_fingerprint_is_made_of_size_head_and_tail() {
+        let by_hand =
+            [&8_u64.to_be_bytes()[..], &3_u64.to_be_bytes(), &1_u64.to_be_bytes(), b"h", &2_u64.to_be_bytes(), b"ta"];
+        assert_eq!(fingerprint(3, b"h", b"ta"), Digest::of(by_hand.concat()));
+        assert_ne!(fingerprint(3, b"h", b"ta"), fingerprint(4, b"h", b"ta"));
     }
 
     #[test]

@@ -36,7 +36,7 @@
 //! ocfl::declare_root(&store)?;
 //!
 //! let found = survey(&catalog, &drive, &Stop::new())?;
-//! catalog.see_drive(&found.drive, found.is_whole)?;
+//! catalog.see_drive(&found.drive)?;
 //! catalog.record_sightings(&found.settled())?;
 //! catalog.enqueue(&found.wanted(None))?;
 //! let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };

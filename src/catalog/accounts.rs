@@ -109,6 +109,14 @@ impl Catalog {
         self.db.query(sql, values![format!("{drive}/"), format!("{drive}0")])?.iter().map(each).collect()
     }
 
+    /// Remembers that all of a drive has just been surveyed, and that what was new on it is wanted.
+    pub fn surveyed(&self, drive: DriveId) -> Result<()> {
+        let now = self.now()?;
+        self.db.with_tx(&mut |tx| {
+            tx.execute("UPDATE drives SET seen_at = ?2 WHERE id = ?1", values![drive, now]).map(drop)
+        })
+    }
+
     /// All drives with what each gave, by label.
     pub fn drive_rows(&self) -> Result<Vec<DriveRow>> {
         let sql = "SELECT d.id, d.identity, d.label, d.root, d.fs_uuid, d.serial, d.bytes, d.seen_at,

@@ -154,8 +154,8 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String> {
 }
 
 impl Catalog {
-    /// Remembers a drive, or where it is now, and that all of it was looked at.
-    pub fn see_drive(&self, drive: &Drive, is_whole: bool) -> Result<()> {
+    /// Remembers a drive, or where it is now.
+    pub fn see_drive(&self, drive: &Drive) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
             let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
@@ -174,9 +174,6 @@ impl Catalog {
                 now
             ];
             tx.execute(sql, row)?;
-            if is_whole {
-                tx.execute("UPDATE drives SET seen_at = ?2 WHERE id = ?1", values![drive.id, now])?;
-            }
             Ok(())
         })
     }
@@ -247,16 +244,6 @@ impl Catalog {
              ORDER BY CASE b.role WHEN 'main' THEN 0 ELSE 1 END, b.asset LIMIT 1"
         );
         self.db.query(&sql, values![digest])?.first().map(|r| master(r, 0)).transpose()
-    }
-
-    /// Remembers that the store has just said that it has these masters.
-    pub fn confirm(&self, digests: &[Digest]) -> Result<()> {
-        let now = self.now()?;
-        let sql = "UPDATE masters SET confirmed_at = ?2 WHERE digest = ?1";
-        for chunk in digests.chunks(1000) {
-            self.db.with_tx(&mut |tx| chunk.iter().try_for_each(|d| tx.execute(sql, values![d, now]).map(drop)))?;
-        }
-        Ok(())
     }
 
     /// An asset with its masters.

@@ -14,7 +14,7 @@ use super::{
     db::{Row, Tx, values},
     events::append,
     renditions::{activate, mark_indexed},
-    uploads::forget,
+    uploads::complete,
 };
 use crate::{
     digest::Digest,
@@ -158,8 +158,8 @@ fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
 
 /// Keeps a master of an asset, and ends its upload; says whether its bytes are new.
 fn keep(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &Master) -> Result<bool> {
-    forget(tx, &master.key)?;
     let is_new = insert_master(tx, now, asset, master)?;
+    complete(tx, &master.key, &master.digest)?;
     if is_new {
         let detail = serde_json::json!({"digest": master.digest, "bytes": master.bytes, "key": master.key});
         append(tx, now, "asset.stored", &asset.to_string(), &detail)?;

@@ -22,6 +22,7 @@ const BUSY: Duration = Duration::from_secs(60);
 /// A SQLite database file.
 pub struct SqliteDb {
     path: PathBuf,
+    wait: Duration,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     clock: Arc<dyn Clock>,
@@ -30,22 +31,27 @@ pub struct SqliteDb {
 impl SqliteDb {
     /// Opens the catalog at `path`, making and upgrading it as needed.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::open_waiting(path, clock, BUSY)
+    }
+
+    /// The same, with another time that a writer waits for another process's transaction.
+    pub fn open_waiting(path: &Path, clock: Arc<dyn Clock>, wait: Duration) -> Result<Self> {
         let failed = |e: rusqlite::Error| describe(e, &format!("cannot open the catalog {}", path.display()));
         let mut writer =
-            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).map_err(failed)?;
+            connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, wait).map_err(failed)?;
         // Two processes may start at once: the migration runs in an exclusive transaction of its own.
         migrations::runner().run(&mut writer).map_err(|e| {
             Error::unavailable(format!("cannot upgrade the catalog {}", path.display()))
                 .because(e)
                 .hint("another damctl may be upgrading it: try again; if it persists, the file may not be a catalog")
         })?;
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default(), clock })
+        Ok(Self { path: path.to_owned(), wait, writer: Mutex::new(writer), readers: Mutex::default(), clock })
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, flags: OpenFlags, wait: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(wait)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A power cut may take back the last transactions, never tear one: what they said is then found to be missing and
     // done again, and every object lies where it will be looked for.
@@ -151,7 +157,7 @@ impl Db for SqliteDb {
         let pooled = lock(&self.readers).pop();
         let connection = match pooled {
             Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE, self.wait).map_err(failed)?,
         };
         let rows = run_query(&connection, sql, values);
         lock(&self.readers).push(connection);

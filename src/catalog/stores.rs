@@ -1,11 +1,11 @@
-//! What endpoints were found to do.
+//! What stores were found to do, and to have.
 
 use super::{
     Catalog,
     assets::to_json,
     db::{Row, values},
 };
-use crate::{error::Result, store::Abilities};
+use crate::{digest::Digest, error::Result, store::Abilities};
 
 impl Catalog {
     /// What the endpoint at this place was found to do, and when it was asked (ms). What an older version kept and this
@@ -23,6 +23,15 @@ impl Catalog {
             let sql = "INSERT INTO stores (place, abilities, probed_at) VALUES (?1, ?2, ?3)
                        ON CONFLICT (place) DO UPDATE SET abilities = excluded.abilities, probed_at = excluded.probed_at";
             tx.execute(sql, values![place, abilities.as_str(), now]).map(drop)
+        })
+    }
+
+    /// Notes that these masters were found where they should be, now.
+    pub fn confirm(&self, masters: &[Digest]) -> Result<()> {
+        let now = self.now()?;
+        self.db.with_tx(&mut |tx| {
+            let sql = "UPDATE masters SET confirmed_at = ?2 WHERE digest = ?1";
+            masters.iter().try_for_each(|digest| tx.execute(sql, values![digest, now]).map(drop))
         })
     }
 }

@@ -7,7 +7,8 @@ use super::{
     jobs::lease_lost,
 };
 use crate::{
-    error::Result,
+    digest::Digest,
+    error::{Error, Result},
     model::{DriveId, Key, RawPath},
     store::{Checksum, Part, Upload},
 };
@@ -50,8 +51,51 @@ fn ledger(row: &Row) -> Result<Ledger> {
     })
 }
 
-/// Forgets an upload whose object is in the catalog now.
-pub(super) fn forget(tx: &mut dyn Tx, key: &Key) -> Result<()> {
+/// Ends the upload of an object that is in the catalog now: of its parts is kept what they are, not that they are on
+/// their way.
+pub(super) fn complete(tx: &mut dyn Tx, key: &Key, master: &Digest) -> Result<()> {
+    let sql = "SELECT u.part_bytes, u.checksum FROM uploads u JOIN masters m ON m.key = u.key
+               WHERE u.key = ?1 AND m.digest = ?2";
+    if let Some(row) = tx.query(sql, values![key, master])?.first() {
+        let parts: String = parts(&tx.query(PARTS, values![key])?)?.iter().map(line).collect();
+        let sql = "INSERT INTO master_parts (master, part_bytes, checksum, parts) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (master) DO NOTHING";
+        tx.execute(sql, values![master, row.int(0)?, row.maybe_text(1)?, parts])?;
+    }
+    forget(tx, key)
+}
+
+/// A part as `master_parts` keeps it; its number and size follow from its place.
+fn line(part: &Part) -> String {
+    let crc64 = part.crc64.map(|crc| format!(" {crc:016x}")).unwrap_or_default();
+    format!("{} {}{crc64}\n", part.digest, part.etag)
+}
+
+fn part(number: u32, line: &str) -> Result<Part> {
+    let damaged = || Error::corrupt("the catalog's list of a master's parts is damaged");
+    let mut words = line.split(' ');
+    let digest = words.next().unwrap_or_default().parse()?;
+    let etag = words.next().ok_or_else(damaged)?.to_owned();
+    let crc64 = words.next().map(|crc| u64::from_str_radix(crc, 16)).transpose().map_err(|_| damaged())?;
+    Ok(Part { number, etag, bytes: 0, digest, crc64 })
+}
+
+const PARTS: &str = "SELECT number, etag, bytes, digest, crc64 FROM upload_parts WHERE key = ?1 ORDER BY number";
+
+fn parts(rows: &[Row]) -> Result<Vec<Part>> {
+    let part = |row: &Row| {
+        Ok(Part {
+            number: row.int(0)? as u32,
+            etag: row.text(1)?.to_owned(),
+            bytes: row.int(2)? as u64,
+            digest: row.parse(3)?,
+            crc64: row.maybe_int(4)?.map(|crc| crc as u64),
+        })
+    };
+    rows.iter().map(part).collect()
+}
+
+fn forget(tx: &mut dyn Tx, key: &Key) -> Result<()> {
     tx.execute("DELETE FROM uploads WHERE key = ?1", values![key])?;
     tx.execute("DELETE FROM upload_parts WHERE key = ?1", values![key])?;
     Ok(())
@@ -63,17 +107,22 @@ impl Catalog {
         let sql = format!("SELECT {COLUMNS} FROM uploads WHERE key = ?1");
         let Some(row) = self.db.query(&sql, values![key])?.into_iter().next() else { return Ok(None) };
         let mut found = ledger(&row)?;
-        let sql = "SELECT number, etag, bytes, digest, crc64 FROM upload_parts WHERE key = ?1 ORDER BY number";
-        for row in self.db.query(sql, values![key])? {
-            found.upload.parts.push(Part {
-                number: row.int(0)? as u32,
-                etag: row.text(1)?.to_owned(),
-                bytes: row.int(2)? as u64,
-                digest: row.parse(3)?,
-                crc64: row.maybe_int(4)?.map(|crc| crc as u64),
-            });
-        }
+        found.upload.parts = parts(&self.db.query(PARTS, values![key])?)?;
         Ok(Some(found))
+    }
+
+    /// The parts that a master of this many bytes went up in, under no id any more; none when it went up as a whole.
+    pub fn parts_of(&self, master: &Digest, bytes: u64) -> Result<Option<Upload>> {
+        let sql = "SELECT part_bytes, checksum, parts FROM master_parts WHERE master = ?1";
+        let rows = self.db.query(sql, values![master])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let (part_bytes, checksum) = (row.int(0)? as u64, row.maybe_parse(1)?);
+        let mut upload = Upload { id: String::new(), part_bytes, parts: Vec::new(), checksum };
+        for (line, number) in row.text(2)?.lines().zip(1..) {
+            let bytes = upload.bytes_of_part(number, bytes);
+            upload.parts.push(Part { bytes, ..part(number, line)? });
+        }
+        Ok((upload.bytes() == bytes).then_some(upload))
     }
 
     /// All unfinished uploads, without their parts: of one path, or of all.

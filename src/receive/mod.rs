@@ -164,8 +164,8 @@ impl StageRun for Receive<'_> {
         let segment = Key::segment(arrival.name.as_bytes());
         let message = format!("received as {}", arrival.name);
         let files = [(arrival.digest, segment, arrival.name.clone())];
-        ocfl::Inventory::first(arrival.asset, &files, &created, message)
-            .put(self.store, &ocfl::object_root(arrival.asset)?)?;
+        let inventory = ocfl::Inventory::first(arrival.asset, &files, &created, message);
+        inventory.put(self.store, &ocfl::object_root(arrival.asset)?)?;
         crate::crash::point("receive.before-settle");
         self.say(attempt, &arrival, "stored", facts.problem.as_deref());
         Ok(keep(attempt, arrival, read.fingerprint, facts).into())

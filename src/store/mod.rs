@@ -57,6 +57,12 @@ pub trait Store: Send + Sync {
     /// Size of an object in bytes; `None` when there is none.
     fn size(&self, key: &Key) -> Result<Option<u64>>;
 
+    /// What the store says of an object without reading it; `made_of` are the parts that it went up in, when that is known.
+    /// `None` when there is none.
+    fn look(&self, key: &Key, _digest: &Digest, _made_of: Option<&Upload>) -> Result<Option<Look>> {
+        Ok(self.size(key)?.map(|bytes| Look { bytes, agrees: None }))
+    }
+
     /// All keys below a prefix, sorted.
     fn list(&self, prefix: &Key) -> Result<Vec<Key>>;
 
@@ -143,6 +149,15 @@ pub struct Upload {
     /// The checksum that it was begun with: it goes with every part, to the end.
     #[serde(default)]
     pub checksum: Option<Checksum>,
+}
+
+/// What a store says of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Its size.
+    pub bytes: u64,
+    /// Whether the checksum that the store keeps is that of the bytes; none when there is nothing to compare.
+    pub agrees: Option<bool>,
 }
 
 /// What has arrived of an upload by others.

@@ -1,11 +1,13 @@
-//! Looking after the archive: [`verify`] reads stored objects again; [`certificate`] says whether a drive may be wiped;
+//! Looking after the archive: [`verify()`] looks at stored objects again; [`certificate`] says whether a drive may be wiped;
 //! [`doctor`] looks at the machine.
 
 pub mod certificate;
 mod collect;
 mod doctor;
+mod look;
 mod verify;
 
 pub use collect::{give_up, stale_uploads};
 pub use doctor::{Check, doctor};
-pub use verify::{Finding, Verified, drop_lost, verify};
+pub use look::{Finding, Level};
+pub use verify::{Verified, Verify, drop_lost, verify};

@@ -105,6 +105,35 @@ fn what_an_endpoint_does_is_found_out_once_and_again_on_request() {
 }
 
 #[test]
+fn a_sample_reads_parts_and_what_looks_wrong_is_read_to_its_end() {
+    let (archive, shared) = archive(Strict { verifies: vec!["crc64nvme"], ..Strict::default() });
+    let drive = scratch();
+    large(&drive.path().join("b.bin"), 42, 7);
+    run(archive.command(["ingest", drive.path().to_str().unwrap()])).ends(0);
+    let verify = |level: &str| run(archive.command(["verify", "--level", level]));
+    let change = |how: &dyn Fn(&mut strict::Object)| {
+        let mut strict = shared.lock().unwrap();
+        how(strict.objects.values_mut().max_by_key(|o| o.bytes.len()).unwrap());
+    };
+    verify("head").ends(0).says("0 B read");
+    // Nine parts of 5 MiB, the last of 2: three of them and the last.
+    verify("sample").ends(0).says("17.00 MiB read").says("in some places: 1;");
+    // A byte has rotted, and the server does not know.
+    change(&|object| object.bytes[(40 << 20) + 9] ^= 1);
+    verify("head").ends(0);
+    verify("sample").ends(1).says("bytes 41943040 to 44040191 are not those that were stored");
+    // It knows.
+    change(&|object| object.checksum = Some(("crc64nvme", "AAAAAAAAAAA=".to_owned())));
+    verify("head").ends(1).says("42.00 MiB read").says("SHA-256 is");
+    // It is sound, but was copied from elsewhere.
+    change(&|object| {
+        object.bytes[(40 << 20) + 9] ^= 1;
+        (object.checksum, object.etag) = (None, "00-3".to_owned());
+    });
+    verify("head").ends(0).says("read whole: 1;");
+}
+
+#[test]
 fn a_real_gateway_is_found_to_do_what_it_does() {
     let Some(endpoint) = harness::s3_endpoint() else { return };
     let archive = Archive::new();
@@ -114,7 +143,10 @@ fn a_real_gateway_is_found_to_do_what_it_does() {
     archive.run(["doctor"]).says("verifies the MD5 of parts; does not overwrite by a put when it is told not to, but");
     let drive = scratch();
     picture(&drive.path().join("a.png"), 1);
+    large(&drive.path().join("b.bin"), 21, 7);
     let (ran, report) = archive.ingest(drive.path());
     ran.ends(0);
     assert_eq!(outcome(&report, "a.png").0, "stored");
+    archive.run(["verify", "--level", "head"]).ends(0).says("2 objects, 0 B read: 2 sound, 0 not");
+    archive.run(["verify", "--level", "sample"]).ends(0).says("read whole: 1; in some places: 1; not read: 0;");
 }

@@ -9,11 +9,13 @@ mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
 mod drives;
+mod faults;
 mod harness;
 mod ingest;
 mod integrity;
 mod jobs;
 mod profile;
+mod proxy;
 mod receive;
 mod s3;
 mod serve;

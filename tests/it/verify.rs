@@ -51,6 +51,54 @@ fn damage_and_loss_are_found_by_name() {
     archive.run(["verify", "--asset", id]).ends(0);
 }
 
+/// Another byte at a place of a stored file.
+fn rot(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn each_level_finds_what_it_looks_at_and_says_how_much_that_was() {
+    let archive = Archive::finished();
+    archive.catalog().execute("UPDATE masters SET confirmed_at = 0", []).unwrap();
+    let key = |title: &str| {
+        let sql =
+            "SELECT m.key FROM masters m JOIN members mm ON mm.digest = m.digest JOIN assets a ON a.id = mm.asset";
+        archive.store().join(&archive.rows(&format!("{sql} WHERE a.title = '{title}'"))[0])
+    };
+    let (rotten, lost, short) = (key("report.mp3"), key("web.webp"), key("logo_alpha.png"));
+    rot(&rotten, 1000);
+    fs::remove_file(&lost).unwrap();
+    let bytes = fs::read(&short).unwrap();
+    fs::remove_file(&short).unwrap();
+    fs::write(&short, &bytes[1..]).unwrap();
+    let ran = archive.run(["verify", "--level", "head"]).ends(1).says(" 2 not").says("0 B read").says("read whole: 0;");
+    assert!(ran.stdout.contains(&format!("it has {} bytes, not {}", bytes.len() - 1, bytes.len())), "{}", ran.stdout);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM masters WHERE confirmed_at = 0"), ["2"]);
+    archive.run(["verify", "--level", "sample"]).ends(1).says(" 3 not").says("in some places: 0; not read: ");
+    let ran = archive.run(["verify"]).ends(1).says(" 3 not");
+    assert!(!ran.stdout.contains("read whole"), "{}", ran.stdout);
+}
+
+#[test]
+fn of_a_large_object_a_sample_compares_both_ends_with_its_fingerprint() {
+    let archive = Archive::new();
+    let drive = crate::harness::scratch();
+    crate::s3::large(&drive.path().join("long.bin"), 9, 3);
+    archive.ingest(drive.path()).0.ends(0);
+    let (key, bytes) = (archive.rows("SELECT key FROM masters")[0].clone(), fs::read(drive.path().join("long.bin")));
+    let bytes = bytes.unwrap();
+    let ends = damctl::digest::FINGERPRINT;
+    let fingerprint =
+        damctl::digest::fingerprint(bytes.len() as u64, &bytes[..ends], &bytes[bytes.len() - ends..]).to_string();
+    archive.catalog().execute("UPDATE masters SET fingerprint = ?1", [fingerprint]).unwrap();
+    archive.run(["verify", "--level", "sample"]).ends(0).says("128.00 KiB read").says("in some places: 1;");
+    rot(&archive.store().join(&key), bytes.len() - 5);
+    archive.run(["verify", "--level", "sample"]).ends(1).says("its first and last bytes are not those");
+}
+
 #[test]
 fn a_damaged_rendition_is_taken_out_and_made_again() {
     let archive = Archive::finished();

@@ -123,7 +123,9 @@ pub enum Command {
         #[command(subcommand)]
         command: JobsCommand,
     },
-    /// Reads stored objects again and compares them with the catalog.
+    /// Looks at stored objects again and compares them with the catalog.
+    ///
+    /// Of masters that are sound the catalog notes when they were found to be so.
     Verify(VerifyArgs),
     /// Gives up uploads to a bucket that were cut off and that nobody has gone on with.
     ///
@@ -400,8 +402,23 @@ pub enum JobsCommand {
     },
 }
 
+/// How closely stored objects are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VerifyLevel {
+    /// The store has each object, in its size, and its checksum where there is one to compare.
+    Head,
+    /// Also some of the bytes, and the masters' inventories.
+    Sample,
+    /// Every byte, and the masters' inventories.
+    Full,
+}
+
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// How closely: `head` asks the store; `sample` also reads small objects, and parts of large ones, other parts each
+    /// time; `full` reads every byte. What looks wrong is always read to its end.
+    #[arg(long, value_name = "LEVEL", default_value = "full")]
+    pub level: VerifyLevel,
     /// Only these assets.
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub asset: Vec<AssetId>,

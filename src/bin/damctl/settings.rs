@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub const FILE: &str = "damctl.yaml";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 22] = [
+pub const KEYS: [(&str, &str, &str); 23] = [
     ("catalog", "catalog.sqlite", "the catalog's file"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
     ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
@@ -27,6 +27,7 @@ pub const KEYS: [(&str, &str, &str); 22] = [
     ("s3_ca_bundle", "", "a PEM file of certificates to trust instead of the system's"),
     ("s3_part_size", "0", "MiB of a part, 5 to 5120; 0: from the file's size, 8 at least"),
     ("s3_in_flight", "4", "parts or small objects on their way at a time, for each job"),
+    ("s3_timeout", "60", "seconds to wait for an answer before a request is sent again; longer for large parts"),
     ("s3_encryption", "", "server-side encryption: AES256 or aws:kms"),
     ("s3_storage_class", "", "storage class of masters, such as STANDARD_IA"),
     ("s3_acl", "", "canned ACL of renditions and delivery, such as public-read; masters keep the bucket's own"),
@@ -206,6 +207,10 @@ impl Settings {
             n @ 1..=256 => n as usize,
             n => return Err(Error::invalid(format!("s3_in_flight is {n}: expected 1 to 256"))),
         };
+        let timeout = match self.number("s3_timeout")? {
+            n @ 1..=3600 => Some(Duration::from_secs(n)),
+            n => return Err(Error::invalid(format!("s3_timeout is {n}: expected 1 to 3600 seconds"))),
+        };
         Ok(damctl::store::S3Config {
             endpoint,
             region: said("s3_region"),
@@ -214,6 +219,7 @@ impl Settings {
             ca_bundle: said("s3_ca_bundle").map(|path| self.root.join(path)),
             places: [main.clone(), other("store_renditions")?, other("store_delivery")?],
             part_bytes,
+            timeout,
             in_flight,
             encryption: said("s3_encryption"),
             storage_class: said("s3_storage_class"),

@@ -28,11 +28,11 @@ pub(super) enum Sum {
 }
 
 impl Sum {
-    /// Of these bytes, whose SHA-256 is known.
-    pub(super) fn of(kind: Checksum, bytes: &[u8], digest: Digest) -> Self {
+    /// Of these bytes, whose SHA-256 may be known.
+    pub(super) fn of(kind: Checksum, bytes: &[u8], digest: Option<Digest>) -> Self {
         match kind {
             Checksum::Crc64Nvme => Sum::Crc64(crc64(bytes)),
-            Checksum::Sha256 => Sum::Sha256(digest),
+            Checksum::Sha256 => Sum::Sha256(digest.unwrap_or_else(|| Digest::of(bytes))),
             Checksum::Md5 => Sum::Md5(Md5::digest(bytes).into()),
         }
     }
@@ -110,6 +110,8 @@ impl Upload {
 pub(super) struct Head {
     pub(super) bytes: u64,
     pub(super) etag: String,
+    /// Whether it is encrypted by a key service: its ETag then follows from nothing that is known.
+    pub(super) is_sealed: bool,
     pub(super) crc64: Option<String>,
     pub(super) sha256: Option<String>,
 }
@@ -132,6 +134,17 @@ impl Head {
     pub(super) fn agrees(&self, upload: &Upload) -> Option<bool> {
         let crc64 = || Some(*self.crc64.as_ref()? == base64(upload.crc64()?.to_be_bytes()));
         crc64().or_else(|| Some(*self.sha256.as_ref()? == upload.composite()))
+    }
+
+    /// Whether its ETag is the one of an object of these parts, where that can be said.
+    pub(super) fn has_etag_of(&self, upload: &Upload) -> Option<bool> {
+        (!self.is_sealed && self.etag.contains('-')).then(|| self.etag == upload.etag())
+    }
+
+    /// Whether the store's SHA-256 of the object is this, when it went up as a whole and has one.
+    pub(super) fn has_digest(&self, digest: &Digest) -> Option<bool> {
+        let said = self.sha256.as_ref().filter(|s| !s.contains('-'))?;
+        Some(*said == base64(digest.as_bytes()))
     }
 }
 

@@ -34,6 +34,8 @@ use crate::{
 const MOST_PARTS: u64 = 10_000;
 const SMALLEST_PART: u64 = 5 << 20;
 const LARGEST_PART: u64 = 5 << 30;
+/// Bytes that go out while an answer is waited for, at the least: with a minute, 140 kbit/s for each of those in flight.
+const SLOWEST: u64 = 1 << 20;
 /// Kept by browsers and networks for ever, for nothing under a key ever changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
@@ -55,6 +57,8 @@ pub struct S3Config {
     pub places: [(String, String); 3],
     /// Bytes of a part; 0: from the file's size.
     pub part_bytes: u64,
+    /// How long to wait for an answer before a request is sent again; longer for what is large. None: a minute.
+    pub timeout: Option<Duration>,
     /// Parts, or small objects, on their way at a time; memory is bounded by it.
     pub in_flight: usize,
     /// Server-side encryption: `AES256` or `aws:kms`.
@@ -72,6 +76,23 @@ impl S3Config {
         let least = size.div_ceil(MOST_PARTS).next_multiple_of(1 << 20);
         wanted.max(least).clamp(SMALLEST_PART, LARGEST_PART)
     }
+
+    /// How long to wait for the answer to a request of so many bytes. The SDK's time runs while they are sent, too: a
+    /// slow line is no reason to begin again. One that stands still is found by the SDK's own watch on it.
+    fn patience(&self, bytes: u64) -> TimeoutConfig {
+        let wait = self.timeout.unwrap_or(Duration::from_secs(60));
+        let wait = wait.mul_f64((bytes as f64 / SLOWEST as f64).max(1.0));
+        TimeoutConfig::builder().connect_timeout(Duration::from_secs(10)).read_timeout(wait).build()
+    }
+}
+
+/// How the end of an upload was answered.
+pub(super) enum Completed {
+    New,
+    /// The key is taken, as far as the endpoint looks.
+    Taken,
+    /// What the store has of it makes no object: only another upload will.
+    Refused(Error),
 }
 
 /// A client and what it was made of.
@@ -87,12 +108,7 @@ impl Remote {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             // Throttled, it slows down by itself.
             .retry_config(RetryConfig::adaptive().with_max_attempts(6).with_max_backoff(Duration::from_secs(20)))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(10))
-                    .read_timeout(Duration::from_secs(60))
-                    .build(),
-            )
+            .timeout_config(config.patience(0))
             .http_client(http_client(&config)?);
         if let Some(profile) = &config.profile {
             loader = loader.profile_name(profile);
@@ -141,6 +157,7 @@ impl Remote {
                     Some(301 | 400) => Error::invalid(what).because(e).hint(
                         "check 's3_region', 's3_path_style' and the endpoint; a 400 also comes with a token that has expired",
                     ),
+                    None if is_without_credentials(&e) => Error::invalid(what).because(e).hint(NO_CREDENTIALS),
                     _ => from_sdk(e, &what),
                 });
             }
@@ -202,10 +219,10 @@ impl Remote {
 
     /// The checksum of these bytes that the endpoint verifies.
     pub(super) fn sum(&self, bytes: &[u8]) -> Option<Sum> {
-        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, Digest::of(bytes)))
+        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, None))
     }
 
-    pub(super) fn put(&self, key: &Key, bytes: Vec<u8>, sum: Option<Sum>) -> PutObjectFluentBuilder {
+    pub(super) fn put(&self, key: &Key, bytes: bytes::Bytes, sum: Option<Sum>) -> PutObjectFluentBuilder {
         self.client
             .put_object()
             .bucket(self.bucket(key))
@@ -249,6 +266,7 @@ impl Remote {
             Ok(head) => Ok(Some(Head {
                 bytes: head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
                 etag: bare(head.e_tag()),
+                is_sealed: head.server_side_encryption().is_some_and(|e| *e != ServerSideEncryption::Aes256),
                 crc64: head.checksum_crc64_nvme().map(str::to_owned),
                 sha256: head.checksum_sha256().map(str::to_owned),
             })),
@@ -328,9 +346,11 @@ impl Remote {
         digest: Digest,
         bytes: bytes::Bytes,
     ) -> Result<Part> {
-        let sum = checksum.map(|kind| Sum::of(kind, &bytes, digest));
+        let sum = checksum.map(|kind| Sum::of(kind, &bytes, Some(digest)));
         let length = bytes.len() as u64;
-        let sent = self.part(key, id, number, sum).body(bytes.into()).send().await;
+        let patient = aws_sdk_s3::config::Builder::new().timeout_config(self.config.patience(length));
+        let part = self.part(key, id, number, sum).body(bytes.into());
+        let sent = part.customize().config_override(patient).send().await;
         let sent = sent.map_err(|e| describe(e, key, "upload a part of"))?;
         let crc64 = if let Some(Sum::Crc64(crc)) = sum { Some(crc) } else { None };
         Ok(Part { number, etag: bare(sent.e_tag()), bytes: length, digest, crc64 })
@@ -376,26 +396,32 @@ impl Remote {
             .set_checksum_crc64_nvme(whole.and_then(|s| s.crc64()))
     }
 
-    /// Makes the object of its parts. Says whether the key was free, as far as the endpoint looks.
-    pub(super) async fn complete_upload(&self, key: &Key, upload: &Upload) -> Result<bool> {
+    /// Makes the object of its parts.
+    pub(super) async fn complete_upload(&self, key: &Key, upload: &Upload) -> Result<Completed> {
         self.complete(key, self.completion(key, upload)).await
     }
 
     /// The same with what the store lists of an upload: number, ETag and size of each part.
-    pub(super) async fn complete_listed(&self, key: &Key, id: &str, parts: &[(u32, String, u64)]) -> Result<bool> {
+    pub(super) async fn complete_listed(&self, key: &Key, id: &str, parts: &[(u32, String, u64)]) -> Result<Completed> {
         let part = |(number, etag, _): &(u32, String, u64)| {
             CompletedPart::builder().part_number(*number as i32).e_tag(etag).build()
         };
         self.complete(key, self.completing(key, id, parts.iter().map(part).collect())).await
     }
 
-    async fn complete(&self, key: &Key, completion: CompleteMultipartUploadFluentBuilder) -> Result<bool> {
+    async fn complete(&self, key: &Key, completion: CompleteMultipartUploadFluentBuilder) -> Result<Completed> {
         let exclusive = self.abilities.exclusive_complete.then(|| "*".to_owned());
         match completion.set_if_none_match(exclusive).send().await {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Completed::New),
             // The reply to an earlier try may have been lost: the caller looks at what is there.
-            Err(e) if is_unknown_upload(&e) => Ok(true),
-            Err(e) if is_taken(&e) => Ok(false),
+            Err(e) if is_unknown_upload(&e) => Ok(Completed::New),
+            Err(e) if is_taken(&e) => Ok(Completed::Taken),
+            Err(e) if matches!(e.code(), Some("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "BadDigest")) => {
+                let what = "the parts that it has";
+                let e =
+                    Error::unavailable(format!("the store refuses {what} of {key}: {}", e.code().unwrap_or_default()));
+                Ok(Completed::Refused(e.hint("the upload was given up, and starts over when it is tried again")))
+            }
             Err(e) => Err(describe(e, key, "complete the upload to")),
         }
     }
@@ -417,32 +443,48 @@ impl Remote {
                 "" => format!("{}/", area.as_str()),
                 prefix => format!("{prefix}/{}/", area.as_str()),
             };
-            let mut marks: (Option<String>, Option<String>) = (None, None);
-            loop {
-                let page = self
-                    .client
-                    .list_multipart_uploads()
-                    .bucket(bucket)
-                    .prefix(&below)
-                    .set_key_marker(marks.0.take())
-                    .set_upload_id_marker(marks.1.take())
-                    .send()
-                    .await
-                    .map_err(|e| from_sdk(e, &format!("cannot list the open uploads in '{bucket}'")))?;
-                for upload in page.uploads() {
-                    let key = upload.key().and_then(|name| self.key(area, name));
-                    let began = upload.initiated().and_then(|t| t.to_millis().ok()).unwrap_or(i64::MAX);
-                    if let (Some(key), Some(id)) = (key, upload.upload_id()) {
-                        found.push(OpenUpload { key, id: id.to_owned(), began });
-                    }
-                }
-                if page.is_truncated() != Some(true) {
-                    break;
-                }
-                marks = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
-            }
+            found.append(&mut self.uploads_below(area, bucket, &below).await?);
         }
         Ok(found)
+    }
+
+    /// Gives up all uploads to this key but one: of which the answer to their beginning was lost, or whoever began them
+    /// died before he could note it.
+    pub(super) async fn abort_others(&self, key: &Key, id: &str) -> Result<()> {
+        for other in self.uploads_below(key.area(), self.bucket(key), &self.name(key)).await? {
+            if other.key == *key && other.id != id {
+                self.abort_upload(key, &other.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn uploads_below(&self, area: Area, bucket: &str, below: &str) -> Result<Vec<OpenUpload>> {
+        let mut found = Vec::new();
+        let mut marks: (Option<String>, Option<String>) = (None, None);
+        loop {
+            let page = self
+                .client
+                .list_multipart_uploads()
+                .bucket(bucket)
+                .prefix(below)
+                .set_key_marker(marks.0.take())
+                .set_upload_id_marker(marks.1.take())
+                .send()
+                .await
+                .map_err(|e| from_sdk(e, &format!("cannot list the open uploads in '{bucket}'")))?;
+            for upload in page.uploads() {
+                let key = upload.key().and_then(|name| self.key(area, name));
+                let began = upload.initiated().and_then(|t| t.to_millis().ok()).unwrap_or(i64::MAX);
+                if let (Some(key), Some(id)) = (key, upload.upload_id()) {
+                    found.push(OpenUpload { key, id: id.to_owned(), began });
+                }
+            }
+            if page.is_truncated() != Some(true) {
+                return Ok(found);
+            }
+            marks = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+        }
     }
 }
 
@@ -461,6 +503,14 @@ fn http_client(config: &S3Config) -> Result<aws_sdk_s3::config::SharedHttpClient
 
 fn cache_control(key: &Key) -> Option<String> {
     (key.area() != Area::Masters).then(|| FOREVER.to_owned())
+}
+
+const NO_CREDENTIALS: &str = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, 's3_profile', or \
+                              give this machine a role";
+
+/// Whether a request was never sent, and not for want of a connection.
+fn is_without_credentials<E>(e: &SdkError<E>) -> bool {
+    matches!(e, SdkError::DispatchFailure(failure) if failure.is_other())
 }
 
 /// Whether an upload has been completed or given up. Ceph's gateway says that of the object: `NoSuchKey`.
@@ -518,9 +568,13 @@ where
             _ if matches!(e, SdkError::ConstructionFailure(_)) => {
                 (Kind::Invalid, Some("check the store's settings, and that there are credentials"))
             }
-            _ => {
-                (Kind::Unavailable, Some("the store does not answer as it should: check the endpoint and the network"))
-            }
+            None if is_without_credentials(&e) => (Kind::Paused, Some(NO_CREDENTIALS)),
+            // Nobody has answered, for all the SDK's patience: no other item will fare better.
+            None => (
+                Kind::Paused,
+                Some("the store does not answer: check the endpoint and the network, then run the same command again"),
+            ),
+            _ => (Kind::Unavailable, Some("the store does not answer as it should: look at its own log")),
         },
     };
     let message = e.message().map(|m| format!(": {m}")).unwrap_or_default();

@@ -48,6 +48,15 @@ pub(crate) struct S3Files {
 }
 
 impl S3Files {
+    /// Uploads that nobody else knows.
+    pub(super) fn begun(&self) -> Vec<(Key, String)> {
+        let begun = |file: &StagedFile| match &file.content {
+            Content::Parts(upload, Keeper::Deposit) => Some((self.prefix.join(&file.name).ok()?, upload.id.clone())),
+            _ => None,
+        };
+        self.files.iter().filter_map(begun).collect()
+    }
+
     pub(super) fn take(mut self) -> Vec<StagedFile> {
         std::mem::take(&mut self.files)
     }
@@ -55,12 +64,14 @@ impl S3Files {
 
 impl Drop for S3Files {
     fn drop(&mut self) {
-        for file in &self.files {
-            if let (Content::Parts(upload, Keeper::Deposit), Ok(key)) = (&file.content, self.prefix.join(&file.name)) {
-                // What cannot be given up now is found by its age later.
-                block::on(self.remote.abort_upload(&key, &upload.id)).ok();
-            }
-        }
+        give_up(&self.remote, &self.begun());
+    }
+}
+
+/// Gives uploads up as far as that can be done now; others are found by their age later.
+pub(super) fn give_up(remote: &Remote, begun: &[(Key, String)]) {
+    for (key, id) in begun {
+        block::on(remote.abort_upload(key, id)).ok();
     }
 }
 
@@ -116,6 +127,10 @@ impl S3Deposit {
             None => {
                 let checksum = remote.abilities.checksum;
                 let id = block::on(remote.begin_upload(&key, checksum))??;
+                if keeper == Keeper::Ledger {
+                    // Who may not list uploads has nobody to tell him of others.
+                    block::on(remote.abort_others(&key, &id))?.ok();
+                }
                 Upload { id, part_bytes: remote.config.part_bytes(size), parts: Vec::new(), checksum }
             }
         };
@@ -257,6 +272,13 @@ struct S3Parts {
     listed: Vec<(u32, String, u64)>,
     flying: VecDeque<JoinHandle<Result<Part>>>,
     keeper: Keeper,
+}
+
+/// What fails or is stopped sends no more.
+impl Drop for S3Parts {
+    fn drop(&mut self) {
+        self.flying.iter().for_each(JoinHandle::abort);
+    }
 }
 
 impl S3Parts {

@@ -26,12 +26,13 @@ pub use client::S3Config;
 pub(super) use deposit::S3Files;
 
 use self::{
-    client::{Remote, describe, is_taken},
+    client::{Completed, Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Abilities, Arrived, Committed, Deposit, Held, OpenUpload, Staged, Store, Upload};
+use super::{Abilities, Arrived, Committed, Deposit, Held, Look, OpenUpload, Staged, Store, Upload};
 use crate::{
     block,
+    digest::Digest,
     error::{Error, Kind, Result},
     model::Key,
 };
@@ -95,8 +96,14 @@ impl S3Store {
                 let bytes = upload.bytes();
                 let there = match remote.head(key).await? {
                     Some(there) => Some(there),
-                    None if remote.complete_upload(key, &upload).await? => None,
-                    None => remote.head(key).await?,
+                    None => match remote.complete_upload(key, &upload).await? {
+                        Completed::New => None,
+                        Completed::Taken => remote.head(key).await?,
+                        Completed::Refused(e) => {
+                            remote.abort_upload(key, &upload.id).await?;
+                            return Err(e);
+                        }
+                    },
                 };
                 if let Some(there) = there {
                     // Either an earlier attempt of ours completed it and died before it could tell, or it is somebody's.
@@ -136,10 +143,15 @@ impl S3Store {
             return Ok(if there.is_of(&bytes) { Wrote::Same } else { Wrote::Other });
         }
         let exclusive = self.remote.abilities.exclusive_put.then(|| "*".to_owned());
-        let sum = self.remote.sum(&bytes);
-        match self.remote.put(key, bytes, sum).set_if_none_match(exclusive).send().await {
+        let (sum, bytes) = (self.remote.sum(&bytes), bytes::Bytes::from(bytes));
+        match self.remote.put(key, bytes.clone(), sum).set_if_none_match(exclusive).send().await {
             Ok(_) => Ok(Wrote::New),
-            Err(e) if is_taken(&e) => Ok(Wrote::Other),
+            // By somebody else, or by us when the answer to an earlier try was lost.
+            Err(e) if is_taken(&e) => match self.remote.head(key).await? {
+                Some(there) if there.is_of(&bytes) => Ok(Wrote::Same),
+                Some(_) => Ok(Wrote::Other),
+                None => Err(Error::unavailable(format!("the store says that {key} is taken, but does not have it"))),
+            },
             Err(e) => Err(describe(e, key, "write")),
         }
     }
@@ -171,7 +183,7 @@ impl S3Store {
                 // An inventory says when it was written, so that of the earlier attempt differs.
                 Content::Small(bytes) if is_ours => {
                     let sum = self.remote.sum(&bytes);
-                    let put = self.remote.put(&key, bytes, sum).send().await;
+                    let put = self.remote.put(&key, bytes.into(), sum).send().await;
                     put.map_err(|e| describe(e, &key, "write"))?;
                 }
                 content => {
@@ -193,18 +205,24 @@ impl Store for S3Store {
 
     fn commit(&self, deposits: Vec<Staged>) -> Result<Vec<Committed>> {
         let mut work = Vec::with_capacity(deposits.len());
+        let mut begun = Vec::new();
         for Staged { prefix, held } in deposits {
             let Held::S3(files) = held else {
                 return Err(Error::internal("a deposit of another store was committed to an S3 store"));
             };
+            begun.append(&mut files.begun());
             work.push((prefix, files.take()));
         }
-        block::on(async {
+        let committed = block::on(async {
             use futures_util::stream::{self, StreamExt, TryStreamExt};
             // Many small objects wait for the network, not for us.
             let each = work.into_iter().map(|(prefix, files)| async move { self.commit_one(&prefix, files).await });
             stream::iter(each).buffered(self.remote.config.in_flight.max(1)).try_collect().await
-        })?
+        })?;
+        if committed.is_err() {
+            deposit::give_up(&self.remote, &begun);
+        }
+        committed
     }
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed> {
@@ -235,6 +253,17 @@ impl Store for S3Store {
 
     fn size(&self, key: &Key) -> Result<Option<u64>> {
         Ok(block::on(self.remote.head(key))??.map(|there| there.bytes))
+    }
+
+    fn look(&self, key: &Key, digest: &Digest, made_of: Option<&Upload>) -> Result<Option<Look>> {
+        let there = block::on(self.remote.head(key))??;
+        Ok(there.map(|there| Look {
+            bytes: there.bytes,
+            agrees: match made_of {
+                Some(upload) => there.agrees(upload).or_else(|| there.has_etag_of(upload)),
+                None => there.has_digest(digest),
+            },
+        }))
     }
 
     fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
@@ -285,7 +314,9 @@ impl Store for S3Store {
             if parts.len() < upload.count(size) as usize {
                 return Ok(Arrived::Missing { bytes: parts.iter().map(|(.., bytes)| bytes).sum() });
             }
-            self.remote.complete_listed(key, &upload.id, &listed).await?;
+            if let Completed::Refused(e) = self.remote.complete_listed(key, &upload.id, &listed).await? {
+                return Err(e.hint("give the upload up, and begin another"));
+            }
             let lost = || Error::unavailable(format!("the store has completed {key}, but does not have it"));
             self.received(key, size).await?.ok_or_else(lost)
         })?

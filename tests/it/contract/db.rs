@@ -238,7 +238,7 @@ fn bytes_that_two_workers_store_at_once_become_one_asset_and_two_sightings() {
     let root = RawPath::new("mnt");
     let drive =
         Drive { id: drive, identity: "d".into(), label: "d".into(), root, fs_uuid: None, serial: None, bytes: None };
-    f.catalog.see_drive(&drive, true).unwrap();
+    f.catalog.see_drive(&drive).unwrap();
     let sighting = |asset: &(Asset, Master)| Sighting {
         drive: drive.id,
         path: RawPath::new(&asset.0.title),

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use damctl::{
     error::Kind,
     model::Key,
-    store::{Arrived, Committed, FsStore, MemoryStore, S3Config, S3Store, Staged, Store, Upload},
+    store::{Arrived, Committed, FsStore, Look, MemoryStore, S3Config, S3Store, Staged, Store, Upload},
 };
 
 use crate::harness;
@@ -115,6 +115,16 @@ fn a_put_never_overwrites() {
         assert_eq!(store.put(&key("masters/ocfl_layout.json"), b"one").unwrap(), Committed::New);
         assert_eq!(store.put(&key("masters/ocfl_layout.json"), b"two").unwrap(), Committed::Present);
         assert_eq!(read(store, "masters/ocfl_layout.json"), "one");
+    });
+}
+
+#[test]
+fn a_look_tells_the_size_and_does_not_read() {
+    each(|store| {
+        let (here, digest) = (key("masters/a/x"), damctl::digest::Digest::of("one"));
+        store.put(&here, b"one").unwrap();
+        assert_eq!(store.look(&here, &digest, None).unwrap(), Some(Look { bytes: 3, agrees: None }));
+        assert_eq!(store.look(&key("masters/a/y"), &digest, None).unwrap(), None);
     });
 }
 

@@ -59,7 +59,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         if stop.is_tripped() || total.paused.is_some() {
             break;
         }
-        catalog.see_drive(&survey.drive, false)?;
+        catalog.see_drive(&survey.drive)?;
         catalog.record_sightings(&survey.settled())?;
         catalog.forget_sightings(survey.drive.id, &survey.gone)?;
         let wanted = survey.wanted(args.collection.as_deref());
@@ -70,8 +70,9 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
             enqueued = catalog.enqueue(&wanted)?;
         }
         catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
-        // Only now does the catalog know all that was found: a certificate may rest on it.
-        catalog.see_drive(&survey.drive, survey.is_whole)?;
+        if survey.is_whole {
+            catalog.surveyed(survey.drive.id)?;
+        }
         let bytes = survey.new_sources().map(|s| s.bytes).sum();
         reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
         let how = Drain { until, pace: pace.clone(), ..archive.drain(scope)? };

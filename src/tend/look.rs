@@ -1,0 +1,249 @@
+//! One look at one stored object: what the store says of it, some of its bytes, or all of them.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    io::Read,
+    ops::Range,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    catalog::Catalog,
+    digest::{Digest, FINGERPRINT, Hasher, fingerprint},
+    error::{Doing, Error, Kind, Result},
+    model::Key,
+    stop::Stop,
+    store::{Store, Upload, ocfl},
+};
+
+/// Up to this size, a sample is the whole object.
+const SMALL: u64 = 8 << 20;
+
+/// How closely objects are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// What the store says: that it has the object, its size, and its checksum of it where there is one to compare.
+    Head,
+    /// Also some of the bytes: small objects whole; of large ones the first, the last and two other parts that they went
+    /// up in; of those that went up as a whole both ends, where their fingerprint is known.
+    Sample,
+    /// All bytes.
+    #[default]
+    Full,
+}
+
+/// What is wrong with an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// It is not there.
+    Missing,
+    /// It has another size.
+    Size {
+        /// As the catalog says.
+        expected: u64,
+        /// As the store says.
+        found: u64,
+    },
+    /// A master's own inventory, by which it can be read without the catalog, does not say what it should.
+    Inventory(&'static str),
+    /// Its bytes are others.
+    Damaged {
+        /// As the catalog says.
+        expected: Digest,
+        /// As it was read.
+        found: Digest,
+    },
+    /// Bytes of this range are others.
+    Range(Range<u64>),
+    /// Its first or last bytes are others.
+    Ends,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::Missing => f.write_str("the store does not have it"),
+            Finding::Size { expected, found } => write!(f, "it has {found} bytes, not {expected}"),
+            Finding::Inventory(why) => write!(f, "its inventory {why}"),
+            Finding::Damaged { expected, found } => write!(f, "SHA-256 is {found}, not {expected}"),
+            Finding::Range(range) => {
+                write!(f, "bytes {} to {} are not those that were stored", range.start, range.end - 1)
+            }
+            Finding::Ends => f.write_str("its first and last bytes are not those that were stored"),
+        }
+    }
+}
+
+/// An object to look at, and what it belongs to.
+pub(super) struct Object {
+    pub(super) key: Key,
+    pub(super) digest: Digest,
+    pub(super) bytes: u64,
+    pub(super) fingerprint: Option<Digest>,
+    pub(super) of: Owner,
+}
+
+pub(super) enum Owner {
+    Master,
+    /// By its place in a list.
+    Rendition(usize),
+}
+
+/// How closely an object was looked at in the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    Seen,
+    Sampled,
+    Whole,
+}
+
+/// Looks at objects.
+pub(super) struct Looker<'a> {
+    pub(super) catalog: &'a Catalog,
+    pub(super) store: &'a dyn Store,
+    pub(super) level: Level,
+    pub(super) stop: &'a Stop,
+    /// Bytes read.
+    pub(super) bytes: AtomicU64,
+    /// The inventory that was read last: many small masters lie in one object.
+    last: Mutex<Option<(Key, Arc<Said>)>>,
+}
+
+/// What an object's inventory says; an error says what is wrong with it.
+type Said = Result<ocfl::Inventory, &'static str>;
+
+impl<'a> Looker<'a> {
+    pub(super) fn new(catalog: &'a Catalog, store: &'a dyn Store, level: Level, stop: &'a Stop) -> Self {
+        Self { catalog, store, level, stop, bytes: AtomicU64::new(0), last: Mutex::default() }
+    }
+
+    /// What is wrong with the inventory of the object that a master lies in, if anything.
+    fn inventory(&self, master: &Key, digest: &Digest) -> Result<Option<&'static str>> {
+        let Some(root) = ocfl::root_of(master) else { return Ok(Some("cannot be: it lies in no object")) };
+        let lock = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lock().as_ref().filter(|(key, _)| *key == root).map(|(_, said)| said.clone());
+        let said = match known {
+            Some(said) => said,
+            None => {
+                let said = Arc::new(inventory(self.store, &root)?);
+                *lock() = Some((root, said.clone()));
+                said
+            }
+        };
+        Ok(match &*said {
+            Ok(inventory) => (!inventory.holds(digest)).then_some("does not name these bytes"),
+            Err(why) => Some(*why),
+        })
+    }
+
+    /// What is wrong with an object, and how closely that was looked for.
+    pub(super) fn look(&self, object: &Object) -> Result<(Depth, Option<Finding>)> {
+        let (depth, finding) = self.look_at_bytes(object)?;
+        Ok(match (&finding, &object.of) {
+            (None, Owner::Master) if self.level != Level::Head => {
+                (depth, self.inventory(&object.key, &object.digest)?.map(Finding::Inventory))
+            }
+            _ => (depth, finding),
+        })
+    }
+
+    fn look_at_bytes(&self, object: &Object) -> Result<(Depth, Option<Finding>)> {
+        if self.level == Level::Full {
+            return self.whole(object);
+        }
+        let made_of = match object.of {
+            Owner::Master => self.catalog.parts_of(&object.digest, object.bytes)?,
+            Owner::Rendition(_) => None,
+        };
+        let Some(there) = self.store.look(&object.key, &object.digest, made_of.as_ref())? else {
+            return Ok((Depth::Seen, Some(Finding::Missing)));
+        };
+        if there.bytes != object.bytes {
+            return Ok((Depth::Seen, Some(Finding::Size { expected: object.bytes, found: there.bytes })));
+        }
+        // An ETag is also another one after a copy from bucket to bucket: only the bytes tell.
+        if there.agrees == Some(false) || (self.level == Level::Sample && object.bytes <= SMALL) {
+            return self.whole(object);
+        }
+        match (self.level, made_of, object.fingerprint) {
+            (Level::Sample, Some(upload), _) => Ok((Depth::Sampled, self.parts(object, &upload)?)),
+            (Level::Sample, None, Some(expected)) => Ok((Depth::Sampled, self.ends(object, expected)?)),
+            _ => Ok((Depth::Seen, None)),
+        }
+    }
+
+    fn whole(&self, object: &Object) -> Result<(Depth, Option<Finding>)> {
+        let reader = match self.store.open(&object.key, None) {
+            Ok(reader) => reader,
+            Err(e) if e.kind() == Kind::NotFound => return Ok((Depth::Whole, Some(Finding::Missing))),
+            Err(e) => return Err(e),
+        };
+        let (found, _) = Hasher::read_all(reader, |n| self.tick(n))?;
+        let expected = object.digest;
+        Ok((Depth::Whole, (found != expected).then_some(Finding::Damaged { expected, found })))
+    }
+
+    /// The first, the last and two other parts.
+    fn parts(&self, object: &Object, upload: &Upload) -> Result<Option<Finding>> {
+        let count = upload.parts.len();
+        let mut chosen: Vec<usize> = (0..count).collect();
+        // Others each time.
+        let random = RandomState::new();
+        chosen.sort_by_key(|at| (*at != 0 && *at != count - 1, random.hash_one(at)));
+        for at in chosen.into_iter().take(4) {
+            let start = at as u64 * upload.part_bytes;
+            let range = start..start + upload.parts[at].bytes;
+            let (found, _) = Hasher::read_all(self.store.open(&object.key, Some(range.clone()))?, |n| self.tick(n))?;
+            if found != upload.parts[at].digest {
+                return Ok(Some(Finding::Range(range)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn ends(&self, object: &Object, expected: Digest) -> Result<Option<Finding>> {
+        let length = object.bytes.min(FINGERPRINT as u64);
+        let read = |range: Range<u64>| -> Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            let mut reader = self.store.open(&object.key, Some(range))?;
+            reader.read_to_end(&mut bytes).doing(|| format!("cannot read {}", object.key))?;
+            self.tick(bytes.len() as u64)?;
+            Ok(bytes)
+        };
+        let (head, tail) = (read(0..length)?, read(object.bytes - length..object.bytes)?);
+        Ok((fingerprint(object.bytes, &head, &tail) != expected).then_some(Finding::Ends))
+    }
+
+    fn tick(&self, bytes: u64) -> Result<(), Error> {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.stop.check()
+    }
+}
+
+/// Reads an object's inventory and holds it against its sidecar (OCFL 1.1 §3.5, §3.7).
+fn inventory(store: &dyn Store, root: &Key) -> Result<Said> {
+    let read = |name: &str| -> Result<Option<Vec<u8>>> {
+        let key = root.join(name)?;
+        match store.open(&key, None) {
+            Ok(mut object) => {
+                let mut bytes = Vec::new();
+                object.read_to_end(&mut bytes).doing(|| format!("cannot read {key}"))?;
+                Ok(Some(bytes))
+            }
+            Err(e) if e.kind() == Kind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    };
+    let (Some(text), Some(sidecar)) = (read("inventory.json")?, read("inventory.json.sha256")?) else {
+        return Ok(Err("is missing"));
+    };
+    let said = sidecar.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+    if said != Digest::of(&text).to_string().as_bytes() {
+        return Ok(Err("is not the one that its sidecar tells"));
+    }
+    Ok(serde_json::from_slice(&text).map_err(|_| "does not name these bytes"))
+}
