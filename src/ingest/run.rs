@@ -32,6 +32,11 @@ use crate::{
 const PARTED: u64 = 16 << 20;
 /// A file larger than this is looked at for being a copy before it is read.
 pub(super) const SUSPECT: u64 = 1 << 20;
+/// Assets up to this size share an object of the store, up to so many bytes: each of their own would take five more files.
+const SHARED: u64 = 1 << 20;
+const FULL: u64 = 16 << 20;
+/// What stores that are no folders hold in memory until it is committed.
+const HELD: u64 = 32 << 20;
 
 impl StageRun for Ingest<'_> {
     fn stage(&self) -> Stage {
@@ -55,7 +60,9 @@ impl StageRun for Ingest<'_> {
             drive,
             task: &task,
             facts: Facts::default(),
+            shared: None,
             staged: Vec::new(),
+            held: 0,
             seen: HashMap::new(),
             looked: HashMap::new(),
             buffer: Vec::new(),
@@ -69,8 +76,12 @@ impl StageRun for Ingest<'_> {
 
     fn settled(&self, settled: &Settled) -> Result<()> {
         // Other bytes of the same content were first. What was put in for these is unknown to the catalog.
-        for (asset, _) in &settled.superseded {
-            self.store.remove(&ocfl::object_root(*asset)?)?;
+        // In a shared object it stays, as a copy that nobody needs.
+        for (asset, key) in &settled.superseded {
+            let own = ocfl::object_root(*asset)?;
+            if ocfl::root_of(key).is_some_and(|root| root == own) {
+                self.store.remove(&own)?;
+            }
         }
         Ok(())
     }
@@ -84,6 +95,10 @@ struct Batch<'a> {
     root: PathBuf,
     known: HashMap<RawPath, KnownSighting>,
     facts: Facts,
+    /// The object that small assets go into.
+    shared: Option<Object>,
+    /// Bytes in memory.
+    held: u64,
     /// Waiting for the commit, each with what it holds.
     staged: Vec<(Staged, AssetId, Vec<Digest>)>,
     /// Bytes that this batch holds already, and whose asset they are.
@@ -102,37 +117,58 @@ struct Object {
     id: AssetId,
     prefix: Key,
     deposit: Box<dyn Deposit>,
+    /// Whether small assets share it.
+    is_shared: bool,
+    bytes: u64,
     /// Digest, place below `content`, name.
     files: Vec<(Digest, String, String)>,
-    masters: Vec<Master>,
+    lots: Vec<Kept>,
+}
+
+/// What is kept of a lot.
+#[derive(Default)]
+struct Kept {
+    /// The asset that it becomes, unless it joins one.
+    id: Option<AssetId>,
+    /// The asset that it joins.
+    owner: Option<AssetId>,
     /// What the asset is called.
     title: String,
+    masters: Vec<Master>,
 }
 
 impl Batch<'_> {
     /// Deals with the files of one asset. Their own faults become their outcome; an error is everybody's.
     fn take(&mut self, lot: &Lot) -> Result<()> {
-        let mut owner = lot.owner;
-        let mut object: Option<Object> = None;
+        let is_shared = lot.bytes() <= SHARED;
+        let mut kept = Kept { owner: lot.owner, ..Kept::default() };
+        let mut object = if is_shared { self.shared.take() } else { None };
         for piece in &lot.pieces {
             self.attempt.stop.check()?;
             let source = &piece.source;
             let before = self.known.get(&source.path).cloned();
             if let Some(known) = before.as_ref().filter(|k| source.is_settled_by(k)) {
                 // Its sidecars join what it is.
-                owner = owner.or(known.asset.filter(|_| piece.role == Role::Main));
+                kept.owner = kept.owner.or(known.asset.filter(|_| piece.role == Role::Main));
                 continue;
             }
-            self.piece(piece, before.as_ref(), &mut owner, &mut object)?;
+            kept.id.get_or_insert_with(|| source.asset_id(self.task.drive));
+            self.piece(piece, before.as_ref(), is_shared, &mut kept, &mut object)?;
             // What belongs to it waits with it.
             if std::mem::take(&mut self.is_put_off) && piece.role == Role::Main {
                 break;
             }
         }
-        match object.filter(|o| !o.masters.is_empty()) {
-            Some(object) => self.close(object, owner),
-            None => Ok(()),
+        let Some(mut object) = object else { return Ok(()) };
+        if !kept.masters.is_empty() {
+            object.lots.push(kept);
         }
+        if is_shared && object.bytes < FULL {
+            self.shared = Some(object);
+        } else {
+            self.close(object)?;
+        }
+        if self.held >= HELD { self.commit() } else { Ok(()) }
     }
 
     /// Deals with one file.
@@ -140,7 +176,8 @@ impl Batch<'_> {
         &mut self,
         piece: &Piece,
         before: Option<&KnownSighting>,
-        owner: &mut Option<AssetId>,
+        is_shared: bool,
+        kept: &mut Kept,
         object: &mut Option<Object>,
     ) -> Result<()> {
         let source = &piece.source;
@@ -152,57 +189,56 @@ impl Batch<'_> {
         if !as_planned(&file, source) {
             return self.changed(source, "changed since it was looked at");
         }
+        let id = kept.id.unwrap_or_else(|| source.asset_id(self.task.drive));
         let mut open = match object.take() {
             Some(object) => object,
-            None => self.begin(source)?,
+            None => self.begin(id, is_shared)?,
         };
-        let content = segments(&piece.name);
-        let read = self.read(&mut file, piece, before, &mut open, &content);
-        let Some((copied, facts)) = read? else {
+        let (content, name) = place_of(&open, id, piece);
+        let read = self.read(&mut file, piece, before, (id, &mut open), &content, &name)?;
+        let Some((copied, facts)) = read else {
             // Sidecars of a file whose bytes are known join what has them.
-            if piece.role == Role::Main && owner.is_none() && open.masters.is_empty() {
-                *owner = self.facts.sightings.last().filter(|s| s.path == source.path).and_then(|s| s.asset);
+            if piece.role == Role::Main && kept.owner.is_none() && kept.masters.is_empty() {
+                kept.owner = self.facts.sightings.last().filter(|s| s.path == source.path).and_then(|s| s.asset);
             }
             *object = Some(open);
             return Ok(());
         };
-        let asset = owner.unwrap_or(open.id);
-        // What is left of a lot whose main file cannot be read is led by its first that can.
-        let is_first = owner.is_none() && open.masters.is_empty();
-        let role = if is_first { Role::Main } else { piece.role };
-        if open.masters.is_empty() {
-            open.title = source.path.file_name_text();
+        let asset = kept.owner.unwrap_or(id);
+        if kept.masters.is_empty() {
+            kept.title = source.path.file_name_text();
         }
+        // What is left of a lot whose main file cannot be read is led by its first that can.
+        let is_first = kept.owner.is_none() && kept.masters.is_empty();
         // Kept as it is, and told: nobody should find out years later.
         let damaged = facts.problem.as_ref().map(|p| format!("damaged: {p}"));
         let odd = damaged.or_else(|| media::sniff::false_name(&source.path.file_name_text(), facts.kind, &facts.mime));
         let odd: Vec<String> = odd.into_iter().chain(piece.note.clone()).collect();
         let odd = (!odd.is_empty()).then(|| odd.join("; "));
-        let key = open.prefix.join(&ocfl::content_path(&content))?;
         self.seen.insert(copied.digest, asset);
         self.looked.insert((copied.bytes, copied.fingerprint), copied.digest);
-        open.files.push((copied.digest, content, piece.name.clone()));
-        open.masters.push(Master {
+        kept.masters.push(Master {
             asset,
             generation: 1,
-            role,
+            role: if is_first { Role::Main } else { piece.role },
             name: piece.name.clone(),
             digest: copied.digest,
             bytes: copied.bytes,
             fingerprint: Some(copied.fingerprint),
-            key,
+            key: open.prefix.join(&ocfl::content_path(&content))?,
             facts,
         });
+        open.bytes += copied.bytes;
+        open.files.push((copied.digest, content, name));
         *object = Some(open);
         self.tell(source, Outcome::Stored, odd, Some(copied.digest), Some(asset));
         Ok(())
     }
 
-    fn begin(&self, source: &Source) -> Result<Object> {
-        let id = source.asset_id(self.task.drive);
+    fn begin(&self, id: AssetId, is_shared: bool) -> Result<Object> {
         let prefix = ocfl::object_root(id)?;
         let deposit = self.ingest.store.stage(&prefix)?;
-        Ok(Object { id, prefix, deposit, files: Vec::new(), masters: Vec::new(), title: String::new() })
+        Ok(Object { id, prefix, deposit, is_shared, bytes: 0, files: Vec::new(), lots: Vec::new() })
     }
 
     /// Reads a file once, into the object's deposit. None: its bytes are not new, or could not be had, which is told.
@@ -211,8 +247,9 @@ impl Batch<'_> {
         file: &mut File,
         piece: &Piece,
         before: Option<&KnownSighting>,
-        object: &mut Object,
+        (asset, object): (AssetId, &mut Object),
         content: &str,
+        called: &str,
     ) -> Result<Option<(Copied, MediaFacts)>> {
         let source = &piece.source;
         let own = source.asset_id(self.task.drive);
@@ -261,15 +298,18 @@ impl Batch<'_> {
         if let Some(holder) = self.holder(&copied.digest, own)? {
             object.deposit.discard(&name)?;
             // Two files of one asset that are the same are one in its object, under both names.
-            if holder == object.id
+            if holder == asset
                 && let Some((_, place, _)) = object.files.iter().find(|(d, ..)| *d == copied.digest)
             {
                 let place = place.clone();
-                object.files.push((copied.digest, place, piece.name.clone()));
+                object.files.push((copied.digest, place, called.to_owned()));
             }
             return self.known_bytes(source, before, copied.digest, holder).map(|()| None);
         }
         let local = object.deposit.local_path(&name);
+        if local.is_none() && source.bytes <= PARTED {
+            self.held += source.bytes;
+        }
         let at = source.path.under(&self.root);
         let head = &copied.head[..copied.head.len().min(media::sniff::HEAD)];
         let facts = self.measure(local.as_deref().unwrap_or(&at), head)?;
@@ -291,24 +331,43 @@ impl Batch<'_> {
     }
 
     /// Completes an object and returns what it holds as facts.
-    fn close(&mut self, mut object: Object, owner: Option<AssetId>) -> Result<()> {
+    fn close(&mut self, mut object: Object) -> Result<()> {
+        if object.lots.is_empty() {
+            return Ok(());
+        }
+        if object.is_shared {
+            // Told by what it holds: the same files make the same object, however often they are tried.
+            let mut fields: Vec<Vec<u8>> = vec![b"shared".to_vec()];
+            fields.extend(object.files.iter().map(|(digest, content, _)| format!("{digest} {content}").into_bytes()));
+            object.id = AssetId::derived(&fields);
+            object.prefix = ocfl::object_root(object.id)?;
+            object.deposit.place(&object.prefix)?;
+            for master in object.lots.iter_mut().flat_map(|lot| &mut lot.masters) {
+                let content = object.files.iter().find(|(digest, ..)| *digest == master.digest);
+                let content = content.map_or("", |(_, content, _)| content);
+                master.key = object.prefix.join(&ocfl::content_path(content))?;
+            }
+        }
         let created = jiff::Timestamp::from_millisecond(self.attempt.began).unwrap_or_default().to_string();
-        let what = match owner {
-            Some(owner) => format!("{} (belongs to {})", object.title, ocfl::object_id(owner)),
-            None => object.title.clone(),
+        let what = match object.lots.as_slice() {
+            [Kept { owner: Some(owner), title, .. }] => format!("{title} (belongs to {})", ocfl::object_id(*owner)),
+            [one] => one.title.clone(),
+            all => format!("{} small assets", all.len()),
         };
         let message = format!("ingested from {}: {what}", self.drive.label);
         ocfl::Inventory::first(object.id, &object.files, &created, message).complete(&mut *object.deposit)?;
-        let digests = object.masters.iter().map(|m| m.digest).collect();
+        let digests = object.files.iter().map(|(digest, ..)| *digest).collect();
         self.staged.push((object.deposit.finish()?, object.id, digests));
-        if owner.is_some() {
-            self.facts.joined.extend(object.masters);
-            return Ok(());
+        for lot in object.lots {
+            match (lot.owner, lot.id, lot.masters.first()) {
+                (None, Some(id), Some(main)) => {
+                    let (kind, collection) = (main.facts.kind, self.task.collection.clone());
+                    let asset = Asset { id, kind, title: lot.title, collection, created_at: self.attempt.began };
+                    self.facts.assets.push((asset, lot.masters));
+                }
+                _ => self.facts.joined.extend(lot.masters),
+            }
         }
-        let kind = object.masters[0].facts.kind;
-        let collection = self.task.collection.clone();
-        let asset = Asset { id: object.id, kind, title: object.title, collection, created_at: self.attempt.began };
-        self.facts.assets.push((asset, object.masters));
         Ok(())
     }
 
@@ -407,7 +466,8 @@ impl Batch<'_> {
         let asset = source.asset_id(self.task.drive);
         let own = ocfl::object_root(asset)?;
         // Removed only when the bytes are safe elsewhere: the holder may as yet be this batch's own intention.
-        if self.ingest.store.size(&own.join("inventory.json")?)?.is_some()
+        if source.bytes > SHARED
+            && self.ingest.store.size(&own.join("inventory.json")?)?.is_some()
             && !self.ingest.catalog.has_object(&own)?
             && self.ingest.catalog.has_asset(holder)?
         {
@@ -502,6 +562,10 @@ impl Batch<'_> {
     /// Makes the whole batch durable at once. What is in the store already is there from a run that died before it
     /// could tell the catalog: the same file at the same place, so it must hold the same bytes.
     fn commit(&mut self) -> Result<()> {
+        if let Some(object) = self.shared.take() {
+            self.close(object)?;
+        }
+        self.held = 0;
         let mut deposits = Vec::with_capacity(self.staged.len());
         let mut holds = Vec::with_capacity(self.staged.len());
         for (staged, id, digests) in self.staged.drain(..) {
@@ -537,6 +601,21 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Where a file lies below its object's `content`, and what it is called there: in a shared object by its path on the
+/// drive.
+fn place_of(object: &Object, asset: AssetId, piece: &Piece) -> (String, String) {
+    if !object.is_shared {
+        return (segments(&piece.name), piece.name.clone());
+    }
+    let path = piece.source.path.to_string();
+    let content = segments(&path);
+    match object.prefix.join(&ocfl::content_path(&content)) {
+        Ok(_) => (content, path),
+        // Too long for a key.
+        Err(_) => (format!("{asset}/{}", segments(&piece.name)), path),
     }
 }
 

@@ -354,7 +354,8 @@ pub(super) struct Piece {
 }
 
 impl Lot {
-    fn bytes(&self) -> u64 {
+    /// Bytes of what is to be read.
+    pub(super) fn bytes(&self) -> u64 {
         self.pieces.iter().map(|p| p.source.bytes).sum()
     }
 }

@@ -286,6 +286,11 @@ impl Deposit for Folder {
         Ok(())
     }
 
+    fn place(&mut self, prefix: &Key) -> Result<()> {
+        self.prefix = prefix.clone();
+        Ok(())
+    }
+
     fn local_path(&self, name: &str) -> Option<PathBuf> {
         Some(self.folder.path().join(name))
     }

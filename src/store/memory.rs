@@ -151,6 +151,15 @@ impl Deposit for Memory {
         Ok(())
     }
 
+    fn place(&mut self, prefix: &Key) -> Result<()> {
+        for (key, _) in &mut self.files {
+            *key = prefix
+                .join(key.as_str().strip_prefix(self.prefix.as_str()).unwrap_or_default().trim_start_matches('/'))?;
+        }
+        self.prefix = prefix.clone();
+        Ok(())
+    }
+
     fn local_path(&self, _: &str) -> Option<PathBuf> {
         None
     }

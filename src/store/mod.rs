@@ -130,6 +130,9 @@ pub trait Deposit: Send {
     /// whoever keeps their ledger.
     fn discard(&mut self, name: &str) -> Result<()>;
 
+    /// Gives it another prefix. Files that have begun to go up in parts cannot be moved.
+    fn place(&mut self, prefix: &Key) -> Result<()>;
+
     /// Where a file of this deposit can be read already, for stores that are folders.
     fn local_path(&self, name: &str) -> Option<PathBuf>;
 

@@ -203,6 +203,11 @@ fn a_server_that_goes_away_in_the_middle() {
 }
 
 #[test]
+fn a_gateway_whose_server_is_away() {
+    pauses(Op::Part, Fault::Answer(502, "BadGateway"), "the store is overloaded, or away behind its gateway");
+}
+
+#[test]
 fn who_may_only_read_verifies_all_the_same() {
     let Some(setting) = setting() else { return };
     setting.ingest().ends(0);

@@ -203,10 +203,6 @@ impl Settings {
             n @ 5..=5120 => n << 20,
             n => return Err(Error::invalid(format!("s3_part_size is {n}: expected 0, or 5 to 5120 MiB"))),
         };
-        let in_flight = match self.number("s3_in_flight")? {
-            n @ 1..=256 => n as usize,
-            n => return Err(Error::invalid(format!("s3_in_flight is {n}: expected 1 to 256"))),
-        };
         let timeout = match self.number("s3_timeout")? {
             n @ 1..=3600 => Some(Duration::from_secs(n)),
             n => return Err(Error::invalid(format!("s3_timeout is {n}: expected 1 to 3600 seconds"))),
@@ -220,7 +216,7 @@ impl Settings {
             places: [main.clone(), other("store_renditions")?, other("store_delivery")?],
             part_bytes,
             timeout,
-            in_flight,
+            in_flight: self.in_flight()?,
             encryption: said("s3_encryption"),
             storage_class: said("s3_storage_class"),
             acl: said("s3_acl"),
@@ -234,6 +230,19 @@ impl Settings {
             n @ 1..=1024 => Ok(n as usize),
             n => Err(Error::invalid(format!("workers is {n}: expected 0 to 1024"))),
         }
+    }
+
+    fn in_flight(&self) -> Result<usize> {
+        match self.number("s3_in_flight")? {
+            n @ 1..=256 => Ok(n as usize),
+            n => Err(Error::invalid(format!("s3_in_flight is {n}: expected 1 to 256"))),
+        }
+    }
+
+    /// Stored objects that are read at a time. A bucket answers after a while, and many at once as soon as one.
+    pub fn readers(&self) -> Result<usize> {
+        let each = if self.bucket("store")?.is_some() { self.in_flight()? } else { 1 };
+        Ok(self.workers()? * each)
     }
 
     /// How long a claim holds.

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     Client,
     config::{
@@ -508,9 +509,9 @@ fn cache_control(key: &Key) -> Option<String> {
 const NO_CREDENTIALS: &str = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, 's3_profile', or \
                               give this machine a role";
 
-/// Whether a request was never sent, and not for want of a connection.
-fn is_without_credentials<E>(e: &SdkError<E>) -> bool {
-    matches!(e, SdkError::DispatchFailure(failure) if failure.is_other())
+/// Whether a request was not sent for want of credentials.
+fn is_without_credentials(e: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(e), |e| e.source()).any(|e| e.is::<CredentialsError>())
 }
 
 /// Whether an upload has been completed or given up. Ceph's gateway says that of the object: `NoSuchKey`.
@@ -564,6 +565,10 @@ where
             Some(401 | 403) => (Kind::Paused, Some("check the credentials and what they allow; run again to go on")),
             Some(404) => (Kind::NotFound, None),
             Some(507) => (Kind::Paused, Some("the store is full: make room, then run again to go on")),
+            Some(502..=504) => (
+                Kind::Paused,
+                Some("the store is overloaded, or away behind its gateway: run the same command again later"),
+            ),
             Some(400..=499) => (Kind::Internal, None),
             _ if matches!(e, SdkError::ConstructionFailure(_)) => {
                 (Kind::Invalid, Some("check the store's settings, and that there are credentials"))

@@ -196,6 +196,16 @@ impl Deposit for S3Deposit {
         Ok(())
     }
 
+    fn place(&mut self, prefix: &Key) -> Result<()> {
+        let is_small =
+            |slot: &Slot| matches!(&*slot.lock().unwrap_or_else(PoisonError::into_inner), Some(Content::Small(_)));
+        if !self.files.iter().all(|(_, slot)| is_small(slot)) {
+            return Err(Error::internal(format!("parts of {} are on their way already", self.prefix)));
+        }
+        self.prefix = prefix.clone();
+        Ok(())
+    }
+
     fn local_path(&self, _: &str) -> Option<PathBuf> {
         None
     }

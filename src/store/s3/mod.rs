@@ -18,6 +18,8 @@ use std::{
 use aws_sdk_s3::{presigning::PresigningConfig, primitives::ByteStream};
 
 mod checksum;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
 mod client;
 mod deposit;
 mod probe;
@@ -139,10 +141,13 @@ impl S3Store {
     }
 
     async fn write_small(&self, key: &Key, bytes: Vec<u8>) -> Result<Wrote> {
-        if let Some(there) = self.remote.head(key).await? {
+        let exclusive = self.remote.abilities.exclusive_put.then(|| "*".to_owned());
+        // A server that refuses a second put need not be asked first.
+        if exclusive.is_none()
+            && let Some(there) = self.remote.head(key).await?
+        {
             return Ok(if there.is_of(&bytes) { Wrote::Same } else { Wrote::Other });
         }
-        let exclusive = self.remote.abilities.exclusive_put.then(|| "*".to_owned());
         let (sum, bytes) = (self.remote.sum(&bytes), bytes::Bytes::from(bytes));
         match self.remote.put(key, bytes.clone(), sum).set_if_none_match(exclusive).send().await {
             Ok(_) => Ok(Wrote::New),
@@ -177,24 +182,35 @@ impl S3Store {
             }
             is_ours = wrote == Wrote::Same;
         }
-        for file in files {
-            let key = prefix.join(&file.name)?;
-            match file.content {
-                // An inventory says when it was written, so that of the earlier attempt differs.
-                Content::Small(bytes) if is_ours => {
-                    let sum = self.remote.sum(&bytes);
-                    let put = self.remote.put(&key, bytes.into(), sum).send().await;
-                    put.map_err(|e| describe(e, &key, "write"))?;
-                }
-                content => {
-                    if self.write(&key, StagedFile { content, ..file }).await? == Wrote::Other {
-                        return Err(Error::new(Kind::Conflict, format!("the store holds other bytes at {key}")));
-                    }
-                }
-            }
-            crate::crash::point("store.s3-between-files");
+        // Readers look for the last one: it, and the one that it is of, come when all the others are there.
+        let mut files: Vec<StagedFile> = files.collect();
+        let closing = files.split_off(files.len().saturating_sub(2));
+        let each = files.into_iter().map(|file| self.write_rest(prefix, file, is_ours));
+        stream::iter(each).buffer_unordered(2 * self.remote.config.in_flight.max(1)).try_collect::<()>().await?;
+        for file in closing {
+            self.write_rest(prefix, file, is_ours).await?;
         }
         Ok(Committed::New)
+    }
+
+    /// Writes one of a deposit's files but the first.
+    async fn write_rest(&self, prefix: &Key, file: StagedFile, is_ours: bool) -> Result<()> {
+        let key = prefix.join(&file.name)?;
+        match file.content {
+            // An inventory says when it was written, so that of the earlier attempt differs.
+            Content::Small(bytes) if is_ours => {
+                let sum = self.remote.sum(&bytes);
+                let put = self.remote.put(&key, bytes.into(), sum).send().await;
+                put.map_err(|e| describe(e, &key, "write"))?;
+            }
+            content => {
+                if self.write(&key, StagedFile { content, ..file }).await? == Wrote::Other {
+                    return Err(Error::new(Kind::Conflict, format!("the store holds other bytes at {key}")));
+                }
+            }
+        }
+        crate::crash::point("store.s3-between-files");
+        Ok(())
     }
 }
 
@@ -214,7 +230,6 @@ impl Store for S3Store {
             work.push((prefix, files.take()));
         }
         let committed = block::on(async {
-            use futures_util::stream::{self, StreamExt, TryStreamExt};
             // Many small objects wait for the network, not for us.
             let each = work.into_iter().map(|(prefix, files)| async move { self.commit_one(&prefix, files).await });
             stream::iter(each).buffered(self.remote.config.in_flight.max(1)).try_collect().await

@@ -18,7 +18,7 @@ pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         VerifyLevel::Sample => Level::Sample,
         VerifyLevel::Full => Level::Full,
     };
-    let what = Verify { only: &args.asset, level, workers: archive.settings.workers()? };
+    let what = Verify { only: &args.asset, level, workers: archive.settings.readers()? };
     let verified = tend::verify(&catalog, &*store, &what, stop, &|key, finding| {
         let outcome = if *finding == Finding::Missing { "missing" } else { "damaged" };
         let detail = finding.to_string();
