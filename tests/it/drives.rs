@@ -200,7 +200,7 @@ fn clips_chapters_sequences_and_sidecars_become_one_asset_each() {
     archive.run(["verify"]).ends(0).says("14 sound, 0 not");
     // Every file is in its object, byte for byte, under a name that tells what it was.
     let stored: Vec<String> = crate::harness::tree(&archive.store().join("masters"));
-    for name in ["content/VIDEO/0001AB.MXF 3001", "content/AUDIO/0001AB01.MXF 3003", "content/interview.srt"] {
+    for name in ["content/card/CONTENTS/VIDEO/0001AB.MXF 3001", "AUDIO/0001AB01.MXF 3003", "content/interview.srt"] {
         assert!(stored.iter().any(|s| s.contains(name)), "{name}: {stored:#?}");
     }
     archive.ingest(drive.path()).0.ends(0).says("nothing to do");

@@ -92,7 +92,7 @@ impl S3Store {
     /// Writes one file of a deposit if its key is free.
     async fn write(&self, key: &Key, file: StagedFile) -> Result<Wrote> {
         match file.content {
-            Content::Small(bytes) => self.write_small(key, bytes).await,
+            Content::Small(bytes) => self.write_small(key, bytes, false).await,
             Content::Parts(upload, _) => {
                 let remote = &self.remote;
                 let bytes = upload.bytes();
@@ -140,10 +140,11 @@ impl S3Store {
         }
     }
 
-    async fn write_small(&self, key: &Key, bytes: Vec<u8>) -> Result<Wrote> {
+    /// Writes a small object if its key is free; `expected` is whether it is likely to be there.
+    async fn write_small(&self, key: &Key, bytes: Vec<u8>, expected: bool) -> Result<Wrote> {
         let exclusive = self.remote.abilities.exclusive_put.then(|| "*".to_owned());
         // A server that refuses a second put need not be asked first.
-        if exclusive.is_none()
+        if (exclusive.is_none() || expected)
             && let Some(there) = self.remote.head(key).await?
         {
             return Ok(if there.is_of(&bytes) { Wrote::Same } else { Wrote::Other });
@@ -242,7 +243,7 @@ impl Store for S3Store {
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed> {
         block::on(async {
-            Ok(match self.write_small(key, bytes.to_vec()).await? {
+            Ok(match self.write_small(key, bytes.to_vec(), true).await? {
                 Wrote::New => Committed::New,
                 Wrote::Same | Wrote::Other => Committed::Present,
             })
