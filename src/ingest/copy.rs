@@ -21,6 +21,8 @@ use crate::{
 /// Bytes read at a time. Blocks in flight of one file: at most twice [`IN_FLIGHT`] and a few.
 const BLOCK: usize = 1 << 20;
 const IN_FLIGHT: usize = 6;
+/// A file larger than this is looked at for being a copy before it is read.
+pub(super) const SUSPECT: u64 = 1 << 20;
 /// Up to this size a second thread costs more than it saves.
 const SMALL: u64 = 2 << 20;
 
@@ -30,7 +32,8 @@ pub(super) struct Copied {
     pub(super) bytes: u64,
     /// Its first [`FINGERPRINT`] bytes.
     pub(super) head: Vec<u8>,
-    pub(super) fingerprint: Digest,
+    /// None where it would cost as much as it saves.
+    pub(super) fingerprint: Option<Digest>,
 }
 
 /// The end of what has passed, as far as a fingerprint needs it.
@@ -122,7 +125,7 @@ pub(super) fn copy(
         written.doing(|| "cannot write to the store").map_err(Failed::Writing)?;
         hashing.join().map_err(|_| panicked("hash"))
     })?;
-    let fingerprint = tail.fingerprint(bytes, &head);
+    let fingerprint = Some(tail.fingerprint(bytes, &head));
     Ok(Copied { digest, bytes, head, fingerprint })
 }
 
@@ -140,7 +143,7 @@ fn small(
     sink.write_all(bytes).and_then(|()| sink.flush()).doing(|| "cannot write to the store").map_err(Failed::Writing)?;
     tick(n as u64).map_err(Failed::Writing)?;
     let head = bytes[..n.min(FINGERPRINT)].to_vec();
-    let fingerprint = fingerprint(n as u64, &head, bytes);
+    let fingerprint = (size > SUSPECT).then(|| fingerprint(n as u64, &head, bytes));
     Ok(Copied { digest: Digest::of(bytes), bytes: n as u64, head, fingerprint })
 }
 

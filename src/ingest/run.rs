@@ -1,7 +1,7 @@
 //! Does ingest jobs: a batch of files is read, staged, committed to the store in one go, and returned as facts.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
     io,
     ops::Range,
@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 
 use super::{
     Ingest, Source,
-    copy::{Copied, Failed, copy, hash, look, unreadable_ranges},
+    copy::{Copied, Failed, SUSPECT, copy, hash, look, unreadable_ranges},
     place,
     survey::{Lot, Piece, Task},
     upload::{Progress, World, upload},
@@ -30,8 +30,6 @@ use crate::{
 
 /// A file larger than this goes up in parts, where the store takes them.
 const PARTED: u64 = 16 << 20;
-/// A file larger than this is looked at for being a copy before it is read.
-pub(super) const SUSPECT: u64 = 1 << 20;
 /// Assets up to this size share an object of the store, up to so many bytes: each of their own would take five more files.
 const SHARED: u64 = 1 << 20;
 const FULL: u64 = 16 << 20;
@@ -64,7 +62,7 @@ impl StageRun for Ingest<'_> {
             staged: Vec::new(),
             held: 0,
             seen: HashMap::new(),
-            looked: HashMap::new(),
+            looked: HashSet::new(),
             buffer: Vec::new(),
             failure: None,
             is_put_off: false,
@@ -104,7 +102,7 @@ struct Batch<'a> {
     /// Bytes that this batch holds already, and whose asset they are.
     seen: HashMap<Digest, AssetId>,
     /// Sizes and fingerprints of what this batch holds already.
-    looked: HashMap<(u64, Digest), Digest>,
+    looked: HashSet<(u64, Digest)>,
     buffer: Vec<u8>,
     /// What is to be tried again.
     failure: Option<Error>,
@@ -216,7 +214,9 @@ impl Batch<'_> {
         let odd: Vec<String> = odd.into_iter().chain(piece.note.clone()).collect();
         let odd = (!odd.is_empty()).then(|| odd.join("; "));
         self.seen.insert(copied.digest, asset);
-        self.looked.insert((copied.bytes, copied.fingerprint), copied.digest);
+        if let Some(fingerprint) = copied.fingerprint {
+            self.looked.insert((copied.bytes, fingerprint));
+        }
         kept.masters.push(Master {
             asset,
             generation: 1,
@@ -224,7 +224,7 @@ impl Batch<'_> {
             name: piece.name.clone(),
             digest: copied.digest,
             bytes: copied.bytes,
-            fingerprint: Some(copied.fingerprint),
+            fingerprint: copied.fingerprint,
             key: open.prefix.join(&ocfl::content_path(&content))?,
             facts,
         });
@@ -306,6 +306,7 @@ impl Batch<'_> {
             }
             return self.known_bytes(source, before, copied.digest, holder).map(|()| None);
         }
+        object.deposit.known(&name, copied.digest);
         let local = object.deposit.local_path(&name);
         if local.is_none() && source.bytes <= PARTED {
             self.held += source.bytes;
@@ -322,12 +323,12 @@ impl Batch<'_> {
             return Ok(false);
         }
         let known = self.ingest.catalog.fingerprints(source.bytes)?;
-        if known.is_empty() && !self.looked.keys().any(|(bytes, _)| *bytes == source.bytes) {
+        if known.is_empty() && !self.looked.iter().any(|(bytes, _)| *bytes == source.bytes) {
             return Ok(false);
         }
         // What cannot be read now cannot be read later either, and is told there.
         let Ok(found) = look(file, source.bytes) else { return Ok(false) };
-        Ok(known.contains(&found) || self.looked.contains_key(&(source.bytes, found)))
+        Ok(known.contains(&found) || self.looked.contains(&(source.bytes, found)))
     }
 
     /// Completes an object and returns what it holds as facts.

@@ -13,10 +13,9 @@ use walkdir::WalkDir;
 
 use super::{
     Selection,
-    copy::look as look_at,
+    copy::{SUSPECT, look as look_at},
     group::group,
     place::{Place, System, gone, is_here},
-    run::SUSPECT,
 };
 use crate::{
     catalog::{Catalog, KnownSighting, Wanted},
@@ -30,7 +29,7 @@ use crate::{
 /// A file larger than this is a job of its own.
 const LARGE: u64 = 64 << 20;
 /// Smaller ones share a job, up to this number and so many bytes.
-const BATCH_FILES: usize = 1024;
+const BATCH_FILES: usize = 512;
 const BATCH_BYTES: u64 = 256 << 20;
 
 /// A regular file on a drive, as it was when it was looked at.

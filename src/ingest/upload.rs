@@ -95,7 +95,7 @@ pub(super) fn upload(
         true => tail.fingerprint(bytes, &head),
         false => look(source, bytes).map_err(Failed::Reading)?,
     };
-    Ok(Copied { digest, bytes, head, fingerprint })
+    Ok(Copied { digest, bytes, head, fingerprint: Some(fingerprint) })
 }
 
 /// The digest as far as an earlier attempt brought it, if the store still has those parts and the file still holds the

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What an endpoint does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abilities {
-    /// What it verifies of what it is sent, the best there is; none: only what the request's signature covers.
+    /// What it verifies of what it is sent, the best there is; none: nothing.
     pub checksum: Option<Checksum>,
     /// Whether a put with `If-None-Match: *` leaves alone what is there.
     pub exclusive_put: bool,
@@ -24,6 +24,8 @@ pub enum Checksum {
     Crc64Nvme,
     /// SHA-256 of each part, and of these of the object.
     Sha256,
+    /// SHA-256 of each part, as the signature of its request covers it.
+    Signed,
     /// `Content-MD5` of each part.
     Md5,
 }
@@ -41,6 +43,7 @@ impl Checksum {
         match self {
             Checksum::Crc64Nvme => "crc64_nvme",
             Checksum::Sha256 => "sha256",
+            Checksum::Signed => "signed",
             Checksum::Md5 => "md5",
         }
     }
@@ -50,7 +53,7 @@ impl std::str::FromStr for Checksum {
     type Err = crate::error::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let all = [Checksum::Crc64Nvme, Checksum::Sha256, Checksum::Md5];
+        let all = [Checksum::Crc64Nvme, Checksum::Sha256, Checksum::Signed, Checksum::Md5];
         let unknown = || crate::error::Error::corrupt(format!("'{text}' is not a checksum"));
         all.into_iter().find(|c| c.as_str() == text).ok_or_else(unknown)
     }
@@ -61,8 +64,9 @@ impl fmt::Display for Abilities {
         let verifies = match self.checksum {
             Some(Checksum::Crc64Nvme) => "verifies the CRC64NVME of whole objects",
             Some(Checksum::Sha256) => "verifies the SHA-256 of parts",
+            Some(Checksum::Signed) => "verifies the SHA-256 that a part is signed with",
             Some(Checksum::Md5) => "verifies the MD5 of parts",
-            None => "verifies nothing but signatures",
+            None => "verifies nothing of what it is sent",
         };
         let keeps = match (self.exclusive_put, self.exclusive_complete) {
             (true, true) => "never overwrites when it is told not to",

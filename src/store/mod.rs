@@ -130,6 +130,9 @@ pub trait Deposit: Send {
     /// whoever keeps their ledger.
     fn discard(&mut self, name: &str) -> Result<()>;
 
+    /// Tells the SHA-256 of a file of this deposit that is complete, for stores that would have to find it out.
+    fn known(&mut self, _name: &str, _digest: Digest) {}
+
     /// Gives it another prefix. Files that have begun to go up in parts cannot be moved.
     fn place(&mut self, prefix: &Key) -> Result<()>;
 

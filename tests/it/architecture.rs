@@ -30,6 +30,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio", &["block", "serve", "store/s3"]),
     ("aws_sdk_s3", &["store/s3"]),
     ("aws_config", &["store/s3"]),
+    ("aws_runtime", &["store/s3"]),
+    ("aws_sigv4", &["store/s3"]),
     ("aws_credential_types", &["store/s3"]),
     ("aws_smithy_http_client", &["store/s3"]),
     ("landlock", &["media/sandbox"]),

@@ -93,7 +93,9 @@ fn an_editor_searches_and_plays() {
     assert!(hits.iter().all(|h| h["kind"] == "video"));
     let hit = hits.iter().find(|h| h["title"] == "harbor_cut.mp4").unwrap();
     let asset = server.json(&format!("/assets/{}", hit["asset"].as_str().unwrap()));
-    assert_eq!(asset["seen"].as_array().unwrap().len(), 2, "{asset:#}");
+    // The file, its subtitles and a copy.
+    assert_eq!(asset["seen"].as_array().unwrap().len(), 3, "{asset:#}");
+    assert_eq!((&asset["masters"][0]["role"], &asset["masters"][1]["role"]), (&"main".into(), &"sidecar".into()));
     let link = hit["renditions"].as_array().unwrap().iter().find(|r| r["name"] == "proxy_1080p").unwrap();
     let url = link["url"].as_str().unwrap();
     let whole = server.get(url);

@@ -77,7 +77,7 @@ fn each_level_finds_what_it_looks_at_and_says_how_much_that_was() {
     let ran = archive.run(["verify", "--level", "head"]).ends(1).says(" 2 not").says("0 B read").says("read whole: 0;");
     assert!(ran.stdout.contains(&format!("it has {} bytes, not {}", bytes.len() - 1, bytes.len())), "{}", ran.stdout);
     assert_eq!(archive.rows("SELECT COUNT(*) FROM masters WHERE confirmed_at = 0"), ["2"]);
-    archive.run(["verify", "--level", "sample"]).ends(1).says(" 3 not").says("in some places: 0; not read: ");
+    archive.run(["verify", "--level", "sample"]).ends(1).says(" 3 not").says("in some places: 3; not read: ");
     let ran = archive.run(["verify"]).ends(1).says(" 3 not");
     assert!(!ran.stdout.contains("read whole"), "{}", ran.stdout);
 }
@@ -149,7 +149,10 @@ fn masters_are_an_ocfl_storage_root() {
             objects += 1;
         }
     }
-    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), [objects.to_string()]);
+    // Small assets share one.
+    let roots = archive.rows("SELECT COUNT(DISTINCT substr(key, 1, instr(key, '/v1/'))) FROM masters");
+    assert_eq!(roots, [objects.to_string()]);
+    assert!(objects > 2, "{objects}");
 }
 
 fn is_object(object: &Path) {

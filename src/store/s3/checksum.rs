@@ -24,6 +24,7 @@ pub(super) fn crc64(bytes: &[u8]) -> u64 {
 pub(super) enum Sum {
     Crc64(u64),
     Sha256(Digest),
+    Signed(Digest),
     Md5([u8; 16]),
 }
 
@@ -33,6 +34,7 @@ impl Sum {
         match kind {
             Checksum::Crc64Nvme => Sum::Crc64(crc64(bytes)),
             Checksum::Sha256 => Sum::Sha256(digest.unwrap_or_else(|| Digest::of(bytes))),
+            Checksum::Signed => Sum::Signed(digest.unwrap_or_else(|| Digest::of(bytes))),
             Checksum::Md5 => Sum::Md5(Md5::digest(bytes).into()),
         }
     }
@@ -53,7 +55,7 @@ impl Sum {
         match self {
             Sum::Crc64(_) => algorithm(Checksum::Crc64Nvme),
             Sum::Sha256(_) => algorithm(Checksum::Sha256),
-            Sum::Md5(_) => None,
+            Sum::Signed(_) | Sum::Md5(_) => None,
         }
     }
 }
@@ -63,7 +65,7 @@ pub(super) fn algorithm(kind: Checksum) -> Option<ChecksumAlgorithm> {
     match kind {
         Checksum::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
         Checksum::Sha256 => Some(ChecksumAlgorithm::Sha256),
-        Checksum::Md5 => None,
+        Checksum::Signed | Checksum::Md5 => None,
     }
 }
 
@@ -72,7 +74,7 @@ pub(super) fn of_whole(kind: Checksum) -> Option<ChecksumType> {
     match kind {
         Checksum::Crc64Nvme => Some(ChecksumType::FullObject),
         Checksum::Sha256 => Some(ChecksumType::Composite),
-        Checksum::Md5 => None,
+        Checksum::Signed | Checksum::Md5 => None,
     }
 }
 

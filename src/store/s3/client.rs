@@ -23,7 +23,10 @@ use aws_sdk_s3::{
 };
 use aws_smithy_http_client::tls;
 
-use super::checksum::{self, Head, Sum};
+use super::{
+    checksum::{self, Head, Sum},
+    sign,
+};
 use crate::{
     digest::Digest,
     error::{Doing, Error, Kind, Result},
@@ -218,9 +221,9 @@ impl Remote {
         name.parse().ok()
     }
 
-    /// The checksum of these bytes that the endpoint verifies.
-    pub(super) fn sum(&self, bytes: &[u8]) -> Option<Sum> {
-        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, None))
+    /// The checksum of these bytes, whose SHA-256 is known, that the endpoint verifies.
+    pub(super) fn sum(&self, bytes: &[u8], digest: Digest) -> Option<Sum> {
+        self.abilities.checksum.map(|kind| Sum::of(kind, bytes, Some(digest)))
     }
 
     pub(super) fn put(&self, key: &Key, bytes: bytes::Bytes, sum: Option<Sum>) -> PutObjectFluentBuilder {
@@ -351,7 +354,7 @@ impl Remote {
         let length = bytes.len() as u64;
         let patient = aws_sdk_s3::config::Builder::new().timeout_config(self.config.patience(length));
         let part = self.part(key, id, number, sum).body(bytes.into());
-        let sent = part.customize().config_override(patient).send().await;
+        let sent = part.customize().config_override(patient).interceptor(sign::Body(digest)).send().await;
         let sent = sent.map_err(|e| describe(e, key, "upload a part of"))?;
         let crc64 = if let Some(Sum::Crc64(crc)) = sum { Some(crc) } else { None };
         Ok(Part { number, etag: bare(sent.e_tag()), bytes: length, digest, crc64 })

@@ -21,7 +21,8 @@ use crate::{
 
 /// What is to become one object.
 pub(super) enum Content {
-    Small(Vec<u8>),
+    /// With its SHA-256, where that is known.
+    Small(Vec<u8>, Option<Digest>),
     Parts(Upload, Keeper),
 }
 
@@ -160,19 +161,19 @@ impl Deposit for S3Deposit {
             return Ok(Box::new(Cutter { parts: Some(parts), part: Vec::new(), number: 1 }));
         }
         let (_, slot) = self.slot(name)?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(Vec::new()));
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(Vec::new(), None));
         Ok(Box::new(Buffer(slot)))
     }
 
     fn repeat(&mut self, name: &str, of: &str) -> Result<()> {
         let missing = || Error::not_found(format!("{of} is not a small file of the deposit"));
         let (_, slot) = self.files.iter().find(|(n, _)| n == of).ok_or_else(missing)?;
-        let bytes = match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(Content::Small(bytes)) => bytes.clone(),
+        let (bytes, digest) = match &*slot.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Content::Small(bytes, digest)) => (bytes.clone(), *digest),
             _ => return Err(missing()),
         };
         let (_, slot) = self.slot(name)?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(bytes));
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(bytes, digest));
         Ok(())
     }
 
@@ -196,9 +197,17 @@ impl Deposit for S3Deposit {
         Ok(())
     }
 
+    fn known(&mut self, name: &str, of: Digest) {
+        if let Some((_, slot)) = self.files.iter().find(|(n, _)| n == name)
+            && let Some(Content::Small(_, digest)) = &mut *slot.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            *digest = Some(of);
+        }
+    }
+
     fn place(&mut self, prefix: &Key) -> Result<()> {
         let is_small =
-            |slot: &Slot| matches!(&*slot.lock().unwrap_or_else(PoisonError::into_inner), Some(Content::Small(_)));
+            |slot: &Slot| matches!(&*slot.lock().unwrap_or_else(PoisonError::into_inner), Some(Content::Small(..)));
         if !self.files.iter().all(|(_, slot)| is_small(slot)) {
             return Err(Error::internal(format!("parts of {} are on their way already", self.prefix)));
         }
@@ -221,7 +230,7 @@ struct Buffer(Slot);
 impl Write for Buffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(Content::Small(kept)) => kept.extend_from_slice(bytes),
+            Some(Content::Small(kept, None)) => kept.extend_from_slice(bytes),
             _ => return Err(io::Error::other("the deposit is finished")),
         }
         Ok(bytes.len())

@@ -23,6 +23,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 mod client;
 mod deposit;
 mod probe;
+mod sign;
 
 pub use client::S3Config;
 pub(super) use deposit::S3Files;
@@ -92,7 +93,7 @@ impl S3Store {
     /// Writes one file of a deposit if its key is free.
     async fn write(&self, key: &Key, file: StagedFile) -> Result<Wrote> {
         match file.content {
-            Content::Small(bytes) => self.write_small(key, bytes, false).await,
+            Content::Small(bytes, digest) => self.write_small(key, bytes, digest, false).await,
             Content::Parts(upload, _) => {
                 let remote = &self.remote;
                 let bytes = upload.bytes();
@@ -141,7 +142,7 @@ impl S3Store {
     }
 
     /// Writes a small object if its key is free; `expected` is whether it is likely to be there.
-    async fn write_small(&self, key: &Key, bytes: Vec<u8>, expected: bool) -> Result<Wrote> {
+    async fn write_small(&self, key: &Key, bytes: Vec<u8>, digest: Option<Digest>, expected: bool) -> Result<Wrote> {
         let exclusive = self.remote.abilities.exclusive_put.then(|| "*".to_owned());
         // A server that refuses a second put need not be asked first.
         if (exclusive.is_none() || expected)
@@ -149,8 +150,10 @@ impl S3Store {
         {
             return Ok(if there.is_of(&bytes) { Wrote::Same } else { Wrote::Other });
         }
-        let (sum, bytes) = (self.remote.sum(&bytes), bytes::Bytes::from(bytes));
-        match self.remote.put(key, bytes.clone(), sum).set_if_none_match(exclusive).send().await {
+        let digest = digest.unwrap_or_else(|| Digest::of(&bytes));
+        let (sum, bytes) = (self.remote.sum(&bytes, digest), bytes::Bytes::from(bytes));
+        let put = self.remote.put(key, bytes.clone(), sum).set_if_none_match(exclusive);
+        match put.customize().interceptor(sign::Body(digest)).send().await {
             Ok(_) => Ok(Wrote::New),
             // By somebody else, or by us when the answer to an earlier try was lost.
             Err(e) if is_taken(&e) => match self.remote.head(key).await? {
@@ -199,9 +202,11 @@ impl S3Store {
         let key = prefix.join(&file.name)?;
         match file.content {
             // An inventory says when it was written, so that of the earlier attempt differs.
-            Content::Small(bytes) if is_ours => {
-                let sum = self.remote.sum(&bytes);
-                let put = self.remote.put(&key, bytes.into(), sum).send().await;
+            Content::Small(bytes, digest) if is_ours => {
+                let digest = digest.unwrap_or_else(|| Digest::of(&bytes));
+                let sum = self.remote.sum(&bytes, digest);
+                let put = self.remote.put(&key, bytes.into(), sum);
+                let put = put.customize().interceptor(sign::Body(digest)).send().await;
                 put.map_err(|e| describe(e, &key, "write"))?;
             }
             content => {
@@ -243,7 +248,7 @@ impl Store for S3Store {
 
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed> {
         block::on(async {
-            Ok(match self.write_small(key, bytes.to_vec(), true).await? {
+            Ok(match self.write_small(key, bytes.to_vec(), None, true).await? {
                 Wrote::New => Committed::New,
                 Wrote::Same | Wrote::Other => Committed::Present,
             })

@@ -6,6 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use super::{
     checksum::{self, Sum},
     client::{Remote, describe},
+    sign,
 };
 use crate::{
     digest::Digest,
@@ -40,7 +41,7 @@ impl Probe<'_> {
             return Err(Error::unsupported(format!("the store refuses a plain put to {plain}")));
         }
         let mut abilities = Abilities { checksum: None, exclusive_put: false, exclusive_complete: false };
-        for kind in [Checksum::Crc64Nvme, Checksum::Sha256, Checksum::Md5] {
+        for kind in [Checksum::Crc64Nvme, Checksum::Sha256, Checksum::Signed, Checksum::Md5] {
             if self.verifies(kind).await? {
                 abilities.checksum = Some(kind);
                 break;
@@ -106,7 +107,8 @@ impl Probe<'_> {
     async fn put(&self, key: &Key, sum: Option<Sum>, exclusive: bool) -> Result<bool> {
         let put = self.remote.put(key, RIGHT.into(), sum).set_if_none_match(exclusive.then(|| "*".to_owned()));
         // A class that is paid for by the month is not for what is gone in a second.
-        Ok(answer(put.set_storage_class(None).send().await, key)?.is_some())
+        let put = put.set_storage_class(None).customize().interceptor(signature(sum));
+        Ok(answer(put.send().await, key)?.is_some())
     }
 
     async fn begin(&self, key: &Key, checksum: Option<Checksum>) -> Result<Option<Upload>> {
@@ -116,7 +118,8 @@ impl Probe<'_> {
     }
 
     async fn part(&self, key: &Key, upload: &mut Upload, sum: Option<Sum>) -> Result<bool> {
-        let sent = self.remote.part(key, &upload.id, 1, sum).body(bytes::Bytes::from_static(RIGHT).into()).send().await;
+        let part = self.remote.part(key, &upload.id, 1, sum).body(bytes::Bytes::from_static(RIGHT).into());
+        let sent = part.customize().interceptor(signature(sum)).send().await;
         let Some(sent) = answer(sent, key)? else { return Ok(false) };
         let etag = sent.e_tag().unwrap_or_default().trim_matches('"').to_owned();
         let (bytes, digest, crc64) = (RIGHT.len() as u64, Digest::of(RIGHT), Some(checksum::crc64(RIGHT)));
@@ -128,6 +131,11 @@ impl Probe<'_> {
         let completion = self.remote.completion(key, upload).set_if_none_match(exclusive.then(|| "*".to_owned()));
         Ok(answer(completion.send().await, key)?.is_some())
     }
+}
+
+/// Signs what is sent, wrongly if that is what is tried.
+fn signature(sum: Option<Sum>) -> sign::Body {
+    sign::Body(if let Some(Sum::Signed(digest)) = sum { digest } else { Digest::of(RIGHT) })
 }
 
 /// What the endpoint made of a request; none when it refused it. An error when that says nothing of what it can do.
