@@ -461,7 +461,9 @@ impl Survey {
             files += lot.pieces.len();
             bytes += lot.bytes();
             batch.push(lot);
-            if files >= BATCH_FILES || bytes >= BATCH_BYTES {
+            // The first one is half as long, so that two workers do not read, send and settle in step.
+            let whole = if batches.is_empty() { BATCH_FILES / 2 } else { BATCH_FILES };
+            if files >= whole || bytes >= BATCH_BYTES {
                 batches.push(std::mem::take(&mut batch));
                 (files, bytes) = (0, 0);
             }
