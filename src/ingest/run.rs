@@ -1,7 +1,7 @@
 //! Does ingest jobs: a batch of files is read, staged, committed to the store in one go, and returned as facts.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs::{File, OpenOptions},
     io,
     ops::Range,
@@ -74,11 +74,11 @@ impl StageRun for Ingest<'_> {
 
     fn settled(&self, settled: &Settled) -> Result<()> {
         // Other bytes of the same content were first. What was put in for these is unknown to the catalog.
-        // In a shared object it stays, as a copy that nobody needs.
-        for (asset, key) in &settled.superseded {
-            let own = ocfl::object_root(*asset)?;
-            if ocfl::root_of(key).is_some_and(|root| root == own) {
-                self.store.remove(&own)?;
+        // In an object that holds anything else it stays, as a copy that nobody needs.
+        let roots: BTreeSet<Key> = settled.superseded.iter().filter_map(|(_, key)| ocfl::root_of(key)).collect();
+        for root in roots {
+            if !self.catalog.has_object(&root)? {
+                self.store.remove(&root)?;
             }
         }
         Ok(())

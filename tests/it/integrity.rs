@@ -38,14 +38,16 @@ fn stored(shared: &Shared) -> (Option<&'static str>, usize) {
 #[test]
 fn the_best_checksum_that_a_server_verifies_goes_with_all_that_is_sent() {
     let words = "verifies the CRC64NVME of whole objects; never overwrites when it is told not to";
+    let signed = "verifies the SHA-256 that a part is signed with; does not overwrite by a put";
     let none = "verifies the MD5 of parts; does not overwrite by a put";
-    for (verifies, said, kind) in [
-        (vec!["crc64nvme", "sha256"], words, Some("crc64nvme")),
-        (vec!["sha256"], "verifies the SHA-256 of parts", Some("sha256")),
-        (vec![], none, None),
+    for (verifies, trusts, said, kind) in [
+        (vec!["crc64nvme", "sha256"], false, words, Some("crc64nvme")),
+        (vec!["sha256"], false, "verifies the SHA-256 of parts", Some("sha256")),
+        (vec![], false, signed, None),
+        (vec![], true, none, None),
     ] {
         let exclusive_complete = !verifies.is_empty();
-        let (archive, shared) = archive(Strict { verifies, exclusive_complete, ..Strict::default() });
+        let (archive, shared) = archive(Strict { verifies, trusts, exclusive_complete, ..Strict::default() });
         run(archive.command(["doctor"])).says(said);
         let drive = scratch();
         picture(&drive.path().join("a.png"), 1);
@@ -95,7 +97,7 @@ fn bytes_that_arrive_as_others_are_refused_and_sent_again() {
 
 #[test]
 fn what_an_endpoint_does_is_found_out_once_and_again_on_request() {
-    let (archive, shared) = archive(Strict::default());
+    let (archive, shared) = archive(Strict { trusts: true, ..Strict::default() });
     run(archive.command(["doctor"])).says("verifies the MD5 of parts");
     shared.lock().unwrap().verifies = vec!["crc64nvme"];
     run(archive.command(["doctor"])).says("verifies the MD5 of parts");
@@ -140,7 +142,9 @@ fn a_real_gateway_is_found_to_do_what_it_does() {
     let settings = format!("store: s3://suite/{}\ns3_endpoint: {endpoint}\n", uuid::Uuid::now_v7());
     fs::write(archive.root().join("damctl.yaml"), settings).unwrap();
     harness::damctl(["init", archive.root().to_str().unwrap()]).ends(0);
-    archive.run(["doctor"]).says("verifies the MD5 of parts; does not overwrite by a put when it is told not to, but");
+    let words =
+        "verifies the SHA-256 that a part is signed with; does not overwrite by a put when it is told not to, but";
+    archive.run(["doctor"]).says(words);
     let drive = scratch();
     picture(&drive.path().join("a.png"), 1);
     large(&drive.path().join("b.bin"), 21, 7);
