@@ -105,7 +105,8 @@ pub(super) fn insert_master(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &
     let facts = to_json(&master.facts)?;
     let sql =
         "INSERT INTO masters (digest, bytes, fingerprint, key, facts, confirmed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-               ON CONFLICT (digest) DO NOTHING";
+               ON CONFLICT (digest) DO UPDATE SET key = excluded.key, confirmed_at = excluded.confirmed_at
+               WHERE masters.confirmed_at IS NULL";
     let is_new =
         tx.execute(sql, values![master.digest, master.bytes, master.fingerprint, &master.key, facts, now])? > 0;
     let generation = i64::from(master.generation);
@@ -251,6 +252,14 @@ impl Catalog {
         let missing = || Error::not_found(format!("there is no asset {id}"));
         let mut found = self.assets_page(None, 1, Some(id))?;
         found.pop().ok_or_else(missing)
+    }
+
+    /// The asset that has these bytes, if one does and the store was not found to have lost them.
+    pub fn holder(&self, digest: &Digest) -> Result<Option<AssetId>> {
+        let sql = "SELECT b.asset FROM members b JOIN masters m ON m.digest = b.digest
+                   WHERE b.digest = ?1 AND m.confirmed_at IS NOT NULL
+                   ORDER BY CASE b.role WHEN 'main' THEN 0 ELSE 1 END, b.asset LIMIT 1";
+        self.db.query(sql, values![digest])?.first().map(|r| r.parse(0)).transpose()
     }
 
     /// The fingerprints of masters of this size.

@@ -333,7 +333,10 @@ impl Catalog {
                 }
             }
             for master in &facts.joined {
-                keep(tx, now, master.asset, master)?;
+                let owner = moved.get(&master.asset).copied().unwrap_or(master.asset);
+                if keep(tx, now, owner, master)? {
+                    new_bytes.insert(master.digest);
+                }
             }
             for s in &facts.sightings {
                 match s.asset.and_then(|a| moved.get(&a)) {

@@ -26,6 +26,19 @@ impl Catalog {
         })
     }
 
+    /// Notes that the store has lost these masters, or has other bytes for them: where they were seen they count as not
+    /// taken in, and are taken in anew.
+    pub fn lose(&self, masters: &[Digest]) -> Result<()> {
+        self.db.with_tx(&mut |tx| {
+            for digest in masters {
+                tx.execute("UPDATE masters SET confirmed_at = NULL WHERE digest = ?1", values![digest])?;
+                let sql = "UPDATE sightings SET outcome = 'unreadable', detail = ?2 WHERE digest = ?1";
+                tx.execute(sql, values![digest, "the store has lost its bytes: ingest it again"])?;
+            }
+            Ok(())
+        })
+    }
+
     /// Notes that these masters were found where they should be, now.
     pub fn confirm(&self, masters: &[Digest]) -> Result<()> {
         let now = self.now()?;

@@ -1,6 +1,8 @@
 //! The ledger of uploads in parts. It is written while a job runs, not at its end; so every write is fenced like the end
 //! itself.
 
+use std::collections::HashSet;
+
 use super::{
     Catalog, Lease,
     db::{Row, Tx, values},
@@ -135,6 +137,12 @@ impl Catalog {
             }
         };
         rows.iter().map(ledger).collect()
+    }
+
+    /// The store's names for uploads that somebody has gone on with after this time (ms).
+    pub fn uploads_since(&self, time: i64) -> Result<HashSet<String>> {
+        let rows = self.db.query("SELECT upload FROM uploads WHERE updated_at > ?1", values![time])?;
+        rows.iter().map(|r| Ok(r.text(0)?.to_owned())).collect()
     }
 
     /// Keeps what has come of an upload: its row as it stands, and the parts that are new. Only whoever holds the job's

@@ -75,7 +75,11 @@ pub(super) fn group(paths: &[&RawPath]) -> Vec<Group> {
         }
     }
     for ((root, card), files) in cards {
-        work.card(&root, card, files);
+        if card.is_real(&root, &files) {
+            work.card(&root, card, files);
+        } else {
+            files.into_iter().for_each(|file| folders.entry(file.dir.clone()).or_default().push(file));
+        }
     }
     for files in folders.into_values() {
         let files = work.sequences(files);
@@ -123,6 +127,20 @@ impl Card {
             end += 1;
         }
         None
+    }
+
+    /// Whether what lies below a folder of that name is what the camera writes.
+    fn is_real(self, root: &str, files: &[File]) -> bool {
+        let below = |file: &File| file.dir.get(root.len() + 1..).unwrap_or_default().to_ascii_uppercase();
+        let has = |dir: &str, extensions: &str| {
+            files.iter().any(|f| below(f).split('/').next() == Some(dir) && f.is(extensions))
+        };
+        match self {
+            Card::P2 => has("CLIP", "XML") && (has("VIDEO", "MXF") || has("AVCLIP", "MXF")),
+            Card::Avchd => has("STREAM", "MTS M2TS"),
+            Card::XdcamEx => has("CLPR", "MP4 MXF SMI"),
+            Card::Xavc => has("CLIP", "MP4 MXF"),
+        }
     }
 
     /// The clip that a file is of, by its folder below the root (in upper case), and what it is to it. None: the card's
@@ -243,7 +261,9 @@ impl Work<'_> {
             let digits = file.stem.len() - file.stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
             let (prefix, number) = file.stem.split_at(file.stem.len() - digits);
             // Photographs have eight characters, of which four are digits (DCF); frames have more, or a dot before them.
-            let is_frame = file.is(FRAMES) || (file.is(PERHAPS_FRAMES) && (digits >= 5 || prefix.ends_with('.')));
+            let is_photograph = file.stem.len() == 8 && !prefix.ends_with('.');
+            let is_perhaps = file.is(PERHAPS_FRAMES) && !is_photograph && (digits >= 5 || prefix.ends_with('.'));
+            let is_frame = file.is(FRAMES) || is_perhaps;
             match number.parse::<u64>() {
                 Ok(n) if is_frame && digits >= 3 => {
                     let run = (prefix.to_owned(), file.extension.clone(), digits);
@@ -457,6 +477,11 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_is_only_called_like_a_card_is_none() {
+        assert_eq!(grouped(&["contents/photos/a.jpg", "contents/photos/b.jpg", "X.app/Contents/Info.plist"]).len(), 3);
+    }
+
+    #[test]
     fn a_recording_in_chapters_is_one_asset() {
         let files = ["GL010042.LRV", "GX010042.MP4", "GX010042.THM", "GX010043.MP4", "GX020042.MP4"];
         assert_eq!(
@@ -472,8 +497,10 @@ mod tests {
             grouped(&["a.0001.dpx", "a.0002.dpx", "a.0003.dpx", "a.0005.dpx"]),
             ["main:a.0001.dpx member:a.0002.dpx member:a.0003.dpx", "main:a.0005.dpx"]
         );
-        let photographs: Vec<String> = (1..60).map(|n| format!("IMG_{n:04}.JPG")).collect();
-        assert_eq!(grouped(&photographs.iter().map(String::as_str).collect::<Vec<_>>()).len(), 59);
+        for camera in ["IMG_", "DSC0", "P101"] {
+            let photographs: Vec<String> = (1..60).map(|n| format!("{camera}{n:04}.JPG")).collect();
+            assert_eq!(grouped(&photographs.iter().map(String::as_str).collect::<Vec<_>>()).len(), 59, "{camera}");
+        }
         let renders: Vec<String> = (1..60).map(|n| format!("shot.{n:04}.png")).collect();
         assert_eq!(grouped(&renders.iter().map(String::as_str).collect::<Vec<_>>()).len(), 1);
     }

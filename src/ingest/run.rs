@@ -117,6 +117,8 @@ struct Object {
     deposit: Box<dyn Deposit>,
     /// Whether small assets share it.
     is_shared: bool,
+    /// Whether it makes good what the store has lost: what is left of that keeps its place.
+    is_again: bool,
     bytes: u64,
     /// Digest, place below `content`, name.
     files: Vec<(Digest, String, String)>,
@@ -150,7 +152,10 @@ impl Batch<'_> {
                 kept.owner = kept.owner.or(known.asset.filter(|_| piece.role == Role::Main));
                 continue;
             }
-            kept.id.get_or_insert_with(|| source.asset_id(self.task.drive));
+            // What leads an asset is its first file that can be read.
+            if kept.masters.is_empty() {
+                kept.id = Some(source.asset_id(self.task.drive));
+            }
             self.piece(piece, before.as_ref(), is_shared, &mut kept, &mut object)?;
             // What belongs to it waits with it.
             if std::mem::take(&mut self.is_put_off) && piece.role == Role::Main {
@@ -188,10 +193,12 @@ impl Batch<'_> {
             return self.changed(source, "changed since it was looked at");
         }
         let id = kept.id.unwrap_or_else(|| source.asset_id(self.task.drive));
+        let is_lost = before.is_some_and(|k| k.asset.is_some() && k.outcome == Outcome::Unreadable);
         let mut open = match object.take() {
-            Some(object) => object,
-            None => self.begin(id, is_shared)?,
+            Some(object) if object.is_shared || !object.files.is_empty() => object,
+            _ => self.begin(id, is_shared, is_lost)?,
         };
+        open.is_again |= is_lost;
         let (content, name) = place_of(&open, id, piece);
         let read = self.read(&mut file, piece, before, (id, &mut open), &content, &name)?;
         let Some((copied, facts)) = read else {
@@ -235,10 +242,14 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn begin(&self, id: AssetId, is_shared: bool) -> Result<Object> {
+    fn begin(&self, asset: AssetId, is_shared: bool, is_again: bool) -> Result<Object> {
+        let id = match is_again {
+            true => AssetId::derived(&[asset.to_string(), self.attempt.began.to_string()]),
+            false => asset,
+        };
         let prefix = ocfl::object_root(id)?;
         let deposit = self.ingest.store.stage(&prefix)?;
-        Ok(Object { id, prefix, deposit, is_shared, bytes: 0, files: Vec::new(), lots: Vec::new() })
+        Ok(Object { id, prefix, deposit, is_shared, is_again, bytes: 0, files: Vec::new(), lots: Vec::new() })
     }
 
     /// Reads a file once, into the object's deposit. None: its bytes are not new, or could not be had, which is told.
@@ -340,6 +351,9 @@ impl Batch<'_> {
             // Told by what it holds: the same files make the same object, however often they are tried.
             let mut fields: Vec<Vec<u8>> = vec![b"shared".to_vec()];
             fields.extend(object.files.iter().map(|(digest, content, _)| format!("{digest} {content}").into_bytes()));
+            if object.is_again {
+                fields.push(self.attempt.began.to_string().into_bytes());
+            }
             object.id = AssetId::derived(&fields);
             object.prefix = ocfl::object_root(object.id)?;
             object.deposit.place(&object.prefix)?;
@@ -434,7 +448,7 @@ impl Batch<'_> {
     fn holder(&self, digest: &Digest, asset: AssetId) -> Result<Option<AssetId>> {
         let known = match self.seen.get(digest) {
             Some(known) => Some(*known),
-            None => self.ingest.catalog.master_by_digest(digest)?.map(|m| m.asset),
+            None => self.ingest.catalog.holder(digest)?,
         };
         Ok(known.filter(|known| *known != asset))
     }

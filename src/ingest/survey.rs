@@ -171,6 +171,11 @@ pub fn survey_selected(
     let root = drive.root.under(Path::new("/"));
     let start = below.under(&root);
     let device = start.symlink_metadata().doing(|| format!("cannot look at {}", start.display()))?.dev();
+    // The empty folder under a mount that went away is not the drive.
+    let is_empty = std::fs::read_dir(&root).is_ok_and(|mut dir| dir.next().is_none());
+    if is_empty && let Some(other) = catalog.drives()?.iter().find(|d| d.root == drive.root && d.id != drive.id) {
+        return Err(gone(other));
+    }
     let known = catalog.known_sightings(drive.id)?;
     let mut look = Look { drive: &drive, root: &root, device, known: &known, own, selection, found: Vec::new() };
     for start in selection.starts(&start) {

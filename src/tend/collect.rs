@@ -15,7 +15,9 @@ pub fn stale_uploads(catalog: &Catalog, store: &dyn Store, age_ms: i64) -> Resul
     let before = catalog.now()?.saturating_sub(age_ms);
     let mut open = store.open_uploads()?;
     let awaited = awaited(catalog)?;
-    open.retain(|upload| upload.began <= before && !awaited.contains(&upload.id));
+    // One that somebody has gone on with since is not stale, however long ago it began.
+    let going_on = catalog.uploads_since(before)?;
+    open.retain(|upload| upload.began <= before && !awaited.contains(&upload.id) && !going_on.contains(&upload.id));
     Ok(open)
 }
 

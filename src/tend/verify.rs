@@ -80,6 +80,9 @@ pub fn verify(
                     (None, Owner::Master) => confirm(catalog, &sound, Some(object.digest))?,
                     (None, Owner::Rendition(_)) => {}
                     (Some(finding), of) => {
+                        if matches!(of, Owner::Master) && !matches!(finding, Finding::Inventory(_)) {
+                            catalog.lose(&[object.digest])?;
+                        }
                         bad.fetch_add(1, Ordering::Relaxed);
                         if let Owner::Rendition(at) = of {
                             lock(&lost).insert(*at);

@@ -210,7 +210,7 @@ fn what_the_store_lost_is_missing_once_it_is_asked() {
     archive
         .run([OsStr::new("certificate"), drive.path().as_os_str(), OsStr::new("--check")])
         .ends(1)
-        .says("missing      sub/b.png: the store does not have it");
+        .says("unreadable   sub/b.png: the store has lost its bytes: ingest it again");
     assert_eq!(archive.rows(&format!("SELECT COUNT(*) FROM masters WHERE confirmed_at > {before}")), ["2"]);
 }
 

@@ -121,7 +121,7 @@ fn a_drive_that_vanishes_pauses_the_run_which_goes_on_with_the_same_one_only() {
     let ran = ran.says("is not at").says("plug it in again");
     assert!(ran.stderr.contains("'drive'"), "{}", ran.stderr);
     // The folder that was under the mount is not the drive.
-    archive.run([OsStr::new("ingest"), at.as_os_str()]).ends(0);
+    archive.run([OsStr::new("ingest"), at.as_os_str()]).ends(3).says("is not at");
     assert_eq!(archive.rows("SELECT COUNT(*) FROM sightings WHERE outcome = 'unreadable'"), ["0"]);
     let again = stick.mount("elsewhere").unwrap();
     archive.ingest(&again.0).0.ends(0);
@@ -132,14 +132,17 @@ fn a_drive_that_vanishes_pauses_the_run_which_goes_on_with_the_same_one_only() {
 #[test]
 fn bad_places_are_tried_again_last_and_then_listed_and_cost_no_other_file() {
     const LEN: usize = 2 << 20;
-    let stick = Stick::new(24, &[("one.bin", noise(LEN, 1)), ("two.bin", noise(LEN, 2))]);
+    let stick = Stick::new(
+        24,
+        &[("one.mov", noise(LEN, 1)), ("two.mov", noise(LEN, 2)), ("one.xmp", noise(9, 3)), ("two.xmp", noise(9, 4))],
+    );
     let blocks = |name: &str| -> Vec<u64> {
         let request = format!("blocks /{name}");
         let list = tool("debugfs", [OsStr::new("-R"), request.as_ref(), stick.image().as_os_str()]);
         list.split_whitespace().filter_map(|w| w.parse().ok()).collect()
     };
     // A device that ends early cannot be read where the end of the later file lies.
-    let mut files = ["one.bin", "two.bin"].map(|name| (blocks(name), name));
+    let mut files = ["one.mov", "two.mov"].map(|name| (blocks(name), name));
     files.sort();
     let [(_, good), (blocks, bad)] = files;
     let block = (LEN / blocks.len()) as u64;
@@ -161,7 +164,7 @@ fn bad_places_are_tried_again_last_and_then_listed_and_cost_no_other_file() {
     fs::write(stick.image(), whole).unwrap();
     let mounted = stick.mount("again").unwrap();
     archive.ingest(&mounted.0).0.ends(0);
-    archive.run(["verify"]).ends(0).says("2 sound, 0 not");
+    archive.run(["verify"]).ends(0).says("4 sound, 0 not");
 }
 
 fn write(root: &Path, name: &str, bytes: &[u8]) {
@@ -326,4 +329,44 @@ fn equal_files_are_taken_one_after_the_other_so_that_one_is_sent() {
     ran.ends(0);
     assert_eq!(outcome(&report, "again.bin").0, "duplicate");
     assert_eq!(archive.rows("SELECT COUNT(*) FROM masters"), ["2"]);
+}
+
+#[test]
+fn a_sidecar_that_was_first_does_not_stand_in_the_way_of_its_main_file() {
+    let drive = scratch();
+    write(drive.path(), "film.mov", &noise(2 << 20, 1));
+    write(drive.path(), "film.xmp", b"<x:xmpmeta/>");
+    let archive = Archive::new();
+    let plan = archive.run([OsStr::new("ingest"), "--exclude".as_ref(), "*.mov".as_ref(), drive.path().as_os_str()]);
+    plan.ends(0);
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(archive.rows("SELECT outcome, COUNT(*) FROM sightings GROUP BY 1"), ["stored|2"]);
+    archive.run(["verify"]).ends(0).says("2 sound, 0 not");
+}
+
+#[test]
+fn what_the_store_has_lost_is_told_everywhere_and_taken_in_again() {
+    let drive = scratch();
+    write(drive.path(), "large.bin", &noise(2 << 20, 1));
+    (0..3).for_each(|i| write(drive.path(), &format!("{i}.bin"), &noise(1000, 10 + i)));
+    let archive = Archive::new();
+    archive.ingest(drive.path()).0.ends(0);
+    for key in archive
+        .rows("SELECT key FROM masters WHERE bytes > 1000 UNION ALL SELECT MIN(key) FROM masters WHERE bytes = 1000")
+    {
+        fs::remove_file(archive.store().join(key)).unwrap();
+    }
+    archive.run(["verify"]).ends(1).says("2 sound, 2 not");
+    let certify = || archive.run([OsStr::new("certificate"), drive.path().as_os_str()]);
+    certify().ends(1).says("NOT COMPLETE");
+    let copy = scratch();
+    write(copy.path(), "copy.bin", &noise(2 << 20, 1));
+    let (ran, report) = archive.ingest(copy.path());
+    ran.ends(0);
+    assert_eq!(outcome(&report, "copy.bin").0, "stored", "what is lost is no reason to keep a copy out");
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["verify"]).ends(0).says("4 sound, 0 not");
+    certify().ends(0);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), ["4"]);
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
 }

@@ -74,6 +74,14 @@ pub struct S3Config {
 }
 
 impl S3Config {
+    /// An error for a file that is larger than an object can be.
+    pub(super) fn check_size(&self, size: u64) -> Result<()> {
+        match size.div_ceil(self.part_bytes(size)) > MOST_PARTS {
+            true => Err(Error::invalid(format!("{size} bytes are more than an object of S3 can have (48.8 TiB)"))),
+            false => Ok(()),
+        }
+    }
+
     /// Bytes of each part of a file of this size: at least 8 MiB, and as few more as 10,000 parts allow, in MiB.
     pub fn part_bytes(&self, size: u64) -> u64 {
         let wanted = if self.part_bytes == 0 { 8 << 20 } else { self.part_bytes };
@@ -563,6 +571,7 @@ where
         "NoSuchKey" | "NotFound" => (Kind::NotFound, None),
         "PreconditionFailed" | "ConditionalRequestConflict" => (Kind::Conflict, None),
         // Damaged on its way: the next try sends it again.
+        "NoSuchUpload" => (Kind::Unavailable, Some("the upload was given up meanwhile: the next try begins it again")),
         "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => (Kind::Unavailable, None),
         _ => match status {
             Some(401 | 403) => (Kind::Paused, Some("check the credentials and what they allow; run again to go on")),

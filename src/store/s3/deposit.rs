@@ -101,6 +101,7 @@ impl S3Deposit {
     }
 
     fn begin(&mut self, name: &str, size: u64, earlier: Option<Upload>, keeper: Keeper) -> Result<S3Parts> {
+        self.remote.config.check_size(size)?;
         let (key, slot) = self.slot(name)?;
         let remote = self.remote.clone();
         let mut listed = Vec::new();

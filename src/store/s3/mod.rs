@@ -305,6 +305,7 @@ impl Store for S3Store {
     }
 
     fn begin_presigned(&self, key: &Key, size: u64, valid: Duration) -> Result<Option<(Upload, Vec<String>)>> {
+        self.remote.config.check_size(size)?;
         let config = presigning(valid)?;
         block::on(async {
             // What is said of a checksum would have to be sent with the parts, by people who cannot know it.

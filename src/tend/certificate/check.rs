@@ -31,6 +31,7 @@ impl Certificate {
         let lost = ask(store, &objects, stop)?;
         let confirmed: Vec<Digest> = objects.keys().filter(|d| !lost.contains_key(d)).copied().collect();
         catalog.confirm(&confirmed)?;
+        catalog.lose(&lost.keys().copied().collect::<Vec<_>>())?;
         let at = time(catalog.now()?);
         for e in self.paths.iter_mut().filter(|e| e.outcome.is_kept()) {
             match e.sha256.and_then(|d| lost.get(&d)) {

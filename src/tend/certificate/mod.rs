@@ -28,8 +28,9 @@ const FORMAT: &str = "damctl certificate";
 const VERSION: u32 = 1;
 
 /// What a certificate is about, and what not.
-const COVERS: &str = "Content by SHA-256, path, size and modification time of every file. Not covered: empty folders, \
-                      permissions, extended attributes and resource forks.";
+const COVERS: &str = "Content by SHA-256 as it was read, path, size and modification time of every file; one whose size \
+                      and time are unchanged was not read again. Not covered: empty folders, permissions, extended \
+                      attributes and resource forks.";
 
 /// The statement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -510,6 +511,7 @@ impl Certificate {
         let gone = sum(&mut self.paths.iter().filter(|e| e.gone));
         let (count, problems) = (on_drive().count(), self.problems().count());
         let statement = match (problems, &self.head.basis) {
+            _ if count == 0 => "Do not wipe the drive: nothing was found on it, which proves nothing.".to_owned(),
             (0, Basis::Drive { surveyed }) => format!(
                 "Nothing is missing. The drive was walked at {}: each of the {count} paths on it is in the archive, or \
                  holds nothing that is kept (junk, links, empty files).",
@@ -527,7 +529,7 @@ impl Certificate {
             (n, basis) => format!("Do not wipe the drive: {n} path(s) are not safe in the archive. {}", basis.words()),
         };
         let head = &mut self.head;
-        head.complete = problems == 0 && !matches!(head.basis, Basis::Catalog { surveyed: None });
+        head.complete = problems == 0 && count > 0 && !matches!(head.basis, Basis::Catalog { surveyed: None });
         (head.totals, head.gone, head.statement) = (totals, gone, statement.trim_end().to_owned());
     }
 

@@ -339,3 +339,19 @@ fn a_waiting_job_is_done_by_whoever_wants_it_last_and_plans_do_not_take_back_tho
     let ids = ["a", "b", "c", "d"].map(|s| wanted(s).id());
     assert_eq!(f.catalog.not_ended(&ids).unwrap(), 3);
 }
+
+#[test]
+fn what_joins_an_asset_that_was_superseded_joins_the_one_that_was_first() {
+    let f = fixture();
+    f.want(&["a", "b"]);
+    let (first, second) = (new_asset("first", "same"), new_asset("second", "same"));
+    let (_, mut sidecar) = new_asset("second", "of its own");
+    (sidecar.role, sidecar.key) = (Role::Sidecar, "masters/second/y".parse().unwrap());
+    let (one, two) = (f.claim("one").unwrap(), f.claim("two").unwrap());
+    let facts = |a: &(Asset, Master)| Facts { assets: vec![(a.0.clone(), vec![a.1.clone()])], ..Facts::default() };
+    f.catalog.settle(&one, &facts(&first), None).unwrap();
+    let both = Facts { joined: vec![sidecar.clone()], ..facts(&second) };
+    f.catalog.settle(&two, &both, None).unwrap();
+    let masters = f.catalog.asset(first.0.id).unwrap().masters;
+    assert_eq!(masters.iter().map(|m| m.digest).collect::<Vec<_>>(), [first.1.digest, sidecar.digest]);
+}
