@@ -158,7 +158,8 @@ fn bad_places_are_tried_again_last_and_then_listed_and_cost_no_other_file() {
     assert_eq!(what, "unreadable");
     assert!(why.contains(&format!("-{}", LEN - 1)), "the last byte is among what is listed: {why}");
     let tries = archive.rows("SELECT result FROM attempts ORDER BY attempt");
-    assert_eq!(tries, ["retry", "done"], "it was tried again when all else was done");
+    let (first, last) = (tries.first().map(String::as_str), tries.last().map(String::as_str));
+    assert_eq!((first, last), (Some("retry"), Some("done")), "it was tried again when all else was done: {tries:?}");
     drop(mounted);
     // Read by another machine, it is whole.
     fs::write(stick.image(), whole).unwrap();
