@@ -563,7 +563,14 @@ impl Certificate {
             let message = format!("{from} is a certificate of version {}; this program reads {VERSION}", kind.version);
             return Err(Error::invalid(message).hint("a newer damctl reads it"));
         }
-        serde_json::from_slice(json).map_err(|e| bad(e.to_string()))
+        let read: Self = serde_json::from_slice(json).map_err(|e| bad(e.to_string()))?;
+        // Its head must say what its paths add up to: what nobody signed is easily edited.
+        let mut again = read.clone();
+        again.conclude();
+        match (read.head.complete, &read.head.totals) == (again.head.complete, &again.head.totals) {
+            true => Ok(read),
+            false => Err(bad("its head does not say what its paths add up to".to_owned())),
+        }
     }
 }
 
