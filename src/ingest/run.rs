@@ -651,7 +651,7 @@ fn list(ranges: &[Range<u64>], size: u64) -> String {
 }
 
 /// Opens a file for its one read: never a link, never a pipe that would block.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let with = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     // A drive is not written to, not even its access times, where we are allowed to ask for that.

@@ -16,6 +16,7 @@ use super::{
     copy::{SUSPECT, look as look_at},
     group::group,
     place::{Place, System, gone, is_here},
+    run::open,
 };
 use crate::{
     catalog::{Catalog, KnownSighting, Wanted},
@@ -491,7 +492,7 @@ impl Survey {
         let root = self.drive.root.under(Path::new("/"));
         let mut prints: HashMap<Digest, Vec<usize>> = HashMap::new();
         for (at, source) in by_size.into_values().filter(|same| same.len() > 1).flatten() {
-            let looked = std::fs::File::open(source.path.under(&root)).and_then(|file| look_at(&file, source.bytes));
+            let looked = open(&source.path.under(&root)).and_then(|file| look_at(&file, source.bytes));
             if let Ok(print) = looked {
                 prints.entry(print).or_default().push(at);
             }

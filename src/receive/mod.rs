@@ -62,8 +62,8 @@ pub fn presign(catalog: &Catalog, store: &dyn Store, file: &Announced, valid: Du
     if file.bytes == 0 {
         return Err(Error::invalid("an empty file is not kept"));
     }
-    if let Some(master) = catalog.master_by_digest(&file.digest)? {
-        return Ok(Presigned::Present(master.asset));
+    if let Some(asset) = catalog.holder(&file.digest)? {
+        return Ok(Presigned::Present(asset));
     }
     let asset = AssetId(uuid::Uuid::now_v7());
     let key = ocfl::object_root(asset)?.join(&ocfl::content_path(&Key::segment(file.name.as_bytes())))?;
