@@ -22,6 +22,8 @@ pub enum Kind {
     Unsupported,
     /// The item's bytes are damaged: no retry will help.
     Corrupt,
+    /// It takes more memory than there was: a worker that has more may do it.
+    OutOfMemory,
     /// A store, catalog, drive or tool is away or busy: try again.
     Unavailable,
     /// The disk is full, or the drive, store or catalog went away: no other item will fare better until a person
@@ -49,6 +51,7 @@ impl Kind {
             Kind::Conflict => "conflict",
             Kind::Unsupported => "unsupported",
             Kind::Corrupt => "corrupt",
+            Kind::OutOfMemory => "out_of_memory",
             Kind::Unavailable => "unavailable",
             Kind::Paused => "paused",
             Kind::Stopped => "stopped",

@@ -68,6 +68,7 @@ pub mod catalog;
 mod crash;
 pub mod digest;
 pub mod error;
+pub mod fanout;
 pub mod index;
 pub mod ingest;
 pub mod media;

@@ -11,7 +11,7 @@ use super::{
     Catalog,
     arrivals::{Landed, land},
     assets::{holder, insert_asset, insert_master, to_json, upsert_sighting},
-    db::{Row, Tx, values},
+    db::{Row, Tx, Value, values},
     events::append,
     renditions::{activate, mark_indexed},
     uploads::complete,
@@ -20,7 +20,7 @@ use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{
-        Asset, AssetId, AttemptRecord, Job, JobId, JobState, Key, Master, Outcome, Rendition, Sighting, Stage,
+        Asset, AssetId, AttemptRecord, Job, JobId, JobState, Key, Master, Outcome, Queue, Rendition, Sighting, Stage,
         job::Failure,
     },
 };
@@ -59,6 +59,34 @@ pub struct Enqueued {
     pub open: Vec<JobId>,
     /// Jobs that failed for good earlier, and are left alone until `damctl jobs retry`.
     pub failed: Vec<JobId>,
+}
+
+/// Which jobs a worker would do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Claim<'a> {
+    /// Of this stage.
+    pub stage: Stage,
+    /// Of this plan; of every plan, when there is none.
+    pub scope: Option<&'a str>,
+    /// In this queue.
+    pub queue: Queue,
+}
+
+impl<'a> Claim<'a> {
+    /// All jobs of one plan.
+    pub fn plan(stage: Stage, scope: &'a str) -> Self {
+        Self { stage, scope: Some(scope), queue: Queue::All }
+    }
+
+    /// What SQL says of it: the stage is `?1`, the scope `?2`, the priorities `?3` and `?4`.
+    fn filter(&self) -> (&'static str, [Value; 4]) {
+        let text = match self.scope {
+            Some(_) => "stage = ?1 AND scope = ?2 AND priority BETWEEN ?3 AND ?4",
+            None => "stage = ?1 AND CAST(?2 AS TEXT) IS NULL AND priority BETWEEN ?3 AND ?4",
+        };
+        let (low, high) = self.queue.priorities();
+        (text, [self.stage.as_str().into(), self.scope.into(), low.into(), high.into()])
+    }
 }
 
 /// A worker's claim on a job, as a value: whoever holds it speaks for this attempt.
@@ -139,14 +167,23 @@ struct End<'a> {
 
 fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
     let error = how.error.map(to_json).transpose()?;
-    // What is to be tried again goes behind what has not been tried yet.
+    // What is to be tried again goes behind what has not been tried yet; what somebody waits for stays in its queue.
     let sql = "UPDATE jobs SET state = ?3, not_before = ?4, max_attempt = max_attempt + ?5, error = ?6, lease_until = NULL, updated_at = ?7,
-                   priority = CASE WHEN ?3 = 'ready' AND CAST(?6 AS TEXT) IS NOT NULL AND priority >= 0 THEN -1 ELSE priority END
+                   priority = CASE WHEN ?3 = 'ready' AND CAST(?6 AS TEXT) IS NOT NULL AND priority BETWEEN 0 AND ?8 THEN -1 ELSE priority END
                WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
     let id = lease.job.id;
     let changed = tx.execute(
         sql,
-        values![id, lease.attempt, how.state.as_str(), how.not_before, how.extra_tries, error.as_deref(), now],
+        values![
+            id,
+            lease.attempt,
+            how.state.as_str(),
+            how.not_before,
+            how.extra_tries,
+            error.as_deref(),
+            now,
+            Queue::INTERACTIVE - 1
+        ],
     )?;
     if changed == 0 {
         return Err(lease_lost());
@@ -206,6 +243,11 @@ impl Catalog {
                     // Whoever wants it last does it, unless somebody is at it.
                     let sql = "UPDATE jobs SET scope = ?2 WHERE id = ?1 AND state = 'ready' AND scope <> ?2";
                     tx.execute(sql, values![id, w.scope.as_str()])?;
+                    if w.priority >= Queue::INTERACTIVE {
+                        // Somebody waits for what was in the backlog.
+                        let sql = "UPDATE jobs SET priority = ?2 WHERE id = ?1 AND state = 'ready' AND priority BETWEEN ?3 AND ?2";
+                        tx.execute(sql, values![id, w.priority, Queue::LARGE + 1])?;
+                    }
                     let rows = tx.query("SELECT state FROM jobs WHERE id = ?1", values![id])?;
                     match rows.first().map(|r| r.text(0)).transpose()? {
                         Some("failed") => part.failed.push(id),
@@ -220,20 +262,26 @@ impl Catalog {
         Ok(out)
     }
 
-    /// Claims the next job of a stage that is due, or whose worker was lost, for `lease_ms`.
+    /// Claims the next job of a plan that is due, or whose worker was lost, for `lease_ms`.
     pub fn claim(&self, stage: Stage, scope: &str, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
+        self.claim_from(&Claim::plan(stage, scope), worker, lease_ms)
+    }
+
+    /// The same, from other jobs than those of one plan.
+    pub fn claim_from(&self, from: &Claim<'_>, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
+        let stage = from.stage;
         let now = self.now()?;
         let mut claimed = None;
         let suffix = self.db.claim_suffix();
         // Most looks find nothing to do: they need no write lock.
-        let due = "stage = ?1 AND scope = ?3 AND ((state = 'ready' AND not_before <= ?2) OR (state = 'leased' AND lease_until < ?2))";
-        if self
-            .db
-            .query(&format!("SELECT id FROM jobs WHERE {due} LIMIT 1"), values![stage.as_str(), now, scope])?
-            .is_empty()
-        {
+        let (filter, filter_values) = from.filter();
+        let due =
+            format!("{filter} AND ((state = 'ready' AND not_before <= ?5) OR (state = 'leased' AND lease_until < ?5))");
+        let look = [&filter_values[..], values![now]].concat();
+        if self.db.query(&format!("SELECT id FROM jobs WHERE {due} LIMIT 1"), &look)?.is_empty() {
             return Ok(None);
         }
+        let take = [&look[..], values![worker, now + lease_ms]].concat();
         self.db.with_tx(&mut |tx| {
             claimed = None;
             let lost = to_json(&Failure {
@@ -247,12 +295,12 @@ impl Catalog {
                        WHERE stage = ?1 AND state = 'leased' AND lease_until < ?2 AND attempt >= max_attempt";
             tx.execute(sql, values![stage.as_str(), now, lost.as_str()])?;
             let sql = format!(
-                "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?4, lease_until = ?5, updated_at = ?2
+                "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?6, lease_until = ?7, updated_at = ?5
                  WHERE id = (SELECT id FROM jobs WHERE {due}
                              ORDER BY priority DESC, created_at, id LIMIT 1{suffix})
                  RETURNING {COLUMNS}"
             );
-            let rows = tx.query(&sql, values![stage.as_str(), now, scope, worker, now + lease_ms])?;
+            let rows = tx.query(&sql, &take)?;
             let Some(row) = rows.first() else { return Ok(()) };
             let job = job(row)?;
             let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
@@ -365,13 +413,59 @@ impl Catalog {
         Ok(settled)
     }
 
-    /// How many jobs of a stage are open (ready or leased), and when the next ready one is due.
+    /// How many jobs of a plan are open (ready or leased), and when the next ready one is due.
     pub fn open_jobs(&self, stage: Stage, scope: &str) -> Result<(i64, Option<i64>)> {
-        let sql = "SELECT COUNT(*), MIN(CASE WHEN state = 'ready' THEN not_before ELSE lease_until END)
-                   FROM jobs WHERE stage = ?1 AND scope = ?2 AND state IN ('ready', 'leased')";
-        let rows = self.db.query(sql, values![stage.as_str(), scope])?;
+        self.open_among(&Claim::plan(stage, scope))
+    }
+
+    /// The same, among other jobs than those of one plan.
+    pub fn open_among(&self, among: &Claim<'_>) -> Result<(i64, Option<i64>)> {
+        let (filter, filter_values) = among.filter();
+        let sql = format!(
+            "SELECT COUNT(*), MIN(CASE WHEN state = 'ready' THEN not_before ELSE lease_until END)
+             FROM jobs WHERE {filter} AND state IN ('ready', 'leased')"
+        );
+        let rows = self.db.query(&sql, &filter_values)?;
         let row = rows.first().ok_or_else(|| Error::internal("a count without a row"))?;
         Ok((row.int(0)?, row.maybe_int(1)?))
+    }
+
+    /// How many jobs could be claimed now.
+    pub fn due_among(&self, among: &Claim<'_>) -> Result<usize> {
+        let now = self.now()?;
+        let (filter, filter_values) = among.filter();
+        let sql = format!(
+            "SELECT COUNT(*) FROM jobs
+             WHERE {filter} AND ((state = 'ready' AND not_before <= ?5) OR (state = 'leased' AND lease_until < ?5))"
+        );
+        let rows = self.db.query(&sql, &[&filter_values[..], values![now]].concat())?;
+        let row = rows.first().ok_or_else(|| Error::internal("a count without a row"))?;
+        Ok(row.int(0)? as usize)
+    }
+
+    /// The jobs of a stage that failed for want of memory.
+    pub fn short_of_memory(&self, stage: Stage) -> Result<Vec<JobId>> {
+        let filter = JobFilter { stage: Some(stage), state: Some(JobState::Failed), limit: None };
+        let is_short = |job: &Job| job.error.as_ref().is_some_and(|f| f.kind == Kind::OutOfMemory);
+        Ok(self.jobs(&filter)?.iter().filter(|job| is_short(job)).map(|job| job.id).collect())
+    }
+
+    /// Opens them again, in the queue of workers that have more; says how many.
+    pub fn enlarge(&self, stage: Stage) -> Result<u64> {
+        let short = self.short_of_memory(stage)?;
+        let now = self.now()?;
+        let mut count = 0;
+        self.db.with_tx(&mut |tx| {
+            count = 0;
+            for id in &short {
+                let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, priority = ?3,
+                               updated_at = ?4
+                           WHERE id = ?1 AND state = 'failed'";
+                count += tx.execute(sql, values![id, TRIES, Queue::LARGE, now])?;
+            }
+            Ok(())
+        })?;
+        Ok(count)
     }
 
     /// Takes back what was wanted earlier in this scope and is not any more: jobs that are not in `keep` and wait, or
@@ -398,13 +492,14 @@ impl Catalog {
         Ok(count)
     }
 
-    /// Takes back what waits in a stage's other scopes while nobody works there: plans that were given up.
+    /// Takes back what waits in a stage's other scopes while nobody works there: plans that were given up. What somebody
+    /// waits for stays.
     pub fn withdraw_idle_scopes(&self, stage: Stage, except: &str) -> Result<u64> {
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
-            let sql = "DELETE FROM jobs WHERE stage = ?1 AND state = 'ready' AND scope <> ?2
+            let sql = "DELETE FROM jobs WHERE stage = ?1 AND state = 'ready' AND scope <> ?2 AND priority < ?3
                        AND scope NOT IN (SELECT scope FROM jobs WHERE stage = ?1 AND state = 'leased')";
-            count = tx.execute(sql, values![stage.as_str(), except])?;
+            count = tx.execute(sql, values![stage.as_str(), except, Queue::INTERACTIVE])?;
             Ok(())
         })?;
         Ok(count)

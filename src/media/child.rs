@@ -12,9 +12,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Order, Report};
+use super::{Order, Report, memory};
 use crate::{
-    error::{Doing, Error, Result},
+    error::{Doing, Error, Kind, Result},
     stop::Stop,
 };
 
@@ -155,7 +155,9 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
     let mut garbled = false;
     // Why the whole order failed, when the child could still say.
     let mut told = false;
+    let (kills, mut peak) = (memory::kills(), 0);
     loop {
+        peak = peak.max(memory::peak(child.process.id()).unwrap_or(0));
         match heard.recv_timeout(Duration::from_millis(50)) {
             Ok(Heard::Line(line)) => match serde_json::from_slice::<Report>(&line) {
                 Ok(Report::Progress { done: now }) => {
@@ -193,10 +195,19 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
                     Err(RecvTimeoutError::Timeout) => child.end_group(Signal::KILL),
                 }
             }
-            if let Some((_, why)) = asked_to_end {
-                return Err(why);
-            }
-            return if told && status.code().is_some() { Ok(()) } else { judge(status, order, &complaint, garbled) };
+            let is_short = match (&asked_to_end, status.signal()) {
+                (None, Some(9)) => memory::kills() > kills,
+                _ => memory::ran_short(peak, limits, &complaint),
+            };
+            let judged = match asked_to_end {
+                Some((_, why)) => Err(why),
+                None if told && status.code().is_some() => Ok(()),
+                None => judge(status, order, &complaint, garbled),
+            };
+            return judged.map_err(|e| match (e.kind(), is_short) {
+                (Kind::Corrupt | Kind::Internal | Kind::Unavailable, true) => out_of_memory(limits.memory_bytes, e),
+                _ => e,
+            });
         }
         let why = match () {
             () if stop.is_tripped() => Some(Error::stopped()),
@@ -218,6 +229,12 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
             _ => {}
         }
     }
+}
+
+fn out_of_memory(limit: u64, e: Error) -> Error {
+    Error::new(Kind::OutOfMemory, format!("it takes more memory than there was (limit {} MB)", limit >> 20))
+        .because(e)
+        .hint("raise the setting 'memory', or have a fan-out's queue 'large' do it; 'damctl jobs retry' tries again")
 }
 
 fn judge(status: ExitStatus, order: &Order, complaint: &str, garbled: bool) -> Result<()> {

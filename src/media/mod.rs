@@ -22,6 +22,7 @@ pub mod gate;
 #[cfg(feature = "gst")]
 pub mod gst;
 pub mod image;
+mod memory;
 pub mod probe;
 pub mod render;
 pub mod sandbox;

@@ -51,6 +51,69 @@ impl std::str::FromStr for Stage {
     }
 }
 
+/// Which of a stage's jobs a worker serves. A job's priority says in which queue it waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// Every job.
+    #[default]
+    All,
+    /// What somebody waits for: priority 100 and above.
+    Interactive,
+    /// The backlog.
+    Batch,
+    /// What ran out of memory, for workers that were given more: priority -100 and below.
+    Large,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: [Queue; 4] = [Queue::All, Queue::Interactive, Queue::Batch, Queue::Large];
+
+    /// The lowest priority of what somebody waits for.
+    pub const INTERACTIVE: i64 = 100;
+
+    /// The highest priority of what ran out of memory.
+    pub const LARGE: i64 = -100;
+
+    /// Its lowest and highest priority.
+    pub fn priorities(self) -> (i64, i64) {
+        match self {
+            Queue::All => (i64::MIN, i64::MAX),
+            Queue::Interactive => (Self::INTERACTIVE, i64::MAX),
+            Queue::Batch => (Self::LARGE + 1, Self::INTERACTIVE - 1),
+            Queue::Large => (i64::MIN, Self::LARGE),
+        }
+    }
+
+    /// The word on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Queue::All => "all",
+            Queue::Interactive => "interactive",
+            Queue::Batch => "batch",
+            Queue::Large => "large",
+        }
+    }
+}
+
+impl std::fmt::Display for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Queue {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|q| q.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid(format!("'{text}' is not a queue: expected one of {known}"))
+        })
+    }
+}
+
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

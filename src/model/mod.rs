@@ -12,7 +12,7 @@ pub mod rendition;
 pub use arrival::{Arrival, ArrivalState};
 pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
 pub use id::{AssetId, DriveId, JobId};
-pub use job::{AttemptRecord, Job, JobState, Stage};
+pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
 pub use media::{AudioFacts, FieldOrder, ImageFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts};
 pub use path::RawPath;

@@ -113,7 +113,7 @@ impl IntoResponse for Problem {
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
             Kind::Unavailable | Kind::Paused | Kind::Stopped | Kind::LeaseLost => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Corrupt | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::Corrupt | Kind::OutOfMemory | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(json!({"error": e.to_string(), "kind": e.kind(), "hint": e.hint_text()}))).into_response()
     }

@@ -198,7 +198,8 @@ impl Transcode<'_> {
 
 /// One failure for a job of which some outputs failed. What may succeed later decides whether the job is tried again.
 fn summarize(failed: Vec<(String, Failure)>, of: usize) -> Option<Error> {
-    let worst = failed.iter().find(|(_, f)| f.kind.is_retryable()).or(failed.first())?;
+    let of_kind = |is: &dyn Fn(Kind) -> bool| failed.iter().find(|(_, f)| is(f.kind));
+    let worst = of_kind(&|k| k.is_retryable()).or(of_kind(&|k| k == Kind::OutOfMemory)).or(failed.first())?;
     let (kind, hint) = (worst.1.kind, worst.1.hint.clone());
     let same = failed.len() > 1 && failed.iter().all(|(_, f)| f.message == failed[0].1.message);
     let list = match same {

@@ -7,9 +7,9 @@ use std::{
 
 use super::{Attempt, Event, Reporter, StageRun, Worker, heartbeat::Heartbeat, retry};
 use crate::{
-    catalog::{Catalog, Facts, Lease},
+    catalog::{Catalog, Claim, Facts, Lease},
     error::{Error, Kind, Result},
-    model::{Job, Stage, job::Failure},
+    model::{Job, Queue, Stage, job::Failure},
     pace::Pace,
     stop::Stop,
 };
@@ -19,10 +19,16 @@ use crate::{
 pub struct Drain {
     /// The part of the stage's work to do; see [`Wanted::scope`](crate::catalog::Wanted::scope).
     pub scope: String,
+    /// Whether to do what any plan of the stage wants, not this scope's alone.
+    pub any_scope: bool,
+    /// The queue to serve.
+    pub queue: Queue,
     /// Number of jobs at a time.
     pub workers: usize,
     /// When to stop claiming.
     pub until: Until,
+    /// How long to stay while nothing is due and others are at work on what is open. Without a bound: until they are done.
+    pub patience: Option<Duration>,
     /// How long a claim holds without a heartbeat.
     pub lease: Duration,
     /// How fast all of them together may read, if there is a bound.
@@ -32,7 +38,24 @@ pub struct Drain {
 impl Default for Drain {
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { scope: String::new(), workers, until: Until::Empty, lease: Duration::from_secs(60), pace: None }
+        Self {
+            scope: String::new(),
+            any_scope: false,
+            queue: Queue::All,
+            workers,
+            until: Until::Empty,
+            patience: None,
+            lease: Duration::from_secs(60),
+            pace: None,
+        }
+    }
+}
+
+impl Drain {
+    /// What it claims from.
+    pub fn claim(&self, stage: Stage) -> Claim<'_> {
+        let scope = (!self.any_scope).then_some(self.scope.as_str());
+        Claim { stage, scope, queue: self.queue }
     }
 }
 
@@ -129,14 +152,17 @@ struct Shift<'a> {
 impl Shift<'_> {
     fn work(&self) -> Result<()> {
         let lease_ms = self.how.lease.as_millis() as i64;
+        let from = self.how.claim(self.stage.stage());
+        let mut idle_since = None;
         while !self.stop.is_tripped() {
             if let Until::Deadline(at) = self.how.until
                 && self.catalog.now()? >= at
             {
                 break;
             }
-            match self.catalog.claim(self.stage.stage(), &self.how.scope, &self.worker, lease_ms)? {
+            match self.catalog.claim_from(&from, &self.worker, lease_ms)? {
                 Some(lease) => {
+                    idle_since = None;
                     // A failure of the catalog ends this worker; the others see it themselves, or go on.
                     if let Err(e) = self.do_job(&lease) {
                         self.stop.trip();
@@ -144,9 +170,15 @@ impl Shift<'_> {
                     }
                 }
                 None => {
-                    let (open, _) = self.catalog.open_jobs(self.stage.stage(), &self.how.scope)?;
+                    let (open, _) = self.catalog.open_among(&from)?;
                     if open == 0 && self.how.until != Until::Forever {
                         break;
+                    }
+                    if let Some(patience) = self.how.patience {
+                        let now = self.catalog.now()?;
+                        if now - *idle_since.get_or_insert(now) >= patience.as_millis() as i64 {
+                            break;
+                        }
                     }
                     std::thread::sleep(Duration::from_millis(if open == 0 { 500 } else { 50 }));
                 }

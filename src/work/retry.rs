@@ -66,7 +66,15 @@ mod tests {
 
     #[test]
     fn permanent_kinds_are_never_tried_again() {
-        for kind in [Kind::Invalid, Kind::Corrupt, Kind::Unsupported, Kind::NotFound, Kind::Conflict, Kind::Internal] {
+        for kind in [
+            Kind::Invalid,
+            Kind::Corrupt,
+            Kind::Unsupported,
+            Kind::NotFound,
+            Kind::Conflict,
+            Kind::Internal,
+            Kind::OutOfMemory,
+        ] {
             assert_eq!(retry_after(&job(5), 1, &failure(kind), false), None, "{kind}");
         }
     }

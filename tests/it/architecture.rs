@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store"],
     &["catalog", "media"],
     &["work", "search"],
-    &["ingest", "receive", "transcode", "index", "tend"],
+    &["ingest", "receive", "transcode", "index", "tend", "fanout"],
     &["serve"],
 ];
 
@@ -37,6 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("landlock", &["media/sandbox"]),
     ("walkdir", &["ingest", "store"]),
     ("ignore", &["ingest"]),
+    ("minijinja", &["fanout"]),
     ("sha2", &["digest"]),
     ("ed25519_dalek", &["tend/certificate"]),
     ("clap", &["bin"]),

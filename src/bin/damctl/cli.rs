@@ -5,8 +5,12 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
     digest::Digest,
-    model::{AssetId, JobState, MediaKind, Stage},
+    model::{AssetId, JobState, MediaKind, Queue, Stage},
 };
+
+mod fanout;
+
+pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -106,6 +110,16 @@ pub enum Command {
     Transcode(TranscodeArgs),
     /// Brings the search index up to date.
     Index(IndexArgs),
+    /// Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes.
+    ///
+    /// Plans as the stage's own command does and writes the jobs down, then prints what starts the workers, or submits it.
+    /// Each worker claims one job after another by lease, so a slow or dead machine costs nothing but its own work; none has
+    /// a part of its own. When nothing is wanted, it says so and starts nothing.
+    Fanout {
+        /// Where to.
+        #[command(subcommand)]
+        command: FanoutCommand,
+    },
     /// Finds assets.
     ///
     /// Words are found in titles, file names, paths, tags and collections, whatever their case and accents; all of
@@ -317,8 +331,31 @@ pub struct TranscodeArgs {
     /// Shows what would be made, and makes nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Goes before the backlog: somebody waits for it. Of what waits already, its place is changed.
+    #[arg(long, conflicts_with = "drain")]
+    pub interactive: bool,
+    /// Only writes down what is to be made, for the workers of a fan-out.
+    #[arg(long, conflicts_with_all = ["drain", "for_time", "dry_run"])]
+    pub enqueue: bool,
+    #[command(flatten)]
+    pub shift: ShiftArgs,
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+/// How a worker of a fan-out does its shift.
+#[derive(Debug, Args)]
+pub struct ShiftArgs {
+    /// Plans nothing: does what waits, whosever plan it is, and leaves when there has been nothing to do for the time of a
+    /// lease. Any number of these can work at once, on any machines that reach catalog and store.
+    #[arg(long, conflicts_with_all = ["asset", "dry_run"])]
+    pub drain: bool,
+    /// Which jobs: all; interactive (somebody waits); batch (the backlog); large (those that ran out of memory).
+    #[arg(long, value_name = "QUEUE", default_value = "all", requires = "drain")]
+    pub queue: Queue,
+    /// Begins nothing new after this time (50m, 8h); what is under way is finished. The exit code is 3 if jobs are left.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub for_time: Option<jiff::SignedDuration>,
 }
 
 #[derive(Debug, Args)]
@@ -333,6 +370,9 @@ pub struct IndexArgs {
     /// Makes a new index from nothing, then takes it in place of the old one.
     #[arg(long)]
     pub rebuild: bool,
+    /// Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left.
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub for_time: Option<jiff::SignedDuration>,
 }
 
 #[derive(Debug, Args)]

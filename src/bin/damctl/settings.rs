@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub const FILE: &str = "damctl.yaml";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 23] = [
+pub const KEYS: [(&str, &str, &str); 24] = [
     ("catalog", "catalog.sqlite", "the catalog's file"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
     ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
@@ -37,6 +37,7 @@ pub const KEYS: [(&str, &str, &str); 23] = [
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
     ("workers", "0", "jobs at a time; 0: one a core"),
     ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),
+    ("memory", "6144", "MiB of address space that one renderer may use"),
     ("stall", "60", "seconds without progress before a renderer counts as hung"),
     ("listen", "127.0.0.1:7878", "address and port of serve-search"),
 ];
@@ -142,6 +143,7 @@ impl Settings {
         self.workers()?;
         self.lease()?;
         self.stall()?;
+        self.memory()?;
         self.listen()?;
         Ok(())
     }
@@ -258,6 +260,14 @@ impl Settings {
         match self.number("stall")? {
             n @ 1..=86_400 => Ok(n),
             n => Err(Error::invalid(format!("stall is {n}: expected 1 to 86400 seconds"))),
+        }
+    }
+
+    /// Bytes that one renderer may use.
+    pub fn memory(&self) -> Result<u64> {
+        match self.number("memory")? {
+            n @ 256..=4_194_304 => Ok(n << 20),
+            n => Err(Error::invalid(format!("memory is {n}: expected 256 to 4194304 MiB"))),
         }
     }
 

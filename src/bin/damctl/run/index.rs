@@ -6,10 +6,10 @@ use damctl::{
     model::Stage,
     search,
     stop::Stop,
-    work::{self, Drain, Event, Reporter},
+    work::{self, Drain, Event, Reporter, Until},
 };
 
-use super::{Archive, Verdict, print, verdict};
+use super::{Archive, Verdict, deadline, print, verdict};
 use crate::cli::IndexArgs;
 
 pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
@@ -22,9 +22,13 @@ pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &
     let earlier = enqueued.failed.iter().map(|id| catalog.job(*id)).collect::<Result<Vec<_>, _>>()?;
     reporter.report(&Event::Planned { stage: Stage::Index, jobs: enqueued.open.len(), bytes: None });
     // The index has one writer.
-    let drain = Drain { workers: 1, ..archive.drain(id.clone())? };
+    let deadline = deadline(&catalog, args.for_time)?;
+    let until = deadline.map_or(Until::Empty, Until::Deadline);
+    let drain = Drain { workers: 1, until, ..archive.drain(id.clone())? };
     let summary = work::drain(&catalog, &Indexing::open(&catalog, &dir, &id)?, &drain, reporter, stop)?;
-    let complete = summary.failed.is_empty() && summary.paused.is_none() && earlier.is_empty() && !stop.is_tripped();
+    let left = catalog.not_ended(&enqueued.open)?;
+    let complete =
+        left == 0 && summary.failed.is_empty() && summary.paused.is_none() && earlier.is_empty() && !stop.is_tripped();
     if current.as_ref() != Some(&id) && (complete || current.is_none()) {
         search::switch(&dir, &id)?;
         catalog.forget_other_indexes(&id)?;
@@ -33,5 +37,5 @@ pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &
         0 if complete => print("nothing to do: the index holds everything"),
         n => print(format_args!("{n} of {} chunk(s) indexed", enqueued.open.len())),
     }
-    Ok(verdict(Stage::Index, summary, &earlier, reporter, stop))
+    Ok(verdict(Stage::Index, summary, &earlier, reporter, stop).unless_time_is_up(&catalog, deadline, left)?)
 }

@@ -7,12 +7,12 @@ use damctl::{
     catalog::Catalog,
     error::{Doing, Error},
     media::child::ChildProcess,
-    model::{Stage, job::Failure},
+    model::{Queue, Stage, job::Failure},
     profile::{DEFAULT, Profile},
     spool::Spool,
     stop::Stop,
     store::{FsStore, Store},
-    work::{Drain, Reporter, Summary},
+    work::{Drain, Reporter, Summary, Until},
 };
 
 use crate::{
@@ -26,6 +26,7 @@ mod collect;
 mod config;
 mod doctor;
 mod drives;
+mod fanout;
 mod index;
 mod ingest;
 mod init;
@@ -64,6 +65,25 @@ impl Verdict {
             other => other,
         }
     }
+
+    /// Nor while the time that was given has run out before the work has.
+    fn unless_time_is_up(self, catalog: &Catalog, deadline: Option<i64>, left: usize) -> Result<Self> {
+        Ok(match (self, deadline) {
+            (Verdict::Done | Verdict::SomeFailed, Some(at)) if left > 0 && catalog.now()? >= at => {
+                let message = format!("the time is up: {left} job(s) are left");
+                Verdict::Paused(Error::paused(message).hint("run the same command again to go on"))
+            }
+            (other, _) => other,
+        })
+    }
+}
+
+/// When a time that begins now ends, by the catalog's clock.
+fn deadline(catalog: &Catalog, time: Option<jiff::SignedDuration>) -> Result<Option<i64>> {
+    let end = |time: jiff::SignedDuration| -> Result<i64> {
+        Ok(catalog.now()?.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
+    };
+    time.map(end).transpose()
 }
 
 /// Runs the command.
@@ -89,6 +109,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
             transcode::run(&args, &open(&[workers, profile])?, &*reporter, stop)
         }
         Command::Index(args) => index::run(&args, &open(&[])?, &*reporter, stop),
+        Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
         #[cfg(feature = "serve")]
         Command::ServeSearch(args) => {
@@ -189,6 +210,14 @@ impl Archive {
     fn drain(&self, scope: String) -> Result<Drain> {
         let (workers, lease) = (self.settings.workers()?, self.settings.lease()?);
         Ok(Drain { scope, workers, lease, ..Drain::default() })
+    }
+
+    /// A worker's shift. What a lost worker has left is claimable after the time of a lease: it waits for that, and then
+    /// leaves the rest to those who hold it.
+    fn shift(&self, queue: Queue, deadline: Option<i64>) -> Result<Drain> {
+        let until = deadline.map_or(Until::Empty, Until::Deadline);
+        let patience = Some(self.settings.lease()? + std::time::Duration::from_secs(5));
+        Ok(Drain { any_scope: true, queue, until, patience, ..self.drain(String::new())? })
     }
 }
 
