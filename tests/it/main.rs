@@ -9,6 +9,7 @@ mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
 mod drives;
+mod fanout;
 mod faults;
 mod harness;
 mod ingest;

@@ -115,6 +115,7 @@ fn slurm(args: &SlurmArgs, archive: &Archive) -> Result<Verdict> {
         None => std::env::current_exe().doing(|| "cannot find this program's own file")?,
     };
     let longest = slurm::max_array()?;
+    let one_machine = "The catalog is a SQLite file: the nodes have to be this one machine.".to_owned();
     let mut arrays: Vec<Array> = Vec::new();
     for stage in &args.stage {
         let found = waiting(*stage, wanted.queue, archive, &catalog)?;
@@ -127,6 +128,7 @@ fn slurm(args: &SlurmArgs, archive: &Archive) -> Result<Verdict> {
             continue;
         }
         let mut notes = found.notes;
+        notes.extend((!archive.has_server()).then(|| one_machine.clone()));
         let at_most = longest.unwrap_or(slurm::USUAL_ARRAY);
         if workers > at_most {
             let whose = if longest.is_some() { "this cluster's arrays have" } else { "arrays usually have" };
@@ -190,6 +192,13 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
         nothing(args.stage, wanted.queue, &found.notes);
         return Ok(Verdict::Done);
     }
+    let mut notes = found.notes;
+    if !archive.has_server() {
+        notes.push(
+            "This archive's catalog is a SQLite file, which pods do not reach: the Secret has to name a server."
+                .to_owned(),
+        );
+    }
     let pool = match (&args.pool, args.any_node) {
         (_, true) => None,
         (Some(pool), _) => Some(pool.clone()),
@@ -214,7 +223,7 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
         claim: args.claim.clone(),
         kueue: args.kueue.clone(),
         settings,
-        notes: found.notes,
+        notes,
     };
     let manifest = if args.scaled { pods.scaled_job()? } else { pods.job()? };
     match wanted.submit {

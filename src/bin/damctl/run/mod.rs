@@ -139,6 +139,11 @@ impl Archive {
         Ok(Catalog::open_sqlite(&self.settings.path("catalog"))?)
     }
 
+    /// Whether the catalog is a server, which other machines reach.
+    fn has_server(&self) -> bool {
+        self.settings.each().any(|(key, r)| key == "catalog" && r.value.starts_with("postgres"))
+    }
+
     fn store(&self) -> Result<Arc<dyn Store>> {
         Ok(match self.settings.bucket("store")? {
             #[cfg(feature = "s3")]
