@@ -173,7 +173,12 @@ fn refused(complaint: &str) -> Error {
     let said = complaint.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("; ");
     let has = |words: &str| complaint.contains(words);
     let (kind, hint) = match () {
-        () if has("was refused") || has("no such host") || has("i/o timeout") || has("Unable to connect") => {
+        () if has("was refused")
+            || has("connection refused")
+            || has("no such host")
+            || has("i/o timeout")
+            || has("Unable to connect") =>
+        {
             (Kind::Unavailable, "the cluster does not answer: 'kubectl cluster-info' tells which one is asked")
         }
         () if has("no matches for kind") => {
@@ -192,10 +197,9 @@ mod tests {
 
     #[test]
     fn refusals_are_told_with_what_to_do() {
-        let away = "E1125 07:17:02.117 12 memcache.go:265] \"Unhandled Error\" err=\"couldn't get current server API group \
-                    list: Get \\\"http://localhost:8080/api?timeout=32s\\\": dial tcp 127.0.0.1:8080: connect: connection \
-                    refused\"\nThe connection to the server localhost:8080 was refused - did you specify the right host or \
-                    port?\n";
+        let away = "error: error validating \"STDIN\": error validating data: failed to download openapi: Get \
+                    \"http://localhost:8080/openapi/v2?timeout=32s\": dial tcp 127.0.0.1:8080: connect: connection \
+                    refused; if you choose to ignore these errors, turn validation off with --validate=false\n";
         assert_eq!(refused(away).kind(), Kind::Unavailable);
         let keda = "error: resource mapping not found for name: \"damctl-transcode\" namespace: \"\" from \"STDIN\": no matches \
                     for kind \"ScaledJob\" in version \"keda.sh/v1alpha1\"\nensure CRDs are installed first\n";

@@ -50,10 +50,14 @@ pub fn resources(stage: Stage) -> Result<Resources> {
 }
 
 impl Resources {
-    /// The same for the jobs of a queue: those that ran out of memory get twice as much.
+    /// The same for the jobs of a queue: those that ran out of memory get twice as much, and what somebody waits for does
+    /// not wait behind another.
     pub fn for_queue(self, queue: Queue) -> Self {
-        let memory = if queue == Queue::Large { self.memory * 2 } else { self.memory };
-        Self { memory, ..self }
+        match queue {
+            Queue::Large => Self { memory: self.memory * 2, ..self },
+            Queue::Interactive => Self { jobs_per_worker: self.jobs_per_worker.min(1), ..self },
+            Queue::Batch | Queue::All => self,
+        }
     }
 }
 
@@ -130,6 +134,7 @@ mod tests {
         let usual = resources(Stage::Transcode).unwrap();
         assert_eq!(usual.for_queue(Queue::Batch), usual);
         assert_eq!(usual.for_queue(Queue::Large).memory, usual.memory * 2);
+        assert_eq!(usual.for_queue(Queue::Interactive).jobs_per_worker, 1);
         assert_eq!((renderer_memory(8192), renderer_memory(600)), (7680, 256));
     }
 }

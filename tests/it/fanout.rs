@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::harness::{Archive, Ran, picture, scratch, tool};
 
 /// A catalog that the archive is made with: the setting, when it is not the usual file.
-fn archive_with(catalog: Option<&str>) -> Archive {
+pub fn archive_with(catalog: Option<&str>) -> Archive {
     let archive = Archive::new();
     let setting = catalog.map(|c| format!("catalog: {c}\n")).unwrap_or_default();
     let profile = "image:\n  thumb:\n    webp: { max_width: 32, max_height: 32 }\nvideo:\n  small:\n    mp4:\n      max_height: 180\n      video: { codec: h264, bitrate: 1M, preset: veryfast, keyframe_interval: 2s }\n      audio: { codec: aac, bitrate: 96k, channels: 2, rate: 48000 }\n";
@@ -21,7 +21,7 @@ fn archive_with(catalog: Option<&str>) -> Archive {
     archive
 }
 
-fn clip(path: &Path, seconds: u32, seed: u32) {
+pub fn clip(path: &Path, seconds: u32, seed: u32) {
     let picture = format!("testsrc2=size=640x360:rate=25:duration={seconds},hue=h={}", seed * 40);
     let sound = format!("sine=frequency={}:duration={seconds}", 300 + seed * 50);
     let words = ["-v", "error", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound];
@@ -30,16 +30,16 @@ fn clip(path: &Path, seconds: u32, seed: u32) {
 }
 
 /// All jobs of the stage transcode.
-fn jobs(archive: &Archive) -> Vec<Value> {
+pub fn jobs(archive: &Archive) -> Vec<Value> {
     let listed = archive.run(["jobs", "list", "--stage", "transcode", "--limit", "1000", "--json"]).ends(0).stdout;
     listed.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
-fn of_state<'a>(jobs: &'a [Value], state: &str) -> Vec<&'a Value> {
+pub fn of_state<'a>(jobs: &'a [Value], state: &str) -> Vec<&'a Value> {
     jobs.iter().filter(|j| j["state"] == state).collect()
 }
 
-fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {

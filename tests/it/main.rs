@@ -15,6 +15,7 @@ mod harness;
 mod ingest;
 mod integrity;
 mod jobs;
+mod k8s;
 mod profile;
 mod proxy;
 mod receive;
