@@ -31,6 +31,9 @@ _damctl() {
             damctl,drives)
                 cmd="damctl__subcmd__drives"
                 ;;
+            damctl,fanout)
+                cmd="damctl__subcmd__fanout"
+                ;;
             damctl,generate)
                 cmd="damctl__subcmd__generate"
                 ;;
@@ -88,6 +91,24 @@ _damctl() {
             damctl__subcmd__config__subcmd__help,show)
                 cmd="damctl__subcmd__config__subcmd__help__subcmd__show"
                 ;;
+            damctl__subcmd__fanout,help)
+                cmd="damctl__subcmd__fanout__subcmd__help"
+                ;;
+            damctl__subcmd__fanout,k8s)
+                cmd="damctl__subcmd__fanout__subcmd__k8s"
+                ;;
+            damctl__subcmd__fanout,slurm)
+                cmd="damctl__subcmd__fanout__subcmd__slurm"
+                ;;
+            damctl__subcmd__fanout__subcmd__help,help)
+                cmd="damctl__subcmd__fanout__subcmd__help__subcmd__help"
+                ;;
+            damctl__subcmd__fanout__subcmd__help,k8s)
+                cmd="damctl__subcmd__fanout__subcmd__help__subcmd__k8s"
+                ;;
+            damctl__subcmd__fanout__subcmd__help,slurm)
+                cmd="damctl__subcmd__fanout__subcmd__help__subcmd__slurm"
+                ;;
             damctl__subcmd__help,certificate)
                 cmd="damctl__subcmd__help__subcmd__certificate"
                 ;;
@@ -102,6 +123,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help,drives)
                 cmd="damctl__subcmd__help__subcmd__drives"
+                ;;
+            damctl__subcmd__help,fanout)
+                cmd="damctl__subcmd__help__subcmd__fanout"
                 ;;
             damctl__subcmd__help,generate)
                 cmd="damctl__subcmd__help__subcmd__generate"
@@ -150,6 +174,12 @@ _damctl() {
                 ;;
             damctl__subcmd__help__subcmd__config,show)
                 cmd="damctl__subcmd__help__subcmd__config__subcmd__show"
+                ;;
+            damctl__subcmd__help__subcmd__fanout,k8s)
+                cmd="damctl__subcmd__help__subcmd__fanout__subcmd__k8s"
+                ;;
+            damctl__subcmd__help__subcmd__fanout,slurm)
+                cmd="damctl__subcmd__help__subcmd__fanout__subcmd__slurm"
                 ;;
             damctl__subcmd__help__subcmd__jobs,list)
                 cmd="damctl__subcmd__help__subcmd__jobs__subcmd__list"
@@ -233,7 +263,7 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -488,6 +518,260 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__fanout)
+            opts="-C -h -V --archive --log-format --help --version slurm k8s help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__fanout__subcmd__help)
+            opts="slurm k8s help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__fanout__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__fanout__subcmd__help__subcmd__k8s)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__fanout__subcmd__help__subcmd__slurm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__fanout__subcmd__k8s)
+            opts="-C -h -V --stage --queue --workers --jobs-per-worker --in-flight --cpus --memory --time --submit --image --secret --claim --namespace --pool --any-node --gpus --scratch --kueue --scaled --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --stage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-worker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --claim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pool)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scratch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kueue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__fanout__subcmd__slurm)
+            opts="-C -h -V --stage --queue --workers --jobs-per-worker --in-flight --cpus --memory --time --submit --partition --gpus --account --qos --after --program --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --stage)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs-per-worker)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --in-flight)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --partition)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --qos)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --program)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__generate)
             opts="-C -h -V --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -515,7 +799,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help"
+            opts="init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -601,6 +885,48 @@ _damctl() {
         damctl__subcmd__help__subcmd__drives)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__fanout)
+            opts="slurm k8s"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__fanout__subcmd__k8s)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__fanout__subcmd__slurm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -921,12 +1247,16 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__index)
-            opts="-C -h -V --rebuild --archive --log-format --help --version"
+            opts="-C -h -V --rebuild --for --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1623,7 +1953,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__transcode)
-            opts="-C -h -V --profile --asset --dry-run --workers --archive --log-format --help --version"
+            opts="-C -h -V --profile --asset --dry-run --interactive --enqueue --drain --queue --for --workers --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1634,6 +1964,14 @@ _damctl() {
                     return 0
                     ;;
                 --asset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -450,18 +450,35 @@ impl Catalog {
         Ok(self.jobs(&filter)?.iter().filter(|job| is_short(job)).map(|job| job.id).collect())
     }
 
-    /// Opens them again, in the queue of workers that have more; says how many.
-    pub fn enlarge(&self, stage: Stage) -> Result<u64> {
-        let short = self.short_of_memory(stage)?;
+    /// The jobs of a stage that such a worker has left: it held them when it was lost.
+    pub fn left_by(&self, stage: Stage, is_such: &dyn Fn(&str) -> bool) -> Result<Vec<JobId>> {
+        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE stage = ?1 AND state IN ('failed', 'leased')");
+        let mut left = Vec::new();
+        for row in self.db.query(&sql, values![stage.as_str()])? {
+            let job = job(&row)?;
+            // What failed by itself was not left.
+            let is_lost = job.state == JobState::Leased || job.error.is_some_and(|f| f.kind == Kind::Unavailable);
+            if is_lost && job.worker.is_some_and(|worker| is_such(&worker)) {
+                left.push(job.id);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Opens jobs again that ended for want of memory, in the queue of workers that have more; says how many. Whoever holds
+    /// one is known to be dead.
+    pub fn enlarge(&self, ids: &[JobId]) -> Result<u64> {
         let now = self.now()?;
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
             count = 0;
-            for id in &short {
+            for id in ids {
                 let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, priority = ?3,
-                               updated_at = ?4
-                           WHERE id = ?1 AND state = 'failed'";
+                               lease_until = NULL, updated_at = ?4
+                           WHERE id = ?1 AND state IN ('failed', 'leased')";
                 count += tx.execute(sql, values![id, TRIES, Queue::LARGE, now])?;
+                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
+                tx.execute(sql, values![id, now])?;
             }
             Ok(())
         })?;

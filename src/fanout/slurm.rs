@@ -1,6 +1,7 @@
 //! An array of Slurm.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -190,6 +191,38 @@ fn max_array_size(config: &str) -> Result<u32> {
         .ok_or_else(|| Error::internal("'scontrol show config' does not tell MaxArraySize"))
 }
 
+/// The tasks that ended for want of memory, by the names that their workers had ([`Worker::task`]); none when nothing here
+/// can tell.
+///
+/// [`Worker::task`]: crate::work::Worker::task
+pub fn killed_for_memory() -> Result<HashSet<String>> {
+    let words = ["show", "job", "--oneliner"].map(str::to_owned);
+    match tool::run("scontrol", &words, "") {
+        Ok(said) if said.is_done => Ok(killed(&said.out)),
+        Ok(_) => Ok(HashSet::new()),
+        Err(e) if e.kind() == Kind::NotFound => Ok(HashSet::new()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Those tasks in what `scontrol show job --oneliner` prints. Where Slurm has no control groups to learn it from, a task
+/// that was killed (by signal 9, or code 137 of a shell around it) counts: memory is what such a kill is mostly about, and
+/// more of it does no harm.
+fn killed(jobs: &str) -> HashSet<String> {
+    let name = |line: &str| {
+        let field = |key: &str| line.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+        match (field("JobState")?, field("ExitCode")?) {
+            ("OUT_OF_MEMORY", _) | ("FAILED", "137:0" | "0:9") => {}
+            _ => return None,
+        }
+        Some(match (field("ArrayJobId"), field("ArrayTaskId")) {
+            (Some(job), Some(task)) => format!("slurm {job}_{task}"),
+            _ => format!("slurm {}", field("JobId")?),
+        })
+    };
+    jobs.lines().filter_map(name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,6 +250,20 @@ MaxJobId                = 67043328
         assert_eq!(job_id("17\n").unwrap(), "17");
         assert_eq!(job_id("17;north\n").unwrap(), "17");
         assert!(job_id("").is_err() && job_id("Submitted\n").is_err());
+    }
+
+    #[test]
+    fn tasks_that_were_killed_are_told_by_array_and_index() {
+        let jobs = "JobId=6 ArrayJobId=1 ArrayTaskId=1 ArrayTaskThrottle=2 JobName=j.sh UserId=root(0) JobState=FAILED \
+                    Reason=NonZeroExitCode Dependency=(null) Requeue=1 Restarts=0 ExitCode=137:0 RunTime=00:00:00\n\
+                    JobId=1 ArrayJobId=1 ArrayTaskId=2 JobName=j.sh JobState=OUT_OF_MEMORY Reason=OutOfMemory \
+                    Restarts=0 ExitCode=0:125 RunTime=00:00:09\n\
+                    JobId=7 JobName=j.sh JobState=FAILED Reason=RaisedSignal:9(Killed) Restarts=0 ExitCode=0:9\n\
+                    JobId=8 JobName=j.sh JobState=CANCELLED Reason=None Restarts=0 ExitCode=0:9\n\
+                    JobId=9 JobName=j.sh JobState=FAILED Reason=NonZeroExitCode Restarts=0 ExitCode=1:0\n";
+        let expected = ["slurm 1_1", "slurm 1_2", "slurm 7"].map(str::to_owned);
+        assert_eq!(killed(jobs), HashSet::from(expected));
+        assert!(killed("No jobs in the system\n").is_empty());
     }
 
     #[test]

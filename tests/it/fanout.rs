@@ -358,3 +358,23 @@ fn what_ran_out_of_memory_comes_again_where_there_is_more() {
     assert!(fan("large").contains("nothing to do"));
     assert_eq!(of_state(&jobs(&archive), "done").len(), 2);
 }
+
+#[test]
+fn a_task_that_is_killed_leaves_its_job_to_those_with_more_memory() {
+    let Some(slurm) = Slurm::up(1, 1001) else { return };
+    let (archive, drive) = (archive_with(None), scratch());
+    clip(&drive.path().join("long.mp4"), 60, 1);
+    archive.ingest(drive.path()).0.ends(0);
+    let array = submitted(&slurm.fan(&archive, &["--stage", "transcode", "--time", "10m", "--submit"]).ends(0));
+    let worker = wait_for("the job's start", 30, || {
+        of_state(&jobs(&archive), "leased").first().map(|j| j["worker"].as_str().unwrap().to_owned())
+    });
+    // What the kernel does to a task that is over its memory.
+    tool("kill", ["-KILL", worker.rsplit('/').nth(1).unwrap()]);
+    slurm.wait_until_gone(&array, 20);
+    let ran = slurm.fan(&archive, &["--stage", "transcode", "--queue", "large"]).ends(0);
+    assert!(ran.stdout.contains("# 1 job(s) of 'transcode' (queue 'large')"), "{ran:?}");
+    archive.run(["transcode", "--drain", "--queue", "batch"]).ends(0).says("nothing to do");
+    let shown = archive.run(["jobs", "show", jobs(&archive)[0]["id"].as_str().unwrap()]).ends(0).stdout;
+    assert!(shown.contains("ready") && shown.contains(" lost "), "{shown}");
+}

@@ -15,6 +15,7 @@ use damctl::{
     index,
     model::{Queue, Stage},
     search,
+    work::Worker,
 };
 
 use super::{Archive, Verdict, print, receive, transcode};
@@ -70,7 +71,12 @@ fn waiting(stage: Stage, queue: Queue, archive: &Archive, catalog: &Catalog) -> 
         receive::mark_ready(catalog, &profile)?;
     }
     if queue == Queue::Large {
-        catalog.enlarge(stage)?;
+        catalog.enlarge(&catalog.short_of_memory(stage)?)?;
+        // Of whole tasks that were killed for it, Slurm alone knows why.
+        let killed = slurm::killed_for_memory()?;
+        let is_killed =
+            |name: &str| Worker::parse(name).and_then(|w| w.task().map(|t| killed.contains(t))) == Some(true);
+        catalog.enlarge(&catalog.left_by(stage, &is_killed)?)?;
     }
     let claim = Claim { stage, scope: None, queue };
     let due = catalog.due_among(&claim)?;

@@ -68,20 +68,19 @@ pub fn enqueue(catalog: &Catalog, profile: &Profile, only: &[AssetId], priority:
 
 /// A worker's shift: what waits is done, whosever plan it is.
 fn drain(args: &ShiftArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
-    let (profile, catalog) = (archive.profile()?, archive.catalog()?);
+    let catalog = archive.catalog()?;
     let deadline = deadline(&catalog, args.for_time)?;
     let how = archive.shift(args.queue, deadline)?;
     let from = how.claim(Stage::Transcode);
     let (jobs, _) = catalog.open_among(&from)?;
     reporter.report(&Event::Planned { stage: Stage::Transcode, jobs: jobs as usize, bytes: None });
     let summary = work_on(archive, &catalog, &how, jobs > 0, reporter, stop)?;
-    receive::mark_ready(&catalog, &profile)?;
     let left = catalog.due_among(&from)?;
     match (summary.done, jobs) {
         (0, 0) => print(format_args!("nothing to do: no job waits in the queue '{}'", args.queue)),
         (n, _) => print(format_args!("{n} master(s) rendered; {left} wait")),
     }
-    Ok(verdict(Stage::Transcode, summary, &[], reporter, stop).unless_time_is_up(&catalog, deadline, left)?)
+    verdict(Stage::Transcode, summary, &[], reporter, stop).unless_time_is_up(&catalog, deadline, left)
 }
 
 fn work_on(
