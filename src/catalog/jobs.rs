@@ -275,10 +275,15 @@ impl Catalog {
         let suffix = self.db.claim_suffix();
         // Most looks find nothing to do: they need no write lock.
         let (filter, filter_values) = from.filter();
-        let due =
-            format!("{filter} AND ((state = 'ready' AND not_before <= ?5) OR (state = 'leased' AND lease_until < ?5))");
+        // Apart, so that each is the first of an index: what was lost, then what waits.
+        let due = ["state = 'leased' AND lease_until < ?5", "state = 'ready' AND not_before <= ?5"];
         let look = [&filter_values[..], values![now]].concat();
-        if self.db.query(&format!("SELECT id FROM jobs WHERE {due} LIMIT 1"), &look)?.is_empty() {
+        let mut is_any = false;
+        for due in due {
+            let sql = format!("SELECT id FROM jobs WHERE {filter} AND {due} LIMIT 1");
+            is_any = is_any || !self.db.query(&sql, &look)?.is_empty();
+        }
+        if !is_any {
             return Ok(None);
         }
         let take = [&look[..], values![worker, now + lease_ms]].concat();
@@ -294,13 +299,19 @@ impl Catalog {
             let sql = "UPDATE jobs SET state = 'failed', error = ?3, lease_until = NULL, updated_at = ?2
                        WHERE stage = ?1 AND state = 'leased' AND lease_until < ?2 AND attempt >= max_attempt";
             tx.execute(sql, values![stage.as_str(), now, lost.as_str()])?;
-            let sql = format!(
-                "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?6, lease_until = ?7, updated_at = ?5
-                 WHERE id = (SELECT id FROM jobs WHERE {due}
-                             ORDER BY priority DESC, created_at, id LIMIT 1{suffix})
-                 RETURNING {COLUMNS}"
-            );
-            let rows = tx.query(&sql, &take)?;
+            let mut rows = Vec::new();
+            for due in due {
+                let sql = format!(
+                    "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?6, lease_until = ?7,
+                         updated_at = ?5
+                     WHERE id = (SELECT id FROM jobs WHERE {filter} AND {due}
+                                 ORDER BY priority DESC, created_at, id LIMIT 1{suffix})
+                     RETURNING {COLUMNS}"
+                );
+                if rows.is_empty() {
+                    rows = tx.query(&sql, &take)?;
+                }
+            }
             let Some(row) = rows.first() else { return Ok(()) };
             let job = job(row)?;
             let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
