@@ -158,9 +158,10 @@ fn query(stage: Stage, queue: Queue) -> String {
     )
 }
 
-/// Submits a manifest; gives what kubectl says it made.
-pub fn submit(manifest: &str) -> Result<String> {
-    let args = ["create", "-f", "-"].map(str::to_owned);
+/// Submits a manifest; gives what kubectl says it made. A Job is a new one each time; what has a name of its own takes the
+/// place of what had it.
+pub fn submit(manifest: &str, is_named: bool) -> Result<String> {
+    let args = [if is_named { "apply" } else { "create" }, "--filename", "-"].map(str::to_owned);
     let said = tool::run("kubectl", &args, manifest)?;
     match said.is_done {
         true => Ok(said.out.trim().to_owned()),

@@ -286,7 +286,7 @@ fn what_cannot_be_submitted_is_told_in_words() {
         "#!/bin/sh\n/bin/cat >/dev/null\necho job.batch/damctl-transcode-batch-x created \"$@\"\n",
     )
     .unwrap();
-    submit(empty.path()).ends(0).says("job.batch/damctl-transcode-batch-x created create -f -");
+    submit(empty.path()).ends(0).says("job.batch/damctl-transcode-batch-x created create --filename -");
     let folder = Archive::new();
     fan(&folder, &[]).ends(2).says("pods do not reach the store").says("--claim");
     fan(&folder, &["--claim", "archive"]).ends(0).says("nothing to do");

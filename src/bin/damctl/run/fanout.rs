@@ -233,7 +233,7 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
     };
     let manifest = if args.scaled { pods.scaled_job()? } else { pods.job()? };
     match wanted.submit {
-        true => print(k8s::submit(&manifest)?),
+        true => print(k8s::submit(&manifest, args.scaled)?),
         false => print(manifest.trim_end()),
     }
     Ok(Verdict::Done)
