@@ -232,7 +232,7 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
 }
 
 fn out_of_memory(limit: u64, e: Error) -> Error {
-    Error::new(Kind::OutOfMemory, format!("it takes more memory than there was (limit {} MB)", limit >> 20))
+    Error::new(Kind::OutOfMemory, format!("it takes more memory than there was ({} MB at most)", limit >> 20))
         .because(e)
         .hint("raise the setting 'memory', or have a fan-out's queue 'large' do it; 'damctl jobs retry' tries again")
 }

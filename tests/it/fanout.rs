@@ -337,7 +337,7 @@ fn what_ran_out_of_memory_comes_again_where_there_is_more() {
         archive.command(words).env("DAMCTL_MEMORY", memory).output().unwrap().into()
     };
     archive.run(["transcode", "--enqueue"]).ends(0);
-    transcode("300", "batch").ends(1).says("it takes more memory than there was (limit 300 MB)");
+    transcode("300", "batch").ends(1).says("it takes more memory than there was (300 MB at most)");
     let failed = jobs(&archive);
     assert_eq!(of_state(&failed, "failed")[0]["error"]["kind"], "out_of_memory", "{failed:#?}");
     let fan = |queue: &str| archive.run(["fanout", "slurm", "--stage", "transcode", "--queue", queue]).ends(0).stdout;
@@ -377,4 +377,24 @@ fn a_task_that_is_killed_leaves_its_job_to_those_with_more_memory() {
     archive.run(["transcode", "--drain", "--queue", "batch"]).ends(0).says("nothing to do");
     let shown = archive.run(["jobs", "show", jobs(&archive)[0]["id"].as_str().unwrap()]).ends(0).stdout;
     assert!(shown.contains("ready") && shown.contains(" lost "), "{shown}");
+}
+
+#[test]
+fn what_the_kernel_kills_for_memory_is_told_so() {
+    let group = PathBuf::from(format!("/sys/fs/cgroup/memory/damctl-test-{}", std::process::id()));
+    if std::fs::create_dir(&group).is_err() {
+        eprintln!("skipped: it takes root, and a control group of the first version for memory");
+        return;
+    }
+    std::fs::write(group.join("memory.limit_in_bytes"), "200M").unwrap();
+    let (archive, drive) = (archive_with(None), scratch());
+    image::RgbImage::new(10_000, 10_000).save(drive.path().join("large.png")).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    let enter = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", group.display());
+    let damctl = archive.command(["transcode", "--workers", "1"]);
+    let mut shell = Command::new("sh");
+    let ran = Ran::from(shell.args(["-c", &enter]).arg(damctl.get_program()).args(damctl.get_args()).output().unwrap());
+    wait_for("the end of the group", 10, || std::fs::remove_dir(&group).ok());
+    ran.ends(1).says("it takes more memory than there was");
+    assert_eq!(jobs(&archive)[0]["error"]["kind"], "out_of_memory");
 }

@@ -348,7 +348,7 @@ pub struct TranscodeArgs {
 pub struct ShiftArgs {
     /// Plans nothing: does what waits, whosever plan it is, and leaves when there has been nothing to do for the time of a
     /// lease. Any number of these can work at once, on any machines that reach catalog and store.
-    #[arg(long, conflicts_with_all = ["asset", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["asset", "dry_run", "profile"])]
     pub drain: bool,
     /// Which jobs: all; interactive (somebody waits); batch (the backlog); large (those that ran out of memory).
     #[arg(long, value_name = "QUEUE", default_value = "all", requires = "drain")]
