@@ -174,13 +174,17 @@ impl Shift<'_> {
                     if open == 0 && self.how.until != Until::Forever {
                         break;
                     }
+                    let mut wait = if open == 0 { 500 } else { 50 };
                     if let Some(patience) = self.how.patience {
                         let now = self.catalog.now()?;
-                        if now - *idle_since.get_or_insert(now) >= patience.as_millis() as i64 {
+                        let idle = now - *idle_since.get_or_insert(now);
+                        if idle >= patience.as_millis() as i64 {
                             break;
                         }
+                        // Many machines may wait for the last job of a few: they ask less and less often.
+                        wait = wait.max((idle / 4).min(2_000) as u64);
                     }
-                    std::thread::sleep(Duration::from_millis(if open == 0 { 500 } else { 50 }));
+                    std::thread::sleep(Duration::from_millis(wait));
                 }
             }
         }

@@ -234,6 +234,19 @@ fn slurm_says_no_in_words_and_arrays_are_cut_to_what_it_takes() {
     fan(&["--partition", "nowhere"]).ends(2).says("invalid partition specified: nowhere").says("'sinfo' lists");
     fan(&["--gpus", "1"]).ends(2).says("no node has such GPUs");
     fan(&["--memory", "900G"]).ends(2).says("no node has so much memory");
+    // What is printed for several stages submits them by itself, the second to wait for the first.
+    let chain = archive.command(["fanout", "slurm", "--stage", "index", "--stage", "index"]).output().unwrap().stdout;
+    let mut shell = Command::new("bash");
+    shell
+        .arg("-c")
+        .arg(String::from_utf8(chain).unwrap())
+        .env("SLURM_CONF", slurm.conf())
+        .current_dir(slurm.dir.path());
+    let ids = Ran::from(shell.output().unwrap()).ends(0).stdout;
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    slurm.wait_until_gone(ids[1], 20);
+    assert_eq!(archive.hit("picture 3")["title"], "picture 3.png");
     let ran = fan(&["--jobs-per-worker", "1", "--in-flight", "2"]).ends(0);
     assert!(ran.stdout.contains("6 job(s), 4 worker(s)") && ran.stdout.contains("MaxArraySize"), "{ran:?}");
     slurm.wait_until_gone(&submitted(&ran), 40);

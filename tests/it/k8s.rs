@@ -390,3 +390,48 @@ fn a_pods_command_does_the_jobs_of_a_bucket() {
     assert_eq!(harness::tree(image.path()).len(), 1, "nothing was written beside the configuration");
     archive.run(["verify"]).ends(0);
 }
+
+/// A read-only root, two folders that can be written, a user without rights: what the manifest grants.
+const CONFINED: &str = r#"set -e
+mount --make-rprivate /
+root="$1" archive="$2" scratch="$3" && shift 3
+mount --rbind / "$root"
+mount -o remount,ro,bind "$root"
+mount --bind "$archive" "$root$archive"
+mount --bind "$scratch" "$root$scratch"
+exec chroot "$root" "$@""#;
+
+#[test]
+fn a_pod_needs_no_more_rights_than_its_manifest_grants() {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("skipped: only root can confine a process as a cluster does");
+        return;
+    }
+    let (archive, drive, scratch_dir, root) = (archive_with(None), scratch(), scratch(), scratch());
+    clip(&drive.path().join("short.mp4"), 2, 1);
+    picture(&drive.path().join("picture.png"), 1);
+    archive.ingest(drive.path()).0.ends(0);
+    let manifest = fan(&archive, &["--claim", "archive"]).ends(0).stdout;
+    let secret = BTreeMap::from([("catalog", archive.root().join("catalog.sqlite").display().to_string())]);
+    let mounts = [("/scratch", scratch_dir.path()), ("/archive", archive.root())];
+    let pod = pod(&manifest, &secret, &mounts);
+    let spec = parse(&manifest).remove(0)["spec"]["template"]["spec"].clone();
+    let user = spec["securityContext"]["runAsUser"].to_string();
+    // The program may lie where only its owner gets; the volumes are the pod's group's.
+    let (program, root_dir) = (archive.root().join("damctl"), root.path());
+    std::fs::copy(DAMCTL, &program).unwrap();
+    for dir in [archive.root(), scratch_dir.path()] {
+        harness::tool("chown", ["-R", &format!("{user}:{user}"), dir.to_str().unwrap()]);
+    }
+    let mut confined = Command::new("unshare");
+    confined.args(["--mount", "sh", "-c", CONFINED, "sh"]).args([root_dir, archive.root(), scratch_dir.path()]);
+    confined.args(["env", "-i"]).args(pod.get_envs().filter_map(|(name, value)| {
+        let mut pair = name.to_owned();
+        pair.push("=");
+        pair.push(value?);
+        Some(pair)
+    }));
+    confined.args(["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups", "--no-new-privs"]);
+    confined.args(["--bounding-set", "-all", "--inh-caps", "-all"]).arg(&program).args(pod.get_args());
+    Ran::from(confined.output().unwrap()).ends(0).says("2 master(s) rendered; 0 wait");
+}
