@@ -59,7 +59,8 @@
 //!
 //! [`error`] and [`stop`]: what goes wrong, and how to end. [`model`]: the nouns. [`profile`]: what is wanted.
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
-//! bytes. [`work`]: the one loop. Then the stages, and [`tend`], which looks after what is there.
+//! bytes. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, and [`fanout`], which has
+//! many machines do it.
 #![warn(missing_docs, unreachable_pub)]
 
 #[cfg(any(feature = "serve", feature = "s3"))]
