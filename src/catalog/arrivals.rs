@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::{
     Catalog, Lease, Settled,
     db::{Row, Tx, values},
-    events::append,
-    jobs::lease_lost,
+    events::{News, append},
+    jobs::{fence, lease_lost},
 };
 use crate::{
     error::Result,
@@ -51,6 +51,7 @@ pub(super) fn land(
     landed: &[Landed],
     moved: &HashMap<AssetId, AssetId>,
     settled: &mut Settled,
+    news: &mut News,
 ) -> Result<()> {
     for Landed { asset, failure } in landed {
         let state = if failure.is_some() { ArrivalState::Failed } else { ArrivalState::Processing };
@@ -60,7 +61,7 @@ pub(super) fn land(
         let row = rows.first().ok_or_else(lease_lost)?;
         if let Some(why) = failure {
             settled.superseded.push((*asset, row.parse(0)?));
-            append(tx, now, "arrival.failed", &asset.to_string(), &serde_json::json!({"reason": why}))?;
+            news.add("arrival.failed", asset, serde_json::json!({"reason": why}));
         }
     }
     Ok(())
@@ -73,7 +74,7 @@ impl Catalog {
         self.db.with_tx(&mut |tx| {
             let sql = format!(
                 "INSERT INTO arrivals ({COLUMNS}, updated_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT (asset) DO NOTHING"
             );
             let row = values![
                 a.asset,
@@ -91,7 +92,9 @@ impl Catalog {
                 a.created_at,
                 now
             ];
-            tx.execute(&sql, row)?;
+            if tx.execute(&sql, row)? == 0 {
+                return Ok(());
+            }
             let detail = serde_json::json!({"name": a.name, "bytes": a.bytes, "digest": a.digest});
             append(tx, now, "arrival.announced", &a.asset.to_string(), &detail)
         })
@@ -115,14 +118,13 @@ impl Catalog {
         Ok(out)
     }
 
-    /// Says that all of a pending arrival is in the store. Only whoever holds the job's lease may; one statement looks
-    /// at both.
+    /// Says that all of a pending arrival is in the store. Only whoever holds the job's lease may.
     pub fn arrival_uploaded(&self, lease: &Lease, asset: AssetId) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
-            let sql = "UPDATE arrivals SET state = 'uploaded', updated_at = ?4 WHERE asset = ?1 AND state = 'pending'
-                       AND EXISTS (SELECT 1 FROM jobs WHERE id = ?2 AND state = 'leased' AND attempt = ?3)";
-            match tx.execute(sql, values![asset, lease.job.id, lease.attempt, now])? {
+            fence(tx, lease)?;
+            let sql = "UPDATE arrivals SET state = 'uploaded', updated_at = ?2 WHERE asset = ?1 AND state = 'pending'";
+            match tx.execute(sql, values![asset, now])? {
                 0 => Err(lease_lost()),
                 _ => append(tx, now, "arrival.uploaded", &asset.to_string(), &serde_json::Value::Null),
             }

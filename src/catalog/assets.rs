@@ -284,7 +284,7 @@ impl Catalog {
     pub fn assets_page(&self, after: Option<AssetId>, limit: i64, only: Option<AssetId>) -> Result<Vec<AssetRow>> {
         let sql = format!(
             "SELECT a.id, a.kind, a.title, a.collection, a.created_at, {MASTER}
-             FROM (SELECT * FROM assets WHERE id > ?1 AND (?3 IS NULL OR id = ?3) ORDER BY id LIMIT ?2) a
+             FROM (SELECT * FROM assets WHERE id > ?1 AND (CAST(?3 AS TEXT) IS NULL OR id = ?3) ORDER BY id LIMIT ?2) a
              JOIN members b ON b.asset = a.id AND b.generation = a.generation
              JOIN masters m ON m.digest = b.digest
              ORDER BY a.id, CASE b.role WHEN 'main' THEN 0 WHEN 'chapter' THEN 1 ELSE 2 END, b.name, m.digest"
@@ -322,6 +322,12 @@ impl Catalog {
         let sql = "SELECT a.kind, COUNT(DISTINCT a.id), CAST(COALESCE(SUM(m.bytes), 0) AS BIGINT)
                    FROM assets a JOIN members b ON b.asset = a.id JOIN masters m ON m.digest = b.digest GROUP BY a.kind ORDER BY a.kind";
         self.db.query(sql, &[])?.iter().map(|r| Ok((r.parse(0)?, r.int(1)?, r.int(2)? as u64))).collect()
+    }
+
+    /// Bytes of all masters.
+    pub fn master_bytes(&self) -> Result<u64> {
+        let rows = self.db.query("SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM masters", &[])?;
+        rows.first().map_or(Ok(0), |r| Ok(r.int(0)? as u64))
     }
 
     /// Numbers of sightings by outcome.

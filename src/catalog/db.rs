@@ -70,7 +70,7 @@ shown!(
 );
 
 /// A result row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row(pub Vec<Value>);
 
 impl Row {
@@ -136,12 +136,18 @@ pub trait Tx {
 
     /// Runs a query; returns all rows.
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>>;
+
+    /// Keeps every other transaction that locks the same name waiting until this one ends: for what is read in order to
+    /// decide what is written.
+    fn lock(&mut self, name: &str) -> Result<()>;
 }
 
 /// A database. Every implementation passes the suite in `tests/it/contract/db.rs`.
 pub trait Db: Send + Sync {
-    /// Runs `work` in one transaction that is serialized against every other writer: committed when it returns `Ok`,
-    /// else rolled back. It may be called again after a conflict, so it must not keep anything outside.
+    /// Runs `work` in one transaction: committed when it returns `Ok`, else rolled back. Others may write between two of
+    /// its statements, so a condition stands in the statement that depends on it, or under [`Tx::lock`]. `work` may be
+    /// called again after a conflict or a lost connection, even when it was committed and only the answer was lost: it
+    /// keeps nothing outside, and bears repetition.
     fn with_tx(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<()>) -> Result<()>;
 
     /// Runs a query by itself, on a consistent state.
@@ -149,6 +155,9 @@ pub trait Db: Send + Sync {
 
     /// Milliseconds since 1970-01-01 UTC by the catalog's clock, which all its users share.
     fn now(&self) -> Result<i64>;
+
+    /// Whether it is for the processes of one machine only.
+    fn is_of_one_machine(&self) -> bool;
 
     /// What follows the inner SELECT of a claim so that claimers do not wait for each other.
     fn claim_suffix(&self) -> &'static str;

@@ -23,11 +23,28 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
+/// Appends an event; best as the last thing that a transaction does. Numbers are given in the order in which transactions
+/// end, so that whoever has read up to one misses none before it: until the end, nobody else appends.
 pub(super) fn append(tx: &mut dyn Tx, now: i64, kind: &str, subject: &str, detail: &serde_json::Value) -> Result<()> {
+    tx.lock("events")?;
     let sql = "INSERT INTO events (seq, at, kind, subject, detail)
                SELECT COALESCE(MAX(seq), 0) + 1, ?1, ?2, ?3, ?4 FROM events";
     tx.execute(sql, values![now, kind, subject, detail.to_string()])?;
     Ok(())
+}
+
+/// Events of a transaction, to be appended at its end.
+#[derive(Default)]
+pub(super) struct News(Vec<(&'static str, String, serde_json::Value)>);
+
+impl News {
+    pub(super) fn add(&mut self, kind: &'static str, subject: impl std::fmt::Display, detail: serde_json::Value) {
+        self.0.push((kind, subject.to_string(), detail));
+    }
+
+    pub(super) fn append(&self, tx: &mut dyn Tx, now: i64) -> Result<()> {
+        self.0.iter().try_for_each(|(kind, subject, detail)| append(tx, now, kind, subject, detail))
+    }
 }
 
 impl Catalog {

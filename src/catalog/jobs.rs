@@ -12,7 +12,7 @@ use super::{
     arrivals::{Landed, land},
     assets::{holder, insert_asset, insert_master, to_json, upsert_sighting},
     db::{Row, Tx, Value, values},
-    events::append,
+    events::{News, append},
     renditions::{activate, mark_indexed},
     uploads::complete,
 };
@@ -20,8 +20,7 @@ use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{
-        Asset, AssetId, AttemptRecord, Job, JobId, JobState, Key, Master, Outcome, Queue, Rendition, Sighting, Stage,
-        job::Failure,
+        Asset, AssetId, Job, JobId, JobState, Key, Master, Outcome, Queue, Rendition, Sighting, Stage, job::Failure,
     },
 };
 
@@ -79,7 +78,7 @@ impl<'a> Claim<'a> {
     }
 
     /// What SQL says of it: the stage is `?1`, the scope `?2`, the priorities `?3` and `?4`.
-    fn filter(&self) -> (&'static str, [Value; 4]) {
+    pub(super) fn filter(&self) -> (&'static str, [Value; 4]) {
         let text = match self.scope {
             Some(_) => "stage = ?1 AND scope = ?2 AND priority BETWEEN ?3 AND ?4",
             None => "stage = ?1 AND CAST(?2 AS TEXT) IS NULL AND priority BETWEEN ?3 AND ?4",
@@ -123,20 +122,10 @@ pub struct Settled {
     pub superseded: Vec<(AssetId, Key)>,
 }
 
-/// Which jobs to list.
-#[derive(Clone, Debug, Default)]
-pub struct JobFilter {
-    /// Of this stage.
-    pub stage: Option<Stage>,
-    /// In this state.
-    pub state: Option<JobState>,
-    /// At most so many.
-    pub limit: Option<i64>,
-}
+pub(super) const COLUMNS: &str =
+    "id, stage, subject, task, state, attempt, max_attempt, not_before, lease_until, worker, error";
 
-const COLUMNS: &str = "id, stage, subject, task, state, attempt, max_attempt, not_before, lease_until, worker, error";
-
-fn job(row: &Row) -> Result<Job> {
+pub(super) fn job(row: &Row) -> Result<Job> {
     Ok(Job {
         id: row.parse(0)?,
         stage: row.parse(1)?,
@@ -193,13 +182,37 @@ fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Whether this very attempt has ended so before: the answer of the catalog was lost, and the transaction comes again.
+fn has_ended(tx: &mut dyn Tx, lease: &Lease, how: &End<'_>) -> Result<bool> {
+    let sql = "SELECT 1 FROM attempts WHERE job = ?1 AND attempt = ?2 AND ended IS NOT NULL AND result = ?3";
+    Ok(!tx.query(sql, values![lease.job.id, lease.attempt, how.result])?.is_empty())
+}
+
+/// Holds on to a lease until the transaction ends: nobody takes the job over meanwhile.
+pub(super) fn fence(tx: &mut dyn Tx, lease: &Lease) -> Result<()> {
+    let sql = "UPDATE jobs SET attempt = attempt WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
+    match tx.execute(sql, values![lease.job.id, lease.attempt])? {
+        0 => Err(lease_lost()),
+        _ => Ok(()),
+    }
+}
+
+/// What subscribers hear of a job.
+fn story(job: &Job, attempt: i64, more: serde_json::Value) -> serde_json::Value {
+    let mut told = serde_json::json!({"stage": job.stage, "subject": job.subject, "attempt": attempt});
+    if let (Some(told), serde_json::Value::Object(more)) = (told.as_object_mut(), more) {
+        told.extend(more);
+    }
+    told
+}
+
 /// Keeps a master of an asset, and ends its upload; says whether its bytes are new.
-fn keep(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &Master) -> Result<bool> {
+fn keep(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &Master, news: &mut News) -> Result<bool> {
     let is_new = insert_master(tx, now, asset, master)?;
     complete(tx, &master.key, &master.digest)?;
     if is_new {
         let detail = serde_json::json!({"digest": master.digest, "bytes": master.bytes, "key": master.key});
-        append(tx, now, "asset.stored", &asset.to_string(), &detail)?;
+        news.add("asset.stored", asset, detail);
     }
     Ok(is_new)
 }
@@ -278,12 +291,12 @@ impl Catalog {
         // Apart, so that each is the first of an index: what was lost, then what waits.
         let due = ["state = 'leased' AND lease_until < ?5", "state = 'ready' AND not_before <= ?5"];
         let look = [&filter_values[..], values![now]].concat();
-        let mut is_any = false;
-        for due in due {
-            let sql = format!("SELECT id FROM jobs WHERE {filter} AND {due} LIMIT 1");
-            is_any = is_any || !self.db.query(&sql, &look)?.is_empty();
-        }
-        if !is_any {
+        let first = |due| format!("(SELECT id FROM jobs WHERE {filter} AND {due} LIMIT 1)");
+        let sql = format!("SELECT {}, {}", first(due[0]), first(due[1]));
+        let found = self.db.query(&sql, &look)?;
+        let row = found.first().ok_or_else(|| Error::internal("a look without a row"))?;
+        let is_any = [row.maybe_text(0)?.is_some(), row.maybe_text(1)?.is_some()];
+        if is_any == [false, false] {
             return Ok(None);
         }
         let take = [&look[..], values![worker, now + lease_ms]].concat();
@@ -296,11 +309,24 @@ impl Catalog {
                     "the process was killed or its machine went away: 'damctl jobs retry' tries again".to_owned(),
                 ),
             })?;
-            let sql = "UPDATE jobs SET state = 'failed', error = ?3, lease_until = NULL, updated_at = ?2
-                       WHERE stage = ?1 AND state = 'leased' AND lease_until < ?2 AND attempt >= max_attempt";
-            tx.execute(sql, values![stage.as_str(), now, lost.as_str()])?;
+            let mut news = News::default();
+            if is_any[0] {
+                let sql = "UPDATE jobs SET state = 'failed', error = ?3, lease_until = NULL, updated_at = ?2
+                           WHERE stage = ?1 AND state = 'leased' AND lease_until < ?2 AND attempt >= max_attempt
+                           RETURNING id, subject, attempt";
+                for row in tx.query(sql, values![stage.as_str(), now, lost.as_str()])? {
+                    let id = row.text(0)?;
+                    let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
+                    tx.execute(sql, values![id, now])?;
+                    let detail = serde_json::json!({
+                        "stage": stage, "subject": row.text(1)?, "attempt": row.int(2)?, "kind": Kind::Unavailable,
+                        "message": "worker lost",
+                    });
+                    news.add("job.failed", id, detail);
+                }
+            }
             let mut rows = Vec::new();
-            for due in due {
+            for due in due.into_iter().zip(is_any).filter_map(|(due, is_any)| is_any.then_some(due)) {
                 let sql = format!(
                     "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?6, lease_until = ?7,
                          updated_at = ?5
@@ -312,35 +338,49 @@ impl Catalog {
                     rows = tx.query(&sql, &take)?;
                 }
             }
-            let Some(row) = rows.first() else { return Ok(()) };
+            let Some(row) = rows.first() else { return news.append(tx, now) };
             let job = job(row)?;
-            let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
-            tx.execute(sql, values![job.id, now])?;
+            if job.attempt > 1 {
+                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
+                tx.execute(sql, values![job.id, now])?;
+            }
             let sql = "INSERT INTO attempts (job, attempt, worker, began) VALUES (?1, ?2, ?3, ?4)";
             tx.execute(sql, values![job.id, job.attempt, worker, now])?;
+            news.add("job.started", job.id, story(&job, job.attempt, serde_json::json!({"worker": worker})));
+            news.append(tx, now)?;
             claimed = Some(Lease { attempt: job.attempt, job });
             Ok(())
         })?;
         Ok(claimed)
     }
 
-    /// Prolongs a lease.
-    pub fn heartbeat(&self, lease: &Lease, lease_ms: i64) -> Result<()> {
-        let until = self.now()? + lease_ms;
-        self.db.with_tx(&mut |tx| {
-            let sql = "UPDATE jobs SET lease_until = ?3 WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
-            match tx.execute(sql, values![lease.job.id, lease.attempt, until])? {
-                0 => Err(lease_lost()),
-                _ => Ok(()),
-            }
-        })
+    /// Prolongs leases; says which are lost.
+    pub fn heartbeat(&self, leases: &[&Lease], lease_ms: i64) -> Result<Vec<JobId>> {
+        let now = self.now()?;
+        let until = now + lease_ms;
+        let mut lost = Vec::new();
+        // One at a time, so that no two hosts hold what the other waits for.
+        for lease in leases {
+            self.db.with_tx(&mut |tx| {
+                let sql = "UPDATE jobs SET lease_until = ?3, updated_at = ?4 WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
+                if tx.execute(sql, values![lease.job.id, lease.attempt, until, now])? == 0 {
+                    lost.push(lease.job.id);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(lost)
     }
 
     /// Gives a job back untouched, its try with it.
     pub fn release(&self, lease: &Lease) -> Result<()> {
         let now = self.now()?;
         let how = End { state: JobState::Ready, result: "released", not_before: now, extra_tries: 1, error: None };
-        self.db.with_tx(&mut |tx| end(tx, lease, now, &how))
+        self.db.with_tx(&mut |tx| {
+            end(tx, lease, now, &how)?;
+            let told = story(&lease.job, lease.attempt, serde_json::Value::Null);
+            append(tx, now, "job.released", &lease.job.id.to_string(), &told)
+        })
     }
 
     /// Ends a job that failed: to be tried again `retry_after_ms` from now, or for good.
@@ -355,6 +395,7 @@ impl Catalog {
         let mut settled = Settled::default();
         self.db.with_tx(&mut |tx| {
             settled = Settled::default();
+            let mut news = News::default();
             let how = match failure {
                 None => End { state: JobState::Done, result: "done", not_before: 0, extra_tries: 0, error: None },
                 Some((f, Some(after))) => End {
@@ -368,7 +409,14 @@ impl Catalog {
                     End { state: JobState::Failed, result: "failed", not_before: 0, extra_tries: 0, error: Some(f) }
                 }
             };
+            if has_ended(tx, lease, &how)? {
+                return Ok(());
+            }
             end(tx, lease, now, &how)?;
+            if !facts.assets.is_empty() || !facts.joined.is_empty() {
+                // Two that bring the same bytes: the second finds what the first has kept.
+                tx.lock("masters")?;
+            }
             let mut moved: HashMap<AssetId, AssetId> = HashMap::new();
             let mut new_bytes: HashSet<Digest> = HashSet::new();
             for (asset, masters) in &facts.assets {
@@ -382,7 +430,7 @@ impl Catalog {
                 }
                 let mut is_kept = false;
                 for master in masters {
-                    if keep(tx, now, owner, master)? {
+                    if keep(tx, now, owner, master, &mut news)? {
                         is_kept = true;
                         new_bytes.insert(master.digest);
                     }
@@ -393,7 +441,7 @@ impl Catalog {
             }
             for master in &facts.joined {
                 let owner = moved.get(&master.asset).copied().unwrap_or(master.asset);
-                if keep(tx, now, owner, master)? {
+                if keep(tx, now, owner, master, &mut news)? {
                     new_bytes.insert(master.digest);
                 }
             }
@@ -410,229 +458,20 @@ impl Catalog {
             for r in &facts.renditions {
                 activate(tx, now, r)?;
                 let detail = serde_json::json!({"entry": r.entry, "recipe": r.recipe, "prefix": r.prefix});
-                append(tx, now, "rendition.ready", &r.asset.to_string(), &detail)?;
+                news.add("rendition.ready", r.asset, detail);
             }
             for (index, asset, digest) in &facts.indexed {
                 mark_indexed(tx, index, *asset, digest)?;
             }
-            land(tx, now, &facts.arrivals, &moved, &mut settled)?;
-            if let Some((f, None)) = failure {
-                append(tx, now, "job.failed", &lease.job.id.to_string(), &serde_json::json!(f))?;
-            }
-            Ok(())
+            land(tx, now, &facts.arrivals, &moved, &mut settled, &mut news)?;
+            let (kind, why) = match failure {
+                None => ("job.done", serde_json::Value::Null),
+                Some((f, Some(_))) => ("job.retried", serde_json::json!(f)),
+                Some((f, None)) => ("job.failed", serde_json::json!(f)),
+            };
+            news.add(kind, lease.job.id, story(&lease.job, lease.attempt, why));
+            news.append(tx, now)
         })?;
         Ok(settled)
-    }
-
-    /// How many jobs of a plan are open (ready or leased), and when the next ready one is due.
-    pub fn open_jobs(&self, stage: Stage, scope: &str) -> Result<(i64, Option<i64>)> {
-        self.open_among(&Claim::plan(stage, scope))
-    }
-
-    /// The same, among other jobs than those of one plan.
-    pub fn open_among(&self, among: &Claim<'_>) -> Result<(i64, Option<i64>)> {
-        let (filter, filter_values) = among.filter();
-        let sql = format!(
-            "SELECT COUNT(*), MIN(CASE WHEN state = 'ready' THEN not_before ELSE lease_until END)
-             FROM jobs WHERE {filter} AND state IN ('ready', 'leased')"
-        );
-        let rows = self.db.query(&sql, &filter_values)?;
-        let row = rows.first().ok_or_else(|| Error::internal("a count without a row"))?;
-        Ok((row.int(0)?, row.maybe_int(1)?))
-    }
-
-    /// How many jobs could be claimed now.
-    pub fn due_among(&self, among: &Claim<'_>) -> Result<usize> {
-        let now = self.now()?;
-        let (filter, filter_values) = among.filter();
-        let sql = format!(
-            "SELECT COUNT(*) FROM jobs
-             WHERE {filter} AND ((state = 'ready' AND not_before <= ?5) OR (state = 'leased' AND lease_until < ?5))"
-        );
-        let rows = self.db.query(&sql, &[&filter_values[..], values![now]].concat())?;
-        let row = rows.first().ok_or_else(|| Error::internal("a count without a row"))?;
-        Ok(row.int(0)? as usize)
-    }
-
-    /// The jobs of a stage that failed for want of memory.
-    pub fn short_of_memory(&self, stage: Stage) -> Result<Vec<JobId>> {
-        let filter = JobFilter { stage: Some(stage), state: Some(JobState::Failed), limit: None };
-        let is_short = |job: &Job| job.error.as_ref().is_some_and(|f| f.kind == Kind::OutOfMemory);
-        Ok(self.jobs(&filter)?.iter().filter(|job| is_short(job)).map(|job| job.id).collect())
-    }
-
-    /// The jobs of a stage that such a worker has left: it held them when it was lost.
-    pub fn left_by(&self, stage: Stage, is_such: &dyn Fn(&str) -> bool) -> Result<Vec<JobId>> {
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE stage = ?1 AND state IN ('failed', 'leased')");
-        let mut left = Vec::new();
-        for row in self.db.query(&sql, values![stage.as_str()])? {
-            let job = job(&row)?;
-            // What failed by itself was not left.
-            let is_lost = job.state == JobState::Leased || job.error.is_some_and(|f| f.kind == Kind::Unavailable);
-            if is_lost && job.worker.is_some_and(|worker| is_such(&worker)) {
-                left.push(job.id);
-            }
-        }
-        Ok(left)
-    }
-
-    /// Opens jobs again that ended for want of memory, in the queue of workers that have more; says how many. Whoever holds
-    /// one is known to be dead.
-    pub fn enlarge(&self, ids: &[JobId]) -> Result<u64> {
-        let now = self.now()?;
-        let mut count = 0;
-        self.db.with_tx(&mut |tx| {
-            count = 0;
-            for id in ids {
-                let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, priority = ?3,
-                               lease_until = NULL, updated_at = ?4
-                           WHERE id = ?1 AND state IN ('failed', 'leased')";
-                count += tx.execute(sql, values![id, TRIES, Queue::LARGE, now])?;
-                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
-                tx.execute(sql, values![id, now])?;
-            }
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// Takes back what was wanted earlier in this scope and is not any more: jobs that are not in `keep` and wait, or
-    /// whose worker was lost.
-    pub fn withdraw_others(&self, stage: Stage, scope: &str, keep: &[JobId]) -> Result<u64> {
-        let keep: std::collections::HashSet<String> = keep.iter().map(ToString::to_string).collect();
-        let now = self.now()?;
-        let mut count = 0;
-        self.db.with_tx(&mut |tx| {
-            count = 0;
-            let idle = "(state = 'ready' OR (state = 'leased' AND lease_until < ?2))";
-            let sql = format!("SELECT id FROM jobs WHERE stage = ?1 AND {idle} AND scope = ?3");
-            for row in tx.query(&sql, values![stage.as_str(), now, scope])? {
-                let id = row.text(0)?;
-                if keep.contains(id) {
-                    continue;
-                }
-                count += tx.execute(&format!("DELETE FROM jobs WHERE id = ?1 AND {idle}"), values![id, now])?;
-                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
-                tx.execute(sql, values![id, now])?;
-            }
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// Takes back what waits in a stage's other scopes while nobody works there: plans that were given up. What somebody
-    /// waits for stays.
-    pub fn withdraw_idle_scopes(&self, stage: Stage, except: &str) -> Result<u64> {
-        let mut count = 0;
-        self.db.with_tx(&mut |tx| {
-            let sql = "DELETE FROM jobs WHERE stage = ?1 AND state = 'ready' AND scope <> ?2 AND priority < ?3
-                       AND scope NOT IN (SELECT scope FROM jobs WHERE stage = ?1 AND state = 'leased')";
-            count = tx.execute(sql, values![stage.as_str(), except, Queue::INTERACTIVE])?;
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// How many of these jobs have not ended: waiting, somebody else's, or taken back.
-    pub fn not_ended(&self, ids: &[JobId]) -> Result<usize> {
-        let mut count = 0;
-        for id in ids {
-            let sql = "SELECT 1 FROM jobs WHERE id = ?1 AND state IN ('done', 'failed')";
-            count += usize::from(self.db.query(sql, values![id])?.is_empty());
-        }
-        Ok(count)
-    }
-
-    /// Workers that hold leases of a stage.
-    pub fn lease_holders(&self, stage: Stage) -> Result<Vec<String>> {
-        let sql = "SELECT DISTINCT worker FROM jobs WHERE stage = ?1 AND state = 'leased'";
-        self.db.query(sql, values![stage.as_str()])?.iter().map(|r| Ok(r.text(0)?.to_owned())).collect()
-    }
-
-    /// Ends the leases of a worker that is known to be dead, so that nobody waits for them to run out.
-    pub fn bury(&self, worker: &str) -> Result<u64> {
-        let mut count = 0;
-        self.db.with_tx(&mut |tx| {
-            count =
-                tx.execute("UPDATE jobs SET lease_until = 0 WHERE state = 'leased' AND worker = ?1", values![worker])?;
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// One job.
-    pub fn job(&self, id: JobId) -> Result<Job> {
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id = ?1");
-        let rows = self.db.query(&sql, values![id])?;
-        rows.first().map(job).transpose()?.ok_or_else(|| Error::not_found(format!("there is no job {id}")))
-    }
-
-    /// The one job whose id begins so.
-    pub fn job_by_prefix(&self, prefix: &str) -> Result<Job> {
-        if prefix.len() < 4 || !prefix.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(Error::invalid(format!(
-                "'{prefix}' is not the beginning of a job id (at least four hexadecimal digits)"
-            )));
-        }
-        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id >= ?1 AND id < ?2 LIMIT 2");
-        let rows = self.db.query(&sql, values![prefix, format!("{prefix}g")])?;
-        match rows.as_slice() {
-            [one] => job(one),
-            [] => Err(Error::not_found(format!("there is no job {prefix}"))),
-            _ => Err(Error::invalid(format!("more than one job begins with {prefix}: give more digits"))),
-        }
-    }
-
-    /// Jobs, those changed last first.
-    pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<Job>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM jobs WHERE (CAST(?1 AS TEXT) IS NULL OR stage = ?1) AND (CAST(?2 AS TEXT) IS NULL OR state = ?2)
-             ORDER BY updated_at DESC, id LIMIT ?3"
-        );
-        let stage = filter.stage.map(|s| s.as_str());
-        let state = filter.state.map(|s| s.as_str());
-        self.db.query(&sql, values![stage, state, filter.limit.unwrap_or(i64::MAX)])?.iter().map(job).collect()
-    }
-
-    /// All attempts at a job, oldest first.
-    pub fn attempts(&self, id: JobId) -> Result<Vec<AttemptRecord>> {
-        let sql =
-            "SELECT job, attempt, worker, began, ended, result, error FROM attempts WHERE job = ?1 ORDER BY attempt";
-        let rows = self.db.query(sql, values![id])?;
-        rows.iter()
-            .map(|r| {
-                Ok(AttemptRecord {
-                    job: r.parse(0)?,
-                    attempt: r.int(1)?,
-                    worker: r.text(2)?.to_owned(),
-                    began: r.int(3)?,
-                    ended: r.maybe_int(4)?,
-                    result: r.maybe_text(5)?.map(str::to_owned),
-                    error: r.maybe_text(6)?.map(|_| r.json(6)).transpose()?,
-                })
-            })
-            .collect()
-    }
-
-    /// Opens failed jobs again, with a full set of tries; says how many. `attempt` goes on counting.
-    pub fn retry(&self, ids: &[JobId]) -> Result<u64> {
-        let now = self.now()?;
-        let mut count = 0;
-        self.db.with_tx(&mut |tx| {
-            count = 0;
-            for id in ids {
-                let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, updated_at = ?3
-                           WHERE id = ?1 AND state = 'failed'";
-                count += tx.execute(sql, values![id, TRIES, now])?;
-            }
-            Ok(())
-        })?;
-        Ok(count)
-    }
-
-    /// Numbers of jobs by stage and state.
-    pub fn job_counts(&self) -> Result<Vec<(Stage, JobState, i64)>> {
-        let sql = "SELECT stage, state, COUNT(*) FROM jobs GROUP BY stage, state ORDER BY stage, state";
-        self.db.query(sql, &[])?.iter().map(|r| Ok((r.parse(0)?, r.parse(1)?, r.int(2)?))).collect()
     }
 }

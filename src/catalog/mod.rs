@@ -11,10 +11,15 @@ use crate::error::Result;
 mod accounts;
 mod arrivals;
 mod assets;
+mod census;
+mod copy;
 pub mod db;
 mod events;
 mod jobs;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod renditions;
+mod roll;
 mod sqlite;
 mod stores;
 mod uploads;
@@ -22,10 +27,21 @@ mod uploads;
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
 pub use assets::{AssetRow, KnownSighting};
+pub use census::{AtWork, Census, Pace, Reason};
+pub use copy::{Copied, TABLES};
 pub use events::Event;
-pub use jobs::{Claim, Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};
+pub use jobs::{Claim, Enqueued, Facts, Lease, Settled, TRIES, Wanted};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresConfig, PostgresDb};
+pub use roll::JobFilter;
 pub use sqlite::SqliteDb;
 pub use uploads::Ledger;
+
+mod schema {
+    #![allow(missing_docs, reason = "it is made by a macro")]
+    refinery::embed_migrations!("src/catalog/migrations");
+}
+use schema::migrations;
 
 /// A clock, passed in so that tests can set it.
 pub trait Clock: Send + Sync {
@@ -80,6 +96,12 @@ impl Catalog {
     /// The catalog in this SQLite file, made and upgraded as needed.
     pub fn open_sqlite(path: &std::path::Path) -> Result<Self> {
         Ok(Self::new(Arc::new(SqliteDb::open(path, Arc::new(SystemClock))?)))
+    }
+
+    /// The catalog at this PostgreSQL server, made and upgraded as needed.
+    #[cfg(feature = "postgres")]
+    pub fn open_postgres(config: &PostgresConfig) -> Result<Self> {
+        Ok(Self::new(Arc::new(PostgresDb::open(config, None)?)))
     }
 
     /// The catalog's clock, in milliseconds.

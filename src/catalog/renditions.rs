@@ -30,6 +30,7 @@ fn rendition(row: &Row) -> Result<Rendition> {
 
 /// Makes a rendition the active one of its entry. Done twice, it changes nothing.
 pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
+    tx.lock(&format!("asset {}", r.asset))?;
     let sql = "UPDATE renditions SET active = 0 WHERE asset = ?1 AND entry = ?2 AND active = 1";
     tx.execute(sql, values![r.asset, r.entry.as_str()])?;
     let sql = "INSERT INTO renditions (asset, master, entry, recipe, prefix, files, facts, active, created_at)

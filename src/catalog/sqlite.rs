@@ -11,10 +11,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, types::Val
 use super::{
     Clock,
     db::{Db, Row, Tx, Value},
+    migrations,
 };
 use crate::error::{Error, Kind, Result};
-
-refinery::embed_migrations!("src/catalog/migrations");
 
 /// How long a writer waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(60);
@@ -140,6 +139,11 @@ impl Tx for SqliteTx<'_> {
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         run_query(self.0, sql, values)
     }
+
+    fn lock(&mut self, _: &str) -> Result<()> {
+        // The transaction began IMMEDIATE: nobody else writes meanwhile.
+        Ok(())
+    }
 }
 
 impl Db for SqliteDb {
@@ -166,6 +170,12 @@ impl Db for SqliteDb {
 
     fn now(&self) -> Result<i64> {
         Ok(self.clock.now_ms())
+    }
+
+    fn is_of_one_machine(&self) -> bool {
+        // Its processes share memory beside the file ("All processes using a database must be on the same host computer":
+        // sqlite.org/wal.html).
+        true
     }
 
     fn claim_suffix(&self) -> &'static str {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{
     Catalog, Lease,
     db::{Row, Tx, values},
-    jobs::lease_lost,
+    jobs::fence,
 };
 use crate::{
     digest::Digest,
@@ -150,10 +150,7 @@ impl Catalog {
     pub fn keep_upload(&self, lease: &Lease, ledger: &Ledger, new_parts: &[Part]) -> Result<()> {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
-            let sql = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'leased' AND attempt = ?2";
-            if tx.query(sql, values![lease.job.id, lease.attempt])?.is_empty() {
-                return Err(lease_lost());
-            }
+            fence(tx, lease)?;
             let sql = "INSERT INTO uploads (key, drive, path, bytes, mtime_ns, inode, upload, part_bytes, hashed, state, updated_at, checksum)
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
                        ON CONFLICT (key) DO UPDATE SET mtime_ns = excluded.mtime_ns, inode = excluded.inode,

@@ -85,6 +85,7 @@ fn router(archive: Arc<Archive>) -> Router {
     };
     Router::new()
         .route("/health", get(async || Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))))
+        .route("/metrics", get(metrics))
         .route("/search", get(search))
         .route("/assets/{id}", get(asset))
         .route("/assets/{id}/renditions/{name}", get(rendition))
@@ -176,6 +177,14 @@ fn links(catalog: &Catalog, asset: AssetId) -> Result<serde_json::Value> {
         })
     };
     Ok(catalog.renditions_of(asset)?.iter().map(link).collect())
+}
+
+async fn metrics(State(archive): State<Arc<Archive>>) -> Answer<Response> {
+    blocking(move || {
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+        Ok((kind, crate::tend::metrics(&archive.catalog)?).into_response())
+    })
+    .await
 }
 
 async fn asset(State(archive): State<Arc<Archive>>, Path(id): Path<String>) -> Answer<Response> {

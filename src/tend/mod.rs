@@ -5,9 +5,11 @@ pub mod certificate;
 mod collect;
 mod doctor;
 mod look;
+mod metrics;
 mod verify;
 
 pub use collect::{give_up, stale_uploads};
 pub use doctor::{Check, doctor};
 pub use look::{Finding, Level};
+pub use metrics::metrics;
 pub use verify::{Verified, Verify, drop_lost, verify};

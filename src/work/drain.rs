@@ -127,6 +127,13 @@ pub fn drain(
 /// first; a plan that takes back what is not wanted any more does it before that.
 pub fn bury_the_dead(catalog: &Catalog, stage: Stage, reporter: &dyn Reporter) -> Result<()> {
     let me = Worker::this();
+    let is_here = |name: &str| Worker::parse(name).is_none_or(|w| w.host() == me.host());
+    if let Some(name) = catalog.worker_elsewhere(&is_here)? {
+        return Err(Error::invalid(format!("{name} is at work on this catalog, on another machine")).hint(
+            "a SQLite catalog is for one machine: 'damctl catalog copy' moves it to PostgreSQL, and \
+                 'catalog: postgres://…' is for as many as there are",
+        ));
+    }
     for name in catalog.lease_holders(stage)? {
         if Worker::parse(&name).is_some_and(|w| w.is_dead_to(&me)) {
             let jobs = catalog.bury(&name)?;

@@ -8,7 +8,6 @@ use std::{
 
 use crate::{
     catalog::{Catalog, Lease},
-    error::Kind,
     model::JobId,
     stop::Stop,
 };
@@ -68,19 +67,20 @@ impl<'a> Heartbeat<'a> {
             let held: Vec<Held> = state.held.values().cloned().collect();
             // The catalog may take its time: nobody waits for this lock meanwhile.
             drop(state);
-            for h in held {
-                let beat = self.catalog.heartbeat(&h.lease, self.lease.as_millis() as i64);
-                let mut state = self.state();
-                match beat {
-                    Ok(()) => {
-                        if let Some(mine) = state.held.get_mut(&h.lease.job.id) {
-                            mine.alive_at = Instant::now();
-                        }
-                    }
-                    Err(e) if e.kind() == Kind::LeaseLost => {
+            let leases: Vec<&Lease> = held.iter().map(|h| &h.lease).collect();
+            let beat = self.catalog.heartbeat(&leases, self.lease.as_millis() as i64);
+            state = self.state();
+            for h in &held {
+                match &beat {
+                    Ok(lost) if lost.contains(&h.lease.job.id) => {
                         // A job that ended between the copy and the beat is no longer held, and its loss no loss.
                         if state.held.contains_key(&h.lease.job.id) {
                             h.stop.trip();
+                        }
+                    }
+                    Ok(_) => {
+                        if let Some(mine) = state.held.get_mut(&h.lease.job.id) {
+                            mine.alive_at = Instant::now();
                         }
                     }
                     // The catalog is away. Others may take the job over once the lease has run out, so stop before.
@@ -88,7 +88,6 @@ impl<'a> Heartbeat<'a> {
                     Err(_) => {}
                 }
             }
-            state = self.state();
         }
     }
 }

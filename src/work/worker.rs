@@ -39,6 +39,11 @@ impl Worker {
         Some(Self { host: host.to_owned(), task, pid, started })
     }
 
+    /// The host it runs on.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Whether this worker ran on the same host as `other` and is certainly gone.
     pub fn is_dead_to(&self, other: &Worker) -> bool {
         self.host == other.host && self.started != 0 && start_time(self.pid) != Some(self.started)

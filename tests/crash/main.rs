@@ -17,11 +17,13 @@ struct Bench {
     dir: tempfile::TempDir,
     /// The suite's S3 server, when the store is there.
     s3: Option<String>,
+    /// The suite's PostgreSQL server, when the catalog is there.
+    server: Option<String>,
 }
 
 impl Bench {
     fn new(s3: Option<String>) -> Self {
-        let bench = Self { dir: tempfile::tempdir().unwrap(), s3 };
+        let bench = Self { dir: tempfile::tempdir().unwrap(), s3, server: None };
         let drive = bench.drive();
         fs::create_dir_all(drive.join("sub")).unwrap();
         for i in 0..3u8 {
@@ -56,6 +58,16 @@ impl Bench {
                 format!("store: s3://crash/{}\ns3_endpoint: {endpoint}\ns3_part_size: 5\n", uuid::Uuid::now_v7());
             fs::create_dir_all(self.archive()).unwrap();
             fs::write(self.archive().join("damctl.yaml"), text).unwrap();
+        }
+        if let Some(server) = &self.server {
+            postgres::Client::connect(server, postgres::NoTls)
+                .unwrap()
+                .batch_execute(
+                    "SET client_min_messages = error; DROP SCHEMA IF EXISTS crash CASCADE; CREATE SCHEMA crash",
+                )
+                .unwrap();
+            fs::create_dir_all(self.archive()).unwrap();
+            fs::write(self.archive().join("damctl.yaml"), format!("catalog: {}\n", schema(server))).unwrap();
         }
         assert_eq!(self.run(&[OsStr::new("init"), self.archive().as_os_str()], None).0, Some(0));
     }
@@ -98,7 +110,15 @@ impl Bench {
 
     /// What is known and what is kept, without what differs between any two runs: times, job histories.
     fn state(&self) -> Vec<String> {
-        let db = rusqlite::Connection::open(self.archive().join("catalog.sqlite")).unwrap();
+        let file = self.archive().join("catalog.sqlite");
+        if let Some(server) = &self.server {
+            let place = schema(server);
+            let archive = self.archive();
+            let words = [OsStr::new("-C"), archive.as_os_str(), "catalog".as_ref(), "copy".as_ref(), place.as_ref()];
+            let (code, text) = self.run(&[&words[..], &[file.as_os_str()]].concat(), None);
+            assert_eq!(code, Some(0), "{text}");
+        }
+        let db = rusqlite::Connection::open(file).unwrap();
         let mut state = Vec::new();
         for sql in [
             "SELECT 'upload', key FROM uploads ORDER BY key",
@@ -110,7 +130,7 @@ impl Bench {
             "SELECT 'rendition', master, entry, recipe, asset, prefix, files, active FROM renditions ORDER BY master, entry",
             "SELECT 'indexed', asset, digest FROM indexed ORDER BY asset",
             "SELECT 'job', stage, state, json_extract(error, '$.kind') FROM jobs ORDER BY stage, subject, state",
-            "SELECT 'event', kind, subject FROM events WHERE kind <> 'job.failed' ORDER BY kind, subject",
+            "SELECT 'event', kind, subject FROM events WHERE kind NOT LIKE 'job.%' ORDER BY kind, subject",
         ] {
             let mut query = db.prepare(sql).unwrap();
             let columns = query.column_count();
@@ -124,6 +144,11 @@ impl Bench {
         state.extend(tree(&self.archive().join("scratch")).into_iter().filter(|f| !f.contains("gstreamer-registry")));
         state
     }
+}
+
+/// A schema of the suite's own in its server; one test at a time uses it.
+fn schema(server: &str) -> String {
+    format!("{server}?options=-csearch_path%3Dcrash")
 }
 
 fn text(value: rusqlite::types::ValueRef<'_>) -> String {
@@ -168,6 +193,18 @@ fn killed_at_any_point_and_run_again_it_ends_as_if_nothing_had_been() {
     let of_buckets =
         |point: &str| point.starts_with("store.s3-") || point.starts_with("receive.") || point == "ingest.after-part";
     hold_every_point(Bench::new(None), |point| !of_buckets(point), &[1, 2, 5]);
+}
+
+#[test]
+fn killed_at_any_point_it_ends_the_same_with_a_catalog_in_postgresql() {
+    let Ok(server) = std::env::var("DAMCTL_TEST_POSTGRES") else {
+        eprintln!("skipped: no PostgreSQL server; 'make test' starts one");
+        return;
+    };
+    let of_buckets =
+        |point: &str| point.starts_with("store.s3-") || point.starts_with("receive.") || point == "ingest.after-part";
+    let bench = Bench { server: Some(server), ..Bench::new(None) };
+    hold_every_point(bench, |point| !of_buckets(point), &[1, 3]);
 }
 
 #[test]

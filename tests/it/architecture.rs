@@ -19,6 +19,9 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("rusqlite", &["catalog"]),
     ("refinery", &["catalog"]),
+    ("postgres", &["catalog"]),
+    ("r2d2", &["catalog/postgres"]),
+    ("rustls", &["catalog/postgres"]),
     ("gstreamer", &["media/gst"]),
     ("gstreamer_video", &["media/gst"]),
     ("turbojpeg", &["media/image"]),

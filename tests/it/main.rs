@@ -16,6 +16,8 @@ mod ingest;
 mod integrity;
 mod jobs;
 mod k8s;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod profile;
 mod proxy;
 mod receive;

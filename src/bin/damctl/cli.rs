@@ -131,6 +131,17 @@ pub enum Command {
     ServeSearch(ServeArgs),
     /// Shows what the archive holds and what is being done.
     Status(StatusArgs),
+    /// Prints every change of state as a JSON line: when, what, of which asset or job.
+    ///
+    /// Numbers grow without gaps, in the order in which changes became true: whoever goes on after the last number that
+    /// was dealt with misses none, and may see some twice.
+    Events(EventsArgs),
+    /// Moves the catalog between SQLite and PostgreSQL.
+    Catalog {
+        /// What to do.
+        #[command(subcommand)]
+        command: CatalogCommand,
+    },
     /// Lists, shows and retries jobs.
     Jobs {
         /// What to do.
@@ -403,6 +414,35 @@ pub struct StatusArgs {
     /// Prints a JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Shows what is being done, by whom and how fast, again every so many seconds, until ^C.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub watch: Option<u64>,
+    /// Writes metrics for the textfile collector of Prometheus' node exporter into this file, at once as a whole.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "watch"])]
+    pub textfile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// Only those after this number.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub after: i64,
+    /// Goes on with those that come, until ^C.
+    #[arg(long, short)]
+    pub follow: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// Copies a catalog into another, new one, and compares both row by row.
+    ///
+    /// Each is a SQLite file or postgres://USER@HOST/DATABASE. A copy that was cut off goes on when it is run again.
+    Copy {
+        /// The catalog to copy.
+        from: String,
+        /// Where to; made as needed.
+        to: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,8 +15,9 @@ use serde::Deserialize;
 pub const FILE: &str = "damctl.yaml";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 24] = [
-    ("catalog", "catalog.sqlite", "the catalog's file"),
+pub const KEYS: [(&str, &str, &str); 25] = [
+    ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
+    ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
     ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
     ("store_delivery", "", "another s3://BUCKET/PREFIX for delivery; empty: that of 'store'"),
@@ -123,6 +124,19 @@ impl Settings {
         Ok(settings)
     }
 
+    /// A secret stands in no file and on no command line.
+    #[cfg(feature = "postgres")]
+    fn check_catalog(&self) -> Result<()> {
+        let origin = self.resolved.get("catalog").map_or("", |r| r.origin.as_str());
+        match self.catalog_server() {
+            Some(url) if origin != "DAMCTL_CATALOG" && damctl::catalog::PostgresConfig::has_password(url) => {
+                Err(Error::invalid(format!("catalog ({origin}) holds a password"))
+                    .hint("take it out, and give it in PGPASSWORD, a PGPASSFILE, or the variable DAMCTL_CATALOG"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Settings with their origins, in order.
     pub fn each(&self) -> impl Iterator<Item = (&'static str, &Resolved)> {
         KEYS.iter().filter_map(|(key, _, _)| self.resolved.get(key).map(|r| (*key, r)))
@@ -140,6 +154,8 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
+        #[cfg(feature = "postgres")]
+        self.check_catalog()?;
         self.workers()?;
         self.lease()?;
         self.stall()?;
@@ -151,6 +167,28 @@ impl Settings {
     /// A path setting; relative ones are the archive's.
     pub fn path(&self, key: &str) -> PathBuf {
         self.root.join(self.get(key))
+    }
+
+    /// The address of the catalog, when it is a PostgreSQL server.
+    pub fn catalog_server(&self) -> Option<&str> {
+        let value = self.get("catalog");
+        (value.starts_with("postgres://") || value.starts_with("postgresql://")).then_some(value)
+    }
+
+    /// How a PostgreSQL catalog is reached; passwords come from where libpq has them.
+    #[cfg(feature = "postgres")]
+    pub fn postgres(&self, url: &str) -> Result<damctl::catalog::PostgresConfig> {
+        let connections = match self.number("catalog_connections")? {
+            n @ 1..=1000 => n as u32,
+            n => return Err(Error::invalid(format!("catalog_connections is {n}: expected 1 to 1000"))),
+        };
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pgpass"));
+        Ok(damctl::catalog::PostgresConfig {
+            password: std::env::var("PGPASSWORD").ok(),
+            passfile: std::env::var_os("PGPASSFILE").map(PathBuf::from).or_else(home),
+            connections,
+            ..damctl::catalog::PostgresConfig::new(url)
+        })
     }
 
     /// Where the masters are, for people.

@@ -10,6 +10,8 @@ pub fn run(command: ConfigCommand, settings: &Settings) -> Result<Verdict> {
     print(format_args!("{:<11} {:<32} (found)", "archive", settings.root.display().to_string()));
     for (key, setting) in settings.each() {
         let value = if setting.value.is_empty() { "\"\"" } else { &setting.value };
+        #[cfg(feature = "postgres")]
+        let value = if key == "catalog" { &damctl::catalog::PostgresConfig::shown(value) } else { value };
         print(format_args!("{key:<11} {value:<32} ({})", setting.origin));
     }
     Ok(Verdict::Done)

@@ -21,11 +21,13 @@ use crate::{
     settings::{self, Settings},
 };
 
+mod catalog;
 mod certificate;
 mod collect;
 mod config;
 mod doctor;
 mod drives;
+mod events;
 mod fanout;
 mod index;
 mod ingest;
@@ -115,7 +117,9 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::ServeSearch(args) => {
             serve::run(&open(&[("listen", args.listen.map(|a| a.to_string()))])?, &*reporter, stop)
         }
-        Command::Status(args) => status::run(&args, &open(&[])?),
+        Command::Status(args) => status::run(&args, &open(&[])?, stop),
+        Command::Events(args) => events::run(&args, &open(&[])?, stop),
+        Command::Catalog { command } => catalog::run(&command, &open(&[])?),
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?),
@@ -136,12 +140,21 @@ impl Archive {
     }
 
     fn catalog(&self) -> Result<Catalog> {
-        Ok(Catalog::open_sqlite(&self.settings.path("catalog"))?)
+        match self.settings.catalog_server() {
+            #[cfg(feature = "postgres")]
+            Some(url) => Ok(Catalog::open_postgres(&self.settings.postgres(url)?)?),
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(Error::unsupported("this program was built without PostgreSQL ('postgres')").into()),
+            None => {
+                let path = self.settings.path("catalog");
+                Ok(Catalog::open_sqlite(&path)?)
+            }
+        }
     }
 
     /// Whether the catalog is a server, which other machines reach.
     fn has_server(&self) -> bool {
-        self.settings.each().any(|(key, r)| key == "catalog" && r.value.starts_with("postgres"))
+        self.settings.catalog_server().is_some()
     }
 
     fn store(&self) -> Result<Arc<dyn Store>> {
@@ -177,7 +190,7 @@ impl Archive {
     fn own_places(&self) -> Result<Vec<std::path::PathBuf>> {
         let mut places = Vec::new();
         for key in ["store", "index", "scratch", "quarantine", "catalog"] {
-            if key == "store" && self.settings.bucket(key)?.is_some() {
+            if key == "store" && self.settings.bucket(key)?.is_some() || key == "catalog" && self.has_server() {
                 continue;
             }
             let Ok(path) = std::fs::canonicalize(self.settings.path(key)) else { continue };

@@ -1,14 +1,104 @@
 //! `damctl status`: what the archive holds, and what is being done.
 
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    io::{IsTerminal, Write as _},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::Duration,
+};
+
 use anyhow::Result;
-use indicatif::HumanBytes;
+use damctl::{
+    catalog::{Catalog, Census},
+    error::Doing,
+    model::{JobState, Stage},
+    stop::Stop,
+    tend,
+};
+use indicatif::{HumanBytes, HumanDuration};
 use serde_json::json;
 
 use super::{Archive, Verdict, print};
 use crate::cli::StatusArgs;
 
-pub fn run(args: &StatusArgs, archive: &Archive) -> Result<Verdict> {
+/// Beside the file first, so that nobody ever reads half of it.
+fn textfile(file: &Path, catalog: &Catalog) -> Result<Verdict> {
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let doing = || format!("cannot write {}", file.display());
+    let mut staged = tempfile::NamedTempFile::new_in(dir).doing(doing)?;
+    staged.write_all(tend::metrics(catalog)?.as_bytes()).doing(doing)?;
+    // The exporter is another user.
+    staged.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).doing(doing)?;
+    staged.persist(file).map_err(|e| e.error).doing(doing)?;
+    Ok(Verdict::Done)
+}
+
+fn watch(seconds: u64, json: bool, catalog: &Catalog, stop: &Stop) -> Result<Verdict> {
+    while !stop.is_tripped() {
+        let census = catalog.census(LATELY_MS)?;
+        match json {
+            true => print(serde_json::to_string(&census)?),
+            false => {
+                if std::io::stdout().is_terminal() {
+                    // Home, and clear what is below.
+                    print(format_args!("\u{1b}[H\u{1b}[2J{}", table(&census)));
+                } else {
+                    print(table(&census));
+                }
+            }
+        }
+        for _ in 0..seconds * 10 {
+            if !stop.is_tripped() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+    Ok(Verdict::Stopped)
+}
+
+fn table(census: &Census) -> String {
+    let mut text = format!(
+        "{:<11}{:>9}{:>9}{:>9}{:>9}{:>9}  {}\n",
+        "stage", "ready", "leased", "done", "failed", "a minute", "left"
+    );
+    let stages: BTreeSet<Stage> = census.jobs.iter().map(|(stage, _, _)| *stage).collect();
+    for stage in stages {
+        let count = |state| census.jobs.iter().find(|(s, st, _)| (*s, *st) == (stage, state)).map_or(0, |(_, _, n)| *n);
+        let states = [JobState::Ready, JobState::Leased, JobState::Done, JobState::Failed].map(count);
+        let done = census.paces.iter().find(|p| p.stage == stage).and_then(|p| p.results.get("done")).copied();
+        let left = match (census.open(stage), census.left_ms(stage)) {
+            (0, _) => String::new(),
+            (_, Some(ms)) => format!("about {}", HumanDuration(Duration::from_millis(ms as u64))),
+            (_, None) => "nothing done lately".to_owned(),
+        };
+        let [ready, leased, finished, failed] = states;
+        let done = done.unwrap_or(0);
+        writeln!(text, "{:<11}{ready:>9}{leased:>9}{finished:>9}{failed:>9}{done:>9}  {left}", stage.as_str()).ok();
+    }
+    for w in &census.workers {
+        let heard = HumanDuration(Duration::from_millis(w.heard_ms as u64));
+        let lost = if w.is_lost { ", lost" } else { "" };
+        writeln!(text, "worker     {}  {} {}, heard of {heard} ago{lost}", w.worker, w.jobs, w.stage).ok();
+    }
+    for r in census.reasons.iter().take(10) {
+        writeln!(text, "failed     {:>6}  {}  {}", r.jobs, r.stage, r.why).ok();
+    }
+    text
+}
+
+/// How far back throughput is looked at (ms).
+const LATELY_MS: i64 = 60_000;
+
+pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
+    if let Some(file) = &args.textfile {
+        return textfile(file, &catalog);
+    }
+    if let Some(seconds) = args.watch {
+        return watch(seconds, args.json, &catalog, stop);
+    }
     let (assets, renditions) = (catalog.asset_counts()?, catalog.rendition_counts()?);
     let (sightings, jobs) = (catalog.sighting_counts()?, catalog.job_counts()?);
     let arrivals = catalog.arrival_counts()?;

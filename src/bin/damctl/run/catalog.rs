@@ -1,0 +1,46 @@
+//! `damctl catalog`: the catalog as a whole.
+
+use std::path::Path;
+
+use anyhow::Result;
+use damctl::{catalog::Catalog, error::Error};
+
+use super::{Archive, Verdict, print};
+use crate::cli::CatalogCommand;
+
+pub fn run(command: &CatalogCommand, archive: &Archive) -> Result<Verdict> {
+    let CatalogCommand::Copy { from, to } = command;
+    if from == to {
+        return Err(Error::invalid("FROM and TO are the same catalog").into());
+    }
+    let is_server = |place: &str| place.starts_with("postgres://") || place.starts_with("postgresql://");
+    if !is_server(from) && !Path::new(from).is_file() {
+        return Err(Error::not_found(format!("there is no catalog {from}")).into());
+    }
+    let open = |place: &str| -> Result<Catalog> {
+        if !is_server(place) {
+            return Ok(Catalog::open_sqlite(Path::new(place))?);
+        }
+        #[cfg(feature = "postgres")]
+        {
+            use damctl::catalog::PostgresConfig;
+            if PostgresConfig::has_password(place) {
+                return Err(Error::invalid("an address on the command line holds a password")
+                    .hint("others can read it there: give it in PGPASSWORD or a PGPASSFILE")
+                    .into());
+            }
+            Ok(Catalog::open_postgres(&archive.settings.postgres(place)?)?)
+        }
+        #[cfg(not(feature = "postgres"))]
+        {
+            let _ = archive;
+            Err(Error::unsupported("this program was built without PostgreSQL ('postgres')").into())
+        }
+    };
+    let copied = open(from)?.copy_to(&open(to)?)?;
+    for (table, rows) in &copied.rows {
+        print(format_args!("{table:<12} {rows:>10}"));
+    }
+    print(format_args!("copied and compared row by row; to use it, set 'catalog' in damctl.yaml"));
+    Ok(Verdict::Done)
+}

@@ -1,0 +1,237 @@
+//! A catalog as a whole: into another database, compared row by row.
+
+use super::{
+    Catalog,
+    db::{Db, Row, Value},
+};
+use crate::error::{Error, Result};
+
+/// Every table: its columns, the primary key first, and how many of them are the key.
+pub const TABLES: [(&str, &[&str], usize); 15] = [
+    ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
+    ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
+    ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
+    ("members", &["asset", "generation", "digest", "role", "name"], 3),
+    (
+        "sightings",
+        &["drive", "path", "bytes", "mtime_ns", "inode", "outcome", "detail", "digest", "asset", "seen_at"],
+        2,
+    ),
+    ("renditions", &["master", "entry", "recipe", "asset", "prefix", "files", "facts", "active", "created_at"], 3),
+    ("indexed", &["index_id", "asset", "digest"], 2),
+    (
+        "jobs",
+        &[
+            "id",
+            "stage",
+            "scope",
+            "subject",
+            "recipe",
+            "task",
+            "state",
+            "priority",
+            "attempt",
+            "max_attempt",
+            "not_before",
+            "lease_until",
+            "worker",
+            "error",
+            "created_at",
+            "updated_at",
+        ],
+        1,
+    ),
+    ("attempts", &["job", "attempt", "worker", "began", "ended", "result", "error"], 2),
+    ("events", &["seq", "at", "kind", "subject", "detail"], 1),
+    (
+        "uploads",
+        &[
+            "key",
+            "drive",
+            "path",
+            "bytes",
+            "mtime_ns",
+            "inode",
+            "upload",
+            "part_bytes",
+            "hashed",
+            "state",
+            "updated_at",
+            "checksum",
+        ],
+        1,
+    ),
+    ("upload_parts", &["key", "number", "etag", "bytes", "digest", "crc64"], 2),
+    ("master_parts", &["master", "part_bytes", "checksum", "parts"], 1),
+    ("stores", &["place", "abilities", "probed_at"], 1),
+    (
+        "arrivals",
+        &[
+            "asset",
+            "name",
+            "collection",
+            "bytes",
+            "digest",
+            "key",
+            "upload",
+            "part_bytes",
+            "state",
+            "error",
+            "holder",
+            "expires_at",
+            "created_at",
+            "updated_at",
+        ],
+        1,
+    ),
+];
+
+/// Rows of a page: of what is read, written and compared at a time.
+const PAGE: usize = 1000;
+
+/// A table's rows in the order of their keys, a page at a time.
+struct Pages<'a> {
+    db: &'a dyn Db,
+    table: &'static str,
+    columns: &'static [&'static str],
+    keys: usize,
+    after: Option<Vec<Value>>,
+    page: std::vec::IntoIter<Row>,
+}
+
+impl<'a> Pages<'a> {
+    fn of(db: &'a dyn Db, (table, columns, keys): (&'static str, &'static [&'static str], usize)) -> Self {
+        Self { db, table, columns, keys, after: None, page: Vec::new().into_iter() }
+    }
+
+    fn next(&mut self) -> Result<Option<Row>> {
+        if self.page.len() == 0 {
+            let keys = self.columns[..self.keys].join(", ");
+            let place = (1..=self.keys).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
+            let (which, values) = match &self.after {
+                None => (String::new(), &[][..]),
+                Some(after) => (format!("WHERE ({keys}) > ({place})"), after.as_slice()),
+            };
+            let columns = self.columns.join(", ");
+            let sql = format!("SELECT {columns} FROM {} {which} ORDER BY {keys} LIMIT {PAGE}", self.table);
+            let page = self.db.query(&sql, values)?;
+            if let Some(last) = page.last() {
+                self.after = Some(last.0[..self.keys].to_vec());
+            }
+            self.page = page.into_iter();
+        }
+        Ok(self.page.next())
+    }
+}
+
+/// What a copy moved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Copied {
+    /// Rows by table.
+    pub rows: Vec<(&'static str, u64)>,
+}
+
+impl Catalog {
+    /// Copies all of this catalog into another, then compares them row by row. A copy that was cut off goes on.
+    ///
+    /// `Invalid` when somebody works on this one, or the other holds what this one does not.
+    pub fn copy_to(&self, other: &Catalog) -> Result<Copied> {
+        let busy = self.db.query(
+            "SELECT worker FROM jobs WHERE state = 'leased' AND lease_until >= ?1 LIMIT 1",
+            &[self.now()?.into()],
+        )?;
+        if let Some(row) = busy.first() {
+            let who = row.text(0)?.to_owned();
+            return Err(Error::invalid(format!("{who} is at work on the catalog"))
+                .hint("let its workers end, or stop them, then copy"));
+        }
+        // First all that must not be there: nothing is added to a catalog of something else.
+        for table in TABLES {
+            other.is_part_of(self, table)?;
+        }
+        for (table, columns, keys) in TABLES {
+            let names = columns.join(", ");
+            let places = (1..=columns.len()).map(|n| format!("?{n}")).collect::<Vec<_>>().join(", ");
+            let key = columns[..keys].join(", ");
+            let sql = format!("INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT ({key}) DO NOTHING");
+            let mut pages = Pages::of(&*self.db, (table, columns, keys));
+            loop {
+                let mut rows = Vec::with_capacity(PAGE);
+                while let Some(row) = pages.next()? {
+                    rows.push(row);
+                    if rows.len() == PAGE {
+                        break;
+                    }
+                }
+                if rows.is_empty() {
+                    break;
+                }
+                other.db.with_tx(&mut |tx| rows.iter().try_for_each(|row| tx.execute(&sql, &row.0).map(drop)))?;
+            }
+        }
+        self.compare(other)
+    }
+
+    /// Whether each row of a table is in another catalog with the same key.
+    fn is_part_of(&self, other: &Catalog, table: (&'static str, &'static [&'static str], usize)) -> Result<()> {
+        let (mut mine, mut theirs) = (Pages::of(&*self.db, table), Pages::of(&*other.db, table));
+        while let Some(row) = mine.next()? {
+            loop {
+                match theirs.next()? {
+                    Some(there) if there == row => break,
+                    Some(there) if key_order(&there, &row, table.2).is_lt() => {}
+                    _ => {
+                        return Err(Error::invalid(format!(
+                            "the catalog to copy to holds other things: {} {}",
+                            table.0,
+                            shown(&row, table.2)
+                        ))
+                        .hint("copy into a new, empty database or file"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares two catalogs row by row; says how many rows both have.
+    pub fn compare(&self, other: &Catalog) -> Result<Copied> {
+        let mut copied = Copied::default();
+        for table in TABLES {
+            let (mut mine, mut theirs) = (Pages::of(&*self.db, table), Pages::of(&*other.db, table));
+            let mut count = 0;
+            loop {
+                match (mine.next()?, theirs.next()?) {
+                    (None, None) => break,
+                    (Some(a), Some(b)) if a == b => count += 1,
+                    (a, b) => {
+                        let row = a.or(b).map(|row| shown(&row, table.2)).unwrap_or_default();
+                        return Err(Error::corrupt(format!("the copy differs: {} {row}", table.0))
+                            .hint("somebody may have written meanwhile: copy again into a new database"));
+                    }
+                }
+            }
+            copied.rows.push((table.0, count));
+        }
+        Ok(copied)
+    }
+}
+
+fn key_order(a: &Row, b: &Row, keys: usize) -> std::cmp::Ordering {
+    let each = |(a, b): (&Value, &Value)| match (a, b) {
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.as_bytes().cmp(b.as_bytes()),
+        _ => std::cmp::Ordering::Equal,
+    };
+    let order = a.0[..keys].iter().zip(&b.0[..keys]).map(each);
+    order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+}
+
+fn shown(row: &Row, keys: usize) -> String {
+    let cell = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Null => String::new(),
+    };
+    row.0[..keys].iter().map(cell).collect::<Vec<_>>().join(" ")
+}
