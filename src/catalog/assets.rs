@@ -308,12 +308,17 @@ impl Catalog {
 
     /// Calls `each` with every asset, by id, a page at a time.
     pub fn each_asset(&self, mut each: impl FnMut(AssetRow) -> Result<()>) -> Result<()> {
+        self.each_page(|page| page.iter().cloned().try_for_each(&mut each))
+    }
+
+    /// Calls `each` with every page of assets, by id.
+    pub fn each_page(&self, mut each: impl FnMut(&[AssetRow]) -> Result<()>) -> Result<()> {
         let mut after = None;
         loop {
             let page = self.assets_page(after, 500, None)?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.asset.id);
-            page.into_iter().try_for_each(&mut each)?;
+            each(&page)?;
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     Catalog,
     assets::to_json,
-    db::{Row, Tx, values},
+    db::{Row, Tx, Value, values},
     events::append,
 };
 use crate::{
@@ -63,10 +63,47 @@ pub(super) fn mark_indexed(tx: &mut dyn Tx, index: &str, asset: AssetId, digest:
 }
 
 impl Catalog {
-    /// Which entries of which masters are present, as (master, entry, recipe).
-    pub fn present_renditions(&self) -> Result<HashSet<(Digest, String, Digest)>> {
-        let rows = self.db.query("SELECT master, entry, recipe FROM renditions", &[])?;
-        rows.iter().map(|r| Ok((r.parse(0)?, r.text(1)?.to_owned(), r.parse(2)?))).collect()
+    /// The masters that have every one of these entries, as (entry, recipe). They are counted where they lie: of millions,
+    /// only digests come here.
+    pub fn complete_masters(&self, wanted: &[(&str, Digest)]) -> Result<HashSet<Digest>> {
+        const PAGE: i64 = 20_000;
+        let mut complete = HashSet::new();
+        if wanted.is_empty() {
+            return Ok(complete);
+        }
+        let pairs: Vec<String> = (0..wanted.len()).map(|i| format!("(?{}, ?{})", 4 + 2 * i, 5 + 2 * i)).collect();
+        let sql = format!(
+            "SELECT master FROM renditions WHERE master > ?1 AND (entry, recipe) IN (VALUES {})
+             GROUP BY master HAVING COUNT(*) = ?2 ORDER BY master LIMIT ?3",
+            pairs.join(", ")
+        );
+        let mut values: Vec<Value> = vec!["".into(), (wanted.len() as i64).into(), PAGE.into()];
+        values.extend(wanted.iter().flat_map(|(entry, recipe)| [Value::from(*entry), Value::from(recipe)]));
+        loop {
+            let page = self.db.query(&sql, &values)?;
+            let Some(last) = page.last() else { return Ok(complete) };
+            values[0] = last.text(0)?.into();
+            for row in &page {
+                complete.insert(row.parse(0)?);
+            }
+        }
+    }
+
+    /// Which entries of these masters are present, as (master, entry, recipe).
+    pub fn present_among(&self, masters: &[Digest]) -> Result<HashSet<(Digest, String, Digest)>> {
+        const PAGE: usize = 500;
+        let places: Vec<String> = (1..=PAGE).map(|i| format!("?{i}")).collect();
+        let sql = format!("SELECT master, entry, recipe FROM renditions WHERE master IN ({})", places.join(", "));
+        let mut present = HashSet::new();
+        for page in masters.chunks(PAGE) {
+            // Filled up with the last, so that it is one statement however many there are.
+            let mut values: Vec<Value> = page.iter().map(Value::from).collect();
+            values.resize(PAGE, page.last().into());
+            for row in self.db.query(&sql, &values)? {
+                present.insert((row.parse(0)?, row.text(1)?.to_owned(), row.parse(2)?));
+            }
+        }
+        Ok(present)
     }
 
     /// Which entries of one master are present, as (entry, recipe).

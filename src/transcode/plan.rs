@@ -1,12 +1,14 @@
 //! Wanted minus present, as data.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{Catalog, Wanted},
+    catalog::{AssetRow, Catalog, Wanted},
     digest::Digest,
     error::Result,
-    model::{AssetId, Key, MediaKind, Role, Stage},
+    model::{AssetId, Key, Master, MediaKind, Role, Stage},
     profile::{Entry, Profile},
 };
 
@@ -54,18 +56,30 @@ pub(super) struct Task {
 
 /// Subtracts what is present from what `profile` wants, for all assets or just `only`.
 pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Plan> {
-    let present = catalog.present_renditions()?;
     let mut plan = Plan { scope: scope(profile, only), ..Plan::default() };
-    let recipes: std::collections::HashMap<(MediaKind, &str), Digest> = MediaKind::ALL
+    let recipes: HashMap<(MediaKind, &str), Digest> = MediaKind::ALL
         .iter()
         .flat_map(|kind| profile.wanted(*kind).iter().map(|e| ((*kind, e.name.as_str()), e.recipe())))
         .collect();
-    let mut look = |row: crate::catalog::AssetRow| -> Result<()> {
+    // Most masters lack nothing: of those, nothing more is asked.
+    let mut complete = HashMap::new();
+    for kind in MediaKind::ALL {
+        let wanted: Vec<(&str, Digest)> = profile.wanted(kind).iter().map(|e| (e.name.as_str(), e.recipe())).collect();
+        if only.is_empty() {
+            complete.insert(kind, catalog.complete_masters(&wanted)?);
+        }
+    }
+    let is_complete = |kind: MediaKind, master: &Digest| complete.get(&kind).is_some_and(|of| of.contains(master));
+    let mut subtract = |row: &AssetRow, present: &HashSet<(Digest, String, Digest)>| {
         let wanted = profile.wanted(row.asset.kind);
         if wanted.is_empty() {
-            return Ok(());
+            return;
         }
         for master in row.masters.iter().filter(|m| m.role.is_shown()) {
+            if is_complete(row.asset.kind, &master.digest) {
+                plan.present += wanted.len();
+                continue;
+            }
             let is_present = |e: &&Entry| {
                 let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
                 present.contains(&(master.digest, e.name.clone(), recipe))
@@ -89,12 +103,22 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                 });
             }
         }
+    };
+    let mut look = |page: &[AssetRow]| -> Result<()> {
+        let shown = |row: &AssetRow| {
+            let lacking = |m: &&Master| m.role.is_shown() && !is_complete(row.asset.kind, &m.digest);
+            row.masters.iter().filter(lacking).map(|m| m.digest).collect::<Vec<_>>()
+        };
+        let lacking: Vec<Digest> =
+            page.iter().filter(|row| !profile.wanted(row.asset.kind).is_empty()).flat_map(shown).collect();
+        let present = catalog.present_among(&lacking)?;
+        page.iter().for_each(|row| subtract(row, &present));
         Ok(())
     };
     if only.is_empty() {
-        catalog.each_asset(&mut look)?;
+        catalog.each_page(&mut look)?;
     } else {
-        only.iter().try_for_each(|id| look(catalog.asset(*id)?))?;
+        only.iter().try_for_each(|id| look(&[catalog.asset(*id)?]))?;
     }
     Ok(plan)
 }

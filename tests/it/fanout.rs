@@ -133,6 +133,13 @@ fn an_array_that_loses_a_node_renders_everything_once() {
     survives_a_lost_node(None);
 }
 
+#[cfg(feature = "postgres")]
+#[test]
+fn an_array_that_loses_a_node_renders_everything_once_with_a_catalog_in_postgresql() {
+    let Some(schema) = crate::postgres::schema() else { return };
+    survives_a_lost_node(Some(schema.url()));
+}
+
 fn survives_a_lost_node(catalog: Option<&str>) {
     let Some(slurm) = Slurm::up(3, 1001) else { return };
     let (archive, drive) = (archive_with(catalog), scratch());

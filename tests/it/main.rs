@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 #![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests make times up, and say what they skip")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::duplicate_mod, reason = "a suite is there once for each implementation of a seam")]
 
 mod architecture;
 mod certificate;
