@@ -118,7 +118,7 @@ fn uploads_that_nobody_goes_on_with_are_given_up_by_their_age() {
 
 #[test]
 fn renditions_can_be_everybodys_to_read_and_masters_stay_closed() {
-    let Some(archive) = archive("s3_acl: public-read\n") else { return };
+    let Some(archive) = archive("s3_renditions_acl: public-read\n") else { return };
     let endpoint = harness::s3_endpoint().unwrap();
     let drive = scratch();
     picture(&drive.path().join("a.png"), 1);
