@@ -23,23 +23,6 @@ pub struct AssetRow {
     pub masters: Vec<Master>,
 }
 
-/// What is remembered of a path: enough to see that nothing changed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KnownSighting {
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Modification time in nanoseconds.
-    pub mtime_ns: i64,
-    /// Inode number.
-    pub inode: u64,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Why.
-    pub detail: Option<String>,
-    /// The asset that holds its bytes.
-    pub asset: Option<AssetId>,
-}
-
 pub(super) fn outcome(text: &str) -> Result<Outcome> {
     Outcome::ALL
         .into_iter()
@@ -59,18 +42,23 @@ pub(super) fn drive(row: &Row) -> Result<Drive> {
     })
 }
 
-const SIGHTING: &str = "path, bytes, mtime_ns, inode, outcome, detail, asset";
+/// What is remembered of a path, of `sightings s`.
+pub(super) const SIGHTING: &str =
+    "s.drive, s.path, s.bytes, s.mtime_ns, s.inode, s.ctime_ns, s.outcome, s.detail, s.digest, s.asset";
 
-fn known_sighting(r: &Row) -> Result<(RawPath, KnownSighting)> {
-    let known = KnownSighting {
-        bytes: r.int(1)? as u64,
-        mtime_ns: r.int(2)?,
-        inode: r.int(3)? as u64,
-        outcome: outcome(r.text(4)?)?,
-        detail: r.maybe_text(5)?.map(str::to_owned),
-        asset: r.maybe_parse(6)?,
-    };
-    Ok((r.parse(0)?, known))
+pub(super) fn sighting(r: &Row) -> Result<Sighting> {
+    Ok(Sighting {
+        drive: r.parse(0)?,
+        path: r.parse(1)?,
+        bytes: r.int(2)? as u64,
+        mtime_ns: r.int(3)?,
+        inode: r.int(4)? as u64,
+        ctime_ns: r.maybe_int(5)?,
+        outcome: outcome(r.text(6)?)?,
+        detail: r.maybe_text(7)?.map(str::to_owned),
+        digest: r.maybe_parse(8)?,
+        asset: r.maybe_parse(9)?,
+    })
 }
 
 const MASTER: &str = "b.asset, b.generation, b.role, b.name, m.digest, m.bytes, m.fingerprint, m.key, m.facts";
@@ -118,11 +106,13 @@ pub(super) fn insert_master(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &
 
 /// Records what is now known of a path, in place of what was.
 pub(super) fn upsert_sighting(tx: &mut dyn Tx, now: i64, s: &Sighting) -> Result<()> {
-    let sql = "INSERT INTO sightings (drive, path, bytes, mtime_ns, inode, outcome, detail, digest, asset, seen_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    let sql =
+        "INSERT INTO sightings (drive, path, bytes, mtime_ns, inode, outcome, detail, digest, asset, seen_at, ctime_ns)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                ON CONFLICT (drive, path) DO UPDATE SET bytes = excluded.bytes, mtime_ns = excluded.mtime_ns,
                    inode = excluded.inode, outcome = excluded.outcome, detail = excluded.detail,
-                   digest = excluded.digest, asset = excluded.asset, seen_at = excluded.seen_at";
+                   digest = excluded.digest, asset = excluded.asset, seen_at = excluded.seen_at,
+                   ctime_ns = excluded.ctime_ns";
     tx.execute(
         sql,
         values![
@@ -135,7 +125,8 @@ pub(super) fn upsert_sighting(tx: &mut dyn Tx, now: i64, s: &Sighting) -> Result
             s.detail.as_deref(),
             s.digest,
             s.asset,
-            now
+            now,
+            s.ctime_ns
         ],
     )?;
     Ok(())
@@ -192,9 +183,10 @@ impl Catalog {
     }
 
     /// Everything known of a drive's paths.
-    pub fn known_sightings(&self, drive: DriveId) -> Result<HashMap<RawPath, KnownSighting>> {
-        let sql = format!("SELECT {SIGHTING} FROM sightings WHERE drive = ?1");
-        self.db.query(&sql, values![drive])?.iter().map(known_sighting).collect()
+    pub fn known_sightings(&self, drive: DriveId) -> Result<HashMap<RawPath, Sighting>> {
+        let sql = format!("SELECT {SIGHTING} FROM sightings s WHERE s.drive = ?1");
+        let by_path = |r: &Row| sighting(r).map(|s| (s.path.clone(), s));
+        self.db.query(&sql, values![drive])?.iter().map(by_path).collect()
     }
 
     /// What is known of some of a drive's paths.
@@ -202,12 +194,12 @@ impl Catalog {
         &self,
         drive: DriveId,
         paths: impl Iterator<Item = &'p RawPath>,
-    ) -> Result<HashMap<RawPath, KnownSighting>> {
-        let sql = format!("SELECT {SIGHTING} FROM sightings WHERE drive = ?1 AND path = ?2");
+    ) -> Result<HashMap<RawPath, Sighting>> {
+        let sql = format!("SELECT {SIGHTING} FROM sightings s WHERE s.drive = ?1 AND s.path = ?2");
         let mut known = HashMap::new();
         for path in paths {
             if let Some(row) = self.db.query(&sql, values![drive, path])?.first() {
-                known.extend([known_sighting(row)?]);
+                known.insert(path.clone(), sighting(row)?);
             }
         }
         Ok(known)

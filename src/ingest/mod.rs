@@ -12,11 +12,14 @@ mod group;
 mod place;
 mod run;
 mod select;
+mod source;
 mod survey;
 mod upload;
 
+pub use place::is_here;
 pub use select::Selection;
-pub use survey::{Found, Source, Survey, survey, survey_selected, survey_without};
+pub use source::Source;
+pub use survey::{Found, Survey, survey, survey_selected};
 
 /// The stage.
 pub struct Ingest<'a> {

@@ -2,28 +2,26 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    fs::{File, OpenOptions},
+    fs::File,
     io,
     ops::Range,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
-
 use super::{
-    Ingest, Source,
+    Ingest,
     copy::{Copied, Failed, SUSPECT, copy, hash, look, unreadable_ranges},
     place,
+    source::{Source, open},
     survey::{Lot, Piece, Task},
     upload::{Progress, World, upload},
 };
 use crate::{
-    catalog::{Facts, KnownSighting, Ledger, Settled},
+    catalog::{Facts, Ledger, Settled},
     digest::Digest,
     error::{Error, Kind, Result},
     media,
-    model::{Asset, AssetId, Drive, Key, Master, MediaFacts, Outcome, RawPath, Role, Stage},
+    model::{Asset, AssetId, Drive, Key, Master, MediaFacts, Outcome, RawPath, Role, Sighting, Stage},
     store::{Committed, Deposit, Part, Staged, Upload, ocfl},
     work::{Amount, Attempt, Done, Event, StageRun},
 };
@@ -91,7 +89,7 @@ struct Batch<'a> {
     task: &'a Task,
     drive: Drive,
     root: PathBuf,
-    known: HashMap<RawPath, KnownSighting>,
+    known: HashMap<RawPath, Sighting>,
     facts: Facts,
     /// The object that small assets go into.
     shared: Option<Object>,
@@ -147,7 +145,7 @@ impl Batch<'_> {
             self.attempt.stop.check()?;
             let source = &piece.source;
             let before = self.known.get(&source.path).cloned();
-            if let Some(known) = before.as_ref().filter(|k| source.is_settled_by(k)) {
+            if let Some(known) = before.as_ref().filter(|k| !source.again && source.is_settled_by(k)) {
                 // Its sidecars join what it is.
                 kept.owner = kept.owner.or(known.asset.filter(|_| piece.role == Role::Main));
                 continue;
@@ -178,7 +176,7 @@ impl Batch<'_> {
     fn piece(
         &mut self,
         piece: &Piece,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         is_shared: bool,
         kept: &mut Kept,
         object: &mut Option<Object>,
@@ -189,7 +187,7 @@ impl Batch<'_> {
             Ok(file) => file,
             Err(e) => return self.unreadable(source, before, None, &e),
         };
-        if !as_planned(&file, source) {
+        if !source.is_still(&file) {
             return self.changed(source, "changed since it was looked at");
         }
         let id = kept.id.unwrap_or_else(|| source.asset_id(self.task.drive));
@@ -257,20 +255,24 @@ impl Batch<'_> {
         &mut self,
         file: &mut File,
         piece: &Piece,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         (asset, object): (AssetId, &mut Object),
         content: &str,
         called: &str,
     ) -> Result<Option<(Copied, MediaFacts)>> {
         let source = &piece.source;
-        let own = source.asset_id(self.task.drive);
-        if self.is_suspect(file, source)? {
+        if source.again || self.is_suspect(file, source)? {
             // Most likely a copy: nothing is sent before that is certain.
             let tick = |n| self.attempt.read(n);
             match hash(file, &tick) {
                 Ok(digest) => {
-                    if let Some(holder) = self.holder(&digest, own)? {
-                        if !as_planned(file, source) {
+                    let known = self.holder(&digest)?;
+                    if let (true, Some(k), Some(_)) = (source.again && source.replaces == Some(digest), before, known) {
+                        self.tell(source, k.outcome, k.detail.clone(), Some(digest), k.asset);
+                        return Ok(None);
+                    }
+                    if let Some(holder) = known {
+                        if !source.is_still(file) {
                             return self.changed(source, "changed while it was read").map(|()| None);
                         }
                         return self.known_bytes(source, before, digest, holder).map(|()| None);
@@ -302,11 +304,11 @@ impl Batch<'_> {
             }
         };
         crate::crash::point("ingest.after-copy");
-        if copied.bytes != source.bytes || !as_planned(file, source) {
+        if copied.bytes != source.bytes || !source.is_still(file) {
             object.deposit.discard(&name)?;
             return self.changed(source, "changed while it was read").map(|()| None);
         }
-        if let Some(holder) = self.holder(&copied.digest, own)? {
+        if let Some(holder) = self.holder(&copied.digest)? {
             object.deposit.discard(&name)?;
             // Two files of one asset that are the same are one in its object, under both names.
             if holder == asset
@@ -410,7 +412,7 @@ impl Batch<'_> {
             self.ingest.store.abort_upload(&stale.key, &stale.upload.id)?;
             catalog.forget_upload(&stale.key)?;
         }
-        let identity = (source.bytes, source.mtime_ns, source.inode);
+        let identity = source.identity();
         let earlier = catalog.upload(key)?.filter(|l| l.identity == identity);
         let known = earlier.as_ref().map(|l| l.upload.clone());
         let Some(parts) = deposit.parts(name, source.bytes, known)? else { return Ok(None) };
@@ -444,13 +446,12 @@ impl Batch<'_> {
         Ok(Some(upload(file, source.bytes, parts, progress, &world)))
     }
 
-    /// The asset that has these bytes already, if it is another one.
-    fn holder(&self, digest: &Digest, asset: AssetId) -> Result<Option<AssetId>> {
-        let known = match self.seen.get(digest) {
-            Some(known) => Some(*known),
-            None => self.ingest.catalog.holder(digest)?,
-        };
-        Ok(known.filter(|known| *known != asset))
+    /// The asset that has these bytes already.
+    fn holder(&self, digest: &Digest) -> Result<Option<AssetId>> {
+        match self.seen.get(digest) {
+            Some(known) => Ok(Some(*known)),
+            None => self.ingest.catalog.holder(digest),
+        }
     }
 
     fn measure(&self, path: &Path, head: &[u8]) -> Result<MediaFacts> {
@@ -473,7 +474,7 @@ impl Batch<'_> {
     fn known_bytes(
         &mut self,
         source: &Source,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         digest: Digest,
         holder: AssetId,
     ) -> Result<()> {
@@ -501,12 +502,15 @@ impl Batch<'_> {
     fn unreadable(
         &mut self,
         source: &Source,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         file: Option<&File>,
         error: &io::Error,
     ) -> Result<()> {
         if !place::is_here(&self.drive) {
             return Err(place::gone(&self.drive));
+        }
+        if source.again {
+            return self.not_again(source, &error.to_string());
         }
         const EIO: i32 = 5;
         let is_io = error.raw_os_error() == Some(EIO);
@@ -549,8 +553,21 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Tells of a file that could not be read again. What is known of it stays: its bytes were taken in.
+    fn not_again(&mut self, source: &Source, why: &str) -> Result<()> {
+        let message = format!("{} could not be read again: {why}", source.path);
+        self.failure.get_or_insert(Error::invalid(message));
+        if let Some(k) = self.known.get(&source.path).cloned() {
+            self.tell(source, k.outcome, Some(format!("it could not be read again: {why}")), k.digest, k.asset);
+        }
+        Ok(())
+    }
+
     fn changed(&mut self, source: &Source, why: &str) -> Result<()> {
         self.forget_upload(source)?;
+        if source.again {
+            return self.not_again(source, why);
+        }
         let why = format!("{why}: run the same command again when nothing writes to it");
         self.tell(source, Outcome::Unreadable, Some(why), None, None);
         Ok(())
@@ -565,6 +582,11 @@ impl Batch<'_> {
         digest: Option<Digest>,
         asset: Option<AssetId>,
     ) {
+        let is_other = source.again && digest.is_some() && digest != source.replaces;
+        let other = is_other
+            .then_some("its bytes are not those that were taken in before, though its size and times are the same");
+        let detail: Vec<String> = other.map(str::to_owned).into_iter().chain(detail).collect();
+        let detail = (!detail.is_empty()).then(|| detail.join("; "));
         let what = source.path.to_string();
         let holder = asset.filter(|_| outcome == Outcome::Duplicate).map(|a| a.to_string());
         let said = holder.as_deref().or(detail.as_deref());
@@ -648,20 +670,4 @@ fn list(ranges: &[Range<u64>], size: u64) -> String {
         true => "every part can be read by now: run the same command again".to_owned(),
         false => format!("{lost} of {size} bytes cannot be read, at {}", each.join(", ")),
     }
-}
-
-/// Opens a file for its one read: never a link, never a pipe that would block.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let with = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
-    // A drive is not written to, not even its access times, where we are allowed to ask for that.
-    with(flags | OFlags::NOATIME).or_else(|_| with(flags))
-}
-
-fn as_planned(file: &File, source: &Source) -> bool {
-    let same = |meta: std::fs::Metadata| {
-        let now = Source::new(source.path.clone(), &meta);
-        meta.is_file() && now.bytes == source.bytes && now.mtime_ns == source.mtime_ns
-    };
-    file.metadata().is_ok_and(same)
 }

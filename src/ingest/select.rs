@@ -17,6 +17,8 @@ pub struct Selection {
     /// Paths below the one that is surveyed, if only these.
     only: Option<Vec<PathBuf>>,
     identity: Option<String>,
+    own: Vec<PathBuf>,
+    again: bool,
 }
 
 impl Selection {
@@ -39,7 +41,25 @@ impl Selection {
             fields.extend(only.iter().map(|p| [b"=", p.as_os_str().as_encoded_bytes()].concat()));
         }
         let identity = (!fields.is_empty()).then(|| Digest::of_fields(&fields).short());
-        Ok(Self { exclude: patterns(exclude)?, include: patterns(include)?, only, identity })
+        Ok(Self { exclude: patterns(exclude)?, include: patterns(include)?, only, identity, ..Self::default() })
+    }
+
+    /// Leaves out `own`: folders and files of the archive itself, which may lie on the drive that it takes in.
+    pub fn without(self, own: Vec<PathBuf>) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Takes what is in the archive for read no more: it is to be read again, and held against what is recorded.
+    pub fn again(self, again: bool) -> Self {
+        Self { again, ..self }
+    }
+
+    pub(super) fn is_own(&self, path: &Path) -> bool {
+        self.own.iter().any(|own| own == path)
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.again
     }
 
     /// Tells this selection from others; none for all of a drive.
