@@ -23,6 +23,19 @@ pub struct AssetRow {
     pub masters: Vec<Master>,
 }
 
+/// What a master is in the store, whatever it is a member of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptMaster {
+    /// SHA-256.
+    pub digest: Digest,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of head and tail.
+    pub fingerprint: Option<Digest>,
+    /// Where it is.
+    pub key: Key,
+}
+
 pub(super) fn outcome(text: &str) -> Result<Outcome> {
     Outcome::ALL
         .into_iter()
@@ -97,11 +110,34 @@ pub(super) fn insert_master(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &
                WHERE masters.confirmed_at IS NULL";
     let is_new =
         tx.execute(sql, values![master.digest, master.bytes, master.fingerprint, &master.key, facts, now])? > 0;
-    let generation = i64::from(master.generation);
+    let generation = generation_for(tx, asset, master)?;
     let sql = "INSERT INTO members (asset, generation, digest, role, name) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (asset, generation, digest) DO NOTHING";
     tx.execute(sql, values![asset, generation, master.digest, master.role.as_str(), master.name.as_str()])?;
     Ok(is_new)
+}
+
+/// The generation of an asset that a file joins: the active one; or, where another file bears its name, the next, which
+/// has all the others of the active one. What it takes the place of stays in the earlier generation.
+fn generation_for(tx: &mut dyn Tx, asset: AssetId, master: &Master) -> Result<i64> {
+    let sql = "SELECT generation FROM assets WHERE id = ?1";
+    let Some(active) = tx.query(sql, values![asset])?.first().map(|r| r.int(0)).transpose()? else {
+        return Err(Error::internal(format!("{} joins asset {asset}, which is not there", master.name)));
+    };
+    let sql = "SELECT digest, role FROM members WHERE asset = ?1 AND generation = ?2 AND (digest = ?3 OR name = ?4)";
+    let like = tx.query(sql, values![asset, active, master.digest, master.name.as_str()])?;
+    let digest = master.digest.to_string();
+    let is_there = like.iter().any(|r| r.text(0).is_ok_and(|d| d == digest));
+    let is_named = like.iter().any(|r| r.text(1).is_ok_and(|role| role != Role::Main.as_str()));
+    if master.name.is_empty() || is_there || !is_named {
+        return Ok(active);
+    }
+    let sql = "INSERT INTO members (asset, generation, digest, role, name)
+               SELECT asset, generation + 1, digest, role, name FROM members
+               WHERE asset = ?1 AND generation = ?2 AND (role = 'main' OR name <> ?3)";
+    tx.execute(sql, values![asset, active, master.name.as_str()])?;
+    tx.execute("UPDATE assets SET generation = ?2 WHERE id = ?1", values![asset, active + 1])?;
+    Ok(active + 1)
 }
 
 /// Records what is now known of a path, in place of what was.
@@ -309,10 +345,21 @@ impl Catalog {
         }
     }
 
+    /// Up to `limit` masters of all generations, by digest, after one.
+    pub fn masters_page(&self, after: &str, limit: i64) -> Result<Vec<KeptMaster>> {
+        let sql = "SELECT digest, bytes, fingerprint, key FROM masters WHERE digest > ?1 ORDER BY digest LIMIT ?2";
+        let each = |r: &Row| {
+            let (digest, bytes) = (r.parse(0)?, r.int(1)? as u64);
+            Ok(KeptMaster { digest, bytes, fingerprint: r.maybe_parse(2)?, key: r.parse(3)? })
+        };
+        self.db.query(sql, values![after, limit])?.iter().map(each).collect()
+    }
+
     /// Numbers of assets by kind, and the bytes of their masters.
     pub fn asset_counts(&self) -> Result<Vec<(MediaKind, i64, u64)>> {
         let sql = "SELECT a.kind, COUNT(DISTINCT a.id), CAST(COALESCE(SUM(m.bytes), 0) AS BIGINT)
-                   FROM assets a JOIN members b ON b.asset = a.id JOIN masters m ON m.digest = b.digest GROUP BY a.kind ORDER BY a.kind";
+                   FROM assets a JOIN members b ON b.asset = a.id AND b.generation = a.generation
+                   JOIN masters m ON m.digest = b.digest GROUP BY a.kind ORDER BY a.kind";
         self.db.query(sql, &[])?.iter().map(|r| Ok((r.parse(0)?, r.int(1)?, r.int(2)? as u64))).collect()
     }
 

@@ -21,7 +21,7 @@ mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
-pub use assets::AssetRow;
+pub use assets::{AssetRow, KeptMaster};
 pub use events::Event;
 pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};
 pub use sqlite::SqliteDb;

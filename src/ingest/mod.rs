@@ -9,6 +9,7 @@ use crate::{catalog::Catalog, error::Result, media::child::ChildProcess, spool::
 
 mod copy;
 mod group;
+mod object;
 mod place;
 mod run;
 mod select;

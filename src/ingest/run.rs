@@ -4,16 +4,16 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     fs::File,
     io,
-    ops::Range,
     path::{Path, PathBuf},
 };
 
 use super::{
     Ingest,
     copy::{Copied, Failed, SUSPECT, copy, hash, look, unreadable_ranges},
+    object::{Kept, Object, list, place_of},
     place,
-    source::{Source, open},
-    survey::{Lot, Piece, Task},
+    source::{Source, is_kept, open},
+    survey::{Along, Lot, Piece, Task},
     upload::{Progress, World, upload},
 };
 use crate::{
@@ -47,7 +47,10 @@ impl StageRun for Ingest<'_> {
             return Err(place::gone(&drive));
         }
         // The job may have been planned before another one dealt with some of its files.
-        let paths = task.lots.iter().flat_map(|lot| &lot.pieces).map(|p| &p.source.path);
+        let paths = task
+            .lots
+            .iter()
+            .flat_map(|lot| lot.pieces.iter().map(|p| &p.source.path).chain(lot.along.iter().map(|a| &a.at)));
         let mut batch = Batch {
             ingest: self,
             attempt,
@@ -108,39 +111,13 @@ struct Batch<'a> {
     is_put_off: bool,
 }
 
-/// An object of the store while its files are read.
-struct Object {
-    id: AssetId,
-    prefix: Key,
-    deposit: Box<dyn Deposit>,
-    /// Whether small assets share it.
-    is_shared: bool,
-    /// Whether it makes good what the store has lost: what is left of that keeps its place.
-    is_again: bool,
-    bytes: u64,
-    /// Digest, place below `content`, name.
-    files: Vec<(Digest, String, String)>,
-    lots: Vec<Kept>,
-}
-
-/// What is kept of a lot.
-#[derive(Default)]
-struct Kept {
-    /// The asset that it becomes, unless it joins one.
-    id: Option<AssetId>,
-    /// The asset that it joins.
-    owner: Option<AssetId>,
-    /// What the asset is called.
-    title: String,
-    masters: Vec<Master>,
-}
-
 impl Batch<'_> {
     /// Deals with the files of one asset. Their own faults become their outcome; an error is everybody's.
     fn take(&mut self, lot: &Lot) -> Result<()> {
         let is_shared = lot.bytes() <= SHARED;
-        let mut kept = Kept { owner: lot.owner, ..Kept::default() };
+        let mut kept = Kept { owner: lot.owner, has_main: lot.owner.is_some(), ..Kept::default() };
         let mut object = if is_shared { self.shared.take() } else { None };
+        let mut along = lot.along.clone();
         for piece in &lot.pieces {
             self.attempt.stop.check()?;
             let source = &piece.source;
@@ -148,6 +125,7 @@ impl Batch<'_> {
             if let Some(known) = before.as_ref().filter(|k| !source.again && source.is_settled_by(k)) {
                 // Its sidecars join what it is.
                 kept.owner = kept.owner.or(known.asset.filter(|_| piece.role == Role::Main));
+                kept.has_main |= piece.role == Role::Main;
                 continue;
             }
             // What leads an asset is its first file that can be read.
@@ -155,11 +133,16 @@ impl Batch<'_> {
                 kept.id = Some(source.asset_id(self.task.drive));
             }
             self.piece(piece, before.as_ref(), is_shared, &mut kept, &mut object)?;
+            // What was in the archive before it was read, or is it again, may not be a member yet.
+            if piece.role != Role::Main && source.replaces.is_some() {
+                along.push(Along { at: source.path.clone(), role: piece.role, name: piece.name.clone() });
+            }
             // What belongs to it waits with it.
             if std::mem::take(&mut self.is_put_off) && piece.role == Role::Main {
                 break;
             }
         }
+        self.bring(along, &mut kept)?;
         let Some(mut object) = object else { return Ok(()) };
         if !kept.masters.is_empty() {
             object.lots.push(kept);
@@ -170,6 +153,33 @@ impl Batch<'_> {
             self.close(object)?;
         }
         if self.held >= HELD { self.commit() } else { Ok(()) }
+    }
+
+    /// Makes files that are in the archive members of the asset that their main file is.
+    fn bring(&mut self, along: Vec<Along>, kept: &mut Kept) -> Result<()> {
+        let asset = kept.masters.first().map(|m| m.asset).or(kept.owner);
+        let Some(asset) = asset.filter(|_| kept.has_main) else { return Ok(()) };
+        for Along { at, role, name } in along {
+            let latest = self.facts.sightings.iter().rev().find(|s| s.path == at).or_else(|| self.known.get(&at));
+            let Some(known) = latest.filter(|s| is_kept(s)).cloned() else { continue };
+            let catalog = self.ingest.catalog;
+            let Some(digest) = known.digest else { continue };
+            // One that the store has lost is taken in anew.
+            if catalog.holder(&digest)?.is_none() {
+                continue;
+            }
+            let Some(master) = catalog.master_by_digest(&digest)? else { continue };
+            let master = Master { asset, role, name, ..master };
+            if kept.masters.is_empty() {
+                self.facts.joined.push(master);
+            } else {
+                kept.along.push(master);
+            }
+            if known.asset != Some(asset) {
+                self.facts.sightings.push(Sighting { asset: Some(asset), ..known });
+            }
+        }
+        Ok(())
     }
 
     /// Deals with one file.
@@ -203,6 +213,7 @@ impl Batch<'_> {
             // Sidecars of a file whose bytes are known join what has them.
             if piece.role == Role::Main && kept.owner.is_none() && kept.masters.is_empty() {
                 kept.owner = self.facts.sightings.last().filter(|s| s.path == source.path).and_then(|s| s.asset);
+                kept.has_main = kept.owner.is_some();
             }
             *object = Some(open);
             return Ok(());
@@ -222,6 +233,7 @@ impl Batch<'_> {
         if let Some(fingerprint) = copied.fingerprint {
             self.looked.insert((copied.bytes, fingerprint));
         }
+        kept.has_main |= piece.role == Role::Main;
         kept.masters.push(Master {
             asset,
             generation: 1,
@@ -380,9 +392,9 @@ impl Batch<'_> {
                 (None, Some(id), Some(main)) => {
                     let (kind, collection) = (main.facts.kind, self.task.collection.clone());
                     let asset = Asset { id, kind, title: lot.title, collection, created_at: self.attempt.began };
-                    self.facts.assets.push((asset, lot.masters));
+                    self.facts.assets.push((asset, lot.masters.into_iter().chain(lot.along).collect()));
                 }
-                _ => self.facts.joined.extend(lot.masters),
+                _ => self.facts.joined.extend(lot.masters.into_iter().chain(lot.along)),
             }
         }
         Ok(())
@@ -638,36 +650,5 @@ impl Batch<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Where a file lies below its object's `content`, and what it is called there: in a shared object by its path on the
-/// drive.
-fn place_of(object: &Object, asset: AssetId, piece: &Piece) -> (String, String) {
-    if !object.is_shared {
-        return (segments(&piece.name), piece.name.clone());
-    }
-    let path = piece.source.path.to_string();
-    let content = segments(&path);
-    match object.prefix.join(&ocfl::content_path(&content)) {
-        Ok(_) => (content, path),
-        // Too long for a key.
-        Err(_) => (format!("{asset}/{}", segments(&piece.name)), path),
-    }
-}
-
-/// A name's place below `content`: each of its parts as a key's segment.
-fn segments(name: &str) -> String {
-    let raw: RawPath = name.parse().unwrap_or_else(|_| RawPath::new(name));
-    let parts: Vec<String> = raw.as_bytes().split(|b| *b == b'/').map(Key::segment).collect();
-    parts.join("/")
-}
-
-fn list(ranges: &[Range<u64>], size: u64) -> String {
-    let lost: u64 = ranges.iter().map(|r| r.end - r.start).sum();
-    let each: Vec<String> = ranges.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
-    match ranges.is_empty() {
-        true => "every part can be read by now: run the same command again".to_owned(),
-        false => format!("{lost} of {size} bytes cannot be read, at {}", each.join(", ")),
     }
 }

@@ -297,6 +297,18 @@ pub(super) struct Lot {
     pub(super) owner: Option<AssetId>,
     /// Those that are to be read.
     pub(super) pieces: Vec<Piece>,
+    /// Those that go with the main file, if that is to be read, and are in the archive.
+    #[serde(default)]
+    pub(super) along: Vec<Along>,
+}
+
+/// A file that is in the archive, and what it is to the asset of its main file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Along {
+    /// Not `path`: it is no file that is to be read.
+    pub(super) at: RawPath,
+    pub(super) role: Role,
+    pub(super) name: String,
 }
 
 /// A file, and what it is to its asset.
@@ -364,7 +376,7 @@ impl Survey {
         let twins = self.twins();
         let mut lots = Vec::new();
         for group in group(&paths) {
-            let mut lot = Lot { owner: None, pieces: Vec::new() };
+            let mut lot = Lot { owner: None, pieces: Vec::new(), along: Vec::new() };
             for member in group.members {
                 match files[member.at] {
                     Found::New(source) => {
@@ -377,8 +389,14 @@ impl Survey {
                         lot.pieces.push(Piece { source: source.clone(), role: member.role, name: member.name, note });
                     }
                     Found::Unchanged(k) if member.role == Role::Main => lot.owner = k.asset,
-                    _ => {}
+                    Found::Unchanged(k) => {
+                        lot.along.push(Along { at: k.path.clone(), role: member.role, name: member.name });
+                    }
+                    Found::Settled(_) => {}
                 }
+            }
+            if lot.owner.is_some() {
+                lot.along.clear();
             }
             if !lot.pieces.is_empty() {
                 lots.push(lot);

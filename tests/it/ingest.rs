@@ -203,6 +203,54 @@ fn a_file_that_took_the_place_of_another_of_the_same_size_and_time_is_read() {
 }
 
 #[test]
+fn sidecars_follow_a_main_file_that_changes_and_give_way_to_their_own_changes() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let write = |name: &str, text: &str| fs::write(drive.path().join(name), text).unwrap();
+    let members = |sql: &str| {
+        archive.rows(&format!(
+            "SELECT a.title, b.generation, b.name, b.role, s.path IS NOT NULL FROM assets a
+             JOIN members b ON b.asset = a.id AND b.generation = a.generation
+             LEFT JOIN sightings s ON s.digest = b.digest AND s.asset = a.id WHERE {sql} ORDER BY a.created_at, 4, 3"
+        ))
+    };
+    write("a.mov", "the film");
+    write("a.xmp", "what is in it");
+    write("b.mov", "another film");
+    write("b.xmp", "what is in that");
+    archive.ingest(drive.path()).0.ends(0);
+    let before = archive.rows("SELECT asset FROM sightings WHERE path = 'a.mov'")[0].clone();
+    std::thread::sleep(Duration::from_millis(5));
+
+    write("a.mov", "the film, cut again");
+    archive.ingest(drive.path()).0.ends(0);
+    let now = archive.rows("SELECT DISTINCT asset FROM sightings WHERE path LIKE 'a.%'");
+    assert_eq!(now.len(), 1, "the sidecar stayed behind");
+    assert_ne!(now[0], before);
+    let of_a = format!("a.id = '{}'", now[0]);
+    assert_eq!(members(&of_a), ["a.mov|1|a.mov|main|1", "a.mov|1|a.xmp|sidecar|1"]);
+    // The earlier one has all that it had.
+    assert_eq!(members(&format!("a.id = '{before}'")), ["a.mov|1|a.mov|main|0", "a.mov|1|a.xmp|sidecar|0"]);
+
+    write("a.xmp", "what is in it now");
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(members(&of_a), ["a.mov|2|a.mov|main|1", "a.mov|2|a.xmp|sidecar|1"]);
+    // As it was before: a generation more, and no bytes.
+    write("a.xmp", "what is in it");
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(members(&of_a), ["a.mov|3|a.mov|main|1", "a.mov|3|a.xmp|sidecar|1"]);
+    let digest = damctl::digest::Digest::of("what is in it");
+    let sql = "SELECT b.digest FROM members b JOIN assets a ON a.id = b.asset AND a.generation = b.generation";
+    assert_eq!(archive.rows(&format!("{sql} WHERE {of_a} AND b.name = 'a.xmp'")), [digest.to_string()]);
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
+    // All bytes are looked after, whichever generation they are of.
+    archive.run(["verify"]).ends(0).says("6 objects");
+    let both = ["--reread"].map(OsStr::new);
+    write("b.mov", "another film, cut again");
+    archive.run([OsStr::new("ingest"), drive.path().as_os_str()].iter().chain(&both)).ends(0);
+    assert_eq!(archive.rows("SELECT COUNT(DISTINCT asset) FROM sightings WHERE path LIKE 'b.%'"), ["1"]);
+}
+
+#[test]
 fn what_is_read_again_is_held_against_what_is_recorded() {
     let (archive, drive) = (Archive::new(), scratch());
     for i in 0..3u8 {
