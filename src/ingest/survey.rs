@@ -63,6 +63,8 @@ pub struct Survey {
     pub scope: String,
     /// Whether all of the drive was looked at.
     pub is_whole: bool,
+    /// Names that the selection lists, and under which nothing is there.
+    pub absent: Vec<RawPath>,
     /// Paths below it of which nothing is there any more, and nothing was ever kept.
     pub gone: Vec<RawPath>,
     /// Every path below where the survey began, in the order of the walk.
@@ -116,7 +118,8 @@ pub fn survey_selected(catalog: &Catalog, path: &Path, selection: &Selection, st
     let known = catalog.known_sightings(drive.id)?;
     let is_steady = System::default().place(&root)?.is_steady;
     let mut look = Look { drive: &drive, root: &root, device, is_steady, known: &known, selection, found: Vec::new() };
-    for start in selection.starts(&start) {
+    let (starts, absent) = selection.starts(&start);
+    for start in starts {
         look.walk(&start, stop)?;
     }
     let mut found = look.found;
@@ -146,7 +149,7 @@ pub fn survey_selected(catalog: &Catalog, path: &Path, selection: &Selection, st
     let identity = selection.identity().map(|i| format!("/{i}")).unwrap_or_default();
     let scope = format!("{}/{}{identity}", drive.id, Digest::of(below.as_bytes()).short());
     let is_whole = selection.is_all() && below.as_bytes().is_empty();
-    Ok(Survey { drive, scope, is_whole, gone: missing, found })
+    Ok(Survey { drive, scope, is_whole, absent, gone: missing, found })
 }
 
 /// A walk under way.

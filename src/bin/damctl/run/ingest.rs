@@ -38,9 +38,13 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     for path in &args.paths {
         surveys.push(survey_selected(&catalog, path, &selection, stop)?);
     }
+    // Of several places, a name may be below any.
+    let absent = surveys.first().map_or(Vec::new(), |s| s.absent.clone());
+    let absent: Vec<_> = absent.into_iter().filter(|name| surveys.iter().all(|s| s.absent.contains(name))).collect();
     if args.dry_run {
         surveys.iter().for_each(show_plan);
-        return Ok(Verdict::Done);
+        show_absent(args, &absent);
+        return Ok(if absent.is_empty() { Verdict::Done } else { Verdict::SomeFailed });
     }
     // Opened before the work, so that a mistake in the name does not cost a day.
     let report = args.report.as_deref().map(create).transpose()?;
@@ -99,9 +103,10 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     if let (Some(file), Some(path)) = (report, &args.report) {
         write_report(file, &lines).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    show_absent(args, &absent);
     let is_named = !total.failed.is_empty();
     let verdict = match verdict(Stage::Ingest, total, &[], reporter, stop) {
-        Verdict::Done if unreadable || differs => Verdict::SomeFailed,
+        Verdict::Done if unreadable || differs || !absent.is_empty() => Verdict::SomeFailed,
         other => other,
     };
     if let (Some(time), Some(at)) = (args.for_time, deadline)
@@ -232,6 +237,14 @@ fn show_twins(survey: &Survey, accounts: &[Account]) {
     ));
     for (path, other) in twins.iter().take(NAMED) {
         print(format_args!("{:>12}{path} and {other}", ""));
+    }
+}
+
+/// Names what the list of files names and is not there.
+fn show_absent(args: &IngestArgs, absent: &[RawPath]) {
+    let places = args.paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ");
+    for name in absent {
+        print(format_args!("failed: the list names {name}: there is nothing of that name below {places}"));
     }
 }
 
