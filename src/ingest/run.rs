@@ -26,8 +26,8 @@ use crate::{
     work::{Amount, Attempt, Done, Event, StageRun},
 };
 
-/// A file larger than this goes up in parts, where the store takes them.
-const PARTED: u64 = 16 << 20;
+/// No store takes a file up to this size in parts: each part but the last is at least as large.
+const UNPARTED: u64 = 5 << 20;
 /// Assets up to this size share an object of the store, up to so many bytes: each of their own would take five more files.
 const SHARED: u64 = 1 << 20;
 const FULL: u64 = 16 << 20;
@@ -299,9 +299,11 @@ impl Batch<'_> {
         }
         let name = ocfl::content_path(content);
         let key = object.prefix.join(&name)?;
+        let mut in_parts = true;
         let copied = match self.in_parts(file, source, &mut *object.deposit, &key, &name)? {
             Some(copied) => copied,
             None => {
+                in_parts = false;
                 let mut sink = object.deposit.create(&name, Some(source.bytes))?;
                 let tick = |n| self.attempt.read(n);
                 copy(file, source.bytes, &mut sink, &mut self.buffer, &self.attempt.stop, &tick)
@@ -333,7 +335,7 @@ impl Batch<'_> {
         }
         object.deposit.known(&name, copied.digest);
         let local = object.deposit.local_path(&name);
-        if local.is_none() && source.bytes <= PARTED {
+        if local.is_none() && !in_parts {
             self.held += source.bytes;
         }
         let at = source.path.under(&self.root);
@@ -400,8 +402,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Sends a large file in parts, from where the ledger says that an earlier attempt ended. None where the file is
-    /// small, or the store takes no parts.
+    /// Sends a large file in parts, from where the ledger says that an earlier attempt ended. None where the store takes
+    /// it as a whole.
     fn in_parts(
         &self,
         file: &mut File,
@@ -410,7 +412,7 @@ impl Batch<'_> {
         key: &Key,
         name: &str,
     ) -> Result<Option<Result<Copied, Failed>>> {
-        if source.bytes <= PARTED {
+        if source.bytes <= UNPARTED {
             return Ok(None);
         }
         let catalog = self.ingest.catalog;
@@ -555,7 +557,7 @@ impl Batch<'_> {
 
     /// What went up of a file that is not kept was given up with its deposit.
     fn forget_upload(&self, source: &Source) -> Result<()> {
-        if source.bytes <= PARTED {
+        if source.bytes <= UNPARTED {
             return Ok(());
         }
         for stale in self.ingest.catalog.uploads(Some((self.task.drive, &source.path)))? {
