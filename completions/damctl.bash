@@ -1277,7 +1277,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__ingest)
-            opts="-C -h -V --collection --exclude --include --files-from --max-rate --for --dry-run --report --workers --archive --log-format --help --version"
+            opts="-C -h -V --collection --exclude --include --files-from --reread --max-rate --for --dry-run --report --workers --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

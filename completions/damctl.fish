@@ -98,6 +98,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l log-format -d '
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l reread -d 'Reads everything again, also what is as it was by size and times, and names each file whose bytes differ from what is recorded. They are taken in; the exit code is then 1'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l dry-run -d 'Shows what would be done, and does nothing'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s V -l version -d 'Print version'

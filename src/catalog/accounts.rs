@@ -3,34 +3,19 @@
 
 use super::{
     Catalog,
-    assets::{drive, outcome},
+    assets::{SIGHTING, drive, outcome, sighting},
     db::{Row, values},
 };
 use crate::{
-    digest::Digest,
     error::Result,
-    model::{AssetId, Drive, DriveId, Key, Outcome, RawPath, job::Failure},
+    model::{Drive, DriveId, Key, Outcome, Sighting, job::Failure},
 };
 
 /// What became of a path, and where its bytes are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
-    /// Below the drive's root.
-    pub path: RawPath,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Modification time in nanoseconds since 1970-01-01 UTC.
-    pub mtime_ns: i64,
-    /// Inode number; 0 where the path could not be looked at.
-    pub inode: u64,
     /// What became of it.
-    pub outcome: Outcome,
-    /// Why.
-    pub detail: Option<String>,
-    /// SHA-256 of its bytes, when they were read.
-    pub digest: Option<Digest>,
-    /// The asset that holds its bytes.
-    pub asset: Option<AssetId>,
+    pub sighting: Sighting,
     /// The master with these bytes.
     pub kept: Option<Kept>,
 }
@@ -71,30 +56,21 @@ pub struct DriveRow {
 }
 
 fn account(r: &Row) -> Result<Account> {
-    let kept = match r.maybe_parse(8)? {
+    let kept = match r.maybe_parse(10)? {
         None => None,
-        Some(key) => Some(Kept { key, bytes: r.int(9)? as u64, confirmed_at: r.maybe_int(10)? }),
+        Some(key) => Some(Kept { key, bytes: r.int(11)? as u64, confirmed_at: r.maybe_int(12)? }),
     };
-    Ok(Account {
-        path: r.parse(0)?,
-        bytes: r.int(1)? as u64,
-        mtime_ns: r.int(2)?,
-        inode: r.int(3)? as u64,
-        outcome: outcome(r.text(4)?)?,
-        detail: r.maybe_text(5)?.map(str::to_owned),
-        digest: r.maybe_parse(6)?,
-        asset: r.maybe_parse(7)?,
-        kept,
-    })
+    Ok(Account { sighting: sighting(r)?, kept })
 }
 
 impl Catalog {
     /// What became of every path of a drive.
     pub fn accounts(&self, drive: DriveId) -> Result<Vec<Account>> {
-        let sql = "SELECT s.path, s.bytes, s.mtime_ns, s.inode, s.outcome, s.detail, s.digest, s.asset,
-                          m.key, m.bytes, m.confirmed_at
-                   FROM sightings s LEFT JOIN masters m ON m.digest = s.digest WHERE s.drive = ?1";
-        self.db.query(sql, values![drive])?.iter().map(account).collect()
+        let sql = format!(
+            "SELECT {SIGHTING}, m.key, m.bytes, m.confirmed_at
+             FROM sightings s LEFT JOIN masters m ON m.digest = s.digest WHERE s.drive = ?1"
+        );
+        self.db.query(&sql, values![drive])?.iter().map(account).collect()
     }
 
     /// The ingest of a drive that was planned and has not been done: waiting, under way, or failed.

@@ -23,21 +23,17 @@ pub struct AssetRow {
     pub masters: Vec<Master>,
 }
 
-/// What is remembered of a path: enough to see that nothing changed.
+/// What a master is in the store, whatever it is a member of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KnownSighting {
+pub struct KeptMaster {
+    /// SHA-256.
+    pub digest: Digest,
     /// Size in bytes.
     pub bytes: u64,
-    /// Modification time in nanoseconds.
-    pub mtime_ns: i64,
-    /// Inode number.
-    pub inode: u64,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Why.
-    pub detail: Option<String>,
-    /// The asset that holds its bytes.
-    pub asset: Option<AssetId>,
+    /// SHA-256 of head and tail.
+    pub fingerprint: Option<Digest>,
+    /// Where it is.
+    pub key: Key,
 }
 
 pub(super) fn outcome(text: &str) -> Result<Outcome> {
@@ -59,18 +55,23 @@ pub(super) fn drive(row: &Row) -> Result<Drive> {
     })
 }
 
-const SIGHTING: &str = "path, bytes, mtime_ns, inode, outcome, detail, asset";
+/// What is remembered of a path, of `sightings s`.
+pub(super) const SIGHTING: &str =
+    "s.drive, s.path, s.bytes, s.mtime_ns, s.inode, s.ctime_ns, s.outcome, s.detail, s.digest, s.asset";
 
-fn known_sighting(r: &Row) -> Result<(RawPath, KnownSighting)> {
-    let known = KnownSighting {
-        bytes: r.int(1)? as u64,
-        mtime_ns: r.int(2)?,
-        inode: r.int(3)? as u64,
-        outcome: outcome(r.text(4)?)?,
-        detail: r.maybe_text(5)?.map(str::to_owned),
-        asset: r.maybe_parse(6)?,
-    };
-    Ok((r.parse(0)?, known))
+pub(super) fn sighting(r: &Row) -> Result<Sighting> {
+    Ok(Sighting {
+        drive: r.parse(0)?,
+        path: r.parse(1)?,
+        bytes: r.int(2)? as u64,
+        mtime_ns: r.int(3)?,
+        inode: r.int(4)? as u64,
+        ctime_ns: r.maybe_int(5)?,
+        outcome: outcome(r.text(6)?)?,
+        detail: r.maybe_text(7)?.map(str::to_owned),
+        digest: r.maybe_parse(8)?,
+        asset: r.maybe_parse(9)?,
+    })
 }
 
 const MASTER: &str = "b.asset, b.generation, b.role, b.name, m.digest, m.bytes, m.fingerprint, m.key, m.facts";
@@ -109,20 +110,45 @@ pub(super) fn insert_master(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &
                WHERE masters.confirmed_at IS NULL";
     let is_new =
         tx.execute(sql, values![master.digest, master.bytes, master.fingerprint, &master.key, facts, now])? > 0;
-    let generation = i64::from(master.generation);
+    let generation = generation_for(tx, asset, master)?;
     let sql = "INSERT INTO members (asset, generation, digest, role, name) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (asset, generation, digest) DO NOTHING";
     tx.execute(sql, values![asset, generation, master.digest, master.role.as_str(), master.name.as_str()])?;
     Ok(is_new)
 }
 
+/// The generation of an asset that a file joins: the active one; or, where another file bears its name, the next, which
+/// has all the others of the active one. What it takes the place of stays in the earlier generation.
+fn generation_for(tx: &mut dyn Tx, asset: AssetId, master: &Master) -> Result<i64> {
+    let sql = "SELECT generation FROM assets WHERE id = ?1";
+    let Some(active) = tx.query(sql, values![asset])?.first().map(|r| r.int(0)).transpose()? else {
+        return Err(Error::internal(format!("{} joins asset {asset}, which is not there", master.name)));
+    };
+    let sql = "SELECT digest, role FROM members WHERE asset = ?1 AND generation = ?2 AND (digest = ?3 OR name = ?4)";
+    let like = tx.query(sql, values![asset, active, master.digest, master.name.as_str()])?;
+    let digest = master.digest.to_string();
+    let is_there = like.iter().any(|r| r.text(0).is_ok_and(|d| d == digest));
+    let is_named = like.iter().any(|r| r.text(1).is_ok_and(|role| role != Role::Main.as_str()));
+    if master.name.is_empty() || is_there || !is_named {
+        return Ok(active);
+    }
+    let sql = "INSERT INTO members (asset, generation, digest, role, name)
+               SELECT asset, generation + 1, digest, role, name FROM members
+               WHERE asset = ?1 AND generation = ?2 AND (role = 'main' OR name <> ?3)";
+    tx.execute(sql, values![asset, active, master.name.as_str()])?;
+    tx.execute("UPDATE assets SET generation = ?2 WHERE id = ?1", values![asset, active + 1])?;
+    Ok(active + 1)
+}
+
 /// Records what is now known of a path, in place of what was.
 pub(super) fn upsert_sighting(tx: &mut dyn Tx, now: i64, s: &Sighting) -> Result<()> {
-    let sql = "INSERT INTO sightings (drive, path, bytes, mtime_ns, inode, outcome, detail, digest, asset, seen_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+    let sql =
+        "INSERT INTO sightings (drive, path, bytes, mtime_ns, inode, outcome, detail, digest, asset, seen_at, ctime_ns)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                ON CONFLICT (drive, path) DO UPDATE SET bytes = excluded.bytes, mtime_ns = excluded.mtime_ns,
                    inode = excluded.inode, outcome = excluded.outcome, detail = excluded.detail,
-                   digest = excluded.digest, asset = excluded.asset, seen_at = excluded.seen_at";
+                   digest = excluded.digest, asset = excluded.asset, seen_at = excluded.seen_at,
+                   ctime_ns = excluded.ctime_ns";
     tx.execute(
         sql,
         values![
@@ -135,7 +161,8 @@ pub(super) fn upsert_sighting(tx: &mut dyn Tx, now: i64, s: &Sighting) -> Result
             s.detail.as_deref(),
             s.digest,
             s.asset,
-            now
+            now,
+            s.ctime_ns
         ],
     )?;
     Ok(())
@@ -192,9 +219,10 @@ impl Catalog {
     }
 
     /// Everything known of a drive's paths.
-    pub fn known_sightings(&self, drive: DriveId) -> Result<HashMap<RawPath, KnownSighting>> {
-        let sql = format!("SELECT {SIGHTING} FROM sightings WHERE drive = ?1");
-        self.db.query(&sql, values![drive])?.iter().map(known_sighting).collect()
+    pub fn known_sightings(&self, drive: DriveId) -> Result<HashMap<RawPath, Sighting>> {
+        let sql = format!("SELECT {SIGHTING} FROM sightings s WHERE s.drive = ?1");
+        let by_path = |r: &Row| sighting(r).map(|s| (s.path.clone(), s));
+        self.db.query(&sql, values![drive])?.iter().map(by_path).collect()
     }
 
     /// What is known of some of a drive's paths.
@@ -202,12 +230,12 @@ impl Catalog {
         &self,
         drive: DriveId,
         paths: impl Iterator<Item = &'p RawPath>,
-    ) -> Result<HashMap<RawPath, KnownSighting>> {
-        let sql = format!("SELECT {SIGHTING} FROM sightings WHERE drive = ?1 AND path = ?2");
+    ) -> Result<HashMap<RawPath, Sighting>> {
+        let sql = format!("SELECT {SIGHTING} FROM sightings s WHERE s.drive = ?1 AND s.path = ?2");
         let mut known = HashMap::new();
         for path in paths {
             if let Some(row) = self.db.query(&sql, values![drive, path])?.first() {
-                known.extend([known_sighting(row)?]);
+                known.insert(path.clone(), sighting(row)?);
             }
         }
         Ok(known)
@@ -322,10 +350,21 @@ impl Catalog {
         }
     }
 
+    /// Up to `limit` masters of all generations, by digest, after one.
+    pub fn masters_page(&self, after: &str, limit: i64) -> Result<Vec<KeptMaster>> {
+        let sql = "SELECT digest, bytes, fingerprint, key FROM masters WHERE digest > ?1 ORDER BY digest LIMIT ?2";
+        let each = |r: &Row| {
+            let (digest, bytes) = (r.parse(0)?, r.int(1)? as u64);
+            Ok(KeptMaster { digest, bytes, fingerprint: r.maybe_parse(2)?, key: r.parse(3)? })
+        };
+        self.db.query(sql, values![after, limit])?.iter().map(each).collect()
+    }
+
     /// Numbers of assets by kind, and the bytes of their masters.
     pub fn asset_counts(&self) -> Result<Vec<(MediaKind, i64, u64)>> {
         let sql = "SELECT a.kind, COUNT(DISTINCT a.id), CAST(COALESCE(SUM(m.bytes), 0) AS BIGINT)
-                   FROM assets a JOIN members b ON b.asset = a.id JOIN masters m ON m.digest = b.digest GROUP BY a.kind ORDER BY a.kind";
+                   FROM assets a JOIN members b ON b.asset = a.id AND b.generation = a.generation
+                   JOIN masters m ON m.digest = b.digest GROUP BY a.kind ORDER BY a.kind";
         self.db.query(sql, &[])?.iter().map(|r| Ok((r.parse(0)?, r.int(1)?, r.int(2)? as u64))).collect()
     }
 

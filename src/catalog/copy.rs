@@ -14,7 +14,7 @@ pub const TABLES: [(&str, &[&str], usize); 15] = [
     ("members", &["asset", "generation", "digest", "role", "name"], 3),
     (
         "sightings",
-        &["drive", "path", "bytes", "mtime_ns", "inode", "outcome", "detail", "digest", "asset", "seen_at"],
+        &["drive", "path", "bytes", "mtime_ns", "inode", "outcome", "detail", "digest", "asset", "seen_at", "ctime_ns"],
         2,
     ),
     ("renditions", &["master", "entry", "recipe", "asset", "prefix", "files", "facts", "active", "created_at"], 3),

@@ -9,14 +9,18 @@ use crate::{catalog::Catalog, error::Result, media::child::ChildProcess, spool::
 
 mod copy;
 mod group;
+mod object;
 mod place;
 mod run;
 mod select;
+mod source;
 mod survey;
 mod upload;
 
+pub use place::is_here;
 pub use select::Selection;
-pub use survey::{Found, Source, Survey, survey, survey_selected, survey_without};
+pub use source::Source;
+pub use survey::{Found, Survey, survey, survey_selected};
 
 /// The stage.
 pub struct Ingest<'a> {

@@ -40,6 +40,11 @@ impl Default for System {
 /// drive that somebody plugs in.
 const OF_THE_SYSTEM: [&str; 9] = ["/boot", "/home", "/opt", "/root", "/srv", "/usr", "/var/lib", "/var/tmp", "/etc"];
 
+/// File systems that keep a file's inode and the time of its change on the disk. On others (FAT, exFAT, all in user space
+/// such as ntfs-3g, all on the network) inodes are made up when the file system is mounted, or are somebody else's.
+const STEADY: [&str; 13] =
+    ["apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "hfsplus", "jfs", "reiserfs", "tmpfs", "xfs", "zfs"];
+
 /// The file system under a path.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -49,6 +54,8 @@ pub(super) struct Place {
     pub(super) is_drive: bool,
     /// Whether its device is still plugged in.
     pub(super) is_there: bool,
+    /// Whether its files keep their inodes.
+    pub(super) is_steady: bool,
     pub(super) mount: PathBuf,
     /// What of the file system is mounted there.
     part: PathBuf,
@@ -105,6 +112,7 @@ impl System {
         Ok(Place {
             file_system,
             is_drive: device.is_some() && mount.part == Path::new("/") && !is_of_the_system,
+            is_steady: STEADY.contains(&mount.kind.as_str()),
             is_there: device.as_ref().is_none_or(|d| !classes.is_dir() || classes.join(d).exists()),
             mount: mount.at,
             part: mount.part,
@@ -228,7 +236,7 @@ pub(super) fn gone(drive: &Drive) -> Error {
 }
 
 /// Whether a drive is mounted where it was, and is the same.
-pub(super) fn is_here(drive: &Drive) -> bool {
+pub fn is_here(drive: &Drive) -> bool {
     let root = drive.root.under(Path::new("/"));
     // A folder that is there by name may be the empty one under a mount that went away.
     let place = root.is_dir().then(|| System::default().place(&root).ok()).flatten();
@@ -274,7 +282,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let system = machine(dir.path());
         let place = system.place(&dir.path().join("my stick")).unwrap();
-        assert!(place.is_drive && place.is_there);
+        assert!(place.is_drive && place.is_there && !place.is_steady);
+        assert!(system.place(&dir.path().join("udev")).unwrap().is_steady);
         let drive = place.drive(&place.mount);
         assert_eq!((drive.identity.as_str(), drive.label.as_str()), ("uuid:ABCD-1234", "SHOOT 7"));
         assert_eq!(drive.serial.as_deref(), Some("4C530001"));

@@ -2,34 +2,32 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    fs::{File, OpenOptions},
+    fs::File,
     io,
-    ops::Range,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
-
 use super::{
-    Ingest, Source,
+    Ingest,
     copy::{Copied, Failed, SUSPECT, copy, hash, look, unreadable_ranges},
+    object::{Kept, Object, list, place_of},
     place,
-    survey::{Lot, Piece, Task},
+    source::{Source, is_kept, open},
+    survey::{Along, Lot, Piece, Task},
     upload::{Progress, World, upload},
 };
 use crate::{
-    catalog::{Facts, KnownSighting, Ledger, Settled},
+    catalog::{Facts, Ledger, Settled},
     digest::Digest,
     error::{Error, Kind, Result},
     media,
-    model::{Asset, AssetId, Drive, Key, Master, MediaFacts, Outcome, RawPath, Role, Stage},
+    model::{Asset, AssetId, Drive, Key, Master, MediaFacts, Outcome, RawPath, Role, Sighting, Stage},
     store::{Committed, Deposit, Part, Staged, Upload, ocfl},
     work::{Amount, Attempt, Done, Event, StageRun},
 };
 
-/// A file larger than this goes up in parts, where the store takes them.
-const PARTED: u64 = 16 << 20;
+/// No store takes a file up to this size in parts: each part but the last is at least as large.
+const UNPARTED: u64 = 5 << 20;
 /// Assets up to this size share an object of the store, up to so many bytes: each of their own would take five more files.
 const SHARED: u64 = 1 << 20;
 const FULL: u64 = 16 << 20;
@@ -49,7 +47,10 @@ impl StageRun for Ingest<'_> {
             return Err(place::gone(&drive));
         }
         // The job may have been planned before another one dealt with some of its files.
-        let paths = task.lots.iter().flat_map(|lot| &lot.pieces).map(|p| &p.source.path);
+        let paths = task
+            .lots
+            .iter()
+            .flat_map(|lot| lot.pieces.iter().map(|p| &p.source.path).chain(lot.along.iter().map(|a| &a.at)));
         let mut batch = Batch {
             ingest: self,
             attempt,
@@ -91,7 +92,7 @@ struct Batch<'a> {
     task: &'a Task,
     drive: Drive,
     root: PathBuf,
-    known: HashMap<RawPath, KnownSighting>,
+    known: HashMap<RawPath, Sighting>,
     facts: Facts,
     /// The object that small assets go into.
     shared: Option<Object>,
@@ -110,46 +111,21 @@ struct Batch<'a> {
     is_put_off: bool,
 }
 
-/// An object of the store while its files are read.
-struct Object {
-    id: AssetId,
-    prefix: Key,
-    deposit: Box<dyn Deposit>,
-    /// Whether small assets share it.
-    is_shared: bool,
-    /// Whether it makes good what the store has lost: what is left of that keeps its place.
-    is_again: bool,
-    bytes: u64,
-    /// Digest, place below `content`, name.
-    files: Vec<(Digest, String, String)>,
-    lots: Vec<Kept>,
-}
-
-/// What is kept of a lot.
-#[derive(Default)]
-struct Kept {
-    /// The asset that it becomes, unless it joins one.
-    id: Option<AssetId>,
-    /// The asset that it joins.
-    owner: Option<AssetId>,
-    /// What the asset is called.
-    title: String,
-    masters: Vec<Master>,
-}
-
 impl Batch<'_> {
     /// Deals with the files of one asset. Their own faults become their outcome; an error is everybody's.
     fn take(&mut self, lot: &Lot) -> Result<()> {
         let is_shared = lot.bytes() <= SHARED;
-        let mut kept = Kept { owner: lot.owner, ..Kept::default() };
+        let mut kept = Kept { owner: lot.owner, has_main: lot.owner.is_some(), ..Kept::default() };
         let mut object = if is_shared { self.shared.take() } else { None };
+        let mut along = lot.along.clone();
         for piece in &lot.pieces {
             self.attempt.stop.check()?;
             let source = &piece.source;
             let before = self.known.get(&source.path).cloned();
-            if let Some(known) = before.as_ref().filter(|k| source.is_settled_by(k)) {
+            if let Some(known) = before.as_ref().filter(|k| !source.again && source.is_settled_by(k)) {
                 // Its sidecars join what it is.
                 kept.owner = kept.owner.or(known.asset.filter(|_| piece.role == Role::Main));
+                kept.has_main |= piece.role == Role::Main;
                 continue;
             }
             // What leads an asset is its first file that can be read.
@@ -157,11 +133,16 @@ impl Batch<'_> {
                 kept.id = Some(source.asset_id(self.task.drive));
             }
             self.piece(piece, before.as_ref(), is_shared, &mut kept, &mut object)?;
+            // What was in the archive before it was read, or is it again, may not be a member yet.
+            if piece.role != Role::Main && source.replaces.is_some() {
+                along.push(Along { at: source.path.clone(), role: piece.role, name: piece.name.clone() });
+            }
             // What belongs to it waits with it.
             if std::mem::take(&mut self.is_put_off) && piece.role == Role::Main {
                 break;
             }
         }
+        self.bring(along, &mut kept)?;
         let Some(mut object) = object else { return Ok(()) };
         if !kept.masters.is_empty() {
             object.lots.push(kept);
@@ -174,11 +155,38 @@ impl Batch<'_> {
         if self.held >= HELD { self.commit() } else { Ok(()) }
     }
 
+    /// Makes files that are in the archive members of the asset that their main file is.
+    fn bring(&mut self, along: Vec<Along>, kept: &mut Kept) -> Result<()> {
+        let asset = kept.masters.first().map(|m| m.asset).or(kept.owner);
+        let Some(asset) = asset.filter(|_| kept.has_main) else { return Ok(()) };
+        for Along { at, role, name } in along {
+            let latest = self.facts.sightings.iter().rev().find(|s| s.path == at).or_else(|| self.known.get(&at));
+            let Some(known) = latest.filter(|s| is_kept(s)).cloned() else { continue };
+            let catalog = self.ingest.catalog;
+            let Some(digest) = known.digest else { continue };
+            // One that the store has lost is taken in anew.
+            if catalog.holder(&digest)?.is_none() {
+                continue;
+            }
+            let Some(master) = catalog.master_by_digest(&digest)? else { continue };
+            let master = Master { asset, role, name, ..master };
+            if kept.masters.is_empty() {
+                self.facts.joined.push(master);
+            } else {
+                kept.along.push(master);
+            }
+            if known.asset != Some(asset) {
+                self.facts.sightings.push(Sighting { asset: Some(asset), ..known });
+            }
+        }
+        Ok(())
+    }
+
     /// Deals with one file.
     fn piece(
         &mut self,
         piece: &Piece,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         is_shared: bool,
         kept: &mut Kept,
         object: &mut Option<Object>,
@@ -189,7 +197,7 @@ impl Batch<'_> {
             Ok(file) => file,
             Err(e) => return self.unreadable(source, before, None, &e),
         };
-        if !as_planned(&file, source) {
+        if !source.is_still(&file) {
             return self.changed(source, "changed since it was looked at");
         }
         let id = kept.id.unwrap_or_else(|| source.asset_id(self.task.drive));
@@ -205,6 +213,7 @@ impl Batch<'_> {
             // Sidecars of a file whose bytes are known join what has them.
             if piece.role == Role::Main && kept.owner.is_none() && kept.masters.is_empty() {
                 kept.owner = self.facts.sightings.last().filter(|s| s.path == source.path).and_then(|s| s.asset);
+                kept.has_main = kept.owner.is_some();
             }
             *object = Some(open);
             return Ok(());
@@ -224,6 +233,7 @@ impl Batch<'_> {
         if let Some(fingerprint) = copied.fingerprint {
             self.looked.insert((copied.bytes, fingerprint));
         }
+        kept.has_main |= piece.role == Role::Main;
         kept.masters.push(Master {
             asset,
             generation: 1,
@@ -257,20 +267,24 @@ impl Batch<'_> {
         &mut self,
         file: &mut File,
         piece: &Piece,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         (asset, object): (AssetId, &mut Object),
         content: &str,
         called: &str,
     ) -> Result<Option<(Copied, MediaFacts)>> {
         let source = &piece.source;
-        let own = source.asset_id(self.task.drive);
-        if self.is_suspect(file, source)? {
+        if source.again || self.is_suspect(file, source)? {
             // Most likely a copy: nothing is sent before that is certain.
             let tick = |n| self.attempt.read(n);
             match hash(file, &tick) {
                 Ok(digest) => {
-                    if let Some(holder) = self.holder(&digest, own)? {
-                        if !as_planned(file, source) {
+                    let known = self.holder(&digest)?;
+                    if let (true, Some(k), Some(_)) = (source.again && source.replaces == Some(digest), before, known) {
+                        self.tell(source, k.outcome, k.detail.clone(), Some(digest), k.asset);
+                        return Ok(None);
+                    }
+                    if let Some(holder) = known {
+                        if !source.is_still(file) {
                             return self.changed(source, "changed while it was read").map(|()| None);
                         }
                         return self.known_bytes(source, before, digest, holder).map(|()| None);
@@ -285,9 +299,11 @@ impl Batch<'_> {
         }
         let name = ocfl::content_path(content);
         let key = object.prefix.join(&name)?;
+        let mut in_parts = true;
         let copied = match self.in_parts(file, source, &mut *object.deposit, &key, &name)? {
             Some(copied) => copied,
             None => {
+                in_parts = false;
                 let mut sink = object.deposit.create(&name, Some(source.bytes))?;
                 let tick = |n| self.attempt.read(n);
                 copy(file, source.bytes, &mut sink, &mut self.buffer, &self.attempt.stop, &tick)
@@ -302,11 +318,11 @@ impl Batch<'_> {
             }
         };
         crate::crash::point("ingest.after-copy");
-        if copied.bytes != source.bytes || !as_planned(file, source) {
+        if copied.bytes != source.bytes || !source.is_still(file) {
             object.deposit.discard(&name)?;
             return self.changed(source, "changed while it was read").map(|()| None);
         }
-        if let Some(holder) = self.holder(&copied.digest, own)? {
+        if let Some(holder) = self.holder(&copied.digest)? {
             object.deposit.discard(&name)?;
             // Two files of one asset that are the same are one in its object, under both names.
             if holder == asset
@@ -319,7 +335,7 @@ impl Batch<'_> {
         }
         object.deposit.known(&name, copied.digest);
         let local = object.deposit.local_path(&name);
-        if local.is_none() && source.bytes <= PARTED {
+        if local.is_none() && !in_parts {
             self.held += source.bytes;
         }
         let at = source.path.under(&self.root);
@@ -378,16 +394,16 @@ impl Batch<'_> {
                 (None, Some(id), Some(main)) => {
                     let (kind, collection) = (main.facts.kind, self.task.collection.clone());
                     let asset = Asset { id, kind, title: lot.title, collection, created_at: self.attempt.began };
-                    self.facts.assets.push((asset, lot.masters));
+                    self.facts.assets.push((asset, lot.masters.into_iter().chain(lot.along).collect()));
                 }
-                _ => self.facts.joined.extend(lot.masters),
+                _ => self.facts.joined.extend(lot.masters.into_iter().chain(lot.along)),
             }
         }
         Ok(())
     }
 
-    /// Sends a large file in parts, from where the ledger says that an earlier attempt ended. None where the file is
-    /// small, or the store takes no parts.
+    /// Sends a large file in parts, from where the ledger says that an earlier attempt ended. None where the store takes
+    /// it as a whole.
     fn in_parts(
         &self,
         file: &mut File,
@@ -396,7 +412,7 @@ impl Batch<'_> {
         key: &Key,
         name: &str,
     ) -> Result<Option<Result<Copied, Failed>>> {
-        if source.bytes <= PARTED {
+        if source.bytes <= UNPARTED {
             return Ok(None);
         }
         let catalog = self.ingest.catalog;
@@ -410,7 +426,7 @@ impl Batch<'_> {
             self.ingest.store.abort_upload(&stale.key, &stale.upload.id)?;
             catalog.forget_upload(&stale.key)?;
         }
-        let identity = (source.bytes, source.mtime_ns, source.inode);
+        let identity = source.identity();
         let earlier = catalog.upload(key)?.filter(|l| l.identity == identity);
         let known = earlier.as_ref().map(|l| l.upload.clone());
         let Some(parts) = deposit.parts(name, source.bytes, known)? else { return Ok(None) };
@@ -444,13 +460,12 @@ impl Batch<'_> {
         Ok(Some(upload(file, source.bytes, parts, progress, &world)))
     }
 
-    /// The asset that has these bytes already, if it is another one.
-    fn holder(&self, digest: &Digest, asset: AssetId) -> Result<Option<AssetId>> {
-        let known = match self.seen.get(digest) {
-            Some(known) => Some(*known),
-            None => self.ingest.catalog.holder(digest)?,
-        };
-        Ok(known.filter(|known| *known != asset))
+    /// The asset that has these bytes already.
+    fn holder(&self, digest: &Digest) -> Result<Option<AssetId>> {
+        match self.seen.get(digest) {
+            Some(known) => Ok(Some(*known)),
+            None => self.ingest.catalog.holder(digest),
+        }
     }
 
     fn measure(&self, path: &Path, head: &[u8]) -> Result<MediaFacts> {
@@ -473,7 +488,7 @@ impl Batch<'_> {
     fn known_bytes(
         &mut self,
         source: &Source,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         digest: Digest,
         holder: AssetId,
     ) -> Result<()> {
@@ -501,12 +516,15 @@ impl Batch<'_> {
     fn unreadable(
         &mut self,
         source: &Source,
-        before: Option<&KnownSighting>,
+        before: Option<&Sighting>,
         file: Option<&File>,
         error: &io::Error,
     ) -> Result<()> {
         if !place::is_here(&self.drive) {
             return Err(place::gone(&self.drive));
+        }
+        if source.again {
+            return self.not_again(source, &error.to_string());
         }
         const EIO: i32 = 5;
         let is_io = error.raw_os_error() == Some(EIO);
@@ -539,7 +557,7 @@ impl Batch<'_> {
 
     /// What went up of a file that is not kept was given up with its deposit.
     fn forget_upload(&self, source: &Source) -> Result<()> {
-        if source.bytes <= PARTED {
+        if source.bytes <= UNPARTED {
             return Ok(());
         }
         for stale in self.ingest.catalog.uploads(Some((self.task.drive, &source.path)))? {
@@ -549,8 +567,21 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Tells of a file that could not be read again. What is known of it stays: its bytes were taken in.
+    fn not_again(&mut self, source: &Source, why: &str) -> Result<()> {
+        let message = format!("{} could not be read again: {why}", source.path);
+        self.failure.get_or_insert(Error::invalid(message));
+        if let Some(k) = self.known.get(&source.path).cloned() {
+            self.tell(source, k.outcome, Some(format!("it could not be read again: {why}")), k.digest, k.asset);
+        }
+        Ok(())
+    }
+
     fn changed(&mut self, source: &Source, why: &str) -> Result<()> {
         self.forget_upload(source)?;
+        if source.again {
+            return self.not_again(source, why);
+        }
         let why = format!("{why}: run the same command again when nothing writes to it");
         self.tell(source, Outcome::Unreadable, Some(why), None, None);
         Ok(())
@@ -565,6 +596,11 @@ impl Batch<'_> {
         digest: Option<Digest>,
         asset: Option<AssetId>,
     ) {
+        let is_other = source.again && digest.is_some() && digest != source.replaces;
+        let other = is_other
+            .then_some("its bytes are not those that were taken in before, though its size and times are the same");
+        let detail: Vec<String> = other.map(str::to_owned).into_iter().chain(detail).collect();
+        let detail = (!detail.is_empty()).then(|| detail.join("; "));
         let what = source.path.to_string();
         let holder = asset.filter(|_| outcome == Outcome::Duplicate).map(|a| a.to_string());
         let said = holder.as_deref().or(detail.as_deref());
@@ -617,51 +653,4 @@ impl Batch<'_> {
         }
         Ok(())
     }
-}
-
-/// Where a file lies below its object's `content`, and what it is called there: in a shared object by its path on the
-/// drive.
-fn place_of(object: &Object, asset: AssetId, piece: &Piece) -> (String, String) {
-    if !object.is_shared {
-        return (segments(&piece.name), piece.name.clone());
-    }
-    let path = piece.source.path.to_string();
-    let content = segments(&path);
-    match object.prefix.join(&ocfl::content_path(&content)) {
-        Ok(_) => (content, path),
-        // Too long for a key.
-        Err(_) => (format!("{asset}/{}", segments(&piece.name)), path),
-    }
-}
-
-/// A name's place below `content`: each of its parts as a key's segment.
-fn segments(name: &str) -> String {
-    let raw: RawPath = name.parse().unwrap_or_else(|_| RawPath::new(name));
-    let parts: Vec<String> = raw.as_bytes().split(|b| *b == b'/').map(Key::segment).collect();
-    parts.join("/")
-}
-
-fn list(ranges: &[Range<u64>], size: u64) -> String {
-    let lost: u64 = ranges.iter().map(|r| r.end - r.start).sum();
-    let each: Vec<String> = ranges.iter().map(|r| format!("{}-{}", r.start, r.end - 1)).collect();
-    match ranges.is_empty() {
-        true => "every part can be read by now: run the same command again".to_owned(),
-        false => format!("{lost} of {size} bytes cannot be read, at {}", each.join(", ")),
-    }
-}
-
-/// Opens a file for its one read: never a link, never a pipe that would block.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let with = |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
-    // A drive is not written to, not even its access times, where we are allowed to ask for that.
-    with(flags | OFlags::NOATIME).or_else(|_| with(flags))
-}
-
-fn as_planned(file: &File, source: &Source) -> bool {
-    let same = |meta: std::fs::Metadata| {
-        let now = Source::new(source.path.clone(), &meta);
-        meta.is_file() && now.bytes == source.bytes && now.mtime_ns == source.mtime_ns
-    };
-    file.metadata().is_ok_and(same)
 }

@@ -1,12 +1,16 @@
 //! Which paths of a drive are to be taken in: patterns in the syntax of gitignore(5), and lists of files.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::{
     digest::Digest,
     error::{Error, Result},
+    model::RawPath,
 };
 
 /// What of a drive is looked at. The default is all of it.
@@ -17,6 +21,8 @@ pub struct Selection {
     /// Paths below the one that is surveyed, if only these.
     only: Option<Vec<PathBuf>>,
     identity: Option<String>,
+    own: Vec<PathBuf>,
+    again: bool,
 }
 
 impl Selection {
@@ -25,8 +31,9 @@ impl Selection {
     ///
     /// Errors: `Invalid` for a pattern that cannot be read, and for a path of `only` that leads elsewhere.
     pub fn new(exclude: &[String], include: &[String], only: Option<Vec<PathBuf>>) -> Result<Self> {
-        if let Some(odd) = only.iter().flatten().find(|p| p.components().any(|c| c == std::path::Component::ParentDir))
-        {
+        let leads_elsewhere = |p: &Path| p.components().any(|c| c == std::path::Component::ParentDir);
+        let is_odd = |p: &&PathBuf| leads_elsewhere(p) || printed(p).is_some_and(|p| leads_elsewhere(&p));
+        if let Some(odd) = only.iter().flatten().find(is_odd) {
             return Err(Error::invalid(format!("the list of files names {}, which leads elsewhere", odd.display())));
         }
         let mut fields: Vec<Vec<u8>> = Vec::new();
@@ -39,7 +46,25 @@ impl Selection {
             fields.extend(only.iter().map(|p| [b"=", p.as_os_str().as_encoded_bytes()].concat()));
         }
         let identity = (!fields.is_empty()).then(|| Digest::of_fields(&fields).short());
-        Ok(Self { exclude: patterns(exclude)?, include: patterns(include)?, only, identity })
+        Ok(Self { exclude: patterns(exclude)?, include: patterns(include)?, only, identity, ..Self::default() })
+    }
+
+    /// Leaves out `own`: folders and files of the archive itself, which may lie on the drive that it takes in.
+    pub fn without(self, own: Vec<PathBuf>) -> Self {
+        Self { own, ..self }
+    }
+
+    /// Takes what is in the archive for read no more: it is to be read again, and held against what is recorded.
+    pub fn again(self, again: bool) -> Self {
+        Self { again, ..self }
+    }
+
+    pub(super) fn is_own(&self, path: &Path) -> bool {
+        self.own.iter().any(|own| own == path)
+    }
+
+    pub(super) fn is_again(&self) -> bool {
+        self.again
     }
 
     /// Tells this selection from others; none for all of a drive.
@@ -52,13 +77,21 @@ impl Selection {
         self.identity.is_none()
     }
 
-    /// The paths to begin at, below `start`.
-    pub(super) fn starts(&self, start: &Path) -> Vec<PathBuf> {
-        match &self.only {
-            // An empty name would add a slash.
-            None => vec![start.to_owned()],
-            Some(only) => only.iter().map(|p| start.join(p.strip_prefix("/").unwrap_or(p))).collect(),
+    /// The paths to begin at, below `start`; and names of the list under which nothing is there.
+    pub(super) fn starts(&self, start: &Path) -> (Vec<PathBuf>, Vec<RawPath>) {
+        // An empty name would add a slash.
+        let Some(only) = &self.only else { return (vec![start.to_owned()], Vec::new()) };
+        let (mut starts, mut absent) = (Vec::new(), Vec::new());
+        for name in only {
+            // As it is on the drive, or as damctl prints it.
+            let readings = [Some(name.clone()), printed(name)].into_iter().flatten();
+            let found = readings.map(|name| start.join(name.strip_prefix("/").unwrap_or(&name)));
+            match found.into_iter().find(|path| is_there(start, path)) {
+                Some(path) => starts.push(path),
+                None => absent.push(RawPath::new(name)),
+            }
         }
+        (starts, absent)
     }
 
     /// Why a path (below the drive's root) is left out, if it is.
@@ -76,6 +109,21 @@ impl Selection {
         let is_included = path.ancestors().enumerate().any(|(up, p)| include.matched(p, up > 0).is_ignore());
         (!is_included).then(|| "no --include asks for it".to_owned())
     }
+}
+
+/// The name that damctl prints so, if it is another one.
+fn printed(name: &Path) -> Option<PathBuf> {
+    let read: RawPath = name.to_str()?.parse().ok()?;
+    Some(read.under(Path::new(""))).filter(|read| read != name)
+}
+
+/// Whether something is at a path below `start`, without a link on the way there. What cannot be looked at is there: the
+/// walk tells why.
+fn is_there(start: &Path, path: &Path) -> bool {
+    let is_link = |p: &Path| p.symlink_metadata().is_ok_and(|m| m.is_symlink());
+    let above = path.ancestors().skip(1).take_while(|p| p.starts_with(start) && *p != start);
+    let is_absent = |e: std::io::Error| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !above.into_iter().any(is_link) && !path.symlink_metadata().err().is_some_and(is_absent)
 }
 
 fn patterns(globs: &[String]) -> Result<Option<Gitignore>> {

@@ -16,10 +16,10 @@ use super::{
     copy::{SUSPECT, look as look_at},
     group::group,
     place::{Place, System, gone, is_here},
-    run::open,
+    source::{Source, is_kept, open},
 };
 use crate::{
-    catalog::{Catalog, KnownSighting, Wanted},
+    catalog::{Catalog, Wanted},
     digest::Digest,
     error::{Doing, Result},
     media::sniff,
@@ -33,65 +33,13 @@ const LARGE: u64 = 64 << 20;
 const BATCH_FILES: usize = 512;
 const BATCH_BYTES: u64 = 256 << 20;
 
-/// A regular file on a drive, as it was when it was looked at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// Below the drive's root.
-    pub path: RawPath,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Modification time in nanoseconds since 1970-01-01 UTC.
-    pub mtime_ns: i64,
-    /// Inode number.
-    pub inode: u64,
-}
-
-impl Source {
-    /// The source that a file with this metadata is.
-    pub fn new(path: RawPath, meta: &Metadata) -> Self {
-        let mtime_ns = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
-        Self { path, bytes: meta.len(), mtime_ns, inode: meta.ino() }
-    }
-
-    /// The asset that its bytes become, if they are new.
-    pub fn asset_id(&self, drive: DriveId) -> AssetId {
-        AssetId::derived(&[
-            drive.to_string().as_bytes(),
-            self.path.as_bytes(),
-            &self.bytes.to_be_bytes(),
-            &self.mtime_ns.to_be_bytes(),
-        ])
-    }
-
-    /// Whether what is known says that these very bytes are in the archive.
-    pub fn is_settled_by(&self, known: &KnownSighting) -> bool {
-        let same = known.bytes == self.bytes && known.mtime_ns == self.mtime_ns;
-        same && matches!(known.outcome, Outcome::Stored | Outcome::Duplicate)
-    }
-
-    /// What is to be recorded of it.
-    pub fn sighting(&self, drive: DriveId, outcome: Outcome, detail: Option<String>) -> Sighting {
-        Sighting {
-            drive,
-            path: self.path.clone(),
-            bytes: self.bytes,
-            mtime_ns: self.mtime_ns,
-            inode: self.inode,
-            outcome,
-            detail,
-            digest: None,
-            asset: None,
-        }
-    }
-}
-
 /// What a path turned out to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
     /// To be read.
     New(Source),
     /// As it was when it was dealt with.
-    Unchanged(RawPath, KnownSighting),
+    Unchanged(Sighting),
     /// Settled by looking: junk, not a regular file, empty, or out of reach.
     Settled(Sighting),
 }
@@ -101,8 +49,7 @@ impl Found {
     pub fn path(&self) -> &RawPath {
         match self {
             Found::New(source) => &source.path,
-            Found::Unchanged(path, _) => path,
-            Found::Settled(sighting) => &sighting.path,
+            Found::Unchanged(sighting) | Found::Settled(sighting) => &sighting.path,
         }
     }
 }
@@ -116,6 +63,8 @@ pub struct Survey {
     pub scope: String,
     /// Whether all of the drive was looked at.
     pub is_whole: bool,
+    /// Names that the selection lists, and under which nothing is there.
+    pub absent: Vec<RawPath>,
     /// Paths below it of which nothing is there any more, and nothing was ever kept.
     pub gone: Vec<RawPath>,
     /// Every path below where the survey began, in the order of the walk.
@@ -152,22 +101,11 @@ fn known_folder(catalog: &Catalog, place: &Place, path: &Path) -> Result<Option<
 /// Surveys a folder or file: walks it without following links or leaving its file system, and compares each path with
 /// what the catalog knows.
 pub fn survey(catalog: &Catalog, path: &Path, stop: &Stop) -> Result<Survey> {
-    survey_without(catalog, path, &[], stop)
+    survey_selected(catalog, path, &Selection::default(), stop)
 }
 
-/// [`survey()`] that leaves out `own`: folders and files of the archive itself, which may lie on the drive that it takes in.
-pub fn survey_without(catalog: &Catalog, path: &Path, own: &[PathBuf], stop: &Stop) -> Result<Survey> {
-    survey_selected(catalog, path, own, &Selection::default(), stop)
-}
-
-/// [`survey_without`] of what `selection` asks for.
-pub fn survey_selected(
-    catalog: &Catalog,
-    path: &Path,
-    own: &[PathBuf],
-    selection: &Selection,
-    stop: &Stop,
-) -> Result<Survey> {
+/// [`survey()`] of what `selection` asks for.
+pub fn survey_selected(catalog: &Catalog, path: &Path, selection: &Selection, stop: &Stop) -> Result<Survey> {
     let (drive, below) = locate(catalog, path)?;
     let root = drive.root.under(Path::new("/"));
     let start = below.under(&root);
@@ -178,8 +116,10 @@ pub fn survey_selected(
         return Err(gone(other));
     }
     let known = catalog.known_sightings(drive.id)?;
-    let mut look = Look { drive: &drive, root: &root, device, known: &known, own, selection, found: Vec::new() };
-    for start in selection.starts(&start) {
+    let is_steady = System::default().place(&root)?.is_steady;
+    let mut look = Look { drive: &drive, root: &root, device, is_steady, known: &known, selection, found: Vec::new() };
+    let (starts, absent) = selection.starts(&start);
+    for start in starts {
         look.walk(&start, stop)?;
     }
     let mut found = look.found;
@@ -192,15 +132,14 @@ pub fn survey_selected(
             && let Some(k) = known.get(&s.path)
             && (k.outcome, &k.detail, k.bytes, k.mtime_ns) == (s.outcome, &s.detail, s.bytes, s.mtime_ns)
         {
-            *f = Found::Unchanged(s.path.clone(), k.clone());
+            *f = Found::Unchanged(k.clone());
         }
     }
     // A path that went away while we looked at the drive itself is told by the drive's absence.
     if !is_here(&drive) {
         return Err(gone(&drive));
     }
-    let never_kept =
-        |k: &KnownSighting| k.asset.is_none() && matches!(k.outcome, Outcome::Unreadable | Outcome::Skipped);
+    let never_kept = |k: &Sighting| k.asset.is_none() && matches!(k.outcome, Outcome::Unreadable | Outcome::Skipped);
     let mut missing = Vec::new();
     if selection.is_all() {
         let is_below = |path: &RawPath| path.under(&root).starts_with(&start);
@@ -210,7 +149,7 @@ pub fn survey_selected(
     let identity = selection.identity().map(|i| format!("/{i}")).unwrap_or_default();
     let scope = format!("{}/{}{identity}", drive.id, Digest::of(below.as_bytes()).short());
     let is_whole = selection.is_all() && below.as_bytes().is_empty();
-    Ok(Survey { drive, scope, is_whole, gone: missing, found })
+    Ok(Survey { drive, scope, is_whole, absent, gone: missing, found })
 }
 
 /// A walk under way.
@@ -218,8 +157,8 @@ struct Look<'a> {
     drive: &'a Drive,
     root: &'a Path,
     device: u64,
-    known: &'a HashMap<RawPath, KnownSighting>,
-    own: &'a [PathBuf],
+    is_steady: bool,
+    known: &'a HashMap<RawPath, Sighting>,
     selection: &'a Selection,
     found: Vec<Found>,
 }
@@ -239,7 +178,7 @@ impl Look<'_> {
                 }
             };
             let is_dir = entry.file_type().is_dir();
-            if self.own.iter().any(|o| o == entry.path()) {
+            if self.selection.is_own(entry.path()) {
                 self.settled(entry.path(), Outcome::Skipped, "a part of this archive itself".to_owned());
                 if is_dir {
                     walk.skip_current_dir();
@@ -272,17 +211,51 @@ impl Look<'_> {
                 continue;
             }
             let path = relative(self.root, entry.path());
-            self.found.push(look(self.drive, self.known, entry.path(), path, &meta));
+            let found = self.look(entry.path(), path, &meta);
+            self.found.push(found);
         }
         Ok(())
+    }
+
+    fn look(&self, at: &Path, path: RawPath, meta: &Metadata) -> Found {
+        let mut source = Source::new(path, meta, self.is_steady);
+        let settled = |outcome, why: String| Found::Settled(source.sighting(self.drive.id, outcome, Some(why)));
+        let kind = meta.file_type();
+        if let Some(why) = sniff::junk(at.strip_prefix(self.root).unwrap_or(at)) {
+            return settled(Outcome::Junk, why.to_owned());
+        }
+        if kind.is_symlink() {
+            let target = std::fs::read_link(at).map(|t| RawPath::new(t).to_string()).unwrap_or_else(|_| "?".to_owned());
+            return settled(Outcome::Skipped, format!("symbolic link to {target}"));
+        }
+        if !kind.is_file() {
+            let what = match () {
+                () if kind.is_fifo() => "named pipe",
+                () if kind.is_socket() => "socket",
+                () if kind.is_block_device() || kind.is_char_device() => "device",
+                () => "not a regular file",
+            };
+            return settled(Outcome::Skipped, what.to_owned());
+        }
+        if source.bytes == 0 {
+            return settled(Outcome::Empty, "0 bytes".to_owned());
+        }
+        if let Some(k) = self.known.get(&source.path).filter(|k| is_kept(k)) {
+            let is_settled = source.is_settled_by(k);
+            if is_settled && !self.selection.is_again() {
+                return Found::Unchanged(k.clone());
+            }
+            (source.replaces, source.again) = (k.digest, is_settled);
+        }
+        Found::New(source)
     }
 
     /// What is left out was perhaps taken in earlier: that stays true.
     fn left_out(&mut self, entry: &walkdir::DirEntry, why: String) {
         let path = relative(self.root, entry.path());
         match (self.known.get(&path), entry.metadata()) {
-            (Some(k), Ok(meta)) if Source::new(path.clone(), &meta).is_settled_by(k) => {
-                self.found.push(Found::Unchanged(path, k.clone()));
+            (Some(k), Ok(meta)) if Source::new(path.clone(), &meta, self.is_steady).is_settled_by(k) => {
+                self.found.push(Found::Unchanged(k.clone()));
             }
             _ => self.settled(entry.path(), Outcome::Skipped, why),
         }
@@ -298,35 +271,17 @@ fn relative(root: &Path, path: &Path) -> RawPath {
 }
 
 fn bare(drive: DriveId, path: RawPath, outcome: Outcome, why: String) -> Sighting {
-    Sighting { drive, path, bytes: 0, mtime_ns: 0, inode: 0, outcome, detail: Some(why), digest: None, asset: None }
-}
-
-fn look(drive: &Drive, known: &HashMap<RawPath, KnownSighting>, at: &Path, path: RawPath, meta: &Metadata) -> Found {
-    let source = Source::new(path, meta);
-    let settled = |outcome, why: String| Found::Settled(source.sighting(drive.id, outcome, Some(why)));
-    let kind = meta.file_type();
-    if let Some(why) = sniff::junk(at.strip_prefix(drive.root.under(Path::new("/"))).unwrap_or(at)) {
-        return settled(Outcome::Junk, why.to_owned());
-    }
-    if kind.is_symlink() {
-        let target = std::fs::read_link(at).map(|t| RawPath::new(t).to_string()).unwrap_or_else(|_| "?".to_owned());
-        return settled(Outcome::Skipped, format!("symbolic link to {target}"));
-    }
-    if !kind.is_file() {
-        let what = match () {
-            () if kind.is_fifo() => "named pipe",
-            () if kind.is_socket() => "socket",
-            () if kind.is_block_device() || kind.is_char_device() => "device",
-            () => "not a regular file",
-        };
-        return settled(Outcome::Skipped, what.to_owned());
-    }
-    if source.bytes == 0 {
-        return settled(Outcome::Empty, "0 bytes".to_owned());
-    }
-    match known.get(&source.path) {
-        Some(k) if source.is_settled_by(k) => Found::Unchanged(source.path, k.clone()),
-        _ => Found::New(source),
+    Sighting {
+        drive,
+        path,
+        bytes: 0,
+        mtime_ns: 0,
+        inode: 0,
+        ctime_ns: None,
+        outcome,
+        detail: Some(why),
+        digest: None,
+        asset: None,
     }
 }
 
@@ -345,6 +300,18 @@ pub(super) struct Lot {
     pub(super) owner: Option<AssetId>,
     /// Those that are to be read.
     pub(super) pieces: Vec<Piece>,
+    /// Those that go with the main file, if that is to be read, and are in the archive.
+    #[serde(default)]
+    pub(super) along: Vec<Along>,
+}
+
+/// A file that is in the archive, and what it is to the asset of its main file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Along {
+    /// Not `path`: it is no file that is to be read.
+    pub(super) at: RawPath,
+    pub(super) role: Role,
+    pub(super) name: String,
 }
 
 /// A file, and what it is to its asset.
@@ -404,7 +371,7 @@ impl Survey {
         // What is in the archive already tells what a new sidecar belongs to.
         let is_file = |f: &&Found| match f {
             Found::New(_) => true,
-            Found::Unchanged(_, k) => matches!(k.outcome, Outcome::Stored | Outcome::Duplicate),
+            Found::Unchanged(k) => is_kept(k),
             Found::Settled(_) => false,
         };
         let files: Vec<&Found> = self.found.iter().filter(is_file).collect();
@@ -412,7 +379,7 @@ impl Survey {
         let twins = self.twins();
         let mut lots = Vec::new();
         for group in group(&paths) {
-            let mut lot = Lot { owner: None, pieces: Vec::new() };
+            let mut lot = Lot { owner: None, pieces: Vec::new(), along: Vec::new() };
             for member in group.members {
                 match files[member.at] {
                     Found::New(source) => {
@@ -424,9 +391,15 @@ impl Survey {
                         let note = (!note.is_empty()).then(|| note.join("; "));
                         lot.pieces.push(Piece { source: source.clone(), role: member.role, name: member.name, note });
                     }
-                    Found::Unchanged(_, k) if member.role == Role::Main => lot.owner = k.asset,
-                    _ => {}
+                    Found::Unchanged(k) if member.role == Role::Main => lot.owner = k.asset,
+                    Found::Unchanged(k) => {
+                        lot.along.push(Along { at: k.path.clone(), role: member.role, name: member.name });
+                    }
+                    Found::Settled(_) => {}
                 }
+            }
+            if lot.owner.is_some() {
+                lot.along.clear();
             }
             if !lot.pieces.is_empty() {
                 lots.push(lot);
@@ -504,7 +477,9 @@ impl Survey {
     fn job(&self, lots: Vec<Lot>, collection: Option<&str>) -> Wanted {
         let sources: Vec<&Source> = lots.iter().flat_map(|lot| &lot.pieces).map(|p| &p.source).collect();
         let mut identity: Vec<String> = vec![collection.unwrap_or_default().to_owned()];
-        identity.extend(sources.iter().map(|s| s.asset_id(self.drive.id).to_string()));
+        identity.extend(
+            sources.iter().map(|s| format!("{}{}", s.asset_id(self.drive.id), if s.again { " again" } else { "" })),
+        );
         let first = sources.first().map(|s| s.path.to_string()).unwrap_or_default();
         let subject = match sources.len() {
             1 => format!("{}: {first}", self.drive.label),

@@ -147,8 +147,10 @@ pub struct Sighting {
     pub bytes: u64,
     /// Modification time in nanoseconds since 1970-01-01 UTC.
     pub mtime_ns: i64,
-    /// The inode number.
+    /// The inode number; 0 where the path could not be looked at.
     pub inode: u64,
+    /// When the inode was last changed (ns), where the file system tells that reliably.
+    pub ctime_ns: Option<i64>,
     /// What became of it.
     pub outcome: Outcome,
     /// Why, for whoever reads the report.

@@ -32,7 +32,7 @@ pub use abilities::{Abilities, Checksum};
 pub use fs::FsStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
-pub use s3::{S3Config, S3Store};
+pub use s3::{ObjectSettings, S3Config, S3Store};
 
 /// A place for immutable objects. Every implementation passes the suite in `tests/it/contract/store.rs`.
 ///
@@ -119,7 +119,8 @@ pub trait Deposit: Send {
     fn adopt(&mut self, name: &str, path: &Path) -> Result<()>;
 
     /// Begins a large file that is given in parts, so that a later attempt can go on where this one ends; `earlier` is
-    /// what an earlier one left, of which only what the store still has counts. None: this store takes no parts.
+    /// what an earlier one left, of which only what the store still has counts. None: this store takes no parts, or the file is
+    /// no larger than one.
     ///
     /// Parts outlive a deposit that is dropped before it is finished: [`Parts::abandon`] gives them up.
     fn parts(&mut self, _name: &str, _size: u64, _earlier: Option<Upload>) -> Result<Option<Box<dyn Parts>>> {

@@ -7,10 +7,10 @@ use std::sync::{
 
 use super::look::{Depth, Finding, Level, Looker, Object, Owner};
 use crate::{
-    catalog::{AssetRow, Catalog},
+    catalog::{Catalog, KeptMaster},
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Key, Rendition},
+    model::{AssetId, Key, Master, Rendition},
     stop::Stop,
     store::Store,
 };
@@ -131,19 +131,27 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn wanted(catalog: &Catalog, only: &[AssetId]) -> Result<(Vec<Object>, Vec<Rendition>)> {
     let mut objects: Vec<Object> = Vec::new();
     let mut renditions: Vec<Rendition> = Vec::new();
-    let mut add_asset = |row: AssetRow| -> Result<()> {
-        objects.extend(row.masters.into_iter().map(|m| Object {
-            key: m.key,
-            digest: m.digest,
-            bytes: m.bytes,
-            fingerprint: m.fingerprint,
-            of: Owner::Master,
-        }));
-        Ok(())
-    };
-    match only {
-        [] => catalog.each_asset(&mut add_asset)?,
-        only => only.iter().try_for_each(|id| add_asset(catalog.asset(*id)?))?,
+    let master =
+        |KeptMaster { digest, bytes, fingerprint, key }| Object { key, digest, bytes, fingerprint, of: Owner::Master };
+    if only.is_empty() {
+        // Those of earlier generations are kept, too.
+        let mut after = String::new();
+        loop {
+            let page = catalog.masters_page(&after, 500)?;
+            let Some(last) = page.last() else { break };
+            after = last.digest.to_string();
+            objects.extend(page.into_iter().map(master));
+        }
+    }
+    for id in only {
+        let masters = catalog.asset(*id)?.masters.into_iter();
+        let kept = masters.map(|Master { digest, bytes, fingerprint, key, .. }| KeptMaster {
+            digest,
+            bytes,
+            fingerprint,
+            key,
+        });
+        objects.extend(kept.map(master));
     }
     let mut add_rendition = |r: Rendition| -> Result<()> {
         for file in &r.files {

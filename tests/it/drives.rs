@@ -263,16 +263,43 @@ fn only_what_is_asked_for_is_taken_in_and_the_rest_is_accounted_for() {
     let list = archive.root().join("list");
     fs::write(&list, "b.wav\nday 2\nnot there\n").unwrap();
     let (ran, report) = ingest(&["--files-from", list.to_str().unwrap()]);
-    ran.ends(1);
+    ran.ends(1).says("failed: the list names not there: there is nothing of that name below");
     assert_eq!(outcome(&report, "b.wav").0, "stored");
     assert_eq!(outcome(&report, "day 2/e.tmp").0, "stored");
-    assert_eq!(outcome(&report, "not there").0, "unreadable");
-    assert_eq!(report.len(), 4, "nothing else is looked at: {report:#?}");
+    assert_eq!(report.len(), 3, "nothing else is looked at: {report:#?}");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM sightings WHERE outcome = 'unreadable'"), ["0"]);
     fs::write(&list, "../x\n").unwrap();
+    ingest(&["--files-from", list.to_str().unwrap()]).0.ends(2).says("leads elsewhere");
+    fs::write(&list, "%2E%2e/x\n").unwrap();
     ingest(&["--files-from", list.to_str().unwrap()]).0.ends(2).says("leads elsewhere");
     // Without any of it, all is taken in, and what was skipped is so no more.
     ingest(&[]).0.ends(0);
     assert_eq!(archive.rows("SELECT outcome, COUNT(*) FROM sightings GROUP BY outcome"), ["stored|5"]);
+}
+
+#[test]
+fn a_list_takes_names_as_they_are_and_as_they_are_printed_and_follows_no_link() {
+    let (archive, drive, elsewhere) = (Archive::new(), scratch(), scratch());
+    let names = ["two\nlines", "100%", "100%25", "50%41"];
+    for (i, name) in names.iter().enumerate() {
+        fs::write(drive.path().join(name), format!("file {i}")).unwrap();
+    }
+    fs::write(elsewhere.path().join("theirs"), "not ours").unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), drive.path().join("link")).unwrap();
+    let list = archive.root().join("list");
+    let ingest = |text: &str| {
+        fs::write(&list, text).unwrap();
+        let words = [OsStr::new("ingest"), drive.path().as_os_str(), OsStr::new("--files-from"), list.as_os_str()];
+        archive.run(words)
+    };
+    let taken = || archive.rows("SELECT path FROM sightings ORDER BY path");
+    ingest("two%0Alines\n50%2541\n").ends(0);
+    assert_eq!(taken(), ["50%2541", "two%0Alines"]);
+    // What is there as it is written is meant so.
+    ingest("100%25\n").ends(0);
+    assert_eq!(taken(), ["100%2525", "50%2541", "two%0Alines"]);
+    ingest("link/theirs\n").ends(1).says("failed: the list names link/theirs");
+    assert_eq!(taken().len(), 3);
 }
 
 #[test]

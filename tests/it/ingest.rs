@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant, SystemTime},
@@ -153,6 +153,140 @@ fn a_touched_file_stays_the_asset_it_was_and_a_changed_one_is_new() {
     ran.ends(0);
     assert_eq!((outcome(&report, "a.png").0, assets().len()), ("stored", 2));
     assert_eq!(archive.run(["verify"]).ends(0).stdout.lines().last().unwrap().split(' ').next(), Some("2"));
+}
+
+/// Sets a file's times.
+fn set_time(path: &Path, time: std::time::SystemTime) {
+    fs::File::open(path).unwrap().set_times(fs::FileTimes::new().set_modified(time)).unwrap();
+}
+
+#[test]
+fn a_file_that_took_the_place_of_another_of_the_same_size_and_time_is_read() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let names = ["small.bin", "large.bin", "over.bin", "same.bin"].map(|n| drive.path().join(n));
+    let bytes = |name: &Path, seed: u8| vec![seed; if name.ends_with("large.bin") { 3 << 20 } else { 5000 }];
+    for (i, name) in names.iter().enumerate() {
+        fs::write(name, bytes(name, i as u8)).unwrap();
+    }
+    archive.ingest(drive.path()).0.ends(0).says("4 stored");
+    let time = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    for (i, name) in names[..3].iter().enumerate() {
+        let then = time(name);
+        if i == 2 {
+            // The same inode.
+            fs::write(name, bytes(name, 12)).unwrap();
+        } else {
+            let other = drive.path().join("other");
+            fs::write(&other, bytes(name, 10 + i as u8)).unwrap();
+            fs::rename(&other, name).unwrap();
+        }
+        set_time(name, then);
+    }
+    // A new mode is a reason to look, and nothing more.
+    fs::set_permissions(&names[3], fs::Permissions::from_mode(0o600)).unwrap();
+    let certificate = archive.run([OsStr::new("certificate"), drive.path().as_os_str()]).ends(1);
+    certificate.says("it was replaced or changed since it was ingested, though its size and time are the same");
+    let (ran, report) = archive.ingest(drive.path());
+    ran.ends(0);
+    assert!(report.iter().all(|l| l["outcome"] == "stored" && l["unchanged"] == false), "{report:#?}");
+    for (i, name) in names.iter().enumerate() {
+        let digest = damctl::digest::Digest::of(bytes(name, if i < 3 { 10 + i as u8 } else { 3 }));
+        let sql = format!(
+            "SELECT COUNT(*) FROM sightings s JOIN masters m ON m.digest = s.digest WHERE m.digest = '{digest}'"
+        );
+        assert_eq!(archive.rows(&sql), ["1"], "{}", name.display());
+    }
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), ["7"]);
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
+    archive.run(["verify"]).ends(0).says("7 sound, 0 not");
+    archive.run([OsStr::new("certificate"), drive.path().as_os_str()]).ends(0);
+}
+
+#[test]
+fn sidecars_follow_a_main_file_that_changes_and_give_way_to_their_own_changes() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let write = |name: &str, text: &str| fs::write(drive.path().join(name), text).unwrap();
+    let members = |sql: &str| {
+        archive.rows(&format!(
+            "SELECT a.title, b.generation, b.name, b.role, s.path IS NOT NULL FROM assets a
+             JOIN members b ON b.asset = a.id AND b.generation = a.generation
+             LEFT JOIN sightings s ON s.digest = b.digest AND s.asset = a.id WHERE {sql} ORDER BY a.created_at, 4, 3"
+        ))
+    };
+    write("a.mov", "the film");
+    write("a.xmp", "what is in it");
+    write("b.mov", "another film");
+    write("b.xmp", "what is in that");
+    archive.ingest(drive.path()).0.ends(0);
+    let before = archive.rows("SELECT asset FROM sightings WHERE path = 'a.mov'")[0].clone();
+    std::thread::sleep(Duration::from_millis(5));
+
+    write("a.mov", "the film, cut again");
+    archive.ingest(drive.path()).0.ends(0);
+    let now = archive.rows("SELECT DISTINCT asset FROM sightings WHERE path LIKE 'a.%'");
+    assert_eq!(now.len(), 1, "the sidecar stayed behind");
+    assert_ne!(now[0], before);
+    let of_a = format!("a.id = '{}'", now[0]);
+    assert_eq!(members(&of_a), ["a.mov|1|a.mov|main|1", "a.mov|1|a.xmp|sidecar|1"]);
+    // The earlier one has all that it had.
+    assert_eq!(members(&format!("a.id = '{before}'")), ["a.mov|1|a.mov|main|0", "a.mov|1|a.xmp|sidecar|0"]);
+
+    write("a.xmp", "what is in it now");
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(members(&of_a), ["a.mov|2|a.mov|main|1", "a.mov|2|a.xmp|sidecar|1"]);
+    // As it was before: a generation more, and no bytes.
+    write("a.xmp", "what is in it");
+    archive.ingest(drive.path()).0.ends(0);
+    assert_eq!(members(&of_a), ["a.mov|3|a.mov|main|1", "a.mov|3|a.xmp|sidecar|1"]);
+    let digest = damctl::digest::Digest::of("what is in it");
+    let sql = "SELECT b.digest FROM members b JOIN assets a ON a.id = b.asset AND a.generation = b.generation";
+    assert_eq!(archive.rows(&format!("{sql} WHERE {of_a} AND b.name = 'a.xmp'")), [digest.to_string()]);
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
+    // All bytes are looked after, whichever generation they are of.
+    archive.run(["verify"]).ends(0).says("6 objects");
+    let both = ["--reread"].map(OsStr::new);
+    write("b.mov", "another film, cut again");
+    archive.run([OsStr::new("ingest"), drive.path().as_os_str()].iter().chain(&both)).ends(0);
+    assert_eq!(archive.rows("SELECT COUNT(DISTINCT asset) FROM sightings WHERE path LIKE 'b.%'"), ["1"]);
+}
+
+#[test]
+fn what_is_read_again_is_held_against_what_is_recorded() {
+    let (archive, drive) = (Archive::new(), scratch());
+    for i in 0..3u8 {
+        fs::write(drive.path().join(format!("{i}.bin")), vec![i; 4000]).unwrap();
+    }
+    fs::copy(drive.path().join("0.bin"), drive.path().join("copy.bin")).unwrap();
+    let reread = || archive.run([OsStr::new("ingest"), drive.path().as_os_str(), OsStr::new("--reread")]);
+    reread().ends(0).says("3 stored");
+    reread().ends(0).says("4 read again hold the bytes that are recorded");
+    assert_eq!(archive.rows("SELECT outcome, COUNT(*) FROM sightings GROUP BY 1"), ["duplicate|1", "stored|3"]);
+    // A byte has rotted on a file system of which nothing but size and time is known.
+    let (file, was) = (drive.path().join("1.bin"), damctl::digest::Digest::of(vec![1; 4000]));
+    let then = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, vec![9; 4000]).unwrap();
+    set_time(&file, then);
+    archive
+        .catalog()
+        .execute(
+            "UPDATE sightings SET inode = ?1, ctime_ns = NULL WHERE path = '1.bin'",
+            [fs::metadata(&file).unwrap().ino() as i64],
+        )
+        .unwrap();
+    archive.ingest(drive.path()).0.ends(0).says("nothing to do");
+    let is = damctl::digest::Digest::of(vec![9; 4000]);
+    reread().ends(1).says("3 read again hold the bytes").says(&format!("1.bin: SHA-256 is {is}, and was {was}"));
+    assert_eq!(archive.rows("SELECT digest FROM sightings WHERE path = '1.bin'"), [is.to_string()]);
+    archive.run(["verify"]).ends(0).says("4 sound, 0 not");
+    reread().ends(0).says("4 read again hold the bytes");
+    // What cannot be read any more is told; that it was taken in stays true.
+    if !is_root() {
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
+        let ctime = "UPDATE sightings SET ctime_ns = NULL WHERE path = '1.bin'";
+        archive.catalog().execute(ctime, []).unwrap();
+        reread().ends(1).says("1.bin could not be read again");
+        assert_eq!(archive.rows("SELECT outcome FROM sightings WHERE path = '1.bin'"), ["stored"]);
+    }
 }
 
 #[test]

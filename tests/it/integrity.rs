@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// An archive in the buckets of a server of this process.
-fn archive(strict: Strict) -> (Archive, Shared) {
+pub fn archive(strict: Strict) -> (Archive, Shared) {
     let (endpoint, shared) = strict::serve(strict);
     let archive = Archive::new();
     let settings = format!("store: s3://bucket/a\ns3_endpoint: {endpoint}\ns3_part_size: 5\ns3_in_flight: 2\n");
@@ -18,7 +18,7 @@ fn archive(strict: Strict) -> (Archive, Shared) {
     (archive, shared)
 }
 
-fn run(mut command: Command) -> Ran {
+pub fn run(mut command: Command) -> Ran {
     let command = command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s").env("AWS_REGION", "r");
     command.output().unwrap().into()
 }

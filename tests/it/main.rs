@@ -4,6 +4,7 @@
 #![allow(clippy::duplicate_mod, reason = "a suite is there once for each implementation of a seam")]
 
 mod architecture;
+mod areas;
 mod certificate;
 mod cli;
 mod contract;

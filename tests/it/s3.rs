@@ -83,6 +83,26 @@ fn an_upload_killed_in_the_middle_goes_on_from_the_last_part_that_the_store_has(
 }
 
 #[test]
+fn a_file_of_two_parts_has_its_ledger_and_one_of_one_part_needs_none() {
+    let Some(archive) = archive("s3_in_flight: 1\n") else { return };
+    let drive = scratch();
+    large(&drive.path().join("two.bin"), 9, 3);
+    let ingest = |point: &str| {
+        let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
+        Ran::from(command.env("DAMCTL_CRASH_AT", point).output().unwrap())
+    };
+    assert_eq!(ingest("ingest.after-part:2").code, 128 + 9);
+    assert_eq!(archive.rows("SELECT hashed FROM uploads"), ["1"]);
+    ingest("nowhere").ends(0).says("going on after part 1 of an upload");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM master_parts"), ["1"]);
+    large(&drive.path().join("one.bin"), 5, 4);
+    ingest("nowhere").ends(0);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM master_parts"), ["1"]);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
+    archive.run(["verify"]).ends(0).says("2 sound, 0 not");
+}
+
+#[test]
 fn a_file_that_changed_since_its_upload_began_starts_over_and_says_so() {
     let Some(archive) = archive("s3_in_flight: 2\n") else { return };
     let drive = scratch();
@@ -118,7 +138,7 @@ fn uploads_that_nobody_goes_on_with_are_given_up_by_their_age() {
 
 #[test]
 fn renditions_can_be_everybodys_to_read_and_masters_stay_closed() {
-    let Some(archive) = archive("s3_acl: public-read\n") else { return };
+    let Some(archive) = archive("s3_renditions_acl: public-read\n") else { return };
     let endpoint = harness::s3_endpoint().unwrap();
     let drive = scratch();
     picture(&drive.path().join("a.png"), 1);

@@ -29,6 +29,8 @@ pub struct Strict {
     pub exclusive_complete: bool,
     /// So many of the next parts arrive with a byte that is another.
     pub damage: usize,
+    /// What was said with every write: method, what it writes to, and all headers.
+    pub heard: Vec<(String, String, BTreeMap<String, String>)>,
     pub objects: BTreeMap<String, Object>,
     pub uploads: BTreeMap<String, Upload>,
 }
@@ -97,6 +99,11 @@ async fn answer(
     let said = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
     let mut strict = shared.lock().unwrap();
     let has = |name: &str| query.contains_key(name);
+    if !key.is_empty() && matches!(method.as_str(), "PUT" | "POST") {
+        let text = |v: &axum::http::HeaderValue| v.to_str().unwrap_or_default().to_owned();
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        strict.heard.push((method.to_string(), uri.to_string(), headers));
+    }
     let answer = match (method.as_str(), key.is_empty()) {
         ("HEAD" | "PUT", true) => Ok(StatusCode::OK.into_response()),
         ("GET", true) => strict.list(&query),

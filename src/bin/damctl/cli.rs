@@ -209,9 +209,14 @@ pub struct IngestArgs {
     /// Takes only what matches, in the syntax of .gitignore; can be given again.
     #[arg(long, value_name = "PATTERN")]
     pub include: Vec<String>,
-    /// Takes only what a file lists: a path below PATH on each line; '-' reads standard input.
+    /// Takes only what a file lists: a path below PATH on each line, as it is or as damctl prints it; '-' reads
+    /// standard input.
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<PathBuf>,
+    /// Reads everything again, also what is as it was by size and times, and names each file whose bytes differ from what
+    /// is recorded. They are taken in; the exit code is then 1.
+    #[arg(long)]
+    pub reread: bool,
     /// Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G.
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub max_rate: Option<u64>,

@@ -14,8 +14,11 @@ use serde::Deserialize;
 /// The archive's configuration file.
 pub const FILE: &str = "damctl.yaml";
 
+/// Kept by browsers and networks for ever, for nothing under a key ever changes.
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 25] = [
+pub const KEYS: [(&str, &str, &str); 34] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -29,9 +32,18 @@ pub const KEYS: [(&str, &str, &str); 25] = [
     ("s3_part_size", "0", "MiB of a part, 5 to 5120; 0: from the file's size, 8 at least"),
     ("s3_in_flight", "4", "parts or small objects on their way at a time, for each job"),
     ("s3_timeout", "60", "seconds to wait for an answer before a request is sent again; longer for large parts"),
-    ("s3_encryption", "", "server-side encryption: AES256 or aws:kms"),
-    ("s3_storage_class", "", "storage class of masters, such as STANDARD_IA"),
-    ("s3_acl", "", "canned ACL of renditions and delivery, such as public-read; masters keep the bucket's own"),
+    ("s3_masters_encryption", "", "server-side encryption of masters: AES256, aws:kms or aws:kms KEY"),
+    ("s3_masters_storage_class", "", "storage class of masters, such as STANDARD_IA"),
+    ("s3_masters_acl", "", "canned ACL of masters; empty: only the bucket's owner reads them"),
+    ("s3_masters_cache_control", "", "Cache-Control of masters; empty: none is sent"),
+    ("s3_renditions_encryption", "", "server-side encryption of renditions, as of masters"),
+    ("s3_renditions_storage_class", "", "storage class of renditions, such as STANDARD_IA"),
+    ("s3_renditions_acl", "", "canned ACL of renditions, such as public-read"),
+    ("s3_renditions_cache_control", FOREVER, "Cache-Control of renditions; empty: none is sent"),
+    ("s3_delivery_encryption", "", "server-side encryption of delivery, as of masters"),
+    ("s3_delivery_storage_class", "", "storage class of delivery, such as STANDARD_IA"),
+    ("s3_delivery_acl", "", "canned ACL of delivery, such as public-read"),
+    ("s3_delivery_cache_control", FOREVER, "Cache-Control of delivery; empty: none is sent"),
     ("index", "index", "the folder of the search index"),
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
@@ -257,9 +269,15 @@ impl Settings {
             part_bytes,
             timeout,
             in_flight: self.in_flight()?,
-            encryption: said("s3_encryption"),
-            storage_class: said("s3_storage_class"),
-            acl: said("s3_acl"),
+            objects: damctl::model::Area::ALL.map(|area| {
+                let said = |what: &str| said(&format!("s3_{}_{what}", area.as_str()));
+                damctl::store::ObjectSettings {
+                    encryption: said("encryption"),
+                    storage_class: said("storage_class"),
+                    acl: said("acl"),
+                    cache_control: said("cache_control"),
+                }
+            }),
         })
     }
 

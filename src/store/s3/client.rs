@@ -18,12 +18,13 @@ use aws_sdk_s3::{
     },
     types::{
         BucketLocationConstraint, ChecksumMode, CompletedMultipartUpload, CompletedPart, CreateBucketConfiguration,
-        Delete, ObjectCannedAcl, ObjectIdentifier, ServerSideEncryption, StorageClass,
+        Delete, ObjectIdentifier, ServerSideEncryption,
     },
 };
 use aws_smithy_http_client::tls;
 
 use super::{
+    area::ObjectSettings,
     checksum::{self, Head, Sum},
     sign,
 };
@@ -40,8 +41,6 @@ const SMALLEST_PART: u64 = 5 << 20;
 const LARGEST_PART: u64 = 5 << 30;
 /// Bytes that go out while an answer is waited for, at the least: with a minute, 140 kbit/s for each of those in flight.
 const SLOWEST: u64 = 1 << 20;
-/// Kept by browsers and networks for ever, for nothing under a key ever changes.
-const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Where the buckets are and how they are used. Credentials come by the SDK's own chain: environment, profile, web
 /// identity, container or instance role.
@@ -65,15 +64,16 @@ pub struct S3Config {
     pub timeout: Option<Duration>,
     /// Parts, or small objects, on their way at a time; memory is bounded by it.
     pub in_flight: usize,
-    /// Server-side encryption: `AES256` or `aws:kms`.
-    pub encryption: Option<String>,
-    /// Storage class of masters: `STANDARD_IA`, `GLACIER_IR`, …
-    pub storage_class: Option<String>,
-    /// Canned ACL of renditions and delivery: `public-read`, …
-    pub acl: Option<String>,
+    /// What the objects of each area are asked to be, in the same order.
+    pub objects: [ObjectSettings; 3],
 }
 
 impl S3Config {
+    /// An error for what no server would take.
+    fn check(&self) -> Result<()> {
+        Area::ALL.into_iter().zip(&self.objects).try_for_each(|(area, objects)| objects.check(area))
+    }
+
     /// An error for a file that is larger than an object can be.
     pub(super) fn check_size(&self, size: u64) -> Result<()> {
         match size.div_ceil(self.part_bytes(size)) > MOST_PARTS {
@@ -117,6 +117,7 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) async fn connect(config: S3Config) -> Result<Self> {
+        config.check()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             // Throttled, it slows down by itself.
             .retry_config(RetryConfig::adaptive().with_max_attempts(6).with_max_backoff(Duration::from_secs(20)))
@@ -207,8 +208,11 @@ impl Remote {
     }
 
     fn place(&self, key: &Key) -> &(String, String) {
-        let at = Area::ALL.iter().position(|a| *a == key.area()).unwrap_or(0);
-        &self.config.places[at]
+        &self.config.places[at(key)]
+    }
+
+    fn objects(&self, key: &Key) -> &ObjectSettings {
+        &self.config.objects[at(key)]
     }
 
     pub(super) fn bucket(&self, key: &Key) -> &str {
@@ -235,6 +239,7 @@ impl Remote {
     }
 
     pub(super) fn put(&self, key: &Key, bytes: bytes::Bytes, sum: Option<Sum>) -> PutObjectFluentBuilder {
+        let objects = self.objects(key);
         self.client
             .put_object()
             .bucket(self.bucket(key))
@@ -244,22 +249,11 @@ impl Remote {
             .set_checksum_sha256(sum.and_then(|s| s.sha256()))
             .set_content_md5(sum.and_then(|s| s.md5()))
             .body(bytes.into())
-            .set_cache_control(cache_control(key))
-            .set_storage_class(self.storage_class(key))
-            .set_server_side_encryption(self.encryption())
-            .set_acl(self.acl(key))
-    }
-
-    fn storage_class(&self, key: &Key) -> Option<StorageClass> {
-        self.config.storage_class.as_deref().filter(|_| key.area() == Area::Masters).map(StorageClass::from)
-    }
-
-    fn encryption(&self) -> Option<ServerSideEncryption> {
-        self.config.encryption.as_deref().map(ServerSideEncryption::from)
-    }
-
-    fn acl(&self, key: &Key) -> Option<ObjectCannedAcl> {
-        self.config.acl.as_deref().filter(|_| key.area() != Area::Masters).map(ObjectCannedAcl::from)
+            .set_cache_control(objects.cache_control.clone())
+            .set_storage_class(objects.storage_class())
+            .set_server_side_encryption(objects.encryption())
+            .set_ssekms_key_id(objects.kms_key())
+            .set_acl(objects.acl())
     }
 
     pub(super) fn get(&self, key: &Key) -> GetObjectFluentBuilder {
@@ -317,14 +311,16 @@ impl Remote {
     }
 
     pub(super) fn beginning(&self, key: &Key, checksum: Option<Checksum>) -> CreateMultipartUploadFluentBuilder {
+        let objects = self.objects(key);
         self.client
             .create_multipart_upload()
             .bucket(self.bucket(key))
             .key(self.name(key))
-            .set_cache_control(cache_control(key))
-            .set_storage_class(self.storage_class(key))
-            .set_server_side_encryption(self.encryption())
-            .set_acl(self.acl(key))
+            .set_cache_control(objects.cache_control.clone())
+            .set_storage_class(objects.storage_class())
+            .set_server_side_encryption(objects.encryption())
+            .set_ssekms_key_id(objects.kms_key())
+            .set_acl(objects.acl())
             .set_checksum_algorithm(checksum.and_then(checksum::algorithm))
             .set_checksum_type(checksum.and_then(checksum::of_whole))
     }
@@ -513,8 +509,9 @@ fn http_client(config: &S3Config) -> Result<aws_sdk_s3::config::SharedHttpClient
         .build_https())
 }
 
-fn cache_control(key: &Key) -> Option<String> {
-    (key.area() != Area::Masters).then(|| FOREVER.to_owned())
+/// The place of a key's area among all.
+fn at(key: &Key) -> usize {
+    Area::ALL.iter().position(|a| *a == key.area()).unwrap_or(0)
 }
 
 const NO_CREDENTIALS: &str = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, 's3_profile', or \

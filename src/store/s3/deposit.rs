@@ -19,6 +19,9 @@ use crate::{
     store::{Checksum, Deposit, Held, Part, Parts, Staged, Upload},
 };
 
+/// No larger file goes up as a whole, however large parts may be: it would wait in memory for the commit.
+const WHOLE: u64 = 16 << 20;
+
 /// What is to become one object.
 pub(super) enum Content {
     /// With its SHA-256, where that is known.
@@ -100,6 +103,10 @@ impl S3Deposit {
         Ok((key, slot))
     }
 
+    fn is_parted(&self, size: u64) -> bool {
+        size > self.remote.config.part_bytes(size).min(WHOLE)
+    }
+
     fn begin(&mut self, name: &str, size: u64, earlier: Option<Upload>, keeper: Keeper) -> Result<S3Parts> {
         self.remote.config.check_size(size)?;
         let (key, slot) = self.slot(name)?;
@@ -156,8 +163,7 @@ impl Drop for S3Deposit {
 
 impl Deposit for S3Deposit {
     fn create(&mut self, name: &str, size: Option<u64>) -> Result<Box<dyn Write + Send>> {
-        let part_bytes = self.remote.config.part_bytes(size.unwrap_or(0));
-        if size.is_some_and(|size| size > part_bytes) {
+        if self.is_parted(size.unwrap_or(0)) {
             let parts = Box::new(self.begin(name, size.unwrap_or(0), None, Keeper::Deposit)?);
             return Ok(Box::new(Cutter { parts: Some(parts), part: Vec::new(), number: 1 }));
         }
@@ -187,6 +193,10 @@ impl Deposit for S3Deposit {
     }
 
     fn parts(&mut self, name: &str, size: u64, earlier: Option<Upload>) -> Result<Option<Box<dyn Parts>>> {
+        // Sent again, a small one alone costs no more than what an upload takes besides.
+        if !self.is_parted(size) {
+            return Ok(None);
+        }
         Ok(Some(Box::new(self.begin(name, size, earlier, Keeper::Ledger)?)))
     }
 

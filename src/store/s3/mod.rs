@@ -16,15 +16,16 @@ use std::{
 };
 
 use aws_sdk_s3::{presigning::PresigningConfig, primitives::ByteStream};
-
-mod checksum;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+mod area;
+mod checksum;
 mod client;
 mod deposit;
 mod probe;
 mod sign;
 
+pub use area::ObjectSettings;
 pub use client::S3Config;
 pub(super) use deposit::S3Files;
 

@@ -13,7 +13,7 @@ use crate::{
     catalog::{Account, Catalog, Unfinished},
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Drive, DriveId, Key, Outcome, RawPath},
+    model::{AssetId, Drive, DriveId, Key, Outcome, RawPath, Sighting},
 };
 
 mod check;
@@ -29,8 +29,8 @@ const VERSION: u32 = 1;
 
 /// What a certificate is about, and what not.
 const COVERS: &str = "Content by SHA-256 as it was read, path, size and modification time of every file; one whose size \
-                      and time are unchanged was not read again. Not covered: empty folders, permissions, extended \
-                      attributes and resource forks.";
+                      and time are unchanged, and on file systems that keep them its inode and time of change, was not \
+                      read again. Not covered: empty folders, permissions, extended attributes and resource forks.";
 
 /// The statement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -298,7 +298,7 @@ pub struct Terms {
 pub fn issue(catalog: &Catalog, drive: &Drive, seen: Option<Vec<Seen>>, terms: Terms) -> Result<Certificate> {
     let now = time(catalog.now()?);
     let known: HashMap<RawPath, Account> =
-        catalog.accounts(drive.id)?.into_iter().map(|a| (a.path.clone(), a)).collect();
+        catalog.accounts(drive.id)?.into_iter().map(|a| (a.sighting.path.clone(), a)).collect();
     let (basis, mut paths) = match seen {
         Some(seen) => (Basis::Drive { surveyed: now }, by_drive(seen, known)),
         None => {
@@ -361,7 +361,7 @@ fn by_drive(seen: Vec<Seen>, mut known: HashMap<RawPath, Account>) -> Vec<Entry>
 
 /// Whether it was passed by without being looked at: a pattern left it out, or it is a place where something else begins.
 fn is_left_out(account: &Account) -> bool {
-    account.outcome == Outcome::Skipped && account.inode == 0
+    account.sighting.outcome == Outcome::Skipped && account.sighting.inode == 0
 }
 
 /// A path that is on the drive, and what is known of it.
@@ -381,18 +381,24 @@ fn found(path: RawPath, is: Is, known: Option<Account>) -> Entry {
         (Is::Settled { outcome, detail, bytes, mtime_ns }, _) => {
             Entry { bytes, modified: mtime_ns.and_then(mtime), ..Entry::bare(path, outcome.into(), detail) }
         }
-        (Is::New { bytes, mtime_ns }, Some(k)) if (k.bytes, k.mtime_ns) == (bytes, mtime_ns) => match k.outcome {
-            Outcome::Unreadable => kept(k),
-            _ => not_ingested(path, bytes, mtime_ns, "it has not been read yet"),
-        },
-        (Is::New { bytes, mtime_ns }, Some(k)) if !matches!(k.outcome, Outcome::Stored | Outcome::Duplicate) => {
-            let why = k.detail.map(|d| format!(": {d}")).unwrap_or_default();
-            let why = format!("it was {} when it was last looked at{why}", k.outcome.as_str());
-            not_ingested(path, bytes, mtime_ns, &why)
-        }
-        (Is::New { bytes, mtime_ns }, Some(k)) => {
-            let then = mtime(k.mtime_ns).map(|t| format!(", of {}", moment(t))).unwrap_or_default();
-            let why = format!("it has changed since it was ingested: it was {} bytes{then}", k.bytes);
+        (Is::New { bytes, mtime_ns }, Some(account)) => {
+            let k = &account.sighting;
+            let is_like = (k.bytes, k.mtime_ns) == (bytes, mtime_ns);
+            let why = match k.outcome {
+                Outcome::Unreadable if is_like => return kept(account),
+                Outcome::Stored | Outcome::Duplicate if is_like => {
+                    "it was replaced or changed since it was ingested, though its size and time are the same".to_owned()
+                }
+                Outcome::Stored | Outcome::Duplicate => {
+                    let then = mtime(k.mtime_ns).map(|t| format!(", of {}", moment(t))).unwrap_or_default();
+                    format!("it has changed since it was ingested: it was {} bytes{then}", k.bytes)
+                }
+                _ if is_like => "it has not been read yet".to_owned(),
+                outcome => {
+                    let why = k.detail.as_ref().map(|d| format!(": {d}")).unwrap_or_default();
+                    format!("it was {} when it was last looked at{why}", outcome.as_str())
+                }
+            };
             not_ingested(path, bytes, mtime_ns, &why)
         }
         (Is::New { bytes, mtime_ns }, None) => not_ingested(path, bytes, mtime_ns, "the catalog does not know it"),
@@ -401,7 +407,8 @@ fn found(path: RawPath, is: Is, known: Option<Account>) -> Entry {
 
 /// What the catalog says of a path, as long as it has the master that it speaks of.
 fn kept(account: Account) -> Entry {
-    let Account { path, bytes, mtime_ns, inode, outcome, detail, digest, asset, kept } = account;
+    let Account { sighting, kept } = account;
+    let Sighting { path, bytes, mtime_ns, inode, outcome, detail, digest, asset, .. } = sighting;
     let mut entry = Entry {
         bytes,
         // Nothing is known of the time of what could not be looked at.
@@ -432,7 +439,8 @@ fn remembered(account: Account) -> Entry {
 }
 
 fn by_catalog(known: HashMap<RawPath, Account>, unfinished: Vec<Unfinished>) -> Vec<Entry> {
-    let mut paths: BTreeMap<RawPath, Entry> = known.into_values().map(|a| (a.path.clone(), remembered(a))).collect();
+    let mut paths: BTreeMap<RawPath, Entry> =
+        known.into_values().map(|a| (a.sighting.path.clone(), remembered(a))).collect();
     for work in unfinished {
         let why = match work.failure {
             Some(failure) => format!("its ingest has failed: {}", failure.message),
@@ -441,11 +449,11 @@ fn by_catalog(known: HashMap<RawPath, Account>, unfinished: Vec<Unfinished>) -> 
         let mut files = Vec::new();
         planned(&work.task, &mut files);
         if files.is_empty() {
-            files.push((RawPath::new(&work.subject), 0, 0));
+            files.push(Planned { path: RawPath::new(&work.subject), bytes: 0, mtime_ns: 0, is_other: false });
         }
-        for (path, bytes, mtime_ns) in files {
+        for Planned { path, bytes, mtime_ns, is_other } in files {
             let is_kept = |e: &Entry| e.outcome.is_kept() && e.bytes == bytes && e.modified == mtime(mtime_ns);
-            if !paths.get(&path).is_some_and(is_kept) {
+            if is_other || !paths.get(&path).is_some_and(is_kept) {
                 let bare = Entry::bare(path.clone(), Standing::NotIngested, Some(why.clone()));
                 paths.insert(path, Entry { bytes, modified: mtime(mtime_ns), ..bare });
             }
@@ -454,16 +462,30 @@ fn by_catalog(known: HashMap<RawPath, Account>, unfinished: Vec<Unfinished>) -> 
     paths.into_values().collect()
 }
 
+/// A file that a job is to read.
+struct Planned {
+    path: RawPath,
+    bytes: u64,
+    mtime_ns: i64,
+    /// Whether it is seen to be another one than was taken in, whatever its size and time.
+    is_other: bool,
+}
+
 /// The files that a job's instructions name, whatever else stands in them.
-fn planned(task: &serde_json::Value, files: &mut Vec<(RawPath, u64, i64)>) {
+fn planned(task: &serde_json::Value, files: &mut Vec<Planned>) {
     match task {
         serde_json::Value::Array(items) => items.iter().for_each(|item| planned(item, files)),
         serde_json::Value::Object(fields) => {
             let path = fields.get("path").and_then(|p| p.as_str()).and_then(|p| p.parse().ok());
+            let is =
+                |name: &str| fields.get(name).is_some_and(|v| !v.is_null() && *v != serde_json::Value::Bool(false));
             match (path, fields.get("bytes").and_then(|b| b.as_u64())) {
-                (Some(path), Some(bytes)) => {
-                    files.push((path, bytes, fields.get("mtime_ns").and_then(|t| t.as_i64()).unwrap_or_default()));
-                }
+                (Some(path), Some(bytes)) => files.push(Planned {
+                    path,
+                    bytes,
+                    mtime_ns: fields.get("mtime_ns").and_then(|t| t.as_i64()).unwrap_or_default(),
+                    is_other: is("replaces") && !is("again"),
+                }),
                 _ => fields.values().for_each(|field| planned(field, files)),
             }
         }

@@ -230,6 +230,7 @@ fn bytes_that_two_workers_store_at_once_become_one_asset_and_two_sightings() {
         bytes: asset.1.bytes,
         mtime_ns: 1,
         inode: 1,
+        ctime_ns: None,
         outcome: Outcome::Stored,
         detail: None,
         digest: Some(asset.1.digest),

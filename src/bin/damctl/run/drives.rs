@@ -23,8 +23,8 @@ pub fn run(args: &DrivesArgs, archive: &Archive) -> Result<Verdict> {
     }
     for row in &rows {
         match args.json {
-            true => print(as_json(row, is_here(&catalog, &row.drive))),
-            false => show(row, is_here(&catalog, &row.drive)),
+            true => print(as_json(row, is_here(&row.drive))),
+            false => show(row, is_here(&row.drive)),
         }
     }
     Ok(Verdict::Done)
@@ -32,10 +32,9 @@ pub fn run(args: &DrivesArgs, archive: &Archive) -> Result<Verdict> {
 
 /// Whether the drive is where it was when it was last looked at. A mount point without its disk is an empty folder, so
 /// something must lie there.
-pub fn is_here(catalog: &Catalog, drive: &Drive) -> bool {
+pub fn is_here(drive: &Drive) -> bool {
     let root = drive.root.under(Path::new("/"));
-    let holds_something = std::fs::read_dir(&root).is_ok_and(|mut dir| dir.next().is_some()) || root.is_file();
-    holds_something && ingest::locate(catalog, &root).is_ok_and(|(there, _)| there.id == drive.id)
+    std::fs::read_dir(&root).is_ok_and(|mut dir| dir.next().is_some()) && ingest::is_here(drive)
 }
 
 /// The drive that is meant: by id, its first digits, label, a path on it, or where its root was.

@@ -12,10 +12,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use damctl::{
-    catalog::KnownSighting,
     error::{Doing, Error},
     ingest::{Found, Ingest, Selection, Survey, survey_selected},
-    model::{Outcome, RawPath, Role, Stage},
+    model::{Outcome, RawPath, Role, Sighting, Stage},
     pace::Pace,
     stop::Stop,
     store::ocfl,
@@ -35,12 +34,17 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let only = args.files_from.as_deref().map(read_list).transpose()?;
     let selection = Selection::new(&args.exclude, &args.include, only)?;
     let mut surveys = Vec::new();
+    let selection = selection.without(archive.own_places()?).again(args.reread);
     for path in &args.paths {
-        surveys.push(survey_selected(&catalog, path, &archive.own_places()?, &selection, stop)?);
+        surveys.push(survey_selected(&catalog, path, &selection, stop)?);
     }
+    // Of several places, a name may be below any.
+    let absent = surveys.first().map_or(Vec::new(), |s| s.absent.clone());
+    let absent: Vec<_> = absent.into_iter().filter(|name| surveys.iter().all(|s| s.absent.contains(name))).collect();
     if args.dry_run {
         surveys.iter().for_each(show_plan);
-        return Ok(Verdict::Done);
+        show_absent(args, &absent);
+        return Ok(if absent.is_empty() { Verdict::Done } else { Verdict::SomeFailed });
     }
     // Opened before the work, so that a mistake in the name does not cost a day.
     let report = args.report.as_deref().map(create).transpose()?;
@@ -55,6 +59,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let until = deadline.map_or(Until::Empty, Until::Deadline);
     work::bury_the_dead(&catalog, Stage::Ingest, reporter)?;
     let mut total = Summary::default();
+    let mut left = 0;
     for survey in &surveys {
         if stop.is_tripped() || total.paused.is_some() {
             break;
@@ -77,12 +82,13 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         reporter.report(&Event::Planned { stage: Stage::Ingest, jobs: enqueued.open.len(), bytes: Some(bytes) });
         let how = Drain { until, pace: pace.clone(), ..archive.drain(scope)? };
         let summary = work::drain(&catalog, &stage, &how, reporter, stop)?;
+        left += catalog.not_ended(&enqueued.open)?;
         total.done += summary.done;
         total.released += summary.released;
         total.failed.extend(summary.failed);
         total.paused = total.paused.or(summary.paused);
     }
-    let (mut unreadable, mut pending) = (false, 0);
+    let (mut unreadable, mut differs, mut pending) = (false, false, 0);
     let mut lines = Vec::new();
     for survey in &surveys {
         let known = catalog.known_sightings(survey.drive.id)?;
@@ -91,14 +97,16 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         unreadable |= accounts.iter().any(|a| a.outcome == "unreadable");
         show_account(survey, &accounts);
         show_twins(survey, &accounts);
+        differs |= show_reread(survey, &known);
         lines.extend(accounts);
     }
     if let (Some(file), Some(path)) = (report, &args.report) {
         write_report(file, &lines).with_context(|| format!("cannot write {}", path.display()))?;
     }
+    show_absent(args, &absent);
     let is_named = !total.failed.is_empty();
     let verdict = match verdict(Stage::Ingest, total, &[], reporter, stop) {
-        Verdict::Done if unreadable => Verdict::SomeFailed,
+        Verdict::Done if unreadable || differs || !absent.is_empty() => Verdict::SomeFailed,
         other => other,
     };
     if let (Some(time), Some(at)) = (args.for_time, deadline)
@@ -107,6 +115,10 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     {
         let message = format!("the time ({time:#}) is up: {pending} path(s) are left");
         return Ok(Verdict::Paused(Error::paused(message).hint("run the same command again to go on")));
+    }
+    if args.reread && left > 0 && matches!(verdict, Verdict::Done | Verdict::SomeFailed) && !is_named {
+        let message = format!("{left} job(s) are left: not everything was read again");
+        return Ok(Verdict::Paused(Error::paused(message).hint("run the same command again: it begins anew")));
     }
     // What failed was named, with its paths; what nobody has named yet is another command's.
     Ok(if is_named { verdict } else { verdict.unless_left(pending, "path(s)") })
@@ -143,7 +155,7 @@ struct Account {
     unchanged: bool,
 }
 
-fn account(survey: &Survey, known: &HashMap<RawPath, KnownSighting>) -> Vec<Account> {
+fn account(survey: &Survey, known: &HashMap<RawPath, Sighting>) -> Vec<Account> {
     let drive = survey.drive.id.to_string();
     let each = |found: &Found| {
         let (path, unchanged) = (found.path().clone(), matches!(found, Found::Unchanged(..)));
@@ -226,6 +238,32 @@ fn show_twins(survey: &Survey, accounts: &[Account]) {
     for (path, other) in twins.iter().take(NAMED) {
         print(format_args!("{:>12}{path} and {other}", ""));
     }
+}
+
+/// Names what the list of files names and is not there.
+fn show_absent(args: &IngestArgs, absent: &[RawPath]) {
+    let places = args.paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(" and ");
+    for name in absent {
+        print(format_args!("failed: the list names {name}: there is nothing of that name below {places}"));
+    }
+}
+
+/// Names files that were read again and hold other bytes than are recorded; says whether there are any.
+fn show_reread(survey: &Survey, known: &HashMap<RawPath, Sighting>) -> bool {
+    let again = survey.new_sources().filter(|s| s.again);
+    let each = again.filter_map(|s| Some((&s.path, s.replaces?, known.get(&s.path)?.digest?)));
+    let read: Vec<_> = each.collect();
+    let others: Vec<_> = read.iter().filter(|(_, was, is)| was != is).collect();
+    if !read.is_empty() {
+        print(format_args!("{:>8} read again hold the bytes that are recorded", read.len() - others.len()));
+    }
+    if !others.is_empty() {
+        print(format_args!("{:>8} hold others, though their sizes and times are the same", others.len()));
+    }
+    for (path, was, is) in &others {
+        print(format_args!("{:>12}{path}: SHA-256 is {is}, and was {was}", ""));
+    }
+    !others.is_empty()
 }
 
 fn show_plan(survey: &Survey) {

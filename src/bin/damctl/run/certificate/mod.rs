@@ -11,7 +11,7 @@ use damctl::{
     catalog::Catalog,
     digest::Digest,
     error::{Doing, Error, Kind},
-    ingest::{Found, survey_without},
+    ingest::{Found, Selection, survey_selected},
     model::Drive,
     stop::Stop,
     tend::certificate::{self, Certificate, Change, Is, SealKey, Seen, Terms},
@@ -101,7 +101,7 @@ fn issue(
     check: bool,
     stop: &Stop,
 ) -> Result<Certificate> {
-    let seen = drives::is_here(catalog, drive).then(|| see(archive, catalog, drive, stop)).transpose()?;
+    let seen = drives::is_here(drive).then(|| see(archive, catalog, drive, stop)).transpose()?;
     let terms = Terms { archive: archive.settings.place(), signer };
     let mut certificate = certificate::issue(catalog, drive, seen, terms)?;
     if check {
@@ -113,7 +113,7 @@ fn issue(
 /// Walks the drive as ingest would.
 fn see(archive: &Archive, catalog: &Catalog, drive: &Drive, stop: &Stop) -> Result<Vec<Seen>> {
     let (root, own) = (drive.root.under(Path::new("/")), archive.own_places()?);
-    let survey = survey_without(catalog, &root, &own, stop)?;
+    let survey = survey_selected(catalog, &root, &Selection::default().without(own.clone()), stop)?;
     let each = |found: Found| {
         let path = found.path().clone();
         let is = match found {
