@@ -16,6 +16,9 @@ _damctl() {
             ",$1")
                 cmd="damctl"
                 ;;
+            damctl,catalog)
+                cmd="damctl__subcmd__catalog"
+                ;;
             damctl,certificate)
                 cmd="damctl__subcmd__certificate"
                 ;;
@@ -30,6 +33,9 @@ _damctl() {
                 ;;
             damctl,drives)
                 cmd="damctl__subcmd__drives"
+                ;;
+            damctl,events)
+                cmd="damctl__subcmd__events"
                 ;;
             damctl,fanout)
                 cmd="damctl__subcmd__fanout"
@@ -79,6 +85,18 @@ _damctl() {
             damctl,verify)
                 cmd="damctl__subcmd__verify"
                 ;;
+            damctl__subcmd__catalog,copy)
+                cmd="damctl__subcmd__catalog__subcmd__copy"
+                ;;
+            damctl__subcmd__catalog,help)
+                cmd="damctl__subcmd__catalog__subcmd__help"
+                ;;
+            damctl__subcmd__catalog__subcmd__help,copy)
+                cmd="damctl__subcmd__catalog__subcmd__help__subcmd__copy"
+                ;;
+            damctl__subcmd__catalog__subcmd__help,help)
+                cmd="damctl__subcmd__catalog__subcmd__help__subcmd__help"
+                ;;
             damctl__subcmd__config,help)
                 cmd="damctl__subcmd__config__subcmd__help"
                 ;;
@@ -109,6 +127,9 @@ _damctl() {
             damctl__subcmd__fanout__subcmd__help,slurm)
                 cmd="damctl__subcmd__fanout__subcmd__help__subcmd__slurm"
                 ;;
+            damctl__subcmd__help,catalog)
+                cmd="damctl__subcmd__help__subcmd__catalog"
+                ;;
             damctl__subcmd__help,certificate)
                 cmd="damctl__subcmd__help__subcmd__certificate"
                 ;;
@@ -123,6 +144,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help,drives)
                 cmd="damctl__subcmd__help__subcmd__drives"
+                ;;
+            damctl__subcmd__help,events)
+                cmd="damctl__subcmd__help__subcmd__events"
                 ;;
             damctl__subcmd__help,fanout)
                 cmd="damctl__subcmd__help__subcmd__fanout"
@@ -171,6 +195,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help,verify)
                 cmd="damctl__subcmd__help__subcmd__verify"
+                ;;
+            damctl__subcmd__help__subcmd__catalog,copy)
+                cmd="damctl__subcmd__help__subcmd__catalog__subcmd__copy"
                 ;;
             damctl__subcmd__help__subcmd__config,show)
                 cmd="damctl__subcmd__help__subcmd__config__subcmd__show"
@@ -263,7 +290,7 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status jobs verify collect profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,6 +308,100 @@ _damctl() {
                     COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog)
+            opts="-C -h -V --archive --log-format --help --version copy help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__copy)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__help)
+            opts="copy help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__help__subcmd__copy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -499,6 +620,36 @@ _damctl() {
                 return 0
             fi
             case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__events)
+            opts="-f -C -h -V --after --follow --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -799,8 +950,36 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status jobs verify collect profile render generate help"
+            opts="init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__catalog)
+            opts="copy"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__catalog__subcmd__copy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -883,6 +1062,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__drives)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__events)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1927,12 +2120,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__status)
-            opts="-C -h -V --json --archive --log-format --help --version"
+            opts="-C -h -V --json --watch --textfile --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --watch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --textfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
