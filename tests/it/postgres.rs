@@ -224,7 +224,7 @@ fn two_that_bring_the_same_bytes_at_once_end_with_one_asset_that_holds_them() {
     let Some(schema) = schema() else { return };
     let catalog = Catalog::open_postgres(&config(schema.url())).unwrap();
     for round in 0..20 {
-        let names = [format!("{round} a"), format!("{round} b")];
+        let names = [format!("{round}-a"), format!("{round}-b")];
         let wanted = |name: &String| Wanted { subject: name.clone(), ..jobs(1).remove(0) };
         catalog.enqueue(&names.each_ref().map(wanted)).unwrap();
         let assets = names.each_ref().map(|name| crate::contract::asset_of(name, &format!("bytes {round}")));
