@@ -46,7 +46,7 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Ans
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "status" -d 'Shows what the archive holds and what is being done'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "jobs" -d 'Lists, shows and retries jobs'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Gives up uploads to a bucket that were cut off and that nobody has gone on with'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "profile" -d 'Works with profiles'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
@@ -87,7 +87,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand doctor" -s V -l version -d
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l collection -d 'The collection that new assets belong to' -r
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l exclude -d 'Leaves out what matches, in the syntax of .gitignore; can be given again. It is listed as skipped' -r
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l include -d 'Takes only what matches, in the syntax of .gitignore; can be given again' -r
-complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l files-from -d 'Takes only what a file lists: a path below PATH on each line; \'-\' reads standard input' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l files-from -d 'Takes only what a file lists: a path below PATH on each line, as it is or as damctl prints it; \'-\' reads standard input' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l max-rate -d 'Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G' -r
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l for -d 'Begins nothing new after this time (50m, 8h); what is under way is finished. The exit code is 3 if paths are left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l report -d 'Writes what became of each path to a file, a JSON object a line' -r -F
@@ -246,13 +246,13 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -l drop -d 'Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand collect" -l days -d 'Only what began so many days ago or earlier' -r
+complete -c damctl -n "__fish_damctl_using_subcommand collect" -l days -d 'Only what began, or was written, so many days ago or earlier' -r
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand collect" -l dry-run -d 'Shows what would be given up, and does nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand collect" -l dry-run -d 'Shows what would be given up and removed, and does nothing'
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -329,7 +329,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads to a bucket that were cut off and that nobody has gone on with'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'

@@ -106,6 +106,15 @@ pub struct JobFilter {
     pub limit: Option<i64>,
 }
 
+/// Since when work is under way (ms).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AtWork {
+    /// When the earliest attempt began whose worker is alive.
+    pub live: Option<i64>,
+    /// When the earliest attempt began of a job that has not ended.
+    pub open: Option<i64>,
+}
+
 const COLUMNS: &str = "id, stage, subject, task, state, attempt, max_attempt, not_before, lease_until, worker, error";
 
 fn job(row: &Row) -> Result<Job> {
@@ -418,6 +427,18 @@ impl Catalog {
             count += usize::from(self.db.query(sql, values![id])?.is_empty());
         }
         Ok(count)
+    }
+
+    /// Since when work is under way.
+    pub fn at_work(&self) -> Result<AtWork> {
+        let now = self.now()?;
+        let sql =
+            "SELECT MIN(CASE WHEN j.state = 'leased' AND j.lease_until >= ?1 AND a.ended IS NULL THEN a.began END),
+                          MIN(a.began)
+                   FROM jobs j JOIN attempts a ON a.job = j.id WHERE j.state IN ('ready', 'leased')";
+        let rows = self.db.query(sql, values![now])?;
+        let row = rows.first().ok_or_else(|| Error::internal("a minimum without a row"))?;
+        Ok(AtWork { live: row.maybe_int(0)?, open: row.maybe_int(1)? })
     }
 
     /// Workers that hold leases of a stage.

@@ -23,7 +23,7 @@ pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
 pub use assets::{AssetRow, KeptMaster};
 pub use events::Event;
-pub use jobs::{Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};
+pub use jobs::{AtWork, Enqueued, Facts, JobFilter, Lease, Settled, TRIES, Wanted};
 pub use sqlite::SqliteDb;
 pub use uploads::Ledger;
 

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::{self, Archive, Ran, damctl, outcome, picture, scratch};
 
 /// An archive whose store is a bucket of its own prefix. None without a server.
-fn archive(more: &str) -> Option<Archive> {
+pub fn archive(more: &str) -> Option<Archive> {
     let endpoint = harness::s3_endpoint()?;
     let archive = Archive::new();
     let prefix = uuid::Uuid::now_v7();
