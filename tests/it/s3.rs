@@ -156,6 +156,19 @@ fn renditions_can_be_everybodys_to_read_and_masters_stay_closed() {
 }
 
 #[test]
+fn init_says_what_it_made_and_what_was_there() {
+    let Some(endpoint) = harness::s3_endpoint() else { return };
+    let archive = Archive::new();
+    let init = || damctl([std::ffi::OsStr::new("init"), archive.root().as_os_str()]).ends(0);
+    init().says("is an archive already; nothing changed");
+    let bucket = format!("init-{}", uuid::Uuid::now_v7());
+    let settings = format!("store: s3://{bucket}/a\ns3_endpoint: {endpoint}\n");
+    fs::write(archive.root().join("damctl.yaml"), settings).unwrap();
+    init().says(&format!("made the bucket '{bucket}'")).says("is an archive already; its settings have not changed");
+    init().says("is an archive already; nothing changed");
+}
+
+#[test]
 fn what_is_wrong_with_a_server_is_told_with_what_to_do() {
     let Some(endpoint) = harness::s3_endpoint() else { return };
     let archive = Archive::new();
