@@ -189,7 +189,7 @@ pub fn io(doing: impl fmt::Display, error: std::io::Error) -> Error {
     let (kind, hint) = match error.kind() {
         E::NotFound => (Kind::NotFound, None),
         E::AlreadyExists | E::DirectoryNotEmpty => (Kind::Conflict, None),
-        E::PermissionDenied => (Kind::Invalid, Some("check who may read and write there")),
+        E::PermissionDenied => (Kind::Invalid, None),
         E::InvalidInput | E::InvalidData | E::NotADirectory | E::IsADirectory => (Kind::Invalid, None),
         E::StorageFull | E::QuotaExceeded => {
             (Kind::Paused, Some("the disk is full: free some space, then run the same command again"))
@@ -205,9 +205,14 @@ pub fn io(doing: impl fmt::Display, error: std::io::Error) -> Error {
         }
         _ => (Kind::Unavailable, None),
     };
+    let is_refused = error.kind() == E::PermissionDenied;
     let e = Error::new(kind, doing.to_string()).because(error);
     match hint {
         Some(hint) => e.hint(hint),
+        None if is_refused => {
+            let me = rustix::process::geteuid().as_raw();
+            e.hint(format!("damctl runs as user {me}: see with 'ls -ld' whose it is and of what mode, up to the root"))
+        }
         None => e,
     }
 }
@@ -227,5 +232,17 @@ impl<T> Doing<T> for std::io::Result<T> {
 impl<T> Doing<T> for std::result::Result<T, rustix::io::Errno> {
     fn doing<S: fmt::Display>(self, what: impl FnOnce() -> S) -> Result<T> {
         self.map_err(|e| io(what(), e.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_told_with_who_was() {
+        let refused = io("cannot open x", std::io::ErrorKind::PermissionDenied.into());
+        let me = format!("damctl runs as user {}:", rustix::process::geteuid().as_raw());
+        assert!(refused.kind() == Kind::Invalid && refused.hint_text().is_some_and(|h| h.starts_with(&me)));
     }
 }

@@ -33,7 +33,7 @@ pub use events::Event;
 pub use jobs::{Claim, Enqueued, Facts, Lease, Settled, TRIES, Wanted};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
-pub use roll::JobFilter;
+pub use roll::{JobFilter, UnderWay};
 pub use sqlite::SqliteDb;
 pub use uploads::Ledger;
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::Result,
-    model::{AssetId, Rendition},
+    model::{AssetId, Key, Rendition},
 };
 
 const COLUMNS: &str = "asset, master, entry, recipe, prefix, files, facts";
@@ -127,6 +127,11 @@ impl Catalog {
         );
         let place = values![after.0.as_str(), after.1.as_str(), after.2.as_str(), limit];
         self.db.query(&sql, place)?.iter().map(rendition).collect()
+    }
+
+    /// Whether a rendition, active or not, lies under this prefix.
+    pub fn has_rendition(&self, prefix: &Key) -> Result<bool> {
+        Ok(!self.db.query("SELECT 1 FROM renditions WHERE prefix = ?1 LIMIT 1", values![prefix])?.is_empty())
     }
 
     /// Numbers of active renditions by entry.

@@ -21,7 +21,27 @@ pub struct JobFilter {
     pub limit: Option<i64>,
 }
 
+/// Since when work is under way (ms).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UnderWay {
+    /// When the earliest attempt began whose worker is alive.
+    pub live: Option<i64>,
+    /// When the earliest attempt began of a job that has not ended.
+    pub open: Option<i64>,
+}
+
 impl Catalog {
+    /// Since when work is under way.
+    pub fn under_way(&self) -> Result<UnderWay> {
+        let now = self.now()?;
+        let sql =
+            "SELECT MIN(CASE WHEN j.state = 'leased' AND j.lease_until >= ?1 AND a.ended IS NULL THEN a.began END), MIN(a.began)
+             FROM jobs j JOIN attempts a ON a.job = j.id WHERE j.state IN ('ready', 'leased')";
+        let rows = self.db.query(sql, values![now])?;
+        let row = rows.first().ok_or_else(|| Error::internal("a minimum without a row"))?;
+        Ok(UnderWay { live: row.maybe_int(0)?, open: row.maybe_int(1)? })
+    }
+
     /// How many jobs of a plan are open (ready or leased), and when the next ready one is due.
     pub fn open_jobs(&self, stage: Stage, scope: &str) -> Result<(i64, Option<i64>)> {
         self.open_among(&Claim::plan(stage, scope))

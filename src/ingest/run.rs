@@ -12,7 +12,7 @@ use super::{
     copy::{Copied, Failed, SUSPECT, copy, hash, look, unreadable_ranges},
     object::{Kept, Object, list, place_of},
     place,
-    source::{Source, is_kept, open},
+    source::{Source, is_kept, open, why},
     survey::{Along, Lot, Piece, Task},
     upload::{Progress, World, upload},
 };
@@ -74,6 +74,7 @@ impl StageRun for Ingest<'_> {
     }
 
     fn settled(&self, settled: &Settled) -> Result<()> {
+        crate::crash::point("ingest.before-cleanup");
         // Other bytes of the same content were first. What was put in for these is unknown to the catalog.
         // In an object that holds anything else it stays, as a copy that nobody needs.
         let roots: BTreeSet<Key> = settled.superseded.iter().filter_map(|(_, key)| ocfl::root_of(key)).collect();
@@ -531,6 +532,7 @@ impl Batch<'_> {
         let was_tried = before.is_some_and(|k| {
             k.outcome == Outcome::Unreadable && (k.bytes, k.mtime_ns) == (source.bytes, source.mtime_ns)
         });
+        let at = source.path.under(&self.root);
         let why = match file.filter(|_| is_io && was_tried) {
             Some(file) => {
                 let ranges = unreadable_ranges(file, source.bytes, &self.attempt.stop)?;
@@ -539,7 +541,7 @@ impl Batch<'_> {
                 }
                 format!("{error}: {}", list(&ranges, source.bytes))
             }
-            None => error.to_string(),
+            None => why(&at, error),
         };
         if is_io && !was_tried {
             self.failure = Some(Error::unavailable(format!("{} cannot be read: {error}", source.path)));

@@ -123,6 +123,15 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     with(flags | OFlags::NOATIME).or_else(|_| with(flags))
 }
 
+/// Why something cannot be read: where it is a matter of rights, whose it is, and who would read it.
+pub(super) fn why(at: &Path, error: &io::Error) -> String {
+    let meta = (error.kind() == io::ErrorKind::PermissionDenied).then(|| at.symlink_metadata().ok()).flatten();
+    let Some(meta) = meta else { return error.to_string() };
+    let (user, group, mode) = (meta.uid(), meta.gid(), meta.mode() & 0o7777);
+    let me = rustix::process::geteuid().as_raw();
+    format!("{error}: it is user {user}'s and group {group}'s, of mode {mode:04o}, and damctl runs as user {me}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use super::{
     copy::{SUSPECT, look as look_at},
     group::group,
     place::{Place, System, gone, is_here},
-    source::{Source, is_kept, open},
+    source::{Source, is_kept, open, why},
 };
 use crate::{
     catalog::{Catalog, Wanted},
@@ -172,7 +172,7 @@ impl Look<'_> {
                 Ok(entry) => entry,
                 Err(e) => {
                     let at = e.path().unwrap_or(start).to_owned();
-                    let why = e.io_error().map_or_else(|| e.to_string(), ToString::to_string);
+                    let why = e.io_error().map_or_else(|| e.to_string(), |e| why(&at, e));
                     self.settled(&at, Outcome::Unreadable, why);
                     continue;
                 }
@@ -198,7 +198,8 @@ impl Look<'_> {
             let meta = match entry.metadata() {
                 Ok(meta) => meta,
                 Err(e) => {
-                    self.settled(entry.path(), Outcome::Unreadable, e.to_string());
+                    let why = e.io_error().map_or_else(|| e.to_string(), |e| why(entry.path(), e));
+                    self.settled(entry.path(), Outcome::Unreadable, why);
                     continue;
                 }
             };

@@ -12,10 +12,10 @@ use std::{
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
-use super::{Committed, Deposit, Held, Staged, Store, direct::DirectFile};
+use super::{Committed, Deposit, Found, Held, Staged, Store, direct::DirectFile};
 use crate::{
     error::{Doing, Error, Result},
-    model::Key,
+    model::{Area, Key},
     spool::Spool,
 };
 
@@ -205,6 +205,25 @@ impl Store for FsStore {
         }
         keys.sort();
         Ok(keys)
+    }
+
+    fn each_object(&self, area: Area, each: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
+        let base = self.root.join(area.as_str());
+        for entry in walkdir::WalkDir::new(&base).follow_links(false).sort_by_file_name() {
+            let looked = entry.and_then(|e| Ok((e.metadata()?, e)));
+            let (meta, entry) = match looked {
+                Ok(looked) => looked,
+                Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => continue,
+                Err(e) => return Err(Error::unavailable(format!("cannot list {}", base.display())).because(e)),
+            };
+            let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
+            if let (true, Some(key)) = (meta.is_file(), relative.and_then(|r| r.parse().ok())) {
+                let since = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+                let written = since.and_then(|t| i64::try_from(t.as_millis()).ok());
+                each(Found { key, bytes: meta.len(), written })?;
+            }
+        }
+        Ok(())
     }
 
     fn remove(&self, prefix: &Key) -> Result<()> {

@@ -8,10 +8,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Committed, Deposit, Held, Staged, Store};
+use super::{Committed, Deposit, Found, Held, Staged, Store};
 use crate::{
     error::{Doing, Error, Result},
-    model::Key,
+    model::{Area, Key},
 };
 
 type Objects = BTreeMap<Key, Arc<[u8]>>;
@@ -87,6 +87,13 @@ impl Store for MemoryStore {
 
     fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
         Ok(below(&self.objects(), prefix))
+    }
+
+    fn each_object(&self, area: Area, each: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
+        let found =
+            |(key, bytes): (&Key, &Arc<[u8]>)| Found { key: key.clone(), bytes: bytes.len() as u64, written: None };
+        let of_area: Vec<Found> = self.objects().iter().filter(|(key, _)| key.area() == area).map(found).collect();
+        of_area.into_iter().try_for_each(each)
     }
 
     fn remove(&self, prefix: &Key) -> Result<()> {

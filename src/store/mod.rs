@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::Key,
+    model::{Area, Key},
 };
 
 mod abilities;
@@ -65,6 +65,9 @@ pub trait Store: Send + Sync {
 
     /// All keys below a prefix, sorted.
     fn list(&self, prefix: &Key) -> Result<Vec<Key>>;
+
+    /// Calls `each` with every object of an area, those below one prefix one after the other.
+    fn each_object(&self, area: Area, each: &mut dyn FnMut(Found) -> Result<()>) -> Result<()>;
 
     /// Removes everything below a prefix. What is not there is no error.
     fn remove(&self, prefix: &Key) -> Result<()>;
@@ -165,6 +168,17 @@ pub struct Look {
     pub bytes: u64,
     /// Whether the checksum that the store keeps is that of the bytes; none when there is nothing to compare.
     pub agrees: Option<bool>,
+}
+
+/// An object that a store has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Its key.
+    pub key: Key,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was written, in milliseconds since 1970-01-01 UTC by the store's clock, where that is known.
+    pub written: Option<i64>,
 }
 
 /// What has arrived of an upload by others.

@@ -61,6 +61,16 @@ pub fn root_of(content: &Key) -> Option<Key> {
     content.as_str().split_once("/v1/content/")?.0.parse().ok()
 }
 
+/// The root of the object that any file lies in, if its place is that of an object of ours.
+pub fn root_above(key: &Key) -> Option<Key> {
+    let [area, tuple, digest, ..] = key.as_str().splitn(4, '/').collect::<Vec<_>>()[..] else { return None };
+    let is_ours = area == Area::Masters.as_str() && digest.parse::<Digest>().is_ok() && digest.starts_with(tuple);
+    let is_below = key.as_str().len() > area.len() + tuple.len() + digest.len() + 2;
+    (is_ours && tuple.len() == TUPLE_SIZE && is_below)
+        .then(|| format!("{area}/{tuple}/{digest}").parse().ok())
+        .flatten()
+}
+
 /// The inventory of an object (OCFL 1.1 §3.5).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -113,6 +123,11 @@ impl Inventory {
     /// Whether the object holds a file with these bytes.
     pub fn holds(&self, digest: &Digest) -> bool {
         self.manifest.contains_key(digest)
+    }
+
+    /// The bytes that the object holds.
+    pub fn digests(&self) -> impl Iterator<Item = &Digest> {
+        self.manifest.keys()
     }
 
     /// Reads the inventory of the object under `root`; `None` when there is no object.

@@ -11,14 +11,25 @@ use crate::{
 
 /// Uploads below the store's own keys that began more than `age_ms` ago, by the catalog's clock. Another program's are
 /// not among them: its keys are not ours.
+///
+/// One that somebody is at work on is not stale, whatever its age is to be.
 pub fn stale_uploads(catalog: &Catalog, store: &dyn Store, age_ms: i64) -> Result<Vec<OpenUpload>> {
-    let before = catalog.now()?.saturating_sub(age_ms);
+    let before = before(catalog.now()?, age_ms, catalog.under_way()?.live);
     let mut open = store.open_uploads()?;
     let awaited = awaited(catalog)?;
     // One that somebody has gone on with since is not stale, however long ago it began.
     let going_on = catalog.uploads_since(before)?;
     open.retain(|upload| upload.began <= before && !awaited.contains(&upload.id) && !going_on.contains(&upload.id));
     Ok(open)
+}
+
+/// By how much the clocks of catalog and store may differ: S3 refuses requests that are farther off.
+const SKEW_MS: i64 = 15 * 60 * 1000;
+
+/// What is older than `age_ms`, and of before the beginning of what is under way, is of before this time (ms).
+pub(super) fn before(now: i64, age_ms: i64, under_way: Option<i64>) -> i64 {
+    let old = now.saturating_sub(age_ms);
+    under_way.map_or(old, |began| old.min(began.saturating_sub(SKEW_MS)))
 }
 
 /// Uploads by others whose addresses are still good.

@@ -335,7 +335,11 @@ fn what_cannot_be_read_is_named_and_the_rest_is_done() {
     ran.ends(1).says("locked.png: Permission denied").says("closed: Permission denied");
     let report = harness::json_lines(&report);
     assert_eq!(outcome(&report, "a.png").0, "stored");
-    assert_eq!(outcome(&report, "locked.png"), ("unreadable", "Permission denied (os error 13)"));
+    let (state, why) = outcome(&report, "locked.png");
+    assert_eq!(state, "unreadable");
+    let me = if is_root() { 65534 } else { rustix::process::geteuid().as_raw() };
+    assert!(why.starts_with("Permission denied (os error 13): it is user "), "{why}");
+    assert!(why.contains("of mode 0000") && why.ends_with(&format!("damctl runs as user {me}")), "{why}");
     assert_eq!(outcome(&report, "closed").0, "unreadable");
     // When it can be read again, it is; the failure is not for ever.
     mode(&drive.path().join("locked.png"), 0o644);

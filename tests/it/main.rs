@@ -7,6 +7,7 @@ mod architecture;
 mod areas;
 mod certificate;
 mod cli;
+mod collect;
 mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;

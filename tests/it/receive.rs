@@ -15,11 +15,11 @@ use damctl::{
     digest::Digest,
     error::{Error, Kind, Result},
     media::child::ChildProcess,
-    model::{Arrival, ArrivalState, AssetId, Key},
+    model::{Area, Arrival, ArrivalState, AssetId, Key},
     receive::{Announced, Presigned, Receive, SCOPE, presign, wanted},
     spool::Spool,
     stop::Stop,
-    store::{Arrived, Committed, Deposit, MemoryStore, Staged, Store, Upload, ocfl},
+    store::{Arrived, Committed, Deposit, Found, MemoryStore, Staged, Store, Upload, ocfl},
     work::{Drain, Event, Reporter, Silent, Summary, Until, drain},
 };
 
@@ -62,6 +62,10 @@ impl Store for Doorstep {
 
     fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
         self.store.list(prefix)
+    }
+
+    fn each_object(&self, area: Area, each: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
+        self.store.each_object(area, each)
     }
 
     fn remove(&self, prefix: &Key) -> Result<()> {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::harness::{self, Archive, Ran, damctl, outcome, picture, scratch};
 
 /// An archive whose store is a bucket of its own prefix. None without a server.
-fn archive(more: &str) -> Option<Archive> {
+pub fn archive(more: &str) -> Option<Archive> {
     let endpoint = harness::s3_endpoint()?;
     let archive = Archive::new();
     let prefix = uuid::Uuid::now_v7();
@@ -153,6 +153,19 @@ fn renditions_can_be_everybodys_to_read_and_masters_stay_closed() {
     assert!(head.contains("cache-control: public, max-age=31536000, immutable"), "{head}");
     assert_eq!(image::load_from_memory(&body).unwrap().width(), 64);
     assert_eq!(get(&archive.rows("SELECT key FROM masters")[0]).0, 403);
+}
+
+#[test]
+fn init_says_what_it_made_and_what_was_there() {
+    let Some(endpoint) = harness::s3_endpoint() else { return };
+    let archive = Archive::new();
+    let init = || damctl([std::ffi::OsStr::new("init"), archive.root().as_os_str()]).ends(0);
+    init().says("is an archive already; nothing changed");
+    let bucket = format!("init-{}", uuid::Uuid::now_v7());
+    let settings = format!("store: s3://{bucket}/a\ns3_endpoint: {endpoint}\n");
+    fs::write(archive.root().join("damctl.yaml"), settings).unwrap();
+    init().says(&format!("made the bucket '{bucket}'")).says("is an archive already; its settings have not changed");
+    init().says("is an archive already; nothing changed");
 }
 
 #[test]

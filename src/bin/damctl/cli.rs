@@ -152,9 +152,12 @@ pub enum Command {
     ///
     /// Of masters that are sound the catalog notes when they were found to be so.
     Verify(VerifyArgs),
-    /// Gives up uploads to a bucket that were cut off and that nobody has gone on with.
+    /// Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not
+    /// know.
     ///
-    /// Their parts take room and are in no listing. Only uploads below this archive's own keys are looked at.
+    /// The parts of such uploads take room and are in no listing. Such objects are left by a run that was killed. Only what
+    /// lies where damctl puts its own is looked at, and nothing that somebody is at work on. A complete master is removed
+    /// only if the archive has its bytes elsewhere; one that it has nowhere else is named, and stays.
     Collect(CollectArgs),
     /// Works with profiles.
     Profile {
@@ -514,10 +517,10 @@ pub struct VerifyArgs {
 
 #[derive(Debug, Args)]
 pub struct CollectArgs {
-    /// Only what began so many days ago or earlier.
+    /// Only what began, or was written, so many days ago or earlier.
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub days: u32,
-    /// Shows what would be given up, and does nothing.
+    /// Shows what would be given up and removed, and does nothing.
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -32,7 +32,7 @@ use crate::{
     digest::Digest,
     error::{Doing, Error, Kind, Result},
     model::{Area, Key},
-    store::{Abilities, Checksum, OpenUpload, Part, Upload},
+    store::{Abilities, Checksum, Found, OpenUpload, Part, Upload},
 };
 
 /// S3's limits (Amazon S3 User Guide, "Multipart upload limits").
@@ -208,11 +208,11 @@ impl Remote {
     }
 
     fn place(&self, key: &Key) -> &(String, String) {
-        &self.config.places[at(key)]
+        &self.config.places[at(key.area())]
     }
 
     fn objects(&self, key: &Key) -> &ObjectSettings {
-        &self.config.objects[at(key)]
+        &self.config.objects[at(key.area())]
     }
 
     pub(super) fn bucket(&self, key: &Key) -> &str {
@@ -308,6 +308,32 @@ impl Remote {
         }
         keys.sort();
         Ok(keys)
+    }
+
+    /// Objects of an area, as many as one answer holds, and where the next one begins.
+    pub(super) async fn page(&self, area: Area, next: Option<String>) -> Result<(Vec<Found>, Option<String>)> {
+        let (bucket, below) = self.below(area);
+        let page = self.client.list_objects_v2().bucket(bucket).prefix(below).set_continuation_token(next).send().await;
+        let page = page.map_err(|e| from_sdk(e, &format!("cannot list what is in '{bucket}'")))?;
+        let found = page.contents().iter().filter_map(|o| {
+            Some(Found {
+                key: self.key(area, o.key()?)?,
+                bytes: o.size().and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+                written: o.last_modified().and_then(|t| t.to_millis().ok()),
+            })
+        });
+        let more = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true));
+        Ok((found.collect(), more.map(str::to_owned)))
+    }
+
+    /// The bucket of an area, and how its objects' names begin there.
+    fn below(&self, area: Area) -> (&str, String) {
+        let (bucket, prefix) = &self.config.places[at(area)];
+        let below = match prefix.as_str() {
+            "" => format!("{}/", area.as_str()),
+            prefix => format!("{prefix}/{}/", area.as_str()),
+        };
+        (bucket, below)
     }
 
     pub(super) fn beginning(&self, key: &Key, checksum: Option<Checksum>) -> CreateMultipartUploadFluentBuilder {
@@ -446,11 +472,8 @@ impl Remote {
 
     pub(super) async fn open_uploads(&self) -> Result<Vec<OpenUpload>> {
         let mut found = Vec::new();
-        for (area, (bucket, prefix)) in Area::ALL.into_iter().zip(&self.config.places) {
-            let below = match prefix.as_str() {
-                "" => format!("{}/", area.as_str()),
-                prefix => format!("{prefix}/{}/", area.as_str()),
-            };
+        for area in Area::ALL {
+            let (bucket, below) = self.below(area);
             found.append(&mut self.uploads_below(area, bucket, &below).await?);
         }
         Ok(found)
@@ -509,9 +532,9 @@ fn http_client(config: &S3Config) -> Result<aws_sdk_s3::config::SharedHttpClient
         .build_https())
 }
 
-/// The place of a key's area among all.
-fn at(key: &Key) -> usize {
-    Area::ALL.iter().position(|a| *a == key.area()).unwrap_or(0)
+/// The place of an area among all.
+fn at(area: Area) -> usize {
+    Area::ALL.iter().position(|a| *a == area).unwrap_or(0)
 }
 
 const NO_CREDENTIALS: &str = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, 's3_profile', or \

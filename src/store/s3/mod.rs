@@ -33,12 +33,12 @@ use self::{
     client::{Completed, Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Abilities, Arrived, Committed, Deposit, Held, Look, OpenUpload, Staged, Store, Upload};
+use super::{Abilities, Arrived, Committed, Deposit, Found, Held, Look, OpenUpload, Staged, Store, Upload};
 use crate::{
     block,
     digest::Digest,
     error::{Error, Kind, Result},
-    model::Key,
+    model::{Area, Key},
 };
 
 /// Buckets as a store.
@@ -290,6 +290,18 @@ impl Store for S3Store {
 
     fn list(&self, prefix: &Key) -> Result<Vec<Key>> {
         block::on(self.remote.list(prefix))?
+    }
+
+    fn each_object(&self, area: Area, each: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
+        let mut next = None;
+        loop {
+            let (page, more) = block::on(self.remote.page(area, next))??;
+            page.into_iter().try_for_each(&mut *each)?;
+            next = more;
+            if next.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     fn remove(&self, prefix: &Key) -> Result<()> {

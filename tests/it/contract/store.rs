@@ -98,6 +98,26 @@ fn many_deposits_are_committed_at_once() {
 }
 
 #[test]
+fn every_object_of_an_area_is_found_with_those_of_its_prefix_side_by_side() {
+    each(|store| {
+        for prefix in ["masters/a.b/o", "masters/a/o", "renditions/a/o", "masters/a/p"] {
+            store.commit(vec![staged(store, prefix, &[("x", "one"), ("y/z", "three")])]).unwrap();
+        }
+        let mut found = Vec::new();
+        let each = &mut |object: damctl::store::Found| {
+            found.push((object.key.to_string(), object.bytes));
+            Ok(())
+        };
+        store.each_object(damctl::model::Area::Masters, each).unwrap();
+        let mut folders: Vec<&str> = found.iter().map(|(key, _)| key.split("/o").next().unwrap()).collect();
+        folders.dedup();
+        assert_eq!(found.iter().map(|(_, bytes)| bytes).sum::<u64>(), 3 * 8);
+        assert_eq!((found.len(), folders.iter().filter(|f| **f == "masters/a").count()), (6, 1), "{found:?}");
+        store.each_object(damctl::model::Area::Delivery, &mut |_| panic!("there is none")).unwrap();
+    });
+}
+
+#[test]
 fn a_range_is_the_bytes_that_were_asked_for() {
     each(|store| {
         store.put(&key("masters/a"), b"0123456789").unwrap();

@@ -1,27 +1,63 @@
 //! `damctl collect`: what nobody will go on with.
 
 use anyhow::Result;
-use damctl::tend;
+use damctl::{catalog::Catalog, model::Stage, stop::Stop, store::Store, tend, work, work::Reporter};
+use indicatif::HumanBytes;
 
 use super::{Archive, Verdict, print};
 use crate::cli::CollectArgs;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-pub fn run(args: &CollectArgs, archive: &Archive) -> Result<Verdict> {
+pub fn run(args: &CollectArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (catalog, store) = (archive.catalog()?, archive.store()?);
-    let stale = tend::stale_uploads(&catalog, &*store, i64::from(args.days) * DAY_MS)?;
+    // Who was killed is not at work.
+    for stage in [Stage::Ingest, Stage::Receive, Stage::Transcode] {
+        work::bury_the_dead(&catalog, stage, reporter)?;
+    }
+    uploads(args, &catalog, &*store)?;
+    objects(args, &catalog, &*store, stop)?;
+    Ok(if stop.is_tripped() { Verdict::Stopped } else { Verdict::Done })
+}
+
+fn uploads(args: &CollectArgs, catalog: &Catalog, store: &dyn Store) -> Result<()> {
+    let stale = tend::stale_uploads(catalog, store, i64::from(args.days) * DAY_MS)?;
     for upload in &stale {
-        let began = jiff::Timestamp::from_millisecond(upload.began).unwrap_or_default();
-        print(format_args!("unfinished upload of {began}: {}", upload.key));
+        print(format_args!("unfinished upload of {}: {}", time(upload.began), upload.key));
     }
     match (stale.len(), args.dry_run) {
         (0, _) => print(format_args!("nothing to do: no upload is older than {} day(s)", args.days)),
         (n, true) => print(format_args!("would give up {n} upload(s)")),
         (n, false) => {
-            tend::give_up(&catalog, &*store, &stale)?;
+            tend::give_up(catalog, store, &stale)?;
             print(format_args!("{n} upload(s) given up"));
         }
     }
-    Ok(Verdict::Done)
+    Ok(())
+}
+
+fn objects(args: &CollectArgs, catalog: &Catalog, store: &dyn Store, stop: &Stop) -> Result<()> {
+    let orphans = tend::orphans(catalog, store, i64::from(args.days) * DAY_MS, stop)?;
+    for o in &orphans.found {
+        let (of, bytes) = (time(o.written), HumanBytes(o.bytes));
+        let why = o.stays.map(|why| format!(": it stays, for {why}")).unwrap_or_default();
+        print(format_args!("unknown to the catalog, of {of}: {} ({} file(s), {bytes}){why}", o.prefix, o.files));
+    }
+    let removable = orphans.found.iter().filter(|o| o.stays.is_none()).count();
+    match (removable, args.dry_run) {
+        (0, _) => print(format_args!("nothing to do: nothing that the catalog does not know is to be removed")),
+        (n, _) if orphans.is_busy => {
+            print(format_args!("{n} object(s) that the catalog does not know are left: another damctl is at work"));
+        }
+        (n, true) => print(format_args!("would remove {n} object(s) that the catalog does not know")),
+        (_, false) => {
+            let n = tend::remove_orphans(catalog, store, &orphans.found, stop)?;
+            print(format_args!("{n} object(s) that the catalog does not know removed"));
+        }
+    }
+    Ok(())
+}
+
+fn time(ms: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or_default()
 }

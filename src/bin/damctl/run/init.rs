@@ -23,17 +23,29 @@ pub fn run(dir: &Path) -> Result<Verdict> {
     }
     let archive = Archive::new(Settings::resolve(Some(dir), &[])?);
     archive.catalog()?;
-    #[cfg(feature = "s3")]
-    if archive.settings.bucket("store")?.is_some() {
-        for bucket in damctl::store::S3Store::make_buckets(archive.settings.s3()?)? {
-            print(format_args!("made the bucket '{bucket}'"));
-        }
-    }
+    let made = make_buckets(&archive.settings)?;
     ocfl::declare_root(&*archive.store()?)?;
     let root = archive.settings.root.display();
-    match new {
-        true => print(format_args!("made an archive in {root}; next: damctl -C {root} ingest PATH")),
-        false => print(format_args!("{root} is an archive already; nothing changed")),
+    match (new, made) {
+        (true, _) => print(format_args!("made an archive in {root}; next: damctl -C {root} ingest PATH")),
+        (false, 0) => print(format_args!("{root} is an archive already; nothing changed")),
+        (false, _) => print(format_args!("{root} is an archive already; its settings have not changed")),
     }
     Ok(Verdict::Done)
+}
+
+/// Makes the buckets that are missing, and says which; how many.
+#[cfg(feature = "s3")]
+fn make_buckets(settings: &Settings) -> Result<usize> {
+    if settings.bucket("store")?.is_none() {
+        return Ok(0);
+    }
+    let made = damctl::store::S3Store::make_buckets(settings.s3()?)?;
+    made.iter().for_each(|bucket| print(format_args!("made the bucket '{bucket}'")));
+    Ok(made.len())
+}
+
+#[cfg(not(feature = "s3"))]
+fn make_buckets(_: &Settings) -> Result<usize> {
+    Ok(0)
 }

@@ -122,7 +122,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Catalog { command } => catalog::run(&command, &open(&[])?),
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
-        Command::Collect(args) => collect::run(&args, &open(&[])?),
+        Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
         Command::Profile { command } => profile::run(command),
         Command::Render => render::run(stop),
         Command::Generate { dir } => crate::generate::generate(&dir).map(|()| Verdict::Done),
