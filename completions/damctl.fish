@@ -41,9 +41,12 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "presign" -d 'Announce
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "search" -d 'Finds assets'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "jobs" -d 'Lists, shows and retries jobs'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
@@ -149,6 +152,8 @@ complete -c damctl -n "__fish_damctl_using_subcommand receive" -s h -l help -d '
 complete -c damctl -n "__fish_damctl_using_subcommand receive" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l profile -d 'The profile. Default: the setting `profile`, else the built-in newsroom matrix' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l asset -d 'Only these assets' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l queue -d 'Which jobs: all; interactive (somebody waits); batch (the backlog); large (those that ran out of memory)' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l for -d 'Begins nothing new after this time (50m, 8h); what is under way is finished. The exit code is 3 if jobs are left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l workers -d 'Number of jobs at a time. Default: one a core' -r
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -156,8 +161,12 @@ plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l dry-run -d 'Shows what would be made, and makes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l interactive -d 'Goes before the backlog: somebody waits for it. Of what waits already, its place is changed'
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l enqueue -d 'Only writes down what is to be made, for the workers of a fan-out'
+complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l drain -d 'Plans nothing: does what waits, whosever plan it is, and leaves when there has been nothing to do for the time of a lease. Any number of these can work at once, on any machines that reach catalog and store'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l for -d 'Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -166,6 +175,67 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l rebuild -d 'Makes a new index from nothing, then takes it in place of the old one'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -f -a "slurm" -d 'As an array of Slurm'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l stage -d 'The stage; given again, each begins when the one before it has ended' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l queue -d 'Which jobs: batch (the backlog); interactive (somebody waits); large (those that ran out of memory, once more, with twice as much); all' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l workers -d 'At most so many workers' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l jobs-per-worker -d 'So many jobs are worth a worker of their own. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l in-flight -d 'At most so many workers at a time. Default: all' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l cpus -d 'Processors of a worker. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l memory -d 'Memory of a worker, such as 8G. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l time -d 'How long a worker\'s shift is, such as 4h. Towards its end it begins nothing new' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l partition -d 'Where the tasks may run. Default: Slurm\'s' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l gpus -d 'Graphics processors of a task: 1, or a100:1' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l account -d 'Whose account pays' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l qos -d 'Quality of service' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l after -d 'A job that has to end first: 17, or afterok:17 when it also has to succeed; can be given again' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l program -d 'The damctl program on the nodes. Default: this one\'s path' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l submit -d 'Submits it, instead of printing it'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l stage -d 'The stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l queue -d 'Which jobs: batch (the backlog); interactive (somebody waits); large (those that ran out of memory, once more, with twice as much); all' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l workers -d 'At most so many workers' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l jobs-per-worker -d 'So many jobs are worth a worker of their own. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l in-flight -d 'At most so many workers at a time. Default: all' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l cpus -d 'Processors of a worker. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l memory -d 'Memory of a worker, such as 8G. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l time -d 'How long a worker\'s shift is, such as 4h. Towards its end it begins nothing new' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l image -d 'The container image (deploy/k8s-jobs/Dockerfile)' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l secret -d 'The Secret with the keys catalog (its address), access-key and secret-key (the bucket\'s)' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l claim -d 'The claim on a volume that holds this archive\'s folder, where the store is no bucket' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l namespace -d 'The namespace. Default: kubectl\'s' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l pool -d 'Only nodes with the label damctl-pool=NAME; taints of that name are tolerated. Default: what suits the stage' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l gpus -d 'Graphics processors of a pod' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l scratch -d 'Disk for work in progress: room for a few masters and what is made of them' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l kueue -d 'The queue of Kueue that lets it begin' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l submit -d 'Submits it, instead of printing it'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l any-node -d 'Any node will do'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l scaled -d 'A ScaledJob of KEDA instead: workers come whenever jobs wait, and go when none do. The catalog has to be PostgreSQL'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from help" -f -a "slurm" -d 'As an array of Slurm'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from help" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l kind -d 'Only assets of this kind' -r
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l limit -d 'Number of hits' -r
 complete -c damctl -n "__fish_damctl_using_subcommand search" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -184,6 +254,8 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand status" -l watch -d 'Shows what is being done, by whom and how fast, again every so many seconds, until ^C' -r
+complete -c damctl -n "__fish_damctl_using_subcommand status" -l textfile -d 'Writes metrics for the textfile collector of Prometheus\' node exporter into this file, at once as a whole' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand status" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand status" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -192,6 +264,33 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand status" -l json -d 'Prints a JSON object'
 complete -c damctl -n "__fish_damctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand status" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand events" -l after -d 'Only those after this number' -r
+complete -c damctl -n "__fish_damctl_using_subcommand events" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand events" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand events" -s f -l follow -d 'Goes on with those that come, until ^C'
+complete -c damctl -n "__fish_damctl_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand events" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -314,27 +413,33 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index search serve-search status jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "slurm" -d 'As an array of Slurm'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'Lists jobs, those changed last first'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Shows a job and all its attempts'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'
