@@ -288,11 +288,19 @@ impl Catalog {
         let suffix = self.db.claim_suffix();
         // Most looks find nothing to do: they need no write lock.
         let (filter, filter_values) = from.filter();
-        // Apart, so that each is the first of an index: what was lost, then what waits.
-        let due = ["state = 'leased' AND lease_until < ?5", "state = 'ready' AND not_before <= ?5"];
+        // Apart, so that each is the first of an index: what was lost, then what waits. The former is written so that only
+        // the index of leases fits: any other would be read through all that is being done.
+        let lost = filter
+            .replace("stage =", "stage || '' =")
+            .replace("scope =", "scope || '' =")
+            .replace("priority", "priority + 0");
+        let due = [
+            format!("{lost} AND lease_until < ?5 AND state || '' = 'leased'"),
+            format!("{filter} AND state = 'ready' AND not_before <= ?5"),
+        ];
         let look = [&filter_values[..], values![now]].concat();
-        let first = |due| format!("(SELECT id FROM jobs WHERE {filter} AND {due} LIMIT 1)");
-        let sql = format!("SELECT {}, {}", first(due[0]), first(due[1]));
+        let first = |due: &str| format!("(SELECT id FROM jobs WHERE {due} LIMIT 1)");
+        let sql = format!("SELECT {}, {}", first(&due[0]), first(&due[1]));
         let found = self.db.query(&sql, &look)?;
         let row = found.first().ok_or_else(|| Error::internal("a look without a row"))?;
         let is_any = [row.maybe_text(0)?.is_some(), row.maybe_text(1)?.is_some()];
@@ -312,7 +320,7 @@ impl Catalog {
             let mut news = News::default();
             if is_any[0] {
                 let sql = "UPDATE jobs SET state = 'failed', error = ?3, lease_until = NULL, updated_at = ?2
-                           WHERE stage = ?1 AND state = 'leased' AND lease_until < ?2 AND attempt >= max_attempt
+                           WHERE stage || '' = ?1 AND state || '' = 'leased' AND lease_until < ?2 AND attempt >= max_attempt
                            RETURNING id, subject, attempt";
                 for row in tx.query(sql, values![stage.as_str(), now, lost.as_str()])? {
                     let id = row.text(0)?;
@@ -326,11 +334,11 @@ impl Catalog {
                 }
             }
             let mut rows = Vec::new();
-            for due in due.into_iter().zip(is_any).filter_map(|(due, is_any)| is_any.then_some(due)) {
+            for due in due.iter().zip(is_any).filter_map(|(due, is_any)| is_any.then_some(due)) {
                 let sql = format!(
                     "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?6, lease_until = ?7,
                          updated_at = ?5
-                     WHERE id = (SELECT id FROM jobs WHERE {filter} AND {due}
+                     WHERE id = (SELECT id FROM jobs WHERE {due}
                                  ORDER BY priority DESC, created_at, id LIMIT 1{suffix})
                      RETURNING {COLUMNS}"
                 );
