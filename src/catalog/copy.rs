@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 15] = [
+pub const TABLES: [(&str, &[&str], usize); 16] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -42,6 +42,7 @@ pub const TABLES: [(&str, &[&str], usize); 15] = [
         1,
     ),
     ("attempts", &["job", "attempt", "worker", "began", "ended", "result", "error"], 2),
+    ("news", &["id", "at", "kind", "subject", "detail", "batch"], 1),
     ("events", &["seq", "at", "kind", "subject", "detail"], 1),
     (
         "uploads",
@@ -145,6 +146,7 @@ impl Catalog {
             return Err(Error::invalid(format!("{who} is at work on the catalog"))
                 .hint("let its workers end, or stop them, then copy"));
         }
+        self.number_events()?;
         // First all that must not be there: nothing is added to a catalog of something else.
         for table in TABLES {
             other.is_part_of(self, table)?;

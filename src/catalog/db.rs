@@ -137,6 +137,9 @@ pub trait Tx {
     /// Runs a query; returns all rows.
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>>;
 
+    /// Whether every other writer waits until this transaction ends.
+    fn is_alone(&self) -> bool;
+
     /// Keeps every other transaction that locks the same name waiting until this one ends: for what is read in order to
     /// decide what is written.
     fn lock(&mut self, name: &str) -> Result<()>;

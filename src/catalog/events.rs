@@ -23,12 +23,16 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
-/// Appends an event; best as the last thing that a transaction does. Numbers are given in the order in which transactions
-/// end, so that whoever has read up to one misses none before it: until the end, nobody else appends.
+/// Appends an event. Numbers are given in the order in which transactions end, so that whoever has read up to one misses
+/// none before it. Where others write meanwhile, that order is not known yet: it is numbered when it can be seen.
 pub(super) fn append(tx: &mut dyn Tx, now: i64, kind: &str, subject: &str, detail: &serde_json::Value) -> Result<()> {
-    tx.lock("events")?;
-    let sql = "INSERT INTO events (seq, at, kind, subject, detail)
-               SELECT COALESCE(MAX(seq), 0) + 1, ?1, ?2, ?3, ?4 FROM events";
+    let sql = match tx.is_alone() {
+        true => {
+            "INSERT INTO events (seq, at, kind, subject, detail)
+             SELECT COALESCE(MAX(seq), 0) + 1, ?1, ?2, ?3, ?4 FROM events"
+        }
+        false => "INSERT INTO news (at, kind, subject, detail) VALUES (?1, ?2, ?3, ?4)",
+    };
     tx.execute(sql, values![now, kind, subject, detail.to_string()])?;
     Ok(())
 }
@@ -48,8 +52,28 @@ impl News {
 }
 
 impl Catalog {
+    /// Numbers the events that have none. What depends on another was written after it had ended, and has a greater id; of
+    /// those that were written at once, either may be first.
+    pub(super) fn number_events(&self) -> Result<()> {
+        if self.db.query("SELECT 1 FROM news LIMIT 1", &[])?.is_empty() {
+            return Ok(());
+        }
+        let batch = uuid::Uuid::now_v7().to_string();
+        self.db.with_tx(&mut |tx| {
+            tx.lock("events")?;
+            let batch = batch.as_str();
+            tx.execute("UPDATE news SET batch = ?1", values![batch])?;
+            let sql = "INSERT INTO events (seq, at, kind, subject, detail)
+                       SELECT (SELECT COALESCE(MAX(seq), 0) FROM events) + ROW_NUMBER() OVER (ORDER BY id), at, kind, subject, detail
+                       FROM news WHERE batch = ?1";
+            tx.execute(sql, values![batch])?;
+            tx.execute("DELETE FROM news WHERE batch = ?1", values![batch]).map(drop)
+        })
+    }
+
     /// Events after `seq`, oldest first, `limit` at most.
     pub fn events_after(&self, seq: i64, limit: i64) -> Result<Vec<Event>> {
+        self.number_events()?;
         let sql = "SELECT seq, at, kind, subject, detail FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let rows = self.db.query(sql, values![seq, limit])?;
         rows.iter()

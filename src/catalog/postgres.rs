@@ -190,6 +190,11 @@ fn upgrade(client: &mut Client) -> Result<()> {
         let (table, column): (String, String) = (row.get(0), row.get(1));
         alter.push_str(&format!("ALTER TABLE \"{table}\" ALTER COLUMN \"{column}\" TYPE TEXT COLLATE \"C\";\n"));
     }
+    // What is written in the migrations for both databases has no way to say so.
+    alter.push_str(
+        "CREATE SEQUENCE IF NOT EXISTS news_id OWNED BY news.id;
+         ALTER TABLE news ALTER COLUMN id SET DEFAULT nextval('news_id');",
+    );
     client.batch_execute(&alter).map_err(failed)?;
     client.batch_execute("SELECT pg_advisory_unlock_all()").map_err(failed)
 }
@@ -516,6 +521,10 @@ impl Tx for PostgresTx<'_> {
 
     fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         rows(&self.run(sql, |tx, statement| tx.query(statement, &parameters(values)))?)
+    }
+
+    fn is_alone(&self) -> bool {
+        false
     }
 
     fn lock(&mut self, name: &str) -> Result<()> {

@@ -140,8 +140,12 @@ impl Tx for SqliteTx<'_> {
         run_query(self.0, sql, values)
     }
 
+    fn is_alone(&self) -> bool {
+        // The transaction began IMMEDIATE.
+        true
+    }
+
     fn lock(&mut self, _: &str) -> Result<()> {
-        // The transaction began IMMEDIATE: nobody else writes meanwhile.
         Ok(())
     }
 }
