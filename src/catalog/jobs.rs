@@ -254,8 +254,8 @@ impl Catalog {
                         ],
                     )?;
                     // Whoever wants it last does it, unless somebody is at it.
-                    let sql = "UPDATE jobs SET scope = ?2 WHERE id = ?1 AND state = 'ready' AND scope <> ?2";
-                    tx.execute(sql, values![id, w.scope.as_str()])?;
+                    let sql = "UPDATE jobs SET scope = ?2, updated_at = ?3 WHERE id = ?1 AND state = 'ready'";
+                    tx.execute(sql, values![id, w.scope.as_str(), now])?;
                     if w.priority >= Queue::INTERACTIVE {
                         // Somebody waits for what was in the backlog.
                         let sql = "UPDATE jobs SET priority = ?2 WHERE id = ?1 AND state = 'ready' AND priority BETWEEN ?3 AND ?2";
@@ -385,6 +385,9 @@ impl Catalog {
         let now = self.now()?;
         let how = End { state: JobState::Ready, result: "released", not_before: now, extra_tries: 1, error: None };
         self.db.with_tx(&mut |tx| {
+            if has_ended(tx, lease, &how)? {
+                return Ok(());
+            }
             end(tx, lease, now, &how)?;
             let told = story(&lease.job, lease.attempt, serde_json::Value::Null);
             append(tx, now, "job.released", &lease.job.id.to_string(), &told)

@@ -29,6 +29,9 @@ use crate::error::{Error, Kind, Result};
 /// The port of a URL that names none.
 const PORT: u16 = 5432;
 
+/// What to do when it does not answer.
+const AWAY: &str = "run the same command again when the server is back; what was done is kept";
+
 /// How often a transaction that lost against others is tried again.
 const CONFLICTS: u32 = 20;
 
@@ -57,22 +60,27 @@ impl PostgresConfig {
         Self { url: url.to_owned(), password: None, passfile: None, connections: 8, patience }
     }
 
-    /// The address without its password.
+    /// The address as it may be shown: user, hosts and database, and nothing else of it.
     pub fn shown(url: &str) -> String {
-        let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let place = match place.rsplit_once('@') {
-            Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-            None => place.to_owned(),
+        let Ok(config) = postgres::Config::from_str(&split_url(url).0) else { return "postgres://…".to_owned() };
+        let host = |(i, host): (usize, &Host)| {
+            let name = match host {
+                Host::Tcp(name) => name.clone(),
+                Host::Unix(path) => path.display().to_string(),
+            };
+            match config.get_ports().get(i).or(config.get_ports().first()) {
+                Some(port) if *port != PORT => format!("{name}:{port}"),
+                _ => name,
+            }
         };
-        let query: Vec<&str> = query.split('&').filter(|p| !p.is_empty() && !p.starts_with("password=")).collect();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{scheme}://{place}{mark}{}", query.join("&"))
+        let hosts: Vec<String> = config.get_hosts().iter().enumerate().map(host).collect();
+        let user = config.get_user().map(|user| format!("{user}@")).unwrap_or_default();
+        format!("postgres://{user}{}/{}", hosts.join(","), config.get_dbname().unwrap_or_default())
     }
 
-    /// Whether the address holds a password.
+    /// Whether the address holds a password, or cannot be read and so may hold one.
     pub fn has_password(url: &str) -> bool {
-        Self::shown(url) != url
+        postgres::Config::from_str(&split_url(url).0).map_or(true, |config| config.get_password().is_some())
     }
 }
 
@@ -91,9 +99,8 @@ impl PostgresDb {
         let server = Server::new(config)?;
         let place = PostgresConfig::shown(&config.url);
         // The first connection is made by hand: what is wrong for good is said at once, and not waited for.
-        let mut first = until(config.patience, || server.open(), |e| e.kind() == Kind::Unavailable)
-            .map_err(|e| at(&place, "open", e))?;
-        upgrade(&mut first.client).map_err(|e| at(&place, "upgrade", e))?;
+        let open = || server.open().and_then(|mut first| upgrade(&mut first.client));
+        until(config.patience, open, |e| e.kind() == Kind::Unavailable).map_err(|e| at(&place, e))?;
         let pool = r2d2::Pool::builder()
             .max_size(config.connections.max(1))
             .min_idle(Some(0))
@@ -113,11 +120,10 @@ impl PostgresDb {
     fn with<T>(&self, work: &mut dyn FnMut(&mut Session) -> Outcome<T>) -> Result<T> {
         let (began, mut conflicts, mut pause) = (Instant::now(), 0, Duration::from_millis(5));
         loop {
-            let mut session = self.pool.get().map_err(|e| {
-                Error::unavailable("the catalog's server gives no connection")
-                    .because(e)
-                    .hint("run the same command again when it is back; 'catalog_connections' bounds how many it needs")
-            })?;
+            let mut session = self
+                .pool
+                .get()
+                .map_err(|e| Error::unavailable("the catalog's server gives no connection").because(e).hint(AWAY))?;
             let again = match work(&mut session) {
                 Ok(done) => return Ok(done),
                 Err(Failed::Ours(e)) => return Err(e),
@@ -143,9 +149,9 @@ impl PostgresDb {
     }
 }
 
-fn at(place: &str, doing: &str, e: Error) -> Error {
+fn at(place: &str, e: Error) -> Error {
     let hint = e.hint_text().map(str::to_owned);
-    let told = Error::new(e.kind(), format!("cannot {doing} the catalog {place}")).because(e);
+    let told = Error::new(e.kind(), format!("cannot open the catalog {place}")).because(e);
     match hint {
         Some(hint) => told.hint(hint),
         None => told,
@@ -172,14 +178,37 @@ fn jitter() -> f64 {
 /// Brings the tables up to date. One program at a time does so; the others wait, and find nothing left to do.
 fn upgrade(client: &mut Client) -> Result<()> {
     let failed = |e| describe(e, "the catalog's server refused an upgrade");
+    // Most find nothing to do; who may only read gets by without.
+    let known = migrations::runner().get_migrations().iter().map(|m| i64::from(m.version())).max();
+    let newest = |client: &mut Client| -> std::result::Result<Option<i64>, postgres::Error> {
+        let there = client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?;
+        if !there.get::<_, bool>(0) {
+            return Ok(None);
+        }
+        let sql = "SELECT CAST(MAX(version) AS BIGINT) FROM refinery_schema_history";
+        client.query_one(sql, &[]).map(|row| row.get(0))
+    };
+    let found = newest(client).map_err(failed)?;
+    if found.is_some() && found == known {
+        return Ok(());
+    }
+    if found > known {
+        return Err(Error::invalid("the catalog's tables are those of a newer damctl")
+            .hint("use that one: tables are never made older again"));
+    }
     // An upgrade of many rows may take its time.
     client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").map_err(failed)?;
     let lock = format!("SELECT pg_advisory_lock({})", lock_number("upgrade"));
     client.batch_execute(&lock).map_err(failed)?;
     migrations::runner().run(client).map_err(|e| {
-        Error::invalid("the catalog's tables are not those of this program")
-            .because(e)
-            .hint("a newer damctl may have upgraded them: use that one; or the database is not a catalog")
+        let doing = "the catalog's server refused an upgrade";
+        match server_error(&e).map(verdict) {
+            Some((kind, Some(hint))) => Error::new(kind, doing).because(e).hint(hint),
+            Some((kind, None)) => Error::new(kind, doing).because(e),
+            None => Error::invalid("the catalog's tables are not those of this program")
+                .because(e)
+                .hint("the database may hold something else than a catalog"),
+        }
     })?;
     // Keys and ids are compared byte by byte, whatever language the database was made for.
     let sql = "SELECT table_name, column_name FROM information_schema.columns
@@ -341,7 +370,8 @@ impl r2d2::ManageConnection for Server {
     type Error = Error;
 
     fn connect(&self) -> Result<Session> {
-        self.open()
+        // The pool tells only what is on the surface.
+        self.open().map_err(|e| Error::new(e.kind(), e.one_line()))
     }
 
     fn is_valid(&self, session: &mut Session) -> Result<()> {
@@ -399,10 +429,31 @@ fn fate(e: &postgres::Error) -> Fate {
     }
 }
 
+/// The server's part of an error, however deep it lies.
+fn server_error<'e>(e: &'e (dyn std::error::Error + 'static)) -> Option<&'e postgres::Error> {
+    let mut cause = Some(e);
+    while let Some(c) = cause {
+        if let Some(found) = c.downcast_ref() {
+            return Some(found);
+        }
+        cause = c.source();
+    }
+    None
+}
+
 fn describe(e: postgres::Error, doing: &str) -> Error {
-    let away = "run the same command again when the server is back; what was done is kept";
-    let (kind, hint) = match e.code() {
-        None if is_broken(&e) => (Kind::Unavailable, Some(away)),
+    let (kind, hint) = verdict(&e);
+    let told = Error::new(kind, doing).because(e);
+    match hint {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
+}
+
+/// What a user can do about an error of the server's.
+fn verdict(e: &postgres::Error) -> (Kind, Option<&'static str>) {
+    match e.code() {
+        None if is_broken(e) => (Kind::Unavailable, Some(AWAY)),
         None => (
             Kind::Invalid,
             Some(
@@ -421,19 +472,17 @@ fn describe(e: postgres::Error, doing: &str) -> Error {
                 (Kind::Invalid, Some("check the user of the address, and its password in PGPASSWORD or PGPASSFILE"))
             }
             "3D000" => (Kind::Invalid, Some("'createdb' makes a database")),
-            "42501" => (Kind::Invalid, Some("the user of the address may not use this database")),
-            "57P01" | "57P02" | "57P03" => (Kind::Unavailable, Some(away)),
+            "42501" => (
+                Kind::Invalid,
+                Some("the user of the address lacks a right: to make and upgrade the tables, CREATE on the schema"),
+            ),
+            "57P01" | "57P02" | "57P03" => (Kind::Unavailable, Some(AWAY)),
             "53300" => (Kind::Unavailable, Some("raise the server's max_connections, or lower 'catalog_connections'")),
             "57014" | "55P03" => (Kind::Unavailable, Some("the server is slow, or somebody holds a lock: try again")),
             "40001" | "40P01" | "23505" => (Kind::Unavailable, Some("others were faster each time: try again")),
-            code if code.starts_with("08") => (Kind::Unavailable, Some(away)),
+            code if code.starts_with("08") => (Kind::Unavailable, Some(AWAY)),
             _ => (Kind::Internal, None),
         },
-    };
-    let e = Error::new(kind, doing).because(e);
-    match hint {
-        Some(hint) => e.hint(hint),
-        None => e,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     Catalog, Claim, TRIES,
     db::values,
+    events::append,
     jobs::{COLUMNS, job},
 };
 use crate::{
@@ -114,22 +115,29 @@ impl Catalog {
         Ok(count)
     }
 
-    /// Takes back what was wanted earlier in this scope and is not any more: jobs that are not in `keep` and wait, or
-    /// whose worker was lost.
-    pub fn withdraw_others(&self, stage: Stage, scope: &str, keep: &[JobId]) -> Result<u64> {
+    /// Takes back what was wanted in this scope before a plan began (ms), and is not any more: jobs that are not in `keep`
+    /// and wait, or whose worker was lost. What others have wanted since, or somebody waits for, stays.
+    pub fn withdraw_others(&self, stage: Stage, scope: &str, keep: &[JobId], planned_at: i64) -> Result<u64> {
         let keep: std::collections::HashSet<String> = keep.iter().map(ToString::to_string).collect();
         let now = self.now()?;
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
             count = 0;
             let idle = "(state = 'ready' OR (state = 'leased' AND lease_until < ?2))";
-            let sql = format!("SELECT id FROM jobs WHERE stage = ?1 AND {idle} AND scope = ?3");
-            for row in tx.query(&sql, values![stage.as_str(), now, scope])? {
+            let idle = format!("{idle} AND updated_at < ?3 AND priority < ?4");
+            let sql = format!("SELECT id, subject FROM jobs WHERE stage = ?1 AND {idle} AND scope = ?5");
+            for row in tx.query(&sql, values![stage.as_str(), now, planned_at, Queue::INTERACTIVE, scope])? {
                 let id = row.text(0)?;
                 if keep.contains(id) {
                     continue;
                 }
-                count += tx.execute(&format!("DELETE FROM jobs WHERE id = ?1 AND {idle}"), values![id, now])?;
+                let sql = format!("DELETE FROM jobs WHERE id = ?1 AND {idle}");
+                if tx.execute(&sql, values![id, now, planned_at, Queue::INTERACTIVE])? == 0 {
+                    continue;
+                }
+                count += 1;
+                let detail = serde_json::json!({"stage": stage, "subject": row.text(1)?});
+                append(tx, now, "job.withdrawn", id, &detail)?;
                 let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
                 tx.execute(sql, values![id, now])?;
             }
@@ -139,13 +147,17 @@ impl Catalog {
     }
 
     /// Takes back what waits in a stage's other scopes while nobody works there: plans that were given up. What somebody
-    /// waits for stays.
+    /// waits for stays; and where others plan as well, whose workers may not have begun, so does what was wanted within a
+    /// day.
     pub fn withdraw_idle_scopes(&self, stage: Stage, except: &str) -> Result<u64> {
+        const DAY_MS: i64 = 86_400_000;
+        let before = if self.db.is_of_one_machine() { i64::MAX } else { self.now()? - DAY_MS };
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
             let sql = "DELETE FROM jobs WHERE stage = ?1 AND state = 'ready' AND scope <> ?2 AND priority < ?3
+                       AND updated_at < ?4
                        AND scope NOT IN (SELECT scope FROM jobs WHERE stage = ?1 AND state = 'leased')";
-            count = tx.execute(sql, values![stage.as_str(), except, Queue::INTERACTIVE])?;
+            count = tx.execute(sql, values![stage.as_str(), except, Queue::INTERACTIVE, before])?;
             Ok(())
         })?;
         Ok(count)

@@ -68,6 +68,7 @@ impl<'a> Heartbeat<'a> {
             // The catalog may take its time: nobody waits for this lock meanwhile.
             drop(state);
             let leases: Vec<&Lease> = held.iter().map(|h| &h.lease).collect();
+            let asked = Instant::now();
             let beat = self.catalog.heartbeat(&leases, self.lease.as_millis() as i64);
             state = self.state();
             for h in &held {
@@ -80,7 +81,7 @@ impl<'a> Heartbeat<'a> {
                     }
                     Ok(_) => {
                         if let Some(mine) = state.held.get_mut(&h.lease.job.id) {
-                            mine.alive_at = Instant::now();
+                            mine.alive_at = asked;
                         }
                     }
                     // The catalog is away. Others may take the job over once the lease has run out, so stop before.

@@ -15,7 +15,8 @@ pub struct Worker {
 impl Worker {
     /// This process.
     pub fn this() -> Self {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = format!("{name}~{}", kernel());
         let pid = std::process::id();
         let task = slurm_task(&|name| std::env::var(name).ok());
         Self { host, task, pid, started: start_time(pid).unwrap_or(0) }
@@ -39,9 +40,9 @@ impl Worker {
         Some(Self { host: host.to_owned(), task, pid, started })
     }
 
-    /// The host it runs on.
+    /// The name of the host it runs on.
     pub fn host(&self) -> &str {
-        &self.host
+        self.host.rsplit_once('~').map_or(self.host.as_str(), |(name, _)| name)
     }
 
     /// Whether this worker ran on the same host as `other` and is certainly gone.
@@ -58,6 +59,14 @@ impl fmt::Display for Worker {
         }
         write!(f, "/{}/{}", self.pid, self.started)
     }
+}
+
+/// Tells this machine since it was started, and what of it can be seen from here: process ids of another container, or
+/// of another machine of the same name, mean nothing.
+fn kernel() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    crate::digest::Digest::of_fields(&[boot.trim().to_owned(), namespace.display().to_string()]).short()[..8].to_owned()
 }
 
 /// The Slurm task that this process belongs to. Of an array, job and index together name it: the job id alone does not,

@@ -213,8 +213,14 @@ fn a_server_that_is_away_is_unavailable_and_a_wrong_one_is_invalid() {
 
 #[test]
 fn addresses_are_shown_without_their_passwords() {
-    let shown = PostgresConfig::shown("postgres://ann:s3cr:et@db.example/dam?sslmode=require&password=x");
-    assert_eq!(shown, "postgres://ann@db.example/dam?sslmode=require");
+    for url in [
+        "postgres://ann:s3cr:et@db.example/dam?sslmode=require&password=x",
+        "postgres://ann:s3c?ret@db.example/dam",
+        "postgres://ann@db.example/dam?pass%77ord=s3cret",
+    ] {
+        assert_eq!(PostgresConfig::shown(url), "postgres://ann@db.example/dam");
+        assert!(PostgresConfig::has_password(url));
+    }
     assert!(PostgresConfig::has_password("postgres://ann:x@db/dam"));
     assert!(!PostgresConfig::has_password("postgres://ann@db/dam?sslmode=require"));
 }
@@ -362,4 +368,21 @@ fn a_worker_of_another_machine_is_refused_a_sqlite_catalog_in_words() {
     archive.catalog().execute_batch(sql).unwrap();
     std::fs::write(drive.join("b.txt"), "two").unwrap();
     archive.ingest(&drive).0.ends(2).says("for one machine").says("postgres://");
+}
+
+#[test]
+fn who_may_only_read_sees_the_status_and_who_may_not_make_tables_is_told_so() {
+    let Some(schema) = schema() else { return };
+    let role = format!("r_{}", uuid::Uuid::new_v4().simple());
+    let server = std::env::var("DAMCTL_TEST_POSTGRES").unwrap();
+    Schema::run(&server, &format!("CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {} TO {role}", schema.name));
+    let url = schema.url().replace("postgres@", &format!("{role}@"));
+    let refused = Catalog::open_postgres(&config(&url)).map(drop).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Invalid);
+    assert!(refused.hint_text().unwrap().contains("CREATE"), "{refused:?}");
+    Catalog::open_postgres(&config(schema.url())).unwrap();
+    Schema::run(&server, &format!("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {role}", schema.name));
+    let catalog = Catalog::open_postgres(&config(&url)).unwrap();
+    assert_eq!(catalog.census(1000).unwrap().workers, []);
+    Schema::run(&server, &format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }

@@ -128,7 +128,9 @@ impl Settings {
             take(&mut read(&file)?.into_iter(), &|_| file.display().to_string());
         }
         let variable = |key: &str| format!("DAMCTL_{}", key.to_uppercase());
-        let mut from_environment = KEYS.iter().map(|(key, _, _)| (*key, std::env::var(variable(key)).ok()));
+        let mut from_environment = KEYS
+            .iter()
+            .map(|(key, _, _)| (*key, std::env::var(variable(key)).ok().map(|value| value.trim().to_owned())));
         take(&mut from_environment, &variable);
         take(&mut flags.iter().cloned(), &|key| format!("--{key}"));
         let settings = Self { root, resolved };
@@ -166,6 +168,12 @@ impl Settings {
     }
 
     fn check(&self) -> Result<()> {
+        if self.catalog_server().is_none()
+            && (self.get("catalog").contains("://") || self.get("catalog").starts_with("postgres:"))
+        {
+            // It may hold a password, so it is not said again.
+            return Err(Error::invalid("catalog is neither a file nor an address that begins with postgres://"));
+        }
         #[cfg(feature = "postgres")]
         self.check_catalog()?;
         self.workers()?;

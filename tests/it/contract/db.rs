@@ -182,7 +182,7 @@ fn what_is_not_wanted_any_more_is_taken_back_unless_somebody_does_it() {
     f.want(&["a", "b", "c"]);
     let busy = f.claim("w").unwrap();
     let keep = ["a", "b", "c"].into_iter().map(|s| wanted(s).id()).find(|id| *id != busy.job.id).unwrap();
-    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[keep]).unwrap(), 1);
+    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[keep], i64::MAX).unwrap(), 1);
     f.done(&busy).unwrap();
     assert_eq!(f.claim("w").unwrap().job.id, keep);
 }
@@ -298,7 +298,7 @@ fn a_job_that_was_taken_back_and_is_wanted_again_goes_on_counting_its_attempts()
     f.want(&["a"]);
     let first = f.claim("w").unwrap();
     f.catalog.release(&first).unwrap();
-    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[]).unwrap(), 1);
+    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[], i64::MAX).unwrap(), 1);
     f.want(&["a"]);
     let second = f.claim("w").unwrap();
     assert_eq!((first.attempt, second.attempt), (1, 2));
@@ -313,7 +313,10 @@ fn a_waiting_job_is_done_by_whoever_wants_it_last_and_plans_do_not_take_back_tho
     f.catalog.enqueue(&[of("one", "a"), of("one", "b")]).unwrap();
     f.catalog.enqueue(&[of("two", "b"), of("two", "c")]).unwrap();
     let claim = |scope: &str| f.catalog.claim(Stage::Transcode, scope, "w", LEASE).unwrap();
-    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "two", &[wanted("b").id(), wanted("c").id()]).unwrap(), 0);
+    assert_eq!(
+        f.catalog.withdraw_others(Stage::Transcode, "two", &[wanted("b").id(), wanted("c").id()], i64::MAX).unwrap(),
+        0
+    );
     let held = claim("one").unwrap();
     assert_eq!(held.job.subject, "a");
     assert!(claim("one").is_none());
@@ -321,6 +324,7 @@ fn a_waiting_job_is_done_by_whoever_wants_it_last_and_plans_do_not_take_back_tho
     f.catalog.enqueue(&[of("one", "d")]).unwrap();
     assert_eq!(f.catalog.withdraw_idle_scopes(Stage::Transcode, "two").unwrap(), 0);
     f.done(&held).unwrap();
+    f.clock.advance(86_400_001);
     assert_eq!(f.catalog.withdraw_idle_scopes(Stage::Transcode, "two").unwrap(), 1);
     let ids = ["a", "b", "c", "d"].map(|s| wanted(s).id());
     assert_eq!(f.catalog.not_ended(&ids).unwrap(), 3);
@@ -340,4 +344,22 @@ fn what_joins_an_asset_that_was_superseded_joins_the_one_that_was_first() {
     f.catalog.settle(&two, &both, None).unwrap();
     let masters = f.catalog.asset(first.0.id).unwrap().masters;
     assert_eq!(masters.iter().map(|m| m.digest).collect::<Vec<_>>(), [first.1.digest, sidecar.digest]);
+}
+
+#[test]
+fn an_old_plan_takes_back_nothing_that_others_have_wanted_since_or_that_somebody_waits_for() {
+    let Some(f) = fixture() else { return };
+    f.want(&["old", "wanted again"]);
+    f.catalog.enqueue(&[Wanted { priority: 100, ..wanted("urgent") }]).unwrap();
+    f.clock.advance(10);
+    let planned_at = f.catalog.now().unwrap();
+    // While that plan is made, another host plans too: for the same scope, something new and something that waits.
+    f.clock.advance(10);
+    f.want(&["new"]);
+    f.want(&["wanted again"]);
+    assert_eq!(f.catalog.withdraw_others(Stage::Transcode, "", &[], planned_at).unwrap(), 1);
+    let left: Vec<String> = f.catalog.jobs(&JobFilter::default()).unwrap().into_iter().map(|j| j.subject).collect();
+    assert!(["urgent", "new", "wanted again"].iter().all(|s| left.iter().any(|l| l == s)), "{left:?}");
+    let events = f.catalog.events_after(0, 100).unwrap();
+    assert!(events.iter().any(|e| e.kind == "job.withdrawn" && e.detail["subject"] == "old"), "{events:?}");
 }

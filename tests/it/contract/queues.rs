@@ -8,12 +8,14 @@ use damctl::{
 
 struct Fixture {
     catalog: Catalog,
+    clock: std::sync::Arc<damctl::catalog::FakeClock>,
     _own: super::super::Own,
 }
 
 fn fixture() -> Option<Fixture> {
     let own = super::own()?;
-    Some(Fixture { catalog: own.at(1_000_000).0, _own: own })
+    let (catalog, clock) = own.at(1_000_000);
+    Some(Fixture { catalog, clock, _own: own })
 }
 
 fn wanted(subject: &str, scope: &str, priority: i64) -> Wanted {
@@ -89,6 +91,7 @@ fn what_somebody_waits_for_moves_up_and_stays_there() {
     // The backlog planned again, and another plan that takes back what nobody works on.
     f.want(&[wanted("a", "all", 0), wanted("b", "all", 0)]);
     f.want(&[wanted("b", "some", 0)]);
+    f.clock.advance(86_400_001);
     assert_eq!(f.catalog.withdraw_idle_scopes(Stage::Transcode, "other").unwrap(), 1);
     let lease = f.claim(Queue::Interactive).unwrap();
     assert_eq!(lease.job.subject, "b");

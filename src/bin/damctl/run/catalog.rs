@@ -10,7 +10,8 @@ use crate::cli::CatalogCommand;
 
 pub fn run(command: &CatalogCommand, archive: &Archive) -> Result<Verdict> {
     let CatalogCommand::Copy { from, to } = command;
-    if from == to {
+    let real = |place: &str| std::fs::canonicalize(place).unwrap_or_else(|_| place.into());
+    if real(from) == real(to) {
         return Err(Error::invalid("FROM and TO are the same catalog").into());
     }
     let is_server = |place: &str| place.starts_with("postgres://") || place.starts_with("postgresql://");

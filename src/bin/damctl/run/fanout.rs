@@ -21,23 +21,13 @@ use damctl::{
 use super::{Archive, Verdict, print, receive, transcode};
 use crate::cli::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 
-/// Settings that pods need and that hold nothing secret.
-const FOR_PODS: [&str; 14] = [
-    "store",
-    "store_renditions",
-    "store_delivery",
-    "s3_endpoint",
-    "s3_region",
-    "s3_path_style",
-    "s3_part_size",
-    "s3_in_flight",
-    "s3_timeout",
-    "s3_encryption",
-    "s3_storage_class",
-    "s3_acl",
-    "lease",
-    "stall",
-];
+/// Whether pods need a setting: where the store is and what its objects are asked to be. None of these is secret; files of
+/// this machine they do not have.
+fn is_for_pods(key: &str) -> bool {
+    let is_of_this_machine = matches!(key, "s3_profile" | "s3_ca_bundle");
+    let is_wanted = key == "store" || key.starts_with("store_") || key.starts_with("s3_");
+    is_wanted && !is_of_this_machine || matches!(key, "lease" | "stall" | "catalog_connections")
+}
 
 pub fn run(command: &FanoutCommand, archive: &Archive) -> Result<Verdict> {
     match command {
@@ -250,7 +240,7 @@ fn for_pods(args: &K8sArgs, archive: &Archive) -> Result<Vec<(String, String)>> 
         let hint = "keep masters in a bucket, or name the claim on a volume that holds this archive's folder: --claim";
         return Err(Error::invalid(message).hint(hint).into());
     }
-    let is_given = |key: &&str, origin: &str| FOR_PODS.contains(key) && origin != "default";
+    let is_given = |key: &&str, origin: &str| is_for_pods(key) && origin != "default";
     let given = settings.each().filter(|(key, r)| is_given(key, &r.origin) && !r.value.is_empty());
     Ok(given.map(|(key, r)| (format!("DAMCTL_{}", key.to_uppercase()), r.value.clone())).collect())
 }

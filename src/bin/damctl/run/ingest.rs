@@ -31,6 +31,7 @@ const NAMED: usize = 50;
 
 pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
+    let planned_at = catalog.now()?;
     let only = args.files_from.as_deref().map(read_list).transpose()?;
     let selection = Selection::new(&args.exclude, &args.include, only)?;
     let mut surveys = Vec::new();
@@ -74,7 +75,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         if catalog.retry(&enqueued.failed)? > 0 {
             enqueued = catalog.enqueue(&wanted)?;
         }
-        catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open)?;
+        catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open, planned_at)?;
         if survey.is_whole {
             catalog.surveyed(survey.drive.id)?;
         }

@@ -31,7 +31,7 @@ pub fn run(args: &ReceiveArgs, archive: &Archive, reporter: &dyn Reporter, stop:
     let mut how = archive.drain(SCOPE.to_owned())?;
     if !args.watch {
         // What another run would look at later is looked at now.
-        catalog.withdraw_others(Stage::Receive, SCOPE, &[])?;
+        catalog.withdraw_others(Stage::Receive, SCOPE, &[], i64::MAX)?;
     }
     let mut is_first = true;
     let mut any_failed = false;

@@ -56,11 +56,12 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
 
 /// Plans and writes the plan down. A plan for all assets takes back what earlier ones wanted.
 pub fn enqueue(catalog: &Catalog, profile: &Profile, only: &[AssetId], priority: i64) -> Result<(Plan, Enqueued)> {
+    let planned_at = catalog.now()?;
     let plan = plan(catalog, profile, only)?;
     let wanted: Vec<Wanted> = plan.masters.iter().map(|m| Wanted { priority, ..m.wanted() }).collect();
     let enqueued = catalog.enqueue(&wanted)?;
     if only.is_empty() {
-        catalog.withdraw_others(Stage::Transcode, &plan.scope, &enqueued.open)?;
+        catalog.withdraw_others(Stage::Transcode, &plan.scope, &enqueued.open, planned_at)?;
         catalog.withdraw_idle_scopes(Stage::Transcode, &plan.scope)?;
     }
     Ok((plan, enqueued))
