@@ -91,7 +91,7 @@ fn a_file_of_two_parts_has_its_ledger_and_one_of_one_part_needs_none() {
         let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
         Ran::from(command.env("DAMCTL_CRASH_AT", point).output().unwrap())
     };
-    assert_eq!(ingest("ingest.after-part:2").code, 128 + 9);
+    assert_eq!(ingest("ingest.after-part:1").code, 128 + 9);
     assert_eq!(archive.rows("SELECT hashed FROM uploads"), ["1"]);
     ingest("nowhere").ends(0).says("going on after part 1 of an upload");
     assert_eq!(archive.rows("SELECT COUNT(*) FROM master_parts"), ["1"]);
