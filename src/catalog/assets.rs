@@ -23,6 +23,17 @@ pub struct AssetRow {
     pub masters: Vec<Master>,
 }
 
+/// An asset as far as a plan looks at all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outline {
+    /// Its id.
+    pub asset: AssetId,
+    /// Its kind.
+    pub kind: MediaKind,
+    /// The digests of those of its active generation's masters that are shown.
+    pub shown: Vec<Digest>,
+}
+
 /// What a master is in the store, whatever it is a member of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeptMaster {
@@ -76,13 +87,16 @@ pub(super) fn sighting(r: &Row) -> Result<Sighting> {
 
 const MASTER: &str = "b.asset, b.generation, b.role, b.name, m.digest, m.bytes, m.fingerprint, m.key, m.facts";
 
+fn role(text: &str) -> Result<Role> {
+    let unknown = || Error::corrupt(format!("the catalog holds an unknown role '{text}'"));
+    Role::ALL.into_iter().find(|r| r.as_str() == text).ok_or_else(unknown)
+}
+
 fn master(row: &Row, from: usize) -> Result<Master> {
-    let role = row.text(from + 2)?;
-    let unknown = || Error::corrupt(format!("the catalog holds an unknown role '{role}'"));
     Ok(Master {
         asset: row.parse(from)?,
         generation: row.int(from + 1)? as u32,
-        role: Role::ALL.into_iter().find(|r| r.as_str() == role).ok_or_else(unknown)?,
+        role: role(row.text(from + 2)?)?,
         name: row.text(from + 3)?.to_owned(),
         digest: row.parse(from + 4)?,
         bytes: row.int(from + 5)? as u64,
@@ -334,19 +348,35 @@ impl Catalog {
         Ok(out)
     }
 
-    /// Calls `each` with every asset, by id, a page at a time.
-    pub fn each_asset(&self, mut each: impl FnMut(AssetRow) -> Result<()>) -> Result<()> {
-        self.each_page(|page| page.iter().cloned().try_for_each(&mut each))
+    /// The same assets as [`assets_page`](Self::assets_page), in outline.
+    pub fn outlines_page(&self, after: Option<AssetId>, limit: i64) -> Result<Vec<Outline>> {
+        let sql = "SELECT a.id, a.kind, b.digest, b.role
+                   FROM (SELECT id, kind, generation FROM assets WHERE id > ?1 ORDER BY id LIMIT ?2) a
+                   JOIN members b ON b.asset = a.id AND b.generation = a.generation ORDER BY a.id";
+        let after = after.map_or(Value::from(""), Value::from);
+        let mut out: Vec<Outline> = Vec::new();
+        for r in self.db.query(sql, &[after, limit.into()])? {
+            let asset: AssetId = r.parse(0)?;
+            if out.last().is_none_or(|last| last.asset != asset) {
+                out.push(Outline { asset, kind: r.parse(1)?, shown: Vec::new() });
+            }
+            if let Some(last) = out.last_mut()
+                && role(r.text(3)?)?.is_shown()
+            {
+                last.shown.push(r.parse(2)?);
+            }
+        }
+        Ok(out)
     }
 
-    /// Calls `each` with every page of assets, by id.
-    pub fn each_page(&self, mut each: impl FnMut(&[AssetRow]) -> Result<()>) -> Result<()> {
+    /// Calls `each` with every asset, by id, a page at a time.
+    pub fn each_asset(&self, mut each: impl FnMut(AssetRow) -> Result<()>) -> Result<()> {
         let mut after = None;
         loop {
             let page = self.assets_page(after, 500, None)?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.asset.id);
-            each(&page)?;
+            page.into_iter().try_for_each(&mut each)?;
         }
     }
 

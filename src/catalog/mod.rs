@@ -26,7 +26,7 @@ mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
-pub use assets::{AssetRow, KeptMaster};
+pub use assets::{AssetRow, KeptMaster, Outline};
 pub use census::{AtWork, Census, Pace, Reason};
 pub use copy::{Copied, TABLES};
 pub use events::Event;

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{AssetRow, Catalog, Wanted},
+    catalog::{AssetRow, Catalog, Outline, Wanted},
     digest::Digest,
     error::Result,
     model::{AssetId, Key, Master, MediaKind, Role, Stage},
@@ -116,7 +116,22 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         Ok(())
     };
     if only.is_empty() {
-        catalog.each_page(&mut look)?;
+        const PAGE: i64 = 500;
+        let (mut after, mut complete) = (None, 0);
+        loop {
+            let outlines = catalog.outlines_page(after, PAGE)?;
+            let Some(last) = outlines.last() else { break };
+            let is_whole = |o: &Outline| {
+                profile.wanted(o.kind).is_empty() || o.shown.iter().all(|master| is_complete(o.kind, master))
+            };
+            if outlines.iter().all(is_whole) {
+                complete += outlines.iter().map(|o| o.shown.len() * profile.wanted(o.kind).len()).sum::<usize>();
+            } else {
+                look(&catalog.assets_page(after, PAGE, None)?)?;
+            }
+            after = Some(last.asset);
+        }
+        plan.present += complete;
     } else {
         only.iter().try_for_each(|id| look(&[catalog.asset(*id)?]))?;
     }
