@@ -27,7 +27,7 @@ pub struct AtWork {
 
 /// How fast a stage goes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Pace {
+pub struct Throughput {
     /// The stage.
     pub stage: Stage,
     /// Attempts that ended lately, by result.
@@ -61,7 +61,7 @@ pub struct Census {
     /// How many milliseconds `paces` looks back.
     pub lately_ms: i64,
     /// What was ended in that time.
-    pub paces: Vec<Pace>,
+    pub paces: Vec<Throughput>,
     /// Why jobs failed, the most frequent first.
     pub reasons: Vec<Reason>,
 }
@@ -100,11 +100,11 @@ impl Catalog {
         let sql = "SELECT j.stage, a.result, COUNT(*), CAST(SUM(a.ended - a.began) AS BIGINT)
                    FROM attempts a JOIN jobs j ON j.id = a.job WHERE a.ended > ?1 AND a.result IS NOT NULL
                    GROUP BY j.stage, a.result ORDER BY j.stage, a.result";
-        let mut paces: Vec<Pace> = Vec::new();
+        let mut paces: Vec<Throughput> = Vec::new();
         for r in self.db.query(sql, values![at - lately_ms])? {
             let stage = r.parse(0)?;
             if paces.last().is_none_or(|p| p.stage != stage) {
-                paces.push(Pace { stage, results: BTreeMap::new(), took_ms: 0 });
+                paces.push(Throughput { stage, results: BTreeMap::new(), took_ms: 0 });
             }
             if let Some(pace) = paces.last_mut() {
                 pace.results.insert(r.text(1)?.to_owned(), r.int(2)?);

@@ -27,7 +27,7 @@ mod uploads;
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
 pub use assets::{AssetRow, KeptMaster, Outline};
-pub use census::{AtWork, Census, Pace, Reason};
+pub use census::{AtWork, Census, Reason, Throughput};
 pub use copy::{Copied, TABLES};
 pub use events::Event;
 pub use jobs::{Claim, Enqueued, Facts, Lease, Settled, TRIES, Wanted};

@@ -190,7 +190,16 @@ fn upgrade(client: &mut Client) -> Result<()> {
     };
     let found = newest(client).map_err(failed)?;
     if found.is_some() && found == known {
-        return Ok(());
+        // Whoever upgraded them may have been killed before all was done that follows the migrations.
+        let sql = "SELECT NOT EXISTS (
+                       SELECT 1 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                       WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname NOT LIKE 'refinery%'
+                         AND a.attnum > 0 AND NOT a.attisdropped
+                         AND (a.atttypid = 'text'::regtype AND a.attcollation <> '\"C\"'::regcollation
+                              OR c.relname = 'news' AND a.attname = 'id' AND NOT a.atthasdef))";
+        if client.query_one(sql, &[]).map_err(failed)?.get(0) {
+            return Ok(());
+        }
     }
     if found > known {
         return Err(Error::invalid("the catalog's tables are those of a newer damctl")

@@ -371,6 +371,19 @@ fn a_worker_of_another_machine_is_refused_a_sqlite_catalog_in_words() {
 }
 
 #[test]
+fn an_upgrade_that_was_killed_after_its_migrations_is_brought_to_its_end() {
+    let Some(schema) = schema() else { return };
+    Catalog::open_postgres(&config(schema.url())).unwrap();
+    let undo = "ALTER TABLE news ALTER COLUMN id DROP DEFAULT; ALTER TABLE masters ALTER COLUMN key TYPE TEXT COLLATE \"POSIX\"";
+    postgres::Client::connect(schema.url(), postgres::NoTls).unwrap().batch_execute(undo).unwrap();
+    let catalog = Catalog::open_postgres(&config(schema.url())).unwrap();
+    catalog.enqueue(&jobs(1)).unwrap();
+    catalog.claim(Stage::Transcode, "", "w", 60_000).unwrap().unwrap();
+    assert_eq!(catalog.events_after(0, 10).unwrap().len(), 1);
+    assert!(columns(&schema).iter().all(|(_, _, c)| c.as_deref().is_none_or(|c| c == "C")));
+}
+
+#[test]
 fn who_may_only_read_sees_the_status_and_who_may_not_make_tables_is_told_so() {
     let Some(schema) = schema() else { return };
     let role = format!("r_{}", uuid::Uuid::new_v4().simple());
