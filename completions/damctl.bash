@@ -640,13 +640,17 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__events)
-            opts="-f -C -h -V --after --follow --archive --log-format --help --version"
+            opts="-f -C -h -V --after --follow --deliver --forget --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forget)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -265,12 +265,14 @@ complete -c damctl -n "__fish_damctl_using_subcommand status" -l json -d 'Prints
 complete -c damctl -n "__fish_damctl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand status" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand events" -l after -d 'Only those after this number' -r
+complete -c damctl -n "__fish_damctl_using_subcommand events" -l forget -d 'Forgets how far a subscriber has heard, by its name in \'damctl status\': one that is gone, or is to hear anew' -r
 complete -c damctl -n "__fish_damctl_using_subcommand events" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand events" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand events" -s f -l follow -d 'Goes on with those that come, until ^C'
+complete -c damctl -n "__fish_damctl_using_subcommand events" -l deliver -d 'Instead of printing them, sends them to the webhook and the NATS server of the settings, from where each has heard. \'serve-search\' does so by itself. Where a new one begins is said by --after'
 complete -c damctl -n "__fish_damctl_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand events" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F

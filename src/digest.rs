@@ -28,6 +28,14 @@ impl Digest {
         hash.finish()
     }
 
+    /// The keyed digest of these bytes (HMAC, RFC 2104): who knows the key can tell that they are the other's.
+    pub fn keyed(key: &[u8], bytes: &[u8]) -> Self {
+        use hmac::{KeyInit as _, Mac as _};
+        let Ok(mut mac) = hmac::Hmac::<sha2::Sha256>::new_from_slice(key) else { unreachable!("any length will do") };
+        mac.update(bytes);
+        Self(mac.finalize().into_bytes().into())
+    }
+
     /// The raw 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -59,17 +59,19 @@
 //!
 //! [`error`] and [`stop`]: what goes wrong, and how to end. [`model`]: the nouns. [`profile`]: what is wanted.
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
-//! bytes. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, and [`fanout`], which has
-//! many machines do it.
+//! bytes. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
+//! machines do it, and `feed`, which tells others.
 #![warn(missing_docs, unreachable_pub)]
 
-#[cfg(any(feature = "serve", feature = "s3"))]
+#[cfg(any(feature = "serve", feature = "s3", feature = "webhook", feature = "nats"))]
 pub mod block;
 pub mod catalog;
 mod crash;
 pub mod digest;
 pub mod error;
 pub mod fanout;
+#[cfg(any(feature = "webhook", feature = "nats"))]
+pub mod feed;
 pub mod index;
 pub mod ingest;
 pub mod media;

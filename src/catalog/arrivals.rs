@@ -59,9 +59,12 @@ pub(super) fn land(
                    WHERE asset = ?1 AND state IN ('pending', 'uploaded') RETURNING key";
         let rows = tx.query(sql, values![asset, state.as_str(), failure.as_deref(), moved.get(asset).copied(), now])?;
         let row = rows.first().ok_or_else(lease_lost)?;
-        if let Some(why) = failure {
-            settled.superseded.push((*asset, row.parse(0)?));
-            news.add("arrival.failed", asset, serde_json::json!({"reason": why}));
+        match failure {
+            Some(why) => {
+                settled.superseded.push((*asset, row.parse(0)?));
+                news.add("arrival.failed", asset, serde_json::json!({"reason": why}));
+            }
+            None => news.add("arrival.processing", asset, serde_json::Value::Null),
         }
     }
     Ok(())
@@ -136,7 +139,10 @@ impl Catalog {
         let now = self.now()?;
         self.db.with_tx(&mut |tx| {
             let sql = "UPDATE arrivals SET state = 'ready', updated_at = ?2 WHERE asset = ?1 AND state = 'processing'";
-            assets.iter().try_for_each(|asset| tx.execute(sql, values![asset, now]).map(drop))
+            assets.iter().try_for_each(|asset| match tx.execute(sql, values![asset, now])? {
+                0 => Ok(()),
+                _ => append(tx, now, "arrival.ready", &asset.to_string(), &serde_json::Value::Null),
+            })
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Catalog, db::values};
+use super::{Catalog, Feed, db::values};
 use crate::{
     error::Result,
     model::{JobState, Stage, job::Failure},
@@ -64,6 +64,10 @@ pub struct Census {
     pub paces: Vec<Throughput>,
     /// Why jobs failed, the most frequent first.
     pub reasons: Vec<Reason>,
+    /// The number of the last event.
+    pub last_event: i64,
+    /// How far subscribers have heard.
+    pub feeds: Vec<Feed>,
 }
 
 impl Census {
@@ -128,6 +132,8 @@ impl Catalog {
         reasons.sort_by_key(|r| -r.jobs);
         Ok(Census {
             at,
+            last_event: self.last_event()?,
+            feeds: self.feeds()?,
             jobs: self.job_counts()?,
             oldest_due_ms: oldest.collect::<Result<_>>()?,
             workers: workers.collect::<Result<_>>()?,

@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 16] = [
+pub const TABLES: [(&str, &[&str], usize); 17] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -85,6 +85,7 @@ pub const TABLES: [(&str, &[&str], usize); 16] = [
         ],
         1,
     ),
+    ("feeds", &["name", "id", "seq", "holder", "lease_until", "error", "updated_at"], 1),
 ];
 
 /// Rows of a page: of what is read, written and compared at a time.

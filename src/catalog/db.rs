@@ -153,6 +153,11 @@ pub trait Db: Send + Sync {
     /// keeps nothing outside, and bears repetition.
     fn with_tx(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<()>) -> Result<()>;
 
+    /// Runs a statement that returns rows, and then others that read those rows from a table `changed`: all of it or
+    /// nothing, and in one exchange with a server. The others are run in their order or all at once, so none depends on
+    /// what another of them writes. Every parameter is used.
+    fn change(&self, sql: &str, then: &[&str], values: &[Value]) -> Result<Vec<Row>>;
+
     /// Runs a query by itself, on a consistent state.
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>>;
 
@@ -164,4 +169,7 @@ pub trait Db: Send + Sync {
 
     /// What follows the inner SELECT of a claim so that claimers do not wait for each other.
     fn claim_suffix(&self) -> &'static str;
+
+    /// The function that makes JSON of a text.
+    fn json_of(&self) -> &'static str;
 }

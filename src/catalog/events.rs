@@ -6,7 +6,7 @@ use super::{
     Catalog,
     db::{Tx, values},
 };
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One change of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,17 +23,27 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
-/// Appends an event. Numbers are given in the order in which transactions end, so that whoever has read up to one misses
-/// none before it. Where others write meanwhile, that order is not known yet: it is numbered when it can be seen.
-pub(super) fn append(tx: &mut dyn Tx, now: i64, kind: &str, subject: &str, detail: &serde_json::Value) -> Result<()> {
-    let sql = match tx.is_alone() {
-        true => {
+/// A statement that appends the events of a SELECT of `place`, `kind`, `subject` and `detail`; `now` is a parameter.
+/// Numbers are given in the order in which transactions end, so that whoever has read up to one misses none before it. Where others
+/// write meanwhile, that order is not known yet: events are numbered when it can be seen.
+pub(super) fn append_all(is_alone: bool, now: &str, select: &str) -> String {
+    match is_alone {
+        true => format!(
             "INSERT INTO events (seq, at, kind, subject, detail)
-             SELECT COALESCE(MAX(seq), 0) + 1, ?1, ?2, ?3, ?4 FROM events"
-        }
-        false => "INSERT INTO news (at, kind, subject, detail) VALUES (?1, ?2, ?3, ?4)",
-    };
-    tx.execute(sql, values![now, kind, subject, detail.to_string()])?;
+             SELECT (SELECT COALESCE(MAX(seq), 0) FROM events) + ROW_NUMBER() OVER (ORDER BY place), {now}, kind, subject, detail
+             FROM ({select}) e"
+        ),
+        false => format!(
+            "INSERT INTO news (at, kind, subject, detail)
+             SELECT CAST({now} AS BIGINT), kind, subject, detail FROM ({select}) e ORDER BY place"
+        ),
+    }
+}
+
+/// Appends an event.
+pub(super) fn append(tx: &mut dyn Tx, now: i64, kind: &str, subject: &str, detail: &serde_json::Value) -> Result<()> {
+    let select = "SELECT 1 AS place, CAST(?1 AS TEXT) AS kind, CAST(?2 AS TEXT) AS subject, CAST(?3 AS TEXT) AS detail";
+    tx.execute(&append_all(tx.is_alone(), "?4", select), values![kind, subject, detail.to_string(), now])?;
     Ok(())
 }
 
@@ -69,6 +79,12 @@ impl Catalog {
             tx.execute(sql, values![batch])?;
             tx.execute("DELETE FROM news WHERE batch = ?1", values![batch]).map(drop)
         })
+    }
+
+    /// The number of the last event.
+    pub fn last_event(&self) -> Result<i64> {
+        let rows = self.db.query("SELECT COALESCE(MAX(seq), 0) FROM events", &[])?;
+        rows.first().ok_or_else(|| Error::internal("a maximum without a row"))?.int(0)
     }
 
     /// Events after `seq`, oldest first, `limit` at most.

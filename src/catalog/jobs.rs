@@ -11,7 +11,8 @@ use super::{
     Catalog,
     arrivals::{Landed, land},
     assets::{holder, insert_asset, insert_master, to_json, upsert_sighting},
-    db::{Row, Tx, Value, values},
+    claim::Lease,
+    db::{Row, Tx, values},
     events::{News, append},
     renditions::{activate, mark_indexed},
     uploads::complete,
@@ -58,43 +59,6 @@ pub struct Enqueued {
     pub open: Vec<JobId>,
     /// Jobs that failed for good earlier, and are left alone until `damctl jobs retry`.
     pub failed: Vec<JobId>,
-}
-
-/// Which jobs a worker would do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Claim<'a> {
-    /// Of this stage.
-    pub stage: Stage,
-    /// Of this plan; of every plan, when there is none.
-    pub scope: Option<&'a str>,
-    /// In this queue.
-    pub queue: Queue,
-}
-
-impl<'a> Claim<'a> {
-    /// All jobs of one plan.
-    pub fn plan(stage: Stage, scope: &'a str) -> Self {
-        Self { stage, scope: Some(scope), queue: Queue::All }
-    }
-
-    /// What SQL says of it: the stage is `?1`, the scope `?2`, the priorities `?3` and `?4`.
-    pub(super) fn filter(&self) -> (&'static str, [Value; 4]) {
-        let text = match self.scope {
-            Some(_) => "stage = ?1 AND scope = ?2 AND priority BETWEEN ?3 AND ?4",
-            None => "stage = ?1 AND CAST(?2 AS TEXT) IS NULL AND priority BETWEEN ?3 AND ?4",
-        };
-        let (low, high) = self.queue.priorities();
-        (text, [self.stage.as_str().into(), self.scope.into(), low.into(), high.into()])
-    }
-}
-
-/// A worker's claim on a job, as a value: whoever holds it speaks for this attempt.
-#[derive(Clone, Debug)]
-pub struct Lease {
-    /// The job as it was claimed.
-    pub job: Job,
-    /// The fence.
-    pub attempt: i64,
 }
 
 /// What a stage learned. Only [`Catalog::settle`] writes it.
@@ -145,7 +109,7 @@ pub(super) fn lease_lost() -> Error {
     Error::new(Kind::LeaseLost, "another worker has taken the job over")
 }
 
-/// Ends an attempt: moves the job to `state` if it is still this attempt's, and closes the attempt's record.
+/// How an attempt ends.
 struct End<'a> {
     state: JobState,
     result: &'a str,
@@ -154,7 +118,9 @@ struct End<'a> {
     error: Option<&'a Failure>,
 }
 
-fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
+/// Ends an attempt: moves the job if it is still this attempt's, and closes the attempt's record. False, when it has ended
+/// so before: the answer of the catalog was lost, and the transaction comes again.
+fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<bool> {
     let error = how.error.map(to_json).transpose()?;
     // What is to be tried again goes behind what has not been tried yet; what somebody waits for stays in its queue.
     let sql = "UPDATE jobs SET state = ?3, not_before = ?4, max_attempt = max_attempt + ?5, error = ?6, lease_until = NULL, updated_at = ?7,
@@ -175,17 +141,15 @@ fn end(tx: &mut dyn Tx, lease: &Lease, now: i64, how: &End<'_>) -> Result<()> {
         ],
     )?;
     if changed == 0 {
-        return Err(lease_lost());
+        let sql = "SELECT 1 FROM attempts WHERE job = ?1 AND attempt = ?2 AND ended IS NOT NULL AND result = ?3";
+        return match tx.query(sql, values![id, lease.attempt, how.result])?.is_empty() {
+            true => Err(lease_lost()),
+            false => Ok(false),
+        };
     }
     let sql = "UPDATE attempts SET ended = ?3, result = ?4, error = ?5 WHERE job = ?1 AND attempt = ?2";
     tx.execute(sql, values![id, lease.attempt, now, how.result, error])?;
-    Ok(())
-}
-
-/// Whether this very attempt has ended so before: the answer of the catalog was lost, and the transaction comes again.
-fn has_ended(tx: &mut dyn Tx, lease: &Lease, how: &End<'_>) -> Result<bool> {
-    let sql = "SELECT 1 FROM attempts WHERE job = ?1 AND attempt = ?2 AND ended IS NOT NULL AND result = ?3";
-    Ok(!tx.query(sql, values![lease.job.id, lease.attempt, how.result])?.is_empty())
+    Ok(true)
 }
 
 /// Holds on to a lease until the transaction ends: nobody takes the job over meanwhile.
@@ -239,7 +203,7 @@ impl Catalog {
                                WHERE jobs.state = 'done'";
                     let id = w.id();
                     let task = w.task.to_string();
-                    tx.execute(
+                    let opened = tx.execute(
                         sql,
                         values![
                             id,
@@ -253,6 +217,10 @@ impl Catalog {
                             w.scope.as_str()
                         ],
                     )?;
+                    if opened > 0 {
+                        let told = serde_json::json!({"stage": w.stage, "subject": w.subject});
+                        append(tx, now, "job.ready", &id.to_string(), &told)?;
+                    }
                     // Whoever wants it last does it, unless somebody is at it.
                     let sql = "UPDATE jobs SET scope = ?2, updated_at = ?3 WHERE id = ?1 AND state = 'ready'";
                     tx.execute(sql, values![id, w.scope.as_str(), now])?;
@@ -273,93 +241,6 @@ impl Catalog {
             out.failed.append(&mut part.failed);
         }
         Ok(out)
-    }
-
-    /// Claims the next job of a plan that is due, or whose worker was lost, for `lease_ms`.
-    pub fn claim(&self, stage: Stage, scope: &str, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-        self.claim_from(&Claim::plan(stage, scope), worker, lease_ms)
-    }
-
-    /// The same, from other jobs than those of one plan.
-    pub fn claim_from(&self, from: &Claim<'_>, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-        let stage = from.stage;
-        let now = self.now()?;
-        let mut claimed = None;
-        let suffix = self.db.claim_suffix();
-        // Most looks find nothing to do: they need no write lock.
-        let (filter, filter_values) = from.filter();
-        // Apart, so that each is the first of an index: what was lost, then what waits. The former is written so that only
-        // the index of leases fits: any other would be read through all that is being done.
-        let lost = filter
-            .replace("stage =", "stage || '' =")
-            .replace("scope =", "scope || '' =")
-            .replace("priority", "priority + 0");
-        let due = [
-            format!("{lost} AND lease_until < ?5 AND state || '' = 'leased'"),
-            format!("{filter} AND state = 'ready' AND not_before <= ?5"),
-        ];
-        let look = [&filter_values[..], values![now]].concat();
-        let first = |due: &str| format!("(SELECT id FROM jobs WHERE {due} LIMIT 1)");
-        let sql = format!("SELECT {}, {}", first(&due[0]), first(&due[1]));
-        let found = self.db.query(&sql, &look)?;
-        let row = found.first().ok_or_else(|| Error::internal("a look without a row"))?;
-        let is_any = [row.maybe_text(0)?.is_some(), row.maybe_text(1)?.is_some()];
-        if is_any == [false, false] {
-            return Ok(None);
-        }
-        let take = [&look[..], values![worker, now + lease_ms]].concat();
-        self.db.with_tx(&mut |tx| {
-            claimed = None;
-            let lost = to_json(&Failure {
-                kind: Kind::Unavailable,
-                message: "worker lost".to_owned(),
-                hint: Some(
-                    "the process was killed or its machine went away: 'damctl jobs retry' tries again".to_owned(),
-                ),
-            })?;
-            let mut news = News::default();
-            if is_any[0] {
-                let sql = "UPDATE jobs SET state = 'failed', error = ?3, lease_until = NULL, updated_at = ?2
-                           WHERE stage || '' = ?1 AND state || '' = 'leased' AND lease_until < ?2 AND attempt >= max_attempt
-                           RETURNING id, subject, attempt";
-                for row in tx.query(sql, values![stage.as_str(), now, lost.as_str()])? {
-                    let id = row.text(0)?;
-                    let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
-                    tx.execute(sql, values![id, now])?;
-                    let detail = serde_json::json!({
-                        "stage": stage, "subject": row.text(1)?, "attempt": row.int(2)?, "kind": Kind::Unavailable,
-                        "message": "worker lost",
-                    });
-                    news.add("job.failed", id, detail);
-                }
-            }
-            let mut rows = Vec::new();
-            for due in due.iter().zip(is_any).filter_map(|(due, is_any)| is_any.then_some(due)) {
-                let sql = format!(
-                    "UPDATE jobs SET state = 'leased', attempt = attempt + 1, worker = ?6, lease_until = ?7,
-                         updated_at = ?5
-                     WHERE id = (SELECT id FROM jobs WHERE {due}
-                                 ORDER BY priority DESC, created_at, id LIMIT 1{suffix})
-                     RETURNING {COLUMNS}"
-                );
-                if rows.is_empty() {
-                    rows = tx.query(&sql, &take)?;
-                }
-            }
-            let Some(row) = rows.first() else { return news.append(tx, now) };
-            let job = job(row)?;
-            if job.attempt > 1 {
-                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
-                tx.execute(sql, values![job.id, now])?;
-            }
-            let sql = "INSERT INTO attempts (job, attempt, worker, began) VALUES (?1, ?2, ?3, ?4)";
-            tx.execute(sql, values![job.id, job.attempt, worker, now])?;
-            news.add("job.started", job.id, story(&job, job.attempt, serde_json::json!({"worker": worker})));
-            news.append(tx, now)?;
-            claimed = Some(Lease { attempt: job.attempt, job });
-            Ok(())
-        })?;
-        Ok(claimed)
     }
 
     /// Prolongs leases; says which are lost.
@@ -385,10 +266,9 @@ impl Catalog {
         let now = self.now()?;
         let how = End { state: JobState::Ready, result: "released", not_before: now, extra_tries: 1, error: None };
         self.db.with_tx(&mut |tx| {
-            if has_ended(tx, lease, &how)? {
+            if !end(tx, lease, now, &how)? {
                 return Ok(());
             }
-            end(tx, lease, now, &how)?;
             let told = story(&lease.job, lease.attempt, serde_json::Value::Null);
             append(tx, now, "job.released", &lease.job.id.to_string(), &told)
         })
@@ -420,10 +300,9 @@ impl Catalog {
                     End { state: JobState::Failed, result: "failed", not_before: 0, extra_tries: 0, error: Some(f) }
                 }
             };
-            if has_ended(tx, lease, &how)? {
+            if !end(tx, lease, now, &how)? {
                 return Ok(());
             }
-            end(tx, lease, now, &how)?;
             if !facts.assets.is_empty() || !facts.joined.is_empty() {
                 // Two that bring the same bytes: the second finds what the first has kept.
                 tx.lock("masters")?;

@@ -12,9 +12,11 @@ mod accounts;
 mod arrivals;
 mod assets;
 mod census;
+mod claim;
 mod copy;
 pub mod db;
 mod events;
+mod feeds;
 mod jobs;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -28,9 +30,11 @@ pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
 pub use assets::{AssetRow, KeptMaster, Outline};
 pub use census::{AtWork, Census, Reason, Throughput};
+pub use claim::{Claim, Lease};
 pub use copy::{Copied, TABLES};
 pub use events::Event;
-pub use jobs::{Claim, Enqueued, Facts, Lease, Settled, TRIES, Wanted};
+pub use feeds::Feed;
+pub use jobs::{Enqueued, Facts, Settled, TRIES, Wanted};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
 pub use roll::{JobFilter, UnderWay};

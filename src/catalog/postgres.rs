@@ -608,6 +608,14 @@ impl Db for PostgresDb {
         })
     }
 
+    fn change(&self, sql: &str, then: &[&str], values: &[Value]) -> Result<Vec<Row>> {
+        let then: String = then.iter().zip(1..).map(|(sql, n)| format!(", then{n} AS ({sql})")).collect();
+        crate::crash::point("catalog.before-commit");
+        let changed = self.query(&format!("WITH changed AS ({sql}){then} SELECT * FROM changed"), values)?;
+        crate::crash::point("catalog.after-commit");
+        Ok(changed)
+    }
+
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
         self.with(&mut |session| {
             let statement = match session.statements.get(sql) {
@@ -651,6 +659,10 @@ impl Db for PostgresDb {
 
     fn claim_suffix(&self) -> &'static str {
         " FOR UPDATE SKIP LOCKED"
+    }
+
+    fn json_of(&self) -> &'static str {
+        "to_json"
     }
 }
 

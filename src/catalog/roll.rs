@@ -2,7 +2,7 @@
 
 use super::{
     Catalog, Claim, TRIES,
-    db::values,
+    db::{Row, Tx, values},
     events::append,
     jobs::{COLUMNS, job},
 };
@@ -29,6 +29,12 @@ pub struct UnderWay {
     pub live: Option<i64>,
     /// When the earliest attempt began of a job that has not ended.
     pub open: Option<i64>,
+}
+
+/// Tells that a job waits again, by its row of stage and subject.
+fn opened(tx: &mut dyn Tx, now: i64, id: JobId, row: &Row, queue: Queue) -> Result<()> {
+    let detail = serde_json::json!({"stage": row.text(0)?, "subject": row.text(1)?, "queue": queue.as_str()});
+    append(tx, now, "job.ready", &id.to_string(), &detail)
 }
 
 impl Catalog {
@@ -105,9 +111,12 @@ impl Catalog {
             for id in ids {
                 let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, priority = ?3,
                                lease_until = NULL, updated_at = ?4
-                           WHERE id = ?1 AND state IN ('failed', 'leased')";
-                count += tx.execute(sql, values![id, TRIES, Queue::LARGE, now])?;
-                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
+                           WHERE id = ?1 AND state IN ('failed', 'leased') RETURNING stage, subject";
+                for row in tx.query(sql, values![id, TRIES, Queue::LARGE, now])? {
+                    count += 1;
+                    opened(tx, now, *id, &row, Queue::Large)?;
+                }
+                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended + 0 IS NULL";
                 tx.execute(sql, values![id, now])?;
             }
             Ok(())
@@ -138,7 +147,7 @@ impl Catalog {
                 count += 1;
                 let detail = serde_json::json!({"stage": stage, "subject": row.text(1)?});
                 append(tx, now, "job.withdrawn", id, &detail)?;
-                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended IS NULL";
+                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended + 0 IS NULL";
                 tx.execute(sql, values![id, now])?;
             }
             Ok(())
@@ -151,13 +160,20 @@ impl Catalog {
     /// day.
     pub fn withdraw_idle_scopes(&self, stage: Stage, except: &str) -> Result<u64> {
         const DAY_MS: i64 = 86_400_000;
-        let before = if self.db.is_of_one_machine() { i64::MAX } else { self.now()? - DAY_MS };
+        let now = self.now()?;
+        let before = if self.db.is_of_one_machine() { i64::MAX } else { now - DAY_MS };
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
             let sql = "DELETE FROM jobs WHERE stage = ?1 AND state = 'ready' AND scope <> ?2 AND priority < ?3
                        AND updated_at < ?4
-                       AND scope NOT IN (SELECT scope FROM jobs WHERE stage = ?1 AND state = 'leased')";
-            count = tx.execute(sql, values![stage.as_str(), except, Queue::INTERACTIVE, before])?;
+                       AND scope NOT IN (SELECT scope FROM jobs WHERE stage = ?1 AND state = 'leased')
+                       RETURNING id, subject";
+            let withdrawn = tx.query(sql, values![stage.as_str(), except, Queue::INTERACTIVE, before])?;
+            count = withdrawn.len() as u64;
+            for row in withdrawn {
+                let detail = serde_json::json!({"stage": stage, "subject": row.text(1)?});
+                append(tx, now, "job.withdrawn", row.text(0)?, &detail)?;
+            }
             Ok(())
         })?;
         Ok(count)
@@ -264,8 +280,11 @@ impl Catalog {
             count = 0;
             for id in ids {
                 let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, updated_at = ?3
-                           WHERE id = ?1 AND state = 'failed'";
-                count += tx.execute(sql, values![id, TRIES, now])?;
+                           WHERE id = ?1 AND state = 'failed' RETURNING stage, subject";
+                for row in tx.query(sql, values![id, TRIES, now])? {
+                    count += 1;
+                    opened(tx, now, *id, &row, Queue::All)?;
+                }
             }
             Ok(())
         })?;

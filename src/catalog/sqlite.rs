@@ -46,6 +46,16 @@ impl SqliteDb {
         })?;
         Ok(Self { path: path.to_owned(), wait, writer: Mutex::new(writer), readers: Mutex::default(), clock })
     }
+
+    fn write(&self, work: &mut dyn FnMut(&Connection) -> Result<()>) -> Result<()> {
+        let mut writer = lock(&self.writer);
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        work(&tx)?;
+        crate::crash::point("catalog.before-commit");
+        tx.commit().map_err(failed)?;
+        crate::crash::point("catalog.after-commit");
+        Ok(())
+    }
 }
 
 fn connect(path: &Path, flags: OpenFlags, wait: Duration) -> rusqlite::Result<Connection> {
@@ -152,13 +162,27 @@ impl Tx for SqliteTx<'_> {
 
 impl Db for SqliteDb {
     fn with_tx(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<()>) -> Result<()> {
-        let mut writer = lock(&self.writer);
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        work(&mut SqliteTx(&tx))?;
-        crate::crash::point("catalog.before-commit");
-        tx.commit().map_err(failed)?;
-        crate::crash::point("catalog.after-commit");
-        Ok(())
+        self.write(&mut |connection| work(&mut SqliteTx(connection)))
+    }
+
+    fn change(&self, sql: &str, then: &[&str], values: &[Value]) -> Result<Vec<Row>> {
+        let mut changed = Vec::new();
+        let writer = &mut |connection: &Connection| {
+            let columns = connection.prepare_cached(sql).map_err(failed)?.column_names().join(", ");
+            changed = run_query(connection, sql, values)?;
+            for row in &changed {
+                let first = values.len() + 1;
+                let cells: Vec<String> = (first..first + row.0.len()).map(|n| format!("?{n}")).collect();
+                let values = [values, &row.0].concat();
+                for follower in then {
+                    let sql = format!("WITH changed ({columns}) AS (VALUES ({})) {follower}", cells.join(", "));
+                    SqliteTx(connection).execute(&sql, &values)?;
+                }
+            }
+            Ok(())
+        };
+        self.write(writer)?;
+        Ok(changed)
     }
 
     fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>> {
@@ -185,5 +209,9 @@ impl Db for SqliteDb {
     fn claim_suffix(&self) -> &'static str {
         // The transaction began IMMEDIATE: nobody else claims meanwhile.
         ""
+    }
+
+    fn json_of(&self) -> &'static str {
+        "json_quote"
     }
 }

@@ -41,6 +41,11 @@ pub fn metrics(catalog: &Catalog) -> Result<String> {
         (format!("stage=\"{}\"", p.stage), p.took_ms as f64 / 1000.0 / all.max(1) as f64)
     });
     gauge("damctl_attempt_seconds", "Mean duration of these attempts.", took.collect());
+    let behind = census
+        .feeds
+        .iter()
+        .map(|feed| (format!("subscriber={:?}", feed.name), (census.last_event - feed.seq).max(0) as f64));
+    gauge("damctl_events_behind", "Events that a subscriber has not confirmed.", behind.collect());
     let bytes = catalog.master_bytes()? as f64;
     gauge("damctl_master_bytes", "Bytes of all masters.", vec![(String::new(), bytes)]);
     Ok(text)

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store"],
     &["catalog", "media"],
     &["work", "search"],
-    &["ingest", "receive", "transcode", "index", "tend", "fanout"],
+    &["ingest", "receive", "transcode", "index", "tend", "fanout", "feed"],
     &["serve"],
 ];
 
@@ -30,7 +30,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tantivy", &["search"]),
     ("axum", &["serve"]),
     ("tower_http", &["serve"]),
-    ("tokio", &["block", "serve", "store/s3"]),
+    ("tokio", &["block", "serve", "store/s3", "feed/nats"]),
+    ("reqwest", &["feed/webhook"]),
+    ("async_nats", &["feed/nats"]),
+    ("hmac", &["digest"]),
     ("aws_sdk_s3", &["store/s3"]),
     ("aws_config", &["store/s3"]),
     ("aws_runtime", &["store/s3"]),

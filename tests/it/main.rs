@@ -12,6 +12,7 @@ mod contract;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
 mod drives;
+mod events;
 mod fanout;
 mod faults;
 mod harness;

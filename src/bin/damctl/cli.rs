@@ -438,6 +438,13 @@ pub struct EventsArgs {
     /// Goes on with those that come, until ^C.
     #[arg(long, short)]
     pub follow: bool,
+    /// Instead of printing them, sends them to the webhook and the NATS server of the settings, from where each has
+    /// heard. 'serve-search' does so by itself. Where a new one begins is said by --after.
+    #[arg(long)]
+    pub deliver: bool,
+    /// Forgets how far a subscriber has heard, by its name in 'damctl status': one that is gone, or is to hear anew.
+    #[arg(long, value_name = "NAME", conflicts_with = "deliver")]
+    pub forget: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 34] = [
+pub const KEYS: [(&str, &str, &str); 37] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -52,6 +52,9 @@ pub const KEYS: [(&str, &str, &str); 34] = [
     ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),
     ("memory", "6144", "MiB of address space that one renderer may use"),
     ("stall", "60", "seconds without progress before a renderer counts as hung"),
+    ("webhook", "", "the address that hears of every event by HTTP; one that is a secret stands in DAMCTL_WEBHOOK"),
+    ("nats", "", "the NATS server that hears of every event, such as nats://127.0.0.1:4222"),
+    ("nats_stream", "", "the JetStream stream that keeps them; empty: who is not there misses them"),
     ("listen", "127.0.0.1:7878", "address and port of serve-search"),
 ];
 
@@ -209,6 +212,32 @@ impl Settings {
             connections,
             ..damctl::catalog::PostgresConfig::new(url)
         })
+    }
+
+    /// Who hears of events.
+    #[cfg(any(feature = "webhook", feature = "nats"))]
+    pub fn subscribers(&self) -> Result<Vec<Box<dyn damctl::feed::Subscriber>>> {
+        let mut all: Vec<Box<dyn damctl::feed::Subscriber>> = Vec::new();
+        let from = |variable: &str| std::env::var(variable).ok().filter(|v| !v.is_empty());
+        #[cfg(feature = "webhook")]
+        if !self.get("webhook").is_empty() {
+            let config = damctl::feed::WebhookConfig {
+                url: self.get("webhook").to_owned(),
+                secret: from("DAMCTL_WEBHOOK_SECRET"),
+            };
+            all.push(Box::new(damctl::feed::Webhook::new(&config)?));
+        }
+        #[cfg(feature = "nats")]
+        if !self.get("nats").is_empty() {
+            all.push(Box::new(damctl::feed::Nats::new(damctl::feed::NatsConfig {
+                url: self.get("nats").to_owned(),
+                stream: Some(self.get("nats_stream").to_owned()).filter(|s| !s.is_empty()),
+                credentials: from("NATS_CREDS").map(PathBuf::from),
+                user: from("NATS_USER").map(|user| (user, from("NATS_PASSWORD").unwrap_or_default())),
+                token: from("NATS_TOKEN"),
+            })?));
+        }
+        Ok(all)
     }
 
     /// Where the masters are, for people.

@@ -84,6 +84,60 @@ fn a_claim_is_exclusive_until_its_lease_runs_out() {
 }
 
 #[test]
+fn every_change_of_a_job_is_one_event_in_order() {
+    let Some(f) = fixture() else { return };
+    let subject = "Ana \"la jefa\" \\ ñ\n.mov";
+    f.want(&[subject]);
+    f.want(&[subject]);
+    f.claim("one").unwrap();
+    f.clock.advance(LEASE + 1);
+    f.catalog.fail(&f.claim("two").unwrap(), &failure(Kind::Unavailable), Some(0)).unwrap();
+    f.catalog.fail(&f.claim("two").unwrap(), &failure(Kind::Corrupt), None).unwrap();
+    f.catalog.retry(&[wanted(subject).id()]).unwrap();
+    for _ in 0..TRIES {
+        f.claim("doomed").unwrap();
+        f.clock.advance(LEASE + 1);
+    }
+    assert!(f.claim("three").is_none());
+    let id = wanted(subject).id().to_string();
+    let events = f.catalog.events_after(0, 100).unwrap();
+    assert!(
+        events.iter().all(|e| e.subject == id && e.detail["subject"] == subject && e.detail["stage"] == "transcode")
+    );
+    let told: Vec<String> = events
+        .iter()
+        .map(|e| match (&e.detail["attempt"], &e.detail["worker"]) {
+            (serde_json::Value::Null, _) => e.kind.clone(),
+            (attempt, serde_json::Value::String(worker)) => format!("{} {attempt} {worker}", e.kind),
+            (attempt, _) => format!("{} {attempt}", e.kind),
+        })
+        .collect();
+    let expected = [
+        "job.ready",
+        "job.started 1 one",
+        "job.lost 1 one",
+        "job.started 2 two",
+        "job.retried 2",
+        "job.started 3 two",
+        "job.failed 3",
+        "job.ready",
+        "job.started 4 doomed",
+        "job.lost 4 doomed",
+        "job.started 5 doomed",
+        "job.lost 5 doomed",
+        "job.started 6 doomed",
+        "job.lost 6 doomed",
+        "job.started 7 doomed",
+        "job.lost 7 doomed",
+        "job.started 8 doomed",
+        "job.failed 8",
+    ];
+    assert_eq!(told, expected);
+    let last = events.last().unwrap();
+    assert_eq!((&last.detail["message"], &last.detail["kind"]), (&"worker lost".into(), &"unavailable".into()));
+}
+
+#[test]
 fn a_late_worker_cannot_end_what_another_has_taken_over() {
     let Some(f) = fixture() else { return };
     f.want(&["a"]);
@@ -261,11 +315,11 @@ fn events_are_in_order_and_without_gaps() {
         let facts = Facts { assets: vec![(asset, vec![master])], ..Facts::default() };
         f.catalog.settle(&f.claim("w").unwrap(), &facts, None).unwrap();
     }
-    let events = f.catalog.events_after(0, 10).unwrap();
-    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    let events = f.catalog.events_after(0, 100).unwrap();
+    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
     let kinds: Vec<&str> = events.iter().map(|e| e.kind.as_str()).collect();
-    assert_eq!(kinds, ["job.started", "asset.stored", "job.done"].repeat(3));
-    assert_eq!(f.catalog.events_after(8, 10).unwrap().len(), 1);
+    assert_eq!(kinds, [["job.ready"; 3].to_vec(), ["job.started", "asset.stored", "job.done"].repeat(3)].concat());
+    assert_eq!(f.catalog.events_after(11, 10).unwrap().len(), 1);
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub fn run(command: ConfigCommand, settings: &Settings) -> Result<Verdict> {
         let value = if setting.value.is_empty() { "\"\"" } else { &setting.value };
         #[cfg(feature = "postgres")]
         let value = if key == "catalog" { &damctl::catalog::PostgresConfig::shown(value) } else { value };
+        #[cfg(feature = "webhook")]
+        let value = if key == "webhook" { &damctl::feed::WebhookConfig::shown(value) } else { value };
         print(format_args!("{key:<11} {value:<32} ({})", setting.origin));
     }
     Ok(Verdict::Done)

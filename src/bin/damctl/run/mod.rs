@@ -118,7 +118,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
             serve::run(&open(&[("listen", args.listen.map(|a| a.to_string()))])?, &*reporter, stop)
         }
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
-        Command::Events(args) => events::run(&args, &open(&[])?, stop),
+        Command::Events(args) => events::run(&args, &open(&[])?, &*reporter, stop),
         Command::Catalog { command } => catalog::run(&command, &open(&[])?),
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),

@@ -23,6 +23,29 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
         let text = format!("warning: {address} can be reached from other machines, and nobody is asked who they are");
         reporter.report(&Event::Note { text: &text });
     }
-    server.run(served, stop)?;
-    Ok(Verdict::Done)
+    #[cfg(any(feature = "webhook", feature = "nats"))]
+    {
+        let (subscribers, catalog) = (archive.settings.subscribers()?, served.catalog.clone());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for e in super::events::tell_all(&catalog, &subscribers, (0, true), reporter, stop)
+                    .into_iter()
+                    .flat_map(Result::err)
+                {
+                    // Whoever asks for pages is answered all the same.
+                    reporter
+                        .report(&Event::Note { text: &format!("warning: no events are delivered: {}", e.one_line()) });
+                }
+            });
+            let served = server.run(served, stop);
+            stop.trip();
+            served?;
+            Ok(Verdict::Done)
+        })
+    }
+    #[cfg(not(any(feature = "webhook", feature = "nats")))]
+    {
+        server.run(served, stop)?;
+        Ok(Verdict::Done)
+    }
 }

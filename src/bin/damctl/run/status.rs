@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use damctl::{
-    catalog::{Catalog, Census},
+    catalog::{Catalog, Census, Feed},
     error::Doing,
     model::{JobState, Stage},
     stop::Stop,
@@ -82,10 +82,22 @@ fn table(census: &Census) -> String {
         let lost = if w.is_lost { ", lost" } else { "" };
         writeln!(text, "worker     {}  {} {}, heard of {heard} ago{lost}", w.worker, w.jobs, w.stage).ok();
     }
+    for feed in &census.feeds {
+        writeln!(text, "hears      {}", heard(feed, census.last_event)).ok();
+    }
     for r in census.reasons.iter().take(10) {
         writeln!(text, "failed     {:>6}  {}  {}", r.jobs, r.stage, r.why).ok();
     }
     text
+}
+
+/// How far a subscriber is behind, and why.
+fn heard(feed: &Feed, last: i64) -> String {
+    let why = feed.error.as_ref().map(|e| format!(": {e}")).unwrap_or_default();
+    match last - feed.seq {
+        ..=0 => format!("{}  all{why}", feed.name),
+        behind => format!("{}  {behind} behind{why}", feed.name),
+    }
 }
 
 /// How far back throughput is looked at (ms).
@@ -102,6 +114,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     let (assets, renditions) = (catalog.asset_counts()?, catalog.rendition_counts()?);
     let (sightings, jobs) = (catalog.sighting_counts()?, catalog.job_counts()?);
     let arrivals = catalog.arrival_counts()?;
+    let (feeds, last) = (catalog.feeds()?, catalog.last_event()?);
     if args.json {
         let assets: Vec<_> =
             assets.iter().map(|(kind, count, bytes)| json!({"kind": kind, "assets": count, "bytes": bytes})).collect();
@@ -115,6 +128,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
             arrivals.iter().map(|(state, count)| json!({"state": state, "arrivals": count})).collect();
         print(json!({
             "assets": assets, "renditions": renditions, "sightings": sightings, "jobs": jobs, "arrivals": arrivals,
+            "last_event": last, "feeds": feeds,
         }));
         return Ok(Verdict::Done);
     }
@@ -133,6 +147,9 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     }
     for (stage, state, count) in jobs {
         print(format_args!("jobs       {:<12} {count:>8}  {}", stage.as_str(), state.as_str()));
+    }
+    for feed in &feeds {
+        print(format_args!("hears      {}", heard(feed, last)));
     }
     Ok(Verdict::Done)
 }
