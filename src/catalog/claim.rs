@@ -121,7 +121,7 @@ impl Catalog {
             &format!(
                 "SELECT 1 AS place, 'job.lost' AS kind, c.id AS subject,
                      {story} a.attempt || ',\"worker\":' || {json_of}(a.worker) || '}}' AS detail
-                 FROM changed c JOIN attempts a ON a.job = c.id WHERE a.ended + 0 IS NULL AND c.state = 'leased'
+                 FROM changed c JOIN attempts a ON a.job = c.id WHERE a.ended + 0 IS NULL AND c.attempt > 1 AND c.state = 'leased'
                  UNION ALL
                  SELECT 2, 'job.started', c.id, {story} c.attempt || ',\"worker\":' || {json_of}(c.worker) || '}}'
                  FROM changed c WHERE c.state = 'leased'
@@ -132,8 +132,10 @@ impl Catalog {
         );
         let then = [
             told.as_str(),
-            // By the job: the index of what has ended would be read through all that is being done.
-            "UPDATE attempts SET ended = ?5, result = 'lost' WHERE job IN (SELECT id FROM changed) AND ended + 0 IS NULL",
+            // By the job: the index of what has ended would be read through all that is being done. And not for a first
+            // attempt, for a server that has seen an empty table goes on reading all of it.
+            "UPDATE attempts SET ended = ?5, result = 'lost'
+             WHERE job IN (SELECT id FROM changed WHERE attempt > 1 OR state = 'failed') AND ended + 0 IS NULL",
             "INSERT INTO attempts (job, attempt, worker, began)
              SELECT id, attempt, worker, CAST(?5 AS BIGINT) FROM changed WHERE state = 'leased'",
         ];

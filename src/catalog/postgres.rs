@@ -24,13 +24,19 @@ use super::{
     db::{Db, Row, Tx, Value},
     migrations,
 };
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    stop::Stop,
+};
 
 /// The port of a URL that names none.
 const PORT: u16 = 5432;
 
 /// What to do when it does not answer.
 const AWAY: &str = "run the same command again when the server is back; what was done is kept";
+
+/// How long a connection is waited for before it is looked whether to go on waiting.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How often a transaction that lost against others is tried again.
 const CONFLICTS: u32 = 20;
@@ -51,13 +57,15 @@ pub struct PostgresConfig {
     pub connections: u32,
     /// How long to wait for a server that is away, or that has no connection left.
     pub patience: Duration,
+    /// Once this is tripped, a server that is away is not waited for much longer.
+    pub stop: Stop,
 }
 
 impl PostgresConfig {
     /// The server at this address, with eight connections and half a minute of patience.
     pub fn new(url: &str) -> Self {
         let patience = Duration::from_secs(30);
-        Self { url: url.to_owned(), password: None, passfile: None, connections: 8, patience }
+        Self { url: url.to_owned(), password: None, passfile: None, connections: 8, patience, stop: Stop::new() }
     }
 
     /// The address as it may be shown: user, hosts and database, and nothing else of it.
@@ -87,7 +95,7 @@ impl PostgresConfig {
 /// A PostgreSQL database, or one schema of it.
 pub struct PostgresDb {
     pool: r2d2::Pool<Server>,
-    patience: Duration,
+    patience: Patience,
     clock: ServerClock,
 }
 
@@ -100,30 +108,33 @@ impl PostgresDb {
         let place = PostgresConfig::shown(&config.url);
         // The first connection is made by hand: what is wrong for good is said at once, and not waited for.
         let open = || server.open().and_then(|mut first| upgrade(&mut first.client));
-        until(config.patience, open, |e| e.kind() == Kind::Unavailable).map_err(|e| at(&place, e))?;
+        let patience = Patience { most: config.patience, stop: config.stop.clone() };
+        until(&patience, open, |e| e.kind() == Kind::Unavailable).map_err(|e| at(&place, e))?;
         let pool = r2d2::Pool::builder()
             .max_size(config.connections.max(1))
             .min_idle(Some(0))
             // A connection that is broken is found out when it is used, and what it was used for is done again.
             .test_on_check_out(false)
-            .connection_timeout(config.patience)
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .build_unchecked(server);
         let clock = match clock {
             Some(clock) => ServerClock::Given(clock),
             None => ServerClock::Read(Mutex::default()),
         };
-        Ok(Self { pool, patience: config.patience, clock })
+        Ok(Self { pool, patience, clock })
     }
 
     /// Runs `work` on a connection; again, when the connection broke or the transaction lost against others.
     fn with<T>(&self, work: &mut dyn FnMut(&mut Session) -> Outcome<T>) -> Result<T> {
         let (began, mut conflicts, mut pause) = (Instant::now(), 0, Duration::from_millis(5));
         loop {
-            let mut session = self
-                .pool
-                .get()
-                .map_err(|e| Error::unavailable("the catalog's server gives no connection").because(e).hint(AWAY))?;
+            let mut session = match self.pool.get_timeout(LOOK) {
+                Ok(session) => session,
+                Err(_) if self.patience.lasts(began) => continue,
+                Err(e) => {
+                    return Err(Error::unavailable("the catalog's server gives no connection").because(e).hint(AWAY));
+                }
+            };
             let again = match work(&mut session) {
                 Ok(done) => return Ok(done),
                 Err(Failed::Ours(e)) => return Err(e),
@@ -136,7 +147,7 @@ impl PostgresDb {
                     session.statements.clear();
                     conflicts <= CONFLICTS
                 }
-                Fate::Away => began.elapsed() < self.patience,
+                Fate::Away => self.patience.lasts(began),
                 Fate::Final => false,
             };
             if !is_worth_it {
@@ -158,12 +169,25 @@ fn at(place: &str, e: Error) -> Error {
     }
 }
 
+/// How long a server is waited for.
+struct Patience {
+    most: Duration,
+    stop: Stop,
+}
+
+impl Patience {
+    /// Whether to go on with what began then. Whoever is told to stop may have jobs to give back first.
+    fn lasts(&self, began: Instant) -> bool {
+        began.elapsed() < if self.stop.is_tripped() { self.most.min(LOOK) } else { self.most }
+    }
+}
+
 /// Tries until it works, time is up, or it failed in a way that does not pass.
-fn until<T>(patience: Duration, work: impl Fn() -> Result<T>, passes: impl Fn(&Error) -> bool) -> Result<T> {
+fn until<T>(patience: &Patience, work: impl Fn() -> Result<T>, passes: impl Fn(&Error) -> bool) -> Result<T> {
     let (began, mut pause) = (Instant::now(), Duration::from_millis(100));
     loop {
         match work() {
-            Err(e) if passes(&e) && began.elapsed() + pause < patience => std::thread::sleep(pause),
+            Err(e) if passes(&e) && patience.lasts(began) => std::thread::sleep(pause),
             other => return other,
         }
         pause = (pause * 2).min(Duration::from_secs(2));

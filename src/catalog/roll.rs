@@ -79,15 +79,15 @@ impl Catalog {
         Ok(row.int(0)? as usize)
     }
 
-    /// The jobs of a stage that failed for want of memory.
-    pub fn short_of_memory(&self, stage: Stage) -> Result<Vec<JobId>> {
+    /// The jobs of a stage that failed for want of memory, each with its attempt.
+    pub fn short_of_memory(&self, stage: Stage) -> Result<Vec<(JobId, i64)>> {
         let filter = JobFilter { stage: Some(stage), state: Some(JobState::Failed), limit: None };
         let is_short = |job: &Job| job.error.as_ref().is_some_and(|f| f.kind == Kind::OutOfMemory);
-        Ok(self.jobs(&filter)?.iter().filter(|job| is_short(job)).map(|job| job.id).collect())
+        Ok(self.jobs(&filter)?.iter().filter(|job| is_short(job)).map(|job| (job.id, job.attempt)).collect())
     }
 
-    /// The jobs of a stage that such a worker has left: it held them when it was lost.
-    pub fn left_by(&self, stage: Stage, is_such: &dyn Fn(&str) -> bool) -> Result<Vec<JobId>> {
+    /// The jobs of a stage that such a worker has left, each with its attempt: it held them when it was lost.
+    pub fn left_by(&self, stage: Stage, is_such: &dyn Fn(&str) -> bool) -> Result<Vec<(JobId, i64)>> {
         let sql = format!("SELECT {COLUMNS} FROM jobs WHERE stage = ?1 AND state IN ('failed', 'leased')");
         let mut left = Vec::new();
         for row in self.db.query(&sql, values![stage.as_str()])? {
@@ -95,29 +95,29 @@ impl Catalog {
             // What failed by itself was not left.
             let is_lost = job.state == JobState::Leased || job.error.is_some_and(|f| f.kind == Kind::Unavailable);
             if is_lost && job.worker.is_some_and(|worker| is_such(&worker)) {
-                left.push(job.id);
+                left.push((job.id, job.attempt));
             }
         }
         Ok(left)
     }
 
-    /// Opens jobs again that ended for want of memory, in the queue of workers that have more; says how many. Whoever holds
-    /// one is known to be dead.
-    pub fn enlarge(&self, ids: &[JobId]) -> Result<u64> {
+    /// Opens jobs again that ended for want of memory, in the queue of workers that have more; says how many. Whoever held
+    /// one at this attempt is known to be dead; what others have taken up since is theirs.
+    pub fn enlarge(&self, ended: &[(JobId, i64)]) -> Result<u64> {
         let now = self.now()?;
         let mut count = 0;
         self.db.with_tx(&mut |tx| {
             count = 0;
-            for id in ids {
+            for (id, attempt) in ended {
                 let sql = "UPDATE jobs SET state = 'ready', not_before = 0, max_attempt = attempt + ?2, priority = ?3,
                                lease_until = NULL, updated_at = ?4
-                           WHERE id = ?1 AND state IN ('failed', 'leased') RETURNING stage, subject";
-                for row in tx.query(sql, values![id, TRIES, Queue::LARGE, now])? {
+                           WHERE id = ?1 AND state IN ('failed', 'leased') AND attempt = ?5 RETURNING stage, subject";
+                for row in tx.query(sql, values![id, TRIES, Queue::LARGE, now, *attempt])? {
                     count += 1;
                     opened(tx, now, *id, &row, Queue::Large)?;
+                    let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended + 0 IS NULL";
+                    tx.execute(sql, values![id, now])?;
                 }
-                let sql = "UPDATE attempts SET ended = ?2, result = 'lost' WHERE job = ?1 AND ended + 0 IS NULL";
-                tx.execute(sql, values![id, now])?;
             }
             Ok(())
         })?;

@@ -102,7 +102,7 @@ fn sixty_four_claimers_share_no_job_and_lose_none() {
         assert!(page.iter().zip(after + 1..).all(|(event, seq)| event.seq == seq));
         after = last.seq;
     }
-    assert_eq!(after, all as i64);
+    assert_eq!(after, 2 * all as i64);
 }
 
 #[test]
@@ -135,7 +135,8 @@ fn whoever_follows_the_events_misses_none_while_many_are_written() {
         is_over.store(true, Ordering::SeqCst);
         follower.join().unwrap()
     });
-    assert_eq!(seen, (1..=2 * all as i64).collect::<Vec<_>>());
+    // It waits, begins and ends.
+    assert_eq!(seen, (1..=3 * all as i64).collect::<Vec<_>>());
 }
 
 /// A server of a test's own, which may be stopped.
@@ -196,6 +197,21 @@ fn a_server_that_crashes_and_comes_back_loses_no_job_and_no_worker() {
     let (finished, leased) = (open(JobState::Done), open(JobState::Leased));
     assert!(leased <= 8 && finished + leased == all, "{finished} done, {leased} leased of {all}");
     assert_eq!(done.into_inner().unwrap().len(), finished);
+}
+
+#[test]
+fn whoever_waits_for_a_server_hears_when_it_is_to_stop() {
+    let archive = Archive::new();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = archive.command(["status"]);
+    command.env("DAMCTL_CATALOG", format!("postgres://nobody@{gone}/none")).stderr(std::process::Stdio::piped());
+    let began = std::time::Instant::now();
+    let waiting = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    crate::harness::tool("kill", ["-TERM", &waiting.id().to_string()]);
+    let ran: crate::harness::Ran = waiting.wait_with_output().unwrap().into();
+    ran.ends(143).says("cannot open the catalog");
+    assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
 }
 
 #[test]
@@ -379,7 +395,7 @@ fn an_upgrade_that_was_killed_after_its_migrations_is_brought_to_its_end() {
     let catalog = Catalog::open_postgres(&config(schema.url())).unwrap();
     catalog.enqueue(&jobs(1)).unwrap();
     catalog.claim(Stage::Transcode, "", "w", 60_000).unwrap().unwrap();
-    assert_eq!(catalog.events_after(0, 10).unwrap().len(), 1);
+    assert_eq!(catalog.events_after(0, 10).unwrap().len(), 2);
     assert!(columns(&schema).iter().all(|(_, _, c)| c.as_deref().is_none_or(|c| c == "C")));
 }
 

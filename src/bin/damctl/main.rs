@@ -31,9 +31,18 @@ fn main() -> ExitCode {
     match run::run(cli, &stop) {
         Ok(run::Verdict::Done) => ExitCode::SUCCESS,
         Ok(run::Verdict::SomeFailed) => ExitCode::from(1),
+        // What went away is no news to whoever has stopped it.
+        Ok(run::Verdict::Paused(e)) if stop.is_tripped() => {
+            print_error(&e.into());
+            stopped(&interrupted)
+        }
         Ok(run::Verdict::Paused(e)) => {
             print_error(&e.into());
             ExitCode::from(3)
+        }
+        Err(e) if stop.is_tripped() && e.downcast_ref::<Error>().is_some_and(|e| e.kind().is_retryable()) => {
+            print_error(&e);
+            stopped(&interrupted)
         }
         Ok(run::Verdict::Stopped) => stopped(&interrupted),
         Err(e) => fail(&e, Some(&interrupted)),

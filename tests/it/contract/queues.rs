@@ -109,13 +109,14 @@ fn what_ran_out_of_memory_waits_for_those_with_more() {
     let (a, b, c) = (f.claim(Queue::Batch).unwrap(), f.claim(Queue::Batch).unwrap(), f.claim(Queue::Batch).unwrap());
     f.fail(&a, Kind::OutOfMemory, None);
     f.fail(&b, Kind::Corrupt, None);
-    assert_eq!(f.catalog.short_of_memory(Stage::Transcode).unwrap(), [a.job.id]);
-    assert_eq!(f.catalog.enlarge(&[a.job.id]).unwrap(), 1);
+    assert_eq!(f.catalog.short_of_memory(Stage::Transcode).unwrap(), [(a.job.id, 1)]);
+    assert_eq!(f.catalog.enlarge(&[(a.job.id, 2)]).unwrap(), 0, "another has taken it up");
+    assert_eq!(f.catalog.enlarge(&[(a.job.id, 1)]).unwrap(), 1);
     assert!(f.catalog.short_of_memory(Stage::Transcode).unwrap().is_empty());
     // One whose worker is known to be dead, too: it hears so, if it is not.
-    assert_eq!(f.catalog.left_by(Stage::Transcode, &|worker| worker == "w").unwrap(), [c.job.id]);
+    assert_eq!(f.catalog.left_by(Stage::Transcode, &|worker| worker == "w").unwrap(), [(c.job.id, 1)]);
     assert!(f.catalog.left_by(Stage::Transcode, &|worker| worker == "v").unwrap().is_empty());
-    assert_eq!(f.catalog.enlarge(&[c.job.id]).unwrap(), 1);
+    assert_eq!(f.catalog.enlarge(&[(c.job.id, 1)]).unwrap(), 1);
     assert_eq!(f.catalog.heartbeat(&[&c], 60_000).unwrap(), [c.job.id]);
     assert_eq!(f.subject(Queue::Batch), None);
     let again = f.claim(Queue::Large).unwrap();

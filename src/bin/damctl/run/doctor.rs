@@ -14,7 +14,7 @@ use crate::{cli::DoctorArgs, settings::Settings};
 pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
     let mut checks = tend::doctor();
     match Settings::resolve(archive, &[]) {
-        Ok(settings) => checks.extend(store(&Archive::new(settings), args.probe)?),
+        Ok(settings) => checks.extend(store(&Archive::new(settings, &damctl::stop::Stop::new()), args.probe)?),
         // It is run before there is an archive, too.
         Err(e) if e.kind() == Kind::NotFound && archive.is_none() && !args.probe => {}
         Err(e) => return Err(e.into()),

@@ -21,7 +21,7 @@ pub fn run(dir: &Path) -> Result<Verdict> {
     if new {
         fs::write(&file, settings::template()).doing(|| format!("cannot write {}", file.display()))?;
     }
-    let archive = Archive::new(Settings::resolve(Some(dir), &[])?);
+    let archive = Archive::new(Settings::resolve(Some(dir), &[])?, &damctl::stop::Stop::new());
     archive.catalog()?;
     let made = make_buckets(&archive.settings)?;
     ocfl::declare_root(&*archive.store()?)?;

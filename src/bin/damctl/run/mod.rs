@@ -1,6 +1,6 @@
 //! One short file a subcommand. Each gets what it needs, already resolved.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use damctl::{
@@ -93,7 +93,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
     let reporter = report::reporter(cli.log_format);
     let archive = cli.archive.as_deref();
     let open = |flags: &[(&'static str, Option<String>)]| -> Result<Archive> {
-        Ok(Archive::new(Settings::resolve(archive, flags)?))
+        Ok(Archive::new(Settings::resolve(archive, flags)?, stop))
     };
     let workers = |work: &WorkArgs| [("workers", work.workers.map(|n| n.to_string()))];
     match cli.command {
@@ -132,17 +132,27 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
 /// The archive that a command works on; its parts are opened when they are needed.
 pub struct Archive {
     settings: Settings,
+    stop: Stop,
 }
 
 impl Archive {
-    fn new(settings: Settings) -> Self {
-        Self { settings }
+    fn new(settings: Settings, stop: &Stop) -> Self {
+        Self { settings, stop: stop.clone() }
     }
 
     fn catalog(&self) -> Result<Catalog> {
+        self.catalog_within(Duration::from_secs(30))
+    }
+
+    /// The catalog; a server that is away is waited for so long.
+    fn catalog_within(&self, patience: Duration) -> Result<Catalog> {
         match self.settings.catalog_server() {
             #[cfg(feature = "postgres")]
-            Some(url) => Ok(Catalog::open_postgres(&self.settings.postgres(url)?)?),
+            Some(url) => {
+                let (patience, stop) = (patience, self.stop.clone());
+                let config = damctl::catalog::PostgresConfig { patience, stop, ..self.settings.postgres(url)? };
+                Ok(Catalog::open_postgres(&config)?)
+            }
             #[cfg(not(feature = "postgres"))]
             Some(_) => Err(Error::unsupported("this program was built without PostgreSQL ('postgres')").into()),
             None => {

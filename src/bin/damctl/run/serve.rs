@@ -1,5 +1,7 @@
 //! `damctl serve-search`: the HTTP endpoint.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use damctl::{
     search::Searcher,
@@ -12,7 +14,8 @@ use super::{Archive, Verdict, print};
 
 pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let served = serve::Archive {
-        catalog: archive.catalog()?,
+        // Whoever asks is told in time that it is away.
+        catalog: archive.catalog_within(Duration::from_secs(10))?,
         store: archive.store()?,
         searcher: Searcher::new(&archive.settings.path("index")),
     };
