@@ -8,13 +8,14 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use super::{
-    Rendered, image,
+    Leveled, Rendered, image,
     probe::{self, file_url},
+    waveform,
 };
 use crate::{
     error::{Error, Result},
-    model::{AudioFacts, FieldOrder, ImageFacts, MediaFacts, MediaKind, Range, VideoFacts},
-    profile::{Entry, Mp4, Spec},
+    model::{AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, VideoFacts},
+    profile::{Entry, Loudness, Mp4, Sound, Spec, Waveform},
     stop::Stop,
 };
 
@@ -24,6 +25,10 @@ const TOLERANCE_MS: u64 = 100;
 const AUDIBLE_DBFS: f64 = -60.0;
 /// Most that mixing down, resampling and a lossy codec take away from the loudest sample.
 const LOST_DB: f64 = 20.0;
+/// How far the loudness may lie from what was aimed at, in LU (EBU R 128 allows a live mix as much).
+const LEVEL_LU: f64 = 1.0;
+/// How far two meters of true peak may lie apart, in dB (EBU Tech 3341: 0.2 up, 0.4 down).
+const PEAK_DB: f64 = 0.3;
 
 /// Judges an output. `told` hears of progress, 0 to 1.
 ///
@@ -38,26 +43,37 @@ pub fn accept(
     stop: &Stop,
     told: &mut dyn FnMut(f64),
 ) -> Result<MediaFacts> {
-    let wanted = entry.spec.file_name(&entry.name);
-    if rendered.files != [wanted.as_str()] {
-        return Err(refused(format!("its files are {:?}, not {wanted}", rendered.files)));
+    let wanted: Vec<String> = entry.spec.files(&entry.name).into_iter().map(|(name, _)| name).collect();
+    if rendered.files != wanted {
+        return Err(refused(format!("its files are {:?}, not {wanted:?}", rendered.files)));
     }
-    let path = out_dir.join(wanted);
-    match std::fs::symlink_metadata(&path) {
-        Ok(meta) if meta.is_file() && meta.len() > 0 => {}
-        Ok(_) => return Err(refused("it is no file, or an empty one".to_owned())),
-        Err(e) => return Err(refused("it was not written".to_owned()).because(e)),
-    }
-    let gate = Gate { path: &path, rendered, master, timeout: tool_timeout, stop };
-    match &entry.spec {
-        Spec::Jpeg(_) | Spec::Webp(_) => gate.still(entry),
-        Spec::Mp4(spec) => gate.film(entry, spec, told),
-        Spec::Mp3(spec) => gate.sound(entry, "mp3", spec.rate, spec.channels, told),
-        Spec::Wav(spec) => {
-            let codec = format!("pcm_s{}le", spec.bits);
-            gate.sound(entry, &codec, spec.rate, spec.channels.unwrap_or(u32::MAX), told)
+    for name in &wanted {
+        match std::fs::symlink_metadata(out_dir.join(name)) {
+            Ok(meta) if meta.is_file() && meta.len() > 0 => {}
+            Ok(_) => return Err(refused("it is no file, or an empty one".to_owned())),
+            Err(e) => return Err(refused("it was not written".to_owned()).because(e)),
         }
     }
+    let path = out_dir.join(entry.spec.file_name(&entry.name));
+    let gate = Gate { path: &path, rendered, master, timeout: tool_timeout, stop };
+    let mut facts = match &entry.spec {
+        Spec::Jpeg(_) | Spec::Webp(_) => gate.still(entry),
+        Spec::Mp4(spec) => gate.film(entry, spec, told),
+        Spec::Mp3(_) => gate.sound(entry, "mp3", told),
+        Spec::M4a(_) => gate.sound(entry, "aac", told),
+        Spec::Opus(_) => gate.sound(entry, "opus", told),
+        Spec::Ac3(_) => gate.sound(entry, "ac3", told),
+        Spec::Flac(_) => gate.sound(entry, "flac", told),
+        Spec::Wav(spec) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
+        Spec::Waveform(spec) => gate.waveform(out_dir, entry, spec),
+    }?;
+    if let Some(mixed) = &rendered.mixed {
+        facts.tags.insert("sound".to_owned(), mixed.tracks.clone());
+        if let Some(leveled) = &mixed.leveled {
+            facts.tags.insert("loudness".to_owned(), leveled.note.clone());
+        }
+    }
+    Ok(facts)
 }
 
 fn refused(why: String) -> Error {
@@ -76,6 +92,7 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Resu
 struct Decoded {
     frames: u64,
     peak_dbfs: Option<f64>,
+    loudness: Option<LoudnessFacts>,
 }
 
 struct Gate<'a> {
@@ -105,7 +122,7 @@ impl Gate<'_> {
     }
 
     fn film(&self, entry: &Entry, spec: &Mp4, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
-        let facts = self.measured(entry)?;
+        let mut facts = self.measured(entry)?;
         let video = facts.video.as_ref().ok_or_else(|| refused("it has no picture".to_owned()))?;
         same("the codec", video.codec.as_str(), "h264")?;
         same("the pixel format", video.pixel_format.as_str(), "yuv420p")?;
@@ -116,34 +133,54 @@ impl Gate<'_> {
         bt709(video)?;
         let wanted = usize::from(spec.audio.is_some() && !self.master.audio.is_empty());
         same("the number of sound tracks", facts.audio.len(), wanted)?;
-        if let (Some(track), Some(asked)) = (facts.audio.first(), &spec.audio) {
-            self.track(track, "aac", asked.rate, asked.channels)?;
+        let asked = entry.spec.sound();
+        if let (Some(track), Some(asked)) = (facts.audio.first(), &asked) {
+            self.track(track, "aac", asked)?;
         }
         self.ends_with_its_master(frame_ms(video))?;
         let decoded = self.decode(told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.audible(&decoded)?;
+        self.leveled(asked.and_then(|a| a.loudness), &decoded, &mut facts)?;
         Ok(facts)
     }
 
-    fn sound(
-        &self,
-        entry: &Entry,
-        codec: &str,
-        rate: u32,
-        channels: u32,
-        told: &mut dyn FnMut(f64),
-    ) -> Result<MediaFacts> {
-        let facts = self.measured(entry)?;
+    fn sound(&self, entry: &Entry, codec: &str, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+        let mut facts = self.measured(entry)?;
+        let asked = entry.spec.sound().ok_or_else(|| Error::internal("sound that was not asked for"))?;
         same("the picture", facts.video.is_some(), false)?;
         same("the number of sound tracks", facts.audio.len(), 1)?;
-        self.track(&facts.audio[0], codec, rate, channels)?;
+        self.track(&facts.audio[0], codec, &asked)?;
         self.ends_with_its_master(0)?;
         let decoded = self.decode(told)?;
         self.lasts(&facts, 0)?;
         self.audible(&decoded)?;
+        self.leveled(asked.loudness, &decoded, &mut facts)?;
         Ok(facts)
+    }
+
+    fn waveform(&self, out_dir: &Path, entry: &Entry, spec: &Waveform) -> Result<MediaFacts> {
+        self.ends_with_its_master(0)?;
+        let (duration_ms, peak) = (self.rendered.duration_ms, self.rendered.input_peak_dbfs);
+        waveform::check(out_dir, &entry.name, spec, duration_ms, peak).map_err(refused)?;
+        Ok(MediaFacts { duration_ms: Some(duration_ms), ..MediaFacts::bare(MediaKind::Other, entry.spec.mime()) })
+    }
+
+    /// Whether the loudness is what was aimed at, and no peak above its limit; what was measured becomes a fact.
+    fn leveled(&self, asked: Option<Loudness>, decoded: &Decoded, facts: &mut MediaFacts) -> Result<()> {
+        let (Some(asked), Some(track)) = (asked, facts.audio.first_mut()) else { return Ok(()) };
+        let found = decoded.loudness.ok_or_else(|| refused("its loudness cannot be measured".to_owned()))?;
+        track.loudness = Some(found);
+        let leveled = self.rendered.mixed.as_ref().and_then(|m| m.leveled.as_ref());
+        let Some(Leveled { expected_lufs: Some(expected), .. }) = leveled else { return Ok(()) };
+        if (found.integrated_lufs - expected).abs() > LEVEL_LU {
+            return Err(refused(format!("its loudness is {} LUFS, not {expected:.1}", found.integrated_lufs)));
+        }
+        match found.true_peak_dbtp <= asked.true_peak.value() + PEAK_DB {
+            true => Ok(()),
+            false => Err(refused(format!("its true peak is {} dBTP, above {}", found.true_peak_dbtp, asked.true_peak))),
+        }
     }
 
     /// What ffprobe says of it.
@@ -163,10 +200,15 @@ impl Gate<'_> {
         }
     }
 
-    fn track(&self, track: &AudioFacts, codec: &str, rate: u32, most_channels: u32) -> Result<()> {
+    fn track(&self, track: &AudioFacts, codec: &str, asked: &Sound) -> Result<()> {
         same("the sound's codec", track.codec.as_str(), codec)?;
-        same("the sound's rate", track.rate, rate)?;
-        let most = self.master.audio.first().map_or(most_channels, |m| m.channels.clamp(1, most_channels));
+        same("the sound's rate", Some(track.rate), asked.rate)?;
+        let most_channels = asked.channels.unwrap_or(u32::MAX);
+        let most = match (&self.rendered.mixed, self.master.audio.first()) {
+            // Of the first track, never more channels than it has.
+            (None, Some(first)) => first.channels.clamp(1, most_channels),
+            _ => most_channels,
+        };
         match track.channels {
             c if (1..=most).contains(&c) => Ok(()),
             c => Err(refused(format!("the sound has {c} channels, not up to {most}"))),
@@ -234,7 +276,10 @@ impl Gate<'_> {
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]);
         command.args(["-err_detect", "explode", "-protocol_whitelist", "file", "-skip_loop_filter", "all", "-i"]);
         command.arg(file_url(self.path));
-        command.args(["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-af", "volumedetect"]);
+        // Loudness is measured only where it was asked for: it takes as long as all the rest of the sound.
+        let is_leveled = self.rendered.mixed.as_ref().is_some_and(|m| m.leveled.is_some());
+        let filters = if is_leveled { LOUDNESS } else { "volumedetect" };
+        command.args(["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-af", filters]);
         command.args(["-progress", "pipe:1", "-stats_period", "1", "-f", "null", "-"]);
         let whole = self.rendered.duration_ms.max(1) as f64;
         // Ten times its length is more than the slowest machine needs.
@@ -254,8 +299,32 @@ impl Gate<'_> {
         Ok(Decoded {
             frames: last_number(&ran.stdout, "frame=").unwrap_or(0),
             peak_dbfs: volume.and_then(|(_, v)| v.trim_end_matches("dB").trim().parse().ok()),
+            loudness: loudness(&ran.stderr),
         })
     }
+}
+
+/// ffmpeg's meter, which tells its frames of 100 ms to nobody. It comes first: volumedetect takes 16 bits, in which nothing
+/// is above full scale.
+const LOUDNESS: &str = "ebur128=peak=true:framelog=verbose,volumedetect";
+
+/// The summary of ffmpeg's meter: `I: -23.0 LUFS`, `LRA: 3.1 LU`, `Peak: -1.0 dBFS`, the last of each.
+fn loudness(log: &str) -> Option<LoudnessFacts> {
+    let last = |key: &str| {
+        log.lines().rev().find_map(|line| {
+            let value = line.rsplit_once("] ").map_or(line, |(_, rest)| rest).trim().strip_prefix(key)?;
+            value.split_whitespace().next().map(str::to_owned)
+        })
+    };
+    let number = |key: &str, least: f64| match last(key)?.as_str() {
+        "-inf" | "nan" => Some(least),
+        text => text.parse().ok(),
+    };
+    Some(LoudnessFacts {
+        integrated_lufs: number("I:", -70.0)?.max(-70.0),
+        true_peak_dbtp: number("Peak:", -200.0)?,
+        range_lu: number("LRA:", 0.0)?,
+    })
 }
 
 /// The last `key=number` in ffmpeg's progress (one pair a line).
@@ -322,6 +391,7 @@ mod tests {
                 frames: 50,
                 duration_ms: 2000,
                 input_peak_dbfs: Some(-18.0),
+                mixed: None,
             };
             Self {
                 dir,

@@ -22,11 +22,14 @@ pub mod gate;
 #[cfg(feature = "gst")]
 pub mod gst;
 pub mod image;
+#[cfg(feature = "gst")]
+mod loudness;
 mod memory;
 pub mod probe;
 pub mod render;
 pub mod sandbox;
 pub mod sniff;
+pub mod waveform;
 
 /// What the child process is to do: one file, decoded once, for many outputs. Read as JSON from standard input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +132,31 @@ pub struct Rendered {
     /// Loudest sample of the decoded input in dBFS, when it has sound; −∞ is written as −200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_peak_dbfs: Option<f64>,
+    /// What became of the sound, where it was not simply the first track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Mixed>,
+}
+
+/// What became of the sound on its way into an output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mixed {
+    /// Which tracks were taken and how they were mixed, in words.
+    pub tracks: String,
+    /// Its loudness, where one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leveled: Option<Leveled>,
+}
+
+/// How sound was brought to a loudness.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Leveled {
+    /// By how many dB it was turned up.
+    pub gain_db: f64,
+    /// What it should measure now, in LUFS; none where there is only silence, or too little to measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_lufs: Option<f64>,
+    /// In words.
+    pub note: String,
 }
 
 /// Turns one input into many outputs with one decode.

@@ -328,6 +328,7 @@ fn audio(s: &Stream) -> AudioFacts {
         bits: if pcm { raw.unwrap_or_else(|| sample_bits(s.sample_fmt.as_deref())) } else { 0 },
         layout: said(&s.channel_layout),
         language: s.tags.get("language").filter(|l| *l != "und").cloned(),
+        loudness: None,
     }
 }
 

@@ -249,6 +249,21 @@ pub struct AudioFacts {
     /// As tagged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// How loud it is, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<LoudnessFacts>,
+}
+
+/// Loudness of a whole sound track by EBU R 128.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoudnessFacts {
+    /// Integrated loudness in LUFS; −70, below which nothing counts, when there is only silence.
+    pub integrated_lufs: f64,
+    /// Highest true peak of all channels in dBTP; digital silence is −200.
+    pub true_peak_dbtp: f64,
+    /// Loudness range in LU (EBU Tech 3342).
+    pub range_lu: f64,
 }
 
 /// A still picture or an animation.

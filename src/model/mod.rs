@@ -14,6 +14,8 @@ pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
 pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
-pub use media::{AudioFacts, FieldOrder, ImageFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts};
+pub use media::{
+    AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
+};
 pub use path::RawPath;
 pub use rendition::{Rendition, RenditionFile};

@@ -2,15 +2,21 @@
 //! [settings](../index.html)' business). [`Profile::parse`] is the border: what comes out of it is sound.
 
 mod rendition;
+mod sound;
+mod tracks;
 mod units;
+mod waveform;
 
 use std::{collections::BTreeMap, path::Path};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use rendition::{AudioCodec, AudioTrack, Mp3, Mp4, Preset, Spec, Still, VideoCodec, VideoTrack, Wav};
-pub use units::{BitRate, Interval, Position};
+pub use rendition::{Mp4, Preset, Spec, Still, VideoCodec, VideoTrack};
+pub use sound::{AudioCodec, AudioTrack, Downmix, Lossless, Lossy, Loudness, Mono, Sound};
+pub use tracks::{Pick, Tracks};
+pub use units::{BitRate, Color, Decibels, Interval, Lufs, Position};
+pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};
 
 use crate::{
     digest::Digest,
@@ -42,7 +48,9 @@ impl Entry {
     /// Digest of exactly what changes this entry's output: the settings with all defaults filled in, and the version
     /// of the renderer that makes it. The entry's name, comments and the order of keys do not count.
     pub fn recipe(&self) -> Digest {
-        let settings = serde_json::to_string(&self.spec).unwrap_or_default();
+        let mut spec = self.spec.clone();
+        spec.leave_out_usual();
+        let settings = serde_json::to_string(&spec).unwrap_or_default();
         Digest::of_fields(&["rendition", self.spec.renderer_version(), &settings])
     }
 }
@@ -154,7 +162,9 @@ fn in_plain_words(message: &str) -> String {
     }
     let plain = match message {
         "invalid u32" | "invalid u8" => "expected a whole number, 0 or more",
-        "expected string key for externally tagged enum" => "expected a format: mp4, mp3, wav, jpeg or webp",
+        "expected string key for externally tagged enum" => {
+            "expected a format, such as mp4, m4a, wav, jpeg or waveform"
+        }
         "expected mapping start" => "expected settings, as in 'key: value'",
         other => other,
     };

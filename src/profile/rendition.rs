@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BitRate, Interval, Position};
+use super::{AudioTrack, BitRate, Downmix, Interval, Lossless, Lossy, Position, Sound, Waveform};
 use crate::model::MediaKind;
 
 /// The output format and its settings.
@@ -13,13 +13,23 @@ pub enum Spec {
     /// A fast-start MP4.
     Mp4(Mp4),
     /// An MP3 of constant bit rate.
-    Mp3(Mp3),
-    /// A WAV of linear PCM.
-    Wav(Wav),
+    Mp3(Lossy),
+    /// A WAV of linear PCM; an RF64 where it would not fit into 4 GiB.
+    Wav(Lossless),
     /// A JPEG picture.
     Jpeg(Still),
     /// A WebP picture; keeps alpha.
     Webp(Still),
+    /// AAC-LC in a fast-start MP4 of sound alone.
+    M4a(Lossy),
+    /// Opus in Ogg.
+    Opus(Lossy),
+    /// AC-3 (Dolby Digital), an elementary stream.
+    Ac3(Lossy),
+    /// FLAC.
+    Flac(Lossless),
+    /// Peaks, and a picture of them.
+    Waveform(Waveform),
 }
 
 /// A fast-start MP4: 8 bit 4:2:0, square pixels, even sizes, rotation baked in, BT.709, timestamps kept.
@@ -98,63 +108,6 @@ impl Preset {
     }
 }
 
-/// How the sound of a video is encoded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AudioTrack {
-    /// The codec.
-    #[serde(default)]
-    pub codec: AudioCodec,
-    /// Bit rate of all channels together.
-    #[serde(default = "bitrate_128k")]
-    pub bitrate: BitRate,
-    /// Most channels; more are mixed down, fewer are kept.
-    #[serde(default = "stereo")]
-    pub channels: u32,
-    /// Samples a second.
-    #[serde(default = "rate_48k")]
-    pub rate: u32,
-}
-
-/// Audio codecs of MP4.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AudioCodec {
-    /// AAC-LC.
-    #[default]
-    Aac,
-}
-
-/// An MP3 of constant bit rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mp3 {
-    /// Bit rate.
-    #[serde(default = "bitrate_128k")]
-    pub bitrate: BitRate,
-    /// Most channels, 1 or 2.
-    #[serde(default = "stereo")]
-    pub channels: u32,
-    /// Samples a second: 32000, 44100 or 48000.
-    #[serde(default = "rate_48k")]
-    pub rate: u32,
-}
-
-/// A WAV of linear PCM.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Wav {
-    /// Bits a sample: 16, 24 or 32.
-    #[serde(default = "bits_24")]
-    pub bits: u32,
-    /// Samples a second.
-    #[serde(default = "rate_48k")]
-    pub rate: u32,
-    /// Most channels; left out: as in the master.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub channels: Option<u32>,
-}
-
 /// A still picture: sRGB, orientation baked in, no metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -179,18 +132,6 @@ pub struct Still {
 fn two_seconds() -> Interval {
     Interval(2000)
 }
-fn bitrate_128k() -> BitRate {
-    BitRate(128_000)
-}
-fn stereo() -> u32 {
-    2
-}
-fn rate_48k() -> u32 {
-    48_000
-}
-fn bits_24() -> u32 {
-    24
-}
 fn quality_75() -> u8 {
     75
 }
@@ -210,30 +151,70 @@ impl Spec {
             Spec::Wav(_) => "wav/1",
             Spec::Jpeg(_) => "jpeg/1",
             Spec::Webp(_) => "webp/1",
+            Spec::M4a(_) => "m4a/1",
+            Spec::Opus(_) => "opus/1",
+            Spec::Ac3(_) => "ac3/1",
+            Spec::Flac(_) => "flac/1",
+            Spec::Waveform(_) => "waveform/1",
         }
     }
 
-    /// The name of the file it makes.
+    /// The name of the file to open.
     pub fn file_name(&self, entry: &str) -> String {
-        let extension = match self {
-            Spec::Mp4(_) => "mp4",
-            Spec::Mp3(_) => "mp3",
-            Spec::Wav(_) => "wav",
-            Spec::Jpeg(_) => "jpg",
-            Spec::Webp(_) => "webp",
-        };
-        format!("{entry}.{extension}")
+        self.files(entry).into_iter().next().map_or_else(|| entry.to_owned(), |(name, _)| name)
     }
 
-    /// Its media type.
+    /// The media type of the file to open.
     pub fn mime(&self) -> &'static str {
+        self.files("").first().map_or("application/octet-stream", |(_, mime)| *mime)
+    }
+
+    /// All files that it makes, with their media types; the first is the one to open.
+    pub fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
+        let (extension, mime) = match self {
+            Spec::Mp4(_) => ("mp4", "video/mp4"),
+            Spec::Mp3(_) => ("mp3", "audio/mpeg"),
+            Spec::Wav(_) => ("wav", "audio/wav"),
+            Spec::Jpeg(_) => ("jpg", "image/jpeg"),
+            Spec::Webp(_) => ("webp", "image/webp"),
+            Spec::M4a(_) => ("m4a", "audio/mp4"),
+            Spec::Opus(_) => ("opus", "audio/ogg"),
+            Spec::Ac3(_) => ("ac3", "audio/ac3"),
+            Spec::Flac(_) => ("flac", "audio/flac"),
+            Spec::Waveform(w) => return w.files(entry),
+        };
+        vec![(format!("{entry}.{extension}"), mime)]
+    }
+
+    /// What its sound is made of; none: it has no sound, or asks for none.
+    pub fn sound(&self) -> Option<Sound> {
         match self {
-            Spec::Mp4(_) => "video/mp4",
-            Spec::Mp3(_) => "audio/mpeg",
-            Spec::Wav(_) => "audio/wav",
-            Spec::Jpeg(_) => "image/jpeg",
-            Spec::Webp(_) => "image/webp",
+            Spec::Mp4(m) => m.audio.as_ref().map(AudioTrack::sound),
+            Spec::Mp3(s) => Some(s.sound(Downmix::Full)),
+            Spec::Wav(s) => Some(s.sound(Downmix::Full)),
+            Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => Some(s.sound(Downmix::Itu)),
+            Spec::Flac(s) => Some(s.sound(Downmix::Itu)),
+            Spec::Waveform(w) => Some(w.sound()),
+            Spec::Jpeg(_) | Spec::Webp(_) => None,
         }
+    }
+
+    /// Whether it is made of sound alone.
+    pub fn is_sound(&self) -> bool {
+        !matches!(self, Spec::Mp4(_) | Spec::Jpeg(_) | Spec::Webp(_))
+    }
+
+    /// Takes out what says no more than its absence does, so that both have one recipe.
+    pub(super) fn leave_out_usual(&mut self) {
+        let (downmix, usual) = match self {
+            Spec::Mp4(Mp4 { audio: Some(a), .. }) => (&mut a.downmix, Downmix::Full),
+            Spec::Mp3(s) => (&mut s.downmix, Downmix::Full),
+            Spec::Wav(s) => (&mut s.downmix, Downmix::Full),
+            Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => (&mut s.downmix, Downmix::Itu),
+            Spec::Flac(s) => (&mut s.downmix, Downmix::Itu),
+            _ => return,
+        };
+        *downmix = downmix.filter(|d| *d != usual);
     }
 
     /// The size of the output for a picture of this size: within the limits, aspect kept, never larger.
@@ -241,7 +222,7 @@ impl Spec {
         let (max_width, max_height, even) = match self {
             Spec::Mp4(m) => (m.max_width, m.max_height, true),
             Spec::Jpeg(s) | Spec::Webp(s) => (s.max_width, s.max_height, false),
-            Spec::Mp3(_) | Spec::Wav(_) => return (0, 0),
+            _ => return (0, 0),
         };
         let limit = |max: Option<u32>, is: u32| max.map_or(1.0, |m| f64::from(m) / f64::from(is.max(1)));
         let scale = limit(max_width, width).min(limit(max_height, height)).min(1.0);
@@ -256,10 +237,6 @@ impl Spec {
     /// Refuses what cannot work, saying what was expected.
     pub(super) fn check(&self, kind: MediaKind) -> Result<(), String> {
         let pictures = matches!(kind, MediaKind::Video | MediaKind::Image | MediaKind::Animation);
-        let one_of = |what: &str, value: u32, known: &[u32]| match known.contains(&value) {
-            true => Ok(()),
-            false => Err(format!("{what} {value} was given, expected one of {known:?}")),
-        };
         let size = |what: &str, value: Option<u32>| match value {
             Some(v) if !(16..=16383).contains(&v) => Err(format!("{what} {v} was given, expected 16 to 16383")),
             _ => Ok(()),
@@ -275,33 +252,15 @@ impl Spec {
                 if kind == MediaKind::Animation {
                     return Err("an animation has no sound: leave 'audio' out".to_owned());
                 }
-                one_of("channels", audio.channels, &[1, 2, 6])?;
-                one_of("rate", audio.rate, &[32_000, 44_100, 48_000])?;
-                match audio.bitrate.0 {
-                    32_000..=512_000 => Ok(()),
-                    other => Err(format!("an AAC bitrate of {other} was given, expected 32k to 512k")),
-                }
+                audio.check()
             }
-            Spec::Mp3(m) => {
-                if !matches!(kind, MediaKind::Video | MediaKind::Audio) {
-                    return Err(format!("an mp3 cannot be made of an {kind} master: expected {}", possible(kind)));
-                }
-                one_of("channels", m.channels, &[1, 2])?;
-                one_of("rate", m.rate, &[32_000, 44_100, 48_000])?;
-                let known = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320].map(|k| k * 1000);
-                one_of("bitrate", m.bitrate.0, &known)
-            }
-            Spec::Wav(w) => {
-                if !matches!(kind, MediaKind::Video | MediaKind::Audio) {
-                    return Err(format!("a wav cannot be made of an {kind} master: expected {}", possible(kind)));
-                }
-                one_of("bits", w.bits, &[16, 24, 32])?;
-                one_of("rate", w.rate, &[16_000, 32_000, 44_100, 48_000, 96_000])?;
-                match w.channels {
-                    Some(c) => one_of("channels", c, &[1, 2, 6]),
-                    None => Ok(()),
-                }
-            }
+            Spec::Mp3(s) => s.check("mp3", kind),
+            Spec::M4a(s) => s.check("m4a", kind),
+            Spec::Opus(s) => s.check("opus", kind),
+            Spec::Ac3(s) => s.check("ac3", kind),
+            Spec::Wav(s) => s.check("wav", kind),
+            Spec::Flac(s) => s.check("flac", kind),
+            Spec::Waveform(w) => w.check(kind),
             Spec::Jpeg(s) | Spec::Webp(s) => {
                 if !pictures {
                     return Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)));
@@ -320,10 +279,10 @@ impl Spec {
     }
 }
 
-fn possible(kind: MediaKind) -> &'static str {
+pub(super) fn possible(kind: MediaKind) -> &'static str {
     match kind {
-        MediaKind::Video => "mp4, jpeg, webp, mp3 or wav",
-        MediaKind::Audio => "mp3 or wav",
+        MediaKind::Video => "mp4, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform",
+        MediaKind::Audio => "mp3, m4a, opus, ac3, wav, flac or waveform",
         MediaKind::Animation => "mp4, jpeg or webp",
         MediaKind::Image => "jpeg or webp",
         MediaKind::Sidecar | MediaKind::Other => "nothing",

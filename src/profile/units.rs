@@ -32,6 +32,32 @@ impl Position {
     }
 }
 
+/// Loudness in tenths of a LUFS (ITU-R BS.1770): `-23 LUFS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lufs(pub i32);
+
+/// A true peak in tenths of a decibel below full scale (ITU-R BS.1770): `-1 dBTP`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decibels(pub i32);
+
+/// Red, green, blue and opacity: `#1f5fa8`, `#1f5fa880`, `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Color(pub [u8; 4]);
+
+impl Lufs {
+    /// In LUFS.
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 10.0
+    }
+}
+
+impl Decibels {
+    /// In dBTP.
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 10.0
+    }
+}
+
 /// A unit that is read from a word or a bare number.
 trait Unit: Sized {
     const EXPECTED: &'static str;
@@ -94,6 +120,67 @@ impl Unit for Position {
     }
 }
 
+impl Unit for Lufs {
+    const EXPECTED: &'static str = "a loudness such as -23 LUFS";
+    const PATTERN: &'static str = r"^-[0-9]+(\.[0-9])?( ?LUFS)?$";
+
+    fn read(text: &str) -> Option<Self> {
+        tenths(text.strip_suffix("LUFS").unwrap_or(text)).map(Self)
+    }
+
+    fn write(&self) -> String {
+        format!("{} LUFS", self.value())
+    }
+}
+
+impl Unit for Decibels {
+    const EXPECTED: &'static str = "a true peak such as -1 dBTP";
+    const PATTERN: &'static str = r"^(0|-[0-9]+(\.[0-9])?)( ?dBTP)?$";
+
+    fn read(text: &str) -> Option<Self> {
+        tenths(text.strip_suffix("dBTP").unwrap_or(text)).map(Self)
+    }
+
+    fn write(&self) -> String {
+        format!("{} dBTP", self.value())
+    }
+}
+
+impl Unit for Color {
+    const EXPECTED: &'static str = "a color such as #1f5fa8, #1f5fa880 (with opacity) or none";
+    const PATTERN: &'static str = "^(none|#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?)$";
+
+    fn read(text: &str) -> Option<Self> {
+        if text == "none" {
+            return Some(Self([0; 4]));
+        }
+        let digits = text.strip_prefix('#').filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let value = u32::from_str_radix(digits, 16).ok()?;
+        match digits.len() {
+            6 => Some(Self((value << 8 | 0xff).to_be_bytes())),
+            8 => Some(Self(value.to_be_bytes())),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> String {
+        match self.0 {
+            [0, 0, 0, 0] => "none".to_owned(),
+            [r, g, b, 255] => format!("#{r:02x}{g:02x}{b:02x}"),
+            [r, g, b, a] => format!("#{r:02x}{g:02x}{b:02x}{a:02x}"),
+        }
+    }
+}
+
+/// Zero or a negative number, in tenths.
+fn tenths(text: &str) -> Option<i32> {
+    let text = text.trim_end();
+    let (sign, digits) = text.strip_prefix('-').map_or((1.0, text), |digits| (-1.0, digits));
+    let tenths = sign * plain(digits)? * 10.0;
+    let is_exact = (tenths - tenths.round()).abs() < 1e-6;
+    (is_exact && (-1000.0..=0.0).contains(&tenths)).then_some(tenths.round() as i32)
+}
+
 /// A number without sign or exponent.
 fn plain(text: &str) -> Option<f64> {
     let sound = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -125,6 +212,12 @@ impl<U: Unit> de::Visitor<'_> for UnitVisitor<U> {
 
 macro_rules! serde_unit {
     ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.write())
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 s.serialize_str(&self.write())
@@ -153,7 +246,7 @@ macro_rules! serde_unit {
     )*};
 }
 
-serde_unit!(BitRate, Interval, Position);
+serde_unit!(BitRate, Color, Decibels, Interval, Lufs, Position);
 
 #[cfg(test)]
 mod tests {
@@ -166,6 +259,25 @@ mod tests {
         assert_eq!(BitRate::read("128k"), Some(BitRate(128_000)));
         for bad in ["", "5m", "5 M", "-5M", "1e6", "fast", "0", "5Mb", "9999M", "."] {
             assert_eq!(BitRate::read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn levels_and_colors_are_written_as_they_are_read() {
+        for (text, tenths) in [("-23 LUFS", -230), ("-16LUFS", -160), ("-23.5", -235)] {
+            assert_eq!(Lufs::read(text), Some(Lufs(tenths)), "{text}");
+        }
+        assert_eq!(Lufs(-230).write(), "-23 LUFS");
+        assert_eq!(Decibels::read(&Decibels(-15).write()), Some(Decibels(-15)));
+        assert_eq!(Decibels::read("0 dBTP"), Some(Decibels(0)));
+        for bad in ["23 LUFS", "-23 LU", "-23.55", "loud", "-", "--1", "-23 dBTP"] {
+            assert_eq!(Lufs::read(bad), None, "{bad}");
+        }
+        for color in ["#1f5fa8", "#1f5fa880", "none"] {
+            assert_eq!(Color::read(color).unwrap().write(), color);
+        }
+        for bad in ["1f5fa8", "#1f5fa", "#+f5fa8", "blue"] {
+            assert_eq!(Color::read(bad), None, "{bad}");
         }
     }
 

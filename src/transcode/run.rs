@@ -140,14 +140,16 @@ impl Transcode<'_> {
     ) -> Result<(Staged, Rendition)> {
         let recipe = entry.recipe();
         let mut files = Vec::new();
+        let known = entry.spec.files(&entry.name);
         for name in &rendered.files {
             if name.contains('/') || name.starts_with('.') {
                 return Err(Error::internal(format!("the renderer named an output '{name}'")));
             }
+            let mime = known.iter().find(|(known, _)| known == name).map_or(entry.spec.mime(), |(_, mime)| mime);
             let path = out_dir.join(name);
             let file = File::open(&path).doing(|| format!("cannot read {}", path.display()))?;
             let (digest, bytes) = Hasher::read_all(file, |_| Ok(()))?;
-            files.push(RenditionFile { name: name.clone(), digest, bytes, mime: entry.spec.mime().to_owned() });
+            files.push(RenditionFile { name: name.clone(), digest, bytes, mime: mime.to_owned() });
         }
         let tree: Vec<String> = files.iter().flat_map(|f| [f.name.clone(), f.digest.to_string()]).collect();
         let version = format!("{}@{}-{}", entry.name, recipe.short(), Digest::of_fields(&tree).short());
@@ -176,17 +178,19 @@ impl Transcode<'_> {
             return;
         }
         let Some(spec) = order.outputs.iter().find(|e| e.name == entry) else { return };
-        let name = spec.spec.file_name(entry);
-        let output = order.out_dir.join(&name);
-        if !output.is_file() {
+        let names = spec.spec.files(entry).into_iter().map(|(name, _)| name);
+        let names: Vec<String> = names.filter(|name| order.out_dir.join(name).is_file()).collect();
+        if names.is_empty() {
             return;
         }
         let dir = self.quarantine.join(format!("{}-{}", &attempt.job.id.to_string()[..12], attempt.job.attempt));
         let reason = format!("{}\n{}\n", attempt.job.subject, failure.message);
+        let keep = |name: &String| {
+            let (from, to) = (order.out_dir.join(name), dir.join(name));
+            fs::rename(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))
+        };
         let kept = fs::create_dir_all(&dir)
-            .and_then(|()| {
-                fs::rename(&output, dir.join(&name)).or_else(|_| fs::copy(&output, dir.join(&name)).map(drop))
-            })
+            .and_then(|()| names.iter().try_for_each(keep))
             .and_then(|()| fs::write(dir.join(format!("{entry}.reason.txt")), reason));
         let text = match kept {
             Ok(()) => format!("the refused output is kept in {}", dir.display()),

@@ -24,6 +24,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["catalog/postgres"]),
     ("gstreamer", &["media/gst"]),
     ("gstreamer_video", &["media/gst"]),
+    ("ebur128", &["media/loudness"]),
     ("turbojpeg", &["media/image"]),
     ("libwebp_sys", &["media/image"]),
     ("image", &["media/image"]),

@@ -35,6 +35,19 @@ fn mistakes_are_told_with_file_line_column_and_what_was_expected() {
         "image:\n  p:\n    webp: {}\n  p:\n    webp: {}\n",
         "image: [\n",
         "image:\n  p: {}\n",
+        "audio:\n  p:\n    m4a: { track: first }\n",
+        "audio:\n  p:\n    m4a: { bitrate: 640k }\n",
+        "audio:\n  p:\n    ac3: { channels: 6 }\n",
+        "audio:\n  p:\n    opus: { rate: 44100 }\n",
+        "audio:\n  p:\n    flac: { bits: 32 }\n",
+        "audio:\n  p:\n    flac: { loudness: { target: 23 LUFS } }\n",
+        "audio:\n  p:\n    flac: { loudness: { target: -60 LUFS } }\n",
+        "audio:\n  p:\n    flac: { loudness: { true_peak: +1 dBTP } }\n",
+        "audio:\n  p:\n    flac: { downmix: dolby }\n",
+        "image:\n  p:\n    waveform: {}\n",
+        "audio:\n  p:\n    waveform: { formats: [] }\n",
+        "audio:\n  p:\n    waveform: { samples_per_pixel: [512, 256] }\n",
+        "audio:\n  p:\n    waveform: { picture: { color: blue } }\n",
     ]
     .iter()
     .map(|yaml| check(yaml))
@@ -74,4 +87,38 @@ fn a_profile_that_asks_for_nothing_is_a_mistake() {
         crate::harness::damctl([std::ffi::OsStr::new("profile"), std::ffi::OsStr::new("check"), file.as_os_str()])
             .ends(2);
     }
+}
+
+/// Made before tracks, loudness and mixing could be asked for: what was rendered then is what would be rendered now.
+#[test]
+fn entries_that_do_not_use_new_keys_keep_their_recipes() {
+    let shown = |yaml: &str| -> Vec<String> {
+        let dir = scratch();
+        let file = dir.path().join("p.yaml");
+        fs::write(&file, yaml).unwrap();
+        let ran = damctl(["profile".as_ref(), "check".as_ref(), file.as_os_str()]).ends(0).stdout;
+        ran.lines().filter_map(|l| l.split_once("recipe ").map(|(_, recipe)| recipe.to_owned())).collect()
+    };
+    let default = damctl(["profile", "default"]).ends(0).stdout;
+    let of_default = [
+        "627254e4", "03954d21", "e23b51f2", "53e6f09d", "6cf102a9", "f0b32d78", "611bcbdf", "4f543629", "2111d9dc",
+        "2590f308",
+    ];
+    assert_eq!(shown(&default), of_default);
+    // What is said and what goes without saying are the same.
+    let usual = "audio:\n  a: { wav: { track: 1, downmix: full, mono: keep } }\n  b: { mp3: { track: [1] } }\n";
+    assert_eq!(shown(usual), ["53e6f09d", "6cf102a9"]);
+    let both =
+        "audio:\n  a: { flac: {} }\n  b: { flac: { downmix: itu, track: '1' } }\n  c: { flac: { downmix: full } }\n";
+    let both = shown(both);
+    assert!(both[0] == both[1] && both[1] != both[2], "{both:?}");
+}
+
+#[test]
+fn all_files_of_an_entry_have_its_name() {
+    let dir = scratch();
+    let file = dir.path().join("p.yaml");
+    fs::write(&file, "audio:\n  peaks:\n    waveform: { samples_per_pixel: [256, 4096], picture: {} }\n").unwrap();
+    let shown = damctl(["profile".as_ref(), "check".as_ref(), file.as_os_str()]).ends(0).stdout;
+    assert!(shown.contains("peaks.256.json"), "{shown}");
 }

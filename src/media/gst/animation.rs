@@ -15,7 +15,7 @@ use super::{
     fit, graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
     stall,
-    video::{Mp4Branch, Mp4Built},
+    video::{Mp4Branch, Mp4Built, scratch},
 };
 use crate::{
     error::{Error, Result},
@@ -131,7 +131,7 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &Mp4Built, size: (u32, u32)) -
     if branch.tally.buffers() == 0 {
         return Err(Error::corrupt("not one picture of it could be decoded"));
     }
-    std::fs::remove_file(Mp4Branch::scratch(&path(work.out_dir, entry))).ok();
+    std::fs::remove_file(scratch(&path(work.out_dir, entry))).ok();
     Ok(Rendered {
         output: entry.name.clone(),
         files: vec![entry.spec.file_name(&entry.name)],
@@ -139,5 +139,6 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &Mp4Built, size: (u32, u32)) -
         frames: branch.tally.buffers(),
         duration_ms: branch.tally.end_ms(),
         input_peak_dbfs: None,
+        mixed: None,
     })
 }

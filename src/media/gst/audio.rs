@@ -1,10 +1,10 @@
-//! The sound: measured as decoded, brought to the wanted rate and channels, and on to AAC, MP3 or PCM.
+//! The sound: measured as decoded, brought to the wanted rate and channels, and on to its coding.
 
 use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -14,23 +14,32 @@ use gstreamer_audio as gst_audio;
 
 use super::{
     graph::{self, cannot_build, caps, chain, make, pad, queue},
+    mix::Prepared,
     mp3,
     run::Pulse,
-    video::{Tally, file_sink},
+    video::{self, Tally, file_sink},
 };
 use crate::{
-    error::{Error, Result},
-    profile::{AudioTrack, Mp3, Wav},
+    error::Result,
+    profile::{BitRate, Lossless},
 };
 
 /// Samples of one AAC frame; the encoder's first one holds none of the input (ISO/IEC 14496-3).
 const AAC_FRAME: u64 = 1024;
 
-/// What all outputs share: a tee of sound as decoded, and its loudest sample.
-pub(super) fn head(pipeline: &gst::Pipeline, from: &gst::Pad, pulse: &Pulse) -> Result<(gst::Element, Peak)> {
+/// What all outputs of a track share: a tee of sound as decoded, and its loudest sample. `has_others`: more tracks of the
+/// same recording are decoded, and perhaps waited for.
+pub(super) fn head(
+    pipeline: &gst::Pipeline,
+    from: &gst::Pad,
+    pulse: &Pulse,
+    has_others: bool,
+) -> Result<(gst::Element, Peak)> {
     let (first, tee) = (queue(0)?, graph::tee()?);
-    // Raw sound is bounded by time; only what waits for the muxers must not be.
-    first.set_property("max-size-time", gst::ClockTime::from_seconds(2));
+    if !has_others {
+        // Raw sound is bounded by time; only what waits for the muxers must not be.
+        first.set_property("max-size-time", gst::ClockTime::from_seconds(2));
+    }
     let entry = pad(&first, "sink")?;
     let peak = Peak::default();
     peak.watch(&entry);
@@ -118,9 +127,13 @@ fn loudest(format: gst_audio::AudioFormat, data: &[u8]) -> f64 {
 
 /// From the tee to samples of this kind. More channels are mixed down, fewer are kept; holes are filled with silence,
 /// so that what follows stays in time.
-fn prepared(format: &str, channels: Option<u32>, rate: u32) -> Result<Vec<gst::Element>> {
+pub(super) fn prepared(format: &str, channels: Option<u32>, rate: u32) -> Result<Vec<gst::Element>> {
     let format = if format.is_empty() { String::new() } else { format!(",format={format}") };
-    let channels = channels.map(|c| format!(",channels=(int)[1,{c}]")).unwrap_or_default();
+    let channels = match channels {
+        None => String::new(),
+        Some(1) => ",channels=1".to_owned(),
+        Some(most) => format!(",channels=(int)[1,{most}]"),
+    };
     let wanted = caps(&format!("audio/x-raw,layout=interleaved,rate={rate}{channels}{format}"))?;
     Ok(vec![queue(4)?, make("audioconvert", &[])?, make("audiorate", &[])?, make("audioresample", &[])?, wanted])
 }
@@ -128,26 +141,28 @@ fn prepared(format: &str, channels: Option<u32>, rate: u32) -> Result<Vec<gst::E
 /// An AAC encoder for all outputs that want the same; gives the tee of its frames and its elements.
 pub(super) fn aac(
     pipeline: &gst::Pipeline,
-    raw: &gst::Element,
-    track: &AudioTrack,
+    prepared: Prepared,
+    bitrate: BitRate,
+    rate: u32,
     tally: &Tally,
 ) -> Result<(gst::Element, Vec<gst::Element>)> {
-    let mut elements = vec![raw.clone()];
+    let mut elements = vec![prepared.from];
+    elements.extend(prepared.before);
     // The encoder takes planes of floats only.
-    elements.extend(prepared("", Some(track.channels), track.rate)?);
     let last = make("audioconvert", &[])?;
-    let encoder = make("avenc_aac", &[("bitrate", &track.bitrate.0.to_string())])?;
+    let encoder = make("avenc_aac", &[("bitrate", &bitrate.0.to_string())])?;
     let (parser, tee) = (make("aacparse", &[])?, graph::tee()?);
     let samples = pad(&elements[elements.len() - 1], "src")?;
     tally.watch(&samples, gst::ClockTime::ZERO);
-    let rate = u64::from(track.rate.max(1));
-    end_with_silence(&samples, AAC_FRAME * 1_000_000_000 / rate);
+    let rate = u64::from(rate.max(1));
     // The encoder does not say that its first frame is priming, so all sound would come late by it. Moved before the
     // start, that frame is left out by the muxer.
     pad(&parser, "src")?.set_offset(-((AAC_FRAME * 1_000_000_000 / rate) as i64));
     elements.extend([last, encoder, parser, tee.clone()]);
     chain(pipeline, &elements)?;
-    Ok((tee, elements.split_off(1)))
+    let mut own = elements.split_off(1);
+    own.extend(prepared.beside);
+    Ok((tee, own))
 }
 
 /// Leads the frames to a muxer, with room for as much as the other streams hold back.
@@ -156,44 +171,6 @@ pub(super) fn into_mux(pipeline: &gst::Pipeline, tee: &gst::Element, mux: &gst::
     chain(pipeline, &[tee.clone(), waiting.clone()])?;
     waiting.link_pads(Some("src"), mux, Some("audio_%u")).map_err(|e| cannot_build(&e))?;
     Ok(vec![waiting])
-}
-
-/// Adds silence before the end: the encoder never gives out its last frame.
-fn end_with_silence(pad: &gst::Pad, nanoseconds: u64) {
-    let done = AtomicBool::new(false);
-    let end = Arc::new(AtomicU64::new(0));
-    let seen = end.clone();
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(pts) = info.buffer().and_then(|b| Some(b.pts()? + b.duration()?)) {
-            seen.store(pts.nseconds(), Ordering::Relaxed);
-        }
-        gst::PadProbeReturn::Ok
-    });
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |pad, info| {
-        let ends = info.event().is_some_and(|e| e.type_() == gst::EventType::Eos);
-        if ends && !done.swap(true, Ordering::Relaxed) {
-            let start = gst::ClockTime::from_nseconds(end.load(Ordering::Relaxed));
-            if let Some(silence) = silence(pad, start, gst::ClockTime::from_nseconds(nanoseconds)) {
-                // A refusal means that the branch is being shut down.
-                pad.push(silence).ok();
-            }
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-fn silence(pad: &gst::Pad, start: gst::ClockTime, length: gst::ClockTime) -> Option<gst::Buffer> {
-    let info = {
-        let caps = pad.current_caps()?;
-        gst_audio::AudioInfo::from_caps(&caps).ok()?
-    };
-    let samples = (length.nseconds() * u64::from(info.rate())).div_ceil(1_000_000_000);
-    let mut buffer = gst::Buffer::with_size(samples as usize * info.bpf() as usize).ok()?;
-    let writable = buffer.get_mut()?;
-    info.format_info().fill_silence(writable.map_writable().ok()?.as_mut_slice());
-    writable.set_pts(start);
-    writable.set_duration(length);
-    Some(buffer)
 }
 
 /// A branch that writes a file of sound alone.
@@ -207,45 +184,81 @@ pub(super) struct SoundBuilt {
 /// A branch to an MP3, whose first frame is left for [`mp3::complete`].
 pub(super) fn mp3(
     pipeline: &gst::Pipeline,
-    raw: &gst::Element,
-    spec: &Mp3,
+    prepared: Prepared,
+    bitrate: BitRate,
     path: &Path,
     pulse: &Pulse,
 ) -> Result<SoundBuilt> {
-    let kilobits = (spec.bitrate.0 / 1000).to_string();
+    let kilobits = (bitrate.0 / 1000).to_string();
     let encoder = make("lamemp3enc", &[("target", "bitrate"), ("cbr", "true"), ("bitrate", &kilobits)])?;
     let sink = file_sink(path, pulse)?;
     mp3::leave_room(&pad(&sink, "sink")?);
-    let before = prepared("", Some(spec.channels), spec.rate)?;
-    sound(pipeline, raw, before, vec![make("audioconvert", &[])?, encoder, make("mpegaudioparse", &[])?, sink])
+    sound(pipeline, prepared, vec![make("audioconvert", &[])?, encoder, make("mpegaudioparse", &[])?, sink])
 }
 
-/// A branch to a WAV.
+/// A branch to a WAV; where that could not hold it, to an RF64.
 pub(super) fn wav(
     pipeline: &gst::Pipeline,
-    raw: &gst::Element,
-    spec: &Wav,
+    prepared: Prepared,
+    is_large: bool,
     path: &Path,
     pulse: &Pulse,
 ) -> Result<SoundBuilt> {
-    let format = match spec.bits {
-        16 => "S16LE",
-        24 => "S24LE",
-        32 => "S32LE",
-        other => return Err(Error::unsupported(format!("a wav of {other} bits a sample"))),
-    };
-    let before = prepared(format, spec.channels, spec.rate)?;
-    sound(pipeline, raw, before, vec![make("wavenc", &[])?, file_sink(path, pulse)?])
+    let mut after = vec![make("wavenc", &[])?];
+    if is_large {
+        after.push(caps("audio/x-rf64")?);
+    }
+    after.push(file_sink(path, pulse)?);
+    sound(pipeline, prepared, after)
 }
 
-fn sound(
+/// A branch to a FLAC.
+pub(super) fn flac(pipeline: &gst::Pipeline, prepared: Prepared, path: &Path, pulse: &Pulse) -> Result<SoundBuilt> {
+    sound(pipeline, prepared, vec![make("flacenc", &[])?, file_sink(path, pulse)?])
+}
+
+/// A branch to Opus in Ogg.
+pub(super) fn opus(
     pipeline: &gst::Pipeline,
-    raw: &gst::Element,
-    before: Vec<gst::Element>,
-    after: Vec<gst::Element>,
+    prepared: Prepared,
+    bitrate: BitRate,
+    path: &Path,
+    pulse: &Pulse,
 ) -> Result<SoundBuilt> {
+    let encoder = make("opusenc", &[("bitrate", &bitrate.0.to_string()), ("bitrate-type", "vbr")])?;
+    sound(pipeline, prepared, vec![make("audioconvert", &[])?, encoder, make("oggmux", &[])?, file_sink(path, pulse)?])
+}
+
+/// A branch to AC-3.
+pub(super) fn ac3(
+    pipeline: &gst::Pipeline,
+    prepared: Prepared,
+    bitrate: BitRate,
+    path: &Path,
+    pulse: &Pulse,
+) -> Result<SoundBuilt> {
+    let encoder = make("avenc_ac3", &[("bitrate", &bitrate.0.to_string())])?;
+    let after = vec![make("audioconvert", &[])?, encoder, make("ac3parse", &[])?, file_sink(path, pulse)?];
+    sound(pipeline, prepared, after)
+}
+
+/// A branch to AAC in an MP4 of its own; gives the elements of the file.
+pub(super) fn m4a(
+    pipeline: &gst::Pipeline,
+    aac: &gst::Element,
+    path: &Path,
+    pulse: &Pulse,
+) -> Result<Vec<gst::Element>> {
+    let (mux, sink) = (video::fast_start(path)?, file_sink(path, pulse)?);
+    let mut elements = vec![mux.clone(), sink];
+    chain(pipeline, &elements)?;
+    elements.extend(into_mux(pipeline, aac, &mux)?);
+    Ok(elements)
+}
+
+fn sound(pipeline: &gst::Pipeline, prepared: Prepared, after: Vec<gst::Element>) -> Result<SoundBuilt> {
     let (tally, samples) = (Tally::default(), Arc::new(AtomicU64::new(0)));
-    let counted = pad(&before[before.len() - 1], "src")?;
+    let counted = pad(&prepared.before[prepared.before.len() - 1], "src")?;
     tally.watch(&counted, gst::ClockTime::ZERO);
     let count = samples.clone();
     counted.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
@@ -255,24 +268,19 @@ fn sound(
         }
         gst::PadProbeReturn::Ok
     });
-    let mut elements = vec![raw.clone()];
-    elements.extend(before);
+    let mut elements = vec![prepared.from];
+    elements.extend(prepared.before);
     elements.extend(after);
     chain(pipeline, &elements)?;
-    Ok(SoundBuilt { elements: elements.split_off(1), tally, samples })
+    let mut elements = elements.split_off(1);
+    elements.extend(prepared.beside);
+    Ok(SoundBuilt { elements, tally, samples })
 }
 
-/// Refuses a WAV that would not fit: its sizes are 32 bits.
-pub(super) fn fits(spec: &Wav, channels: u32, duration_ms: u64) -> Result<()> {
-    let channels = spec.channels.map_or(channels, |most| most.min(channels)).max(1);
-    let second = u64::from(channels) * u64::from(spec.rate) * u64::from(spec.bits / 8);
-    let most = (4 << 30) - (1 << 20);
-    let size = duration_ms.saturating_mul(second) / 1000;
-    if size <= most {
-        return Ok(());
-    }
-    Err(Error::unsupported(format!("the wav would be {size} bytes, and {most} is the most that its format holds"))
-        .hint("ask for fewer bits, a lower rate or fewer channels, or for mp3"))
+/// Whether a WAV of this many channels would not fit: its sizes are 32 bits.
+pub(super) fn is_large(spec: &Lossless, channels: u32, duration_ms: u64) -> bool {
+    let second = u64::from(channels.max(1)) * u64::from(spec.rate) * u64::from(spec.bits / 8);
+    duration_ms.saturating_mul(second) / 1000 > (4 << 30) - (1 << 20)
 }
 
 #[cfg(test)]
@@ -280,11 +288,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wav_of_more_than_4_gib_is_refused_before_it_is_begun() {
-        let spec = Wav { bits: 24, rate: 48_000, channels: None };
-        assert!(fits(&spec, 2, 4 * 3600 * 1000).is_ok());
-        let error = fits(&spec, 2, 5 * 3600 * 1000).unwrap_err();
-        assert_eq!(error.kind(), crate::error::Kind::Unsupported);
+    fn a_wav_of_more_than_4_gib_is_told_before_it_is_begun() {
+        let spec: Lossless = serde_json::from_str("{}").unwrap();
+        assert!(!is_large(&spec, 2, 4 * 3600 * 1000));
+        assert!(is_large(&spec, 2, 5 * 3600 * 1000));
     }
 
     #[test]

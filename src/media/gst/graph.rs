@@ -6,13 +6,16 @@ use gstreamer::prelude::*;
 use crate::error::{Error, Result};
 
 /// Everything the renderer may use: element, Debian package, and what cannot be made without it.
-pub(super) const ELEMENTS: [(&str, &str, &str); 26] = [
+pub(super) const ELEMENTS: [(&str, &str, &str); 31] = [
     ("uridecodebin", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
     ("videoconvertscale", "gstreamer1.0-plugins-base", "every mp4"),
     ("identity", "libgstreamer1.0-0", "any sound"),
     ("audioconvert", "gstreamer1.0-plugins-base", "any sound"),
     ("audioresample", "gstreamer1.0-plugins-base", "any sound"),
-    ("audiorate", "gstreamer1.0-plugins-base", "mp3 and wav"),
+    ("audiorate", "gstreamer1.0-plugins-base", "any sound"),
+    ("audiomixer", "gstreamer1.0-plugins-base", "several sound tracks in one"),
+    ("opusenc", "gstreamer1.0-plugins-base", "opus"),
+    ("oggmux", "gstreamer1.0-plugins-base", "opus"),
     ("appsink", "gstreamer1.0-plugins-base", "posters without a full decode"),
     ("appsrc", "gstreamer1.0-plugins-base", "mp4 of animations"),
     ("qtdemux", "gstreamer1.0-plugins-good", "masters in MP4 and QuickTime"),
@@ -21,11 +24,13 @@ pub(super) const ELEMENTS: [(&str, &str, &str); 26] = [
     ("videoflip", "gstreamer1.0-plugins-good", "rotated masters"),
     ("mp4mux", "gstreamer1.0-plugins-good", "every mp4"),
     ("wavenc", "gstreamer1.0-plugins-good", "wav"),
+    ("flacenc", "gstreamer1.0-plugins-good", "flac"),
     ("lamemp3enc", "gstreamer1.0-plugins-good", "mp3"),
     ("h264parse", "gstreamer1.0-plugins-bad", "masters in H.264"),
     ("pushfilesrc", "gstreamer1.0-plugins-bad", "masters in WAV"),
     ("x264enc", "gstreamer1.0-plugins-ugly", "every mp4"),
-    ("avenc_aac", "gstreamer1.0-libav", "the sound of mp4"),
+    ("avenc_aac", "gstreamer1.0-libav", "the sound of mp4, m4a"),
+    ("avenc_ac3", "gstreamer1.0-libav", "ac3"),
     ("avdec_h264", "gstreamer1.0-libav", "masters in H.264"),
     ("avdec_h265", "gstreamer1.0-libav", "masters in HEVC"),
     ("avdec_prores", "gstreamer1.0-libav", "masters in ProRes"),

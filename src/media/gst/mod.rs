@@ -12,7 +12,10 @@ mod audio;
 mod color;
 mod graph;
 mod hdr;
+mod level;
+mod mix;
 mod mp3;
+mod peaks;
 mod poster;
 mod run;
 mod source;
@@ -22,6 +25,7 @@ mod tests;
 mod video;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
@@ -31,10 +35,12 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use self::{
-    audio::Peak,
     color::Look,
+    level::Levels,
+    mix::{Heads, Prepared},
+    peaks::Collected,
     run::{Complaints, Pulse, Watch},
-    source::{Decode, Source},
+    source::{Decode, Source, Wanted},
     still::{Lookout, Passage},
     video::{Mp4Branch, Tally},
 };
@@ -42,10 +48,10 @@ use super::{Rendered, Renderer, Work};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
-    profile::{AudioTrack, Entry, Spec},
+    profile::{BitRate, Entry, Sound, Spec},
 };
 
-/// Makes MP4, MP3, WAV and posters of recordings, and MP4 of animations.
+/// Makes MP4, sound, waveforms and posters of recordings, and MP4 of animations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GstRenderer;
 
@@ -94,7 +100,7 @@ impl Renderer for GstRenderer {
     fn accepts(&self, facts: &MediaFacts, output: &Entry) -> bool {
         match (facts.kind, &output.spec) {
             (MediaKind::Video, Spec::Mp4(_) | Spec::Jpeg(_) | Spec::Webp(_)) => true,
-            (MediaKind::Video | MediaKind::Audio, Spec::Mp3(_) | Spec::Wav(_)) => !facts.audio.is_empty(),
+            (MediaKind::Video | MediaKind::Audio, spec) if spec.is_sound() => !facts.audio.is_empty(),
             (MediaKind::Animation, Spec::Mp4(_)) => true,
             _ => false,
         }
@@ -114,12 +120,22 @@ impl Renderer for GstRenderer {
                 Err(e) => each(&output.name, Err(e)),
             }
         }
+        let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, &e.spec)).collect();
+        let mut from = 0.0;
+        let levels = if sounds.iter().any(|s| s.loudness.is_some()) {
+            from = MEASURED;
+            let mut told = |done| progress(from * done);
+            level::measure(work, &sounds, &mut Complaints::default(), &mut told)?
+        } else {
+            Levels::new()
+        };
+        let progress = &mut |done| progress(from + (1.0 - from) * done);
         // An output that fails takes the pipeline down; the others are begun again without it.
         while !wanted.is_empty() {
             let mut complaints = Complaints::default();
             let made = match work.facts.kind {
                 MediaKind::Animation => animation::render(work, &wanted, &mut complaints, progress),
-                _ => recording(work, &wanted, &mut complaints, progress),
+                _ => recording(work, &wanted, &levels, &mut complaints, progress),
             };
             match (made, complaints.culprit()) {
                 (Ok(results), _) => {
@@ -142,14 +158,16 @@ impl Renderer for GstRenderer {
     }
 }
 
+/// The share of the work that measuring the sound is, where that is to be done before.
+const MEASURED: f64 = 0.1;
+
 fn possible(facts: &MediaFacts, output: &Entry) -> Result<()> {
-    match &output.spec {
-        Spec::Wav(spec) => {
-            let channels = facts.audio.first().map_or(2, |a| a.channels);
-            audio::fits(spec, channels, facts.duration_ms.unwrap_or(0))
-        }
-        _ => Ok(()),
-    }
+    sound_of(facts, &output.spec).map_or(Ok(()), |sound| mix::tracks(facts, &sound).map(drop))
+}
+
+/// The sound of an output of this master: a video without any has none to take.
+fn sound_of(facts: &MediaFacts, spec: &Spec) -> Option<Sound> {
+    spec.sound().filter(|_| !facts.audio.is_empty())
 }
 
 fn path(out_dir: &Path, entry: &Entry) -> PathBuf {
@@ -158,9 +176,10 @@ fn path(out_dir: &Path, entry: &Entry) -> PathBuf {
 
 /// Removes what a failed output may have begun.
 fn clear(out_dir: &Path, entry: &Entry) {
-    let path = path(out_dir, entry);
-    std::fs::remove_file(Mp4Branch::scratch(&path)).ok();
-    std::fs::remove_file(path).ok();
+    std::fs::remove_file(video::scratch(&path(out_dir, entry))).ok();
+    for (file, _) in entry.spec.files(&entry.name) {
+        std::fs::remove_file(out_dir.join(file)).ok();
+    }
 }
 
 fn is_still(entry: &Entry) -> bool {
@@ -175,7 +194,8 @@ fn stall(work: &Work<'_>) -> Duration {
 enum Branch {
     Mp4 { tally: Tally, size: (u32, u32), has_sound: bool },
     Mp3 { tally: Tally, samples: Arc<AtomicU64> },
-    Wav { tally: Tally },
+    Sound { tally: Tally },
+    Waveform { tally: Tally, collected: Collected },
     Still { lookout: Lookout, size: (u32, u32) },
 }
 
@@ -183,20 +203,19 @@ enum Branch {
 fn recording(
     work: &Work<'_>,
     wanted: &[&Entry],
+    levels: &Levels,
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
     let stills_only = wanted.iter().all(|e| is_still(e));
-    let sound_only = wanted.iter().all(|e| matches!(e.spec, Spec::Mp3(_) | Spec::Wav(_)));
-    let decode = match work.facts.container.as_deref() {
-        Some("wav" | "w64") => Decode::Forward,
-        _ if stills_only => Decode::FewFrames,
-        _ => Decode::Everything,
-    };
+    let sound_only = wanted.iter().all(|e| e.spec.is_sound());
+    let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
     let pictures = work.facts.video.is_some() && !sound_only;
-    let mut source = source::open(work.input, decode, pictures, complaints, stall(work), work.stop)?;
-    let wants_sound = wanted.iter().any(|e| sound_of(&e.spec));
-    missing_stream(&source, work.facts, !sound_only, wants_sound, complaints)?;
+    let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, &e.spec)).collect();
+    let tracks = mix::needed(work.facts, sounds.iter());
+    let streams = wanted_streams(work, pictures, tracks);
+    let mut source = source::open(work.input, decode, &streams, complaints, stall(work), work.stop)?;
+    missing_stream(&source, work.facts, !sound_only, &streams.tracks, complaints)?;
 
     let pulse = Pulse::default();
     let looks = match source.video.as_ref().filter(|_| !sound_only) {
@@ -215,14 +234,12 @@ fn recording(
     if let (true, Some((tee, look))) = (stills_only, &looks) {
         return poster::by_seeking(work, wanted, source, tee, look, &pulse, complaints);
     }
-    let sound = match source.audio.as_ref().filter(|_| wants_sound) {
-        Some(pad) => Some(audio::head(source.live.pipeline(), pad, &pulse)?),
-        None => None,
-    };
-    let mut built = Building { work, source: &source, pulse: &pulse, complaints, encoded: Vec::new() };
+    let heads = Heads::build(&source, &pulse)?;
+    let mut built =
+        Building { work, source: &source, heads: &heads, levels, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();
     for (index, entry) in wanted.iter().enumerate() {
-        let branch = built.branch(index, entry, looks.as_ref(), sound.as_ref().map(|(tee, _)| tee));
+        let branch = built.branch(index, entry, looks.as_ref());
         branches.push(branch.map_err(|e| built.complaints.blame(index, source.live.bus(), e))?);
     }
     let duration_ms = work.facts.duration_ms.unwrap_or(0).max(1) as f64;
@@ -236,16 +253,20 @@ fn recording(
     run::to_the_end(&source.live, &watch, complaints, progress)?;
     drop(pipeline);
     source.live.close();
-    let peak = sound.as_ref().map(|(_, peak)| peak);
     let look = looks.as_ref().map(|(_, look)| look);
-    Ok(branches.iter().zip(wanted).map(|(branch, entry)| branch.finish(work, entry, look, peak)).collect())
+    let finish = |(branch, entry): (&Branch, &&Entry)| branch.finish(work, entry, look, &heads, levels);
+    Ok(branches.iter().zip(wanted).map(finish).collect())
 }
 
-fn sound_of(spec: &Spec) -> bool {
-    match spec {
-        Spec::Mp3(_) | Spec::Wav(_) => true,
-        Spec::Mp4(m) => m.audio.is_some(),
-        Spec::Jpeg(_) | Spec::Webp(_) => false,
+fn wanted_streams(work: &Work<'_>, pictures: bool, tracks: BTreeSet<usize>) -> Wanted {
+    Wanted { pictures, tracks, by_name: work.facts.container.as_deref() == Some("mxf") }
+}
+
+/// How a master is opened of which everything is wanted.
+fn sound_decode(work: &Work<'_>) -> Decode {
+    match work.facts.container.as_deref() {
+        Some("wav" | "w64") => Decode::Forward,
+        _ => Decode::Everything,
     }
 }
 
@@ -254,17 +275,18 @@ fn missing_stream(
     source: &Source,
     facts: &MediaFacts,
     pictures: bool,
-    sound: bool,
+    tracks: &BTreeSet<usize>,
     complaints: &Complaints,
 ) -> Result<()> {
     let picture_missing = pictures && source.video.is_none();
-    let sound_missing = sound && !facts.audio.is_empty() && source.audio.is_none();
+    let absent = tracks.iter().find(|track| !source.sounds.iter().any(|(there, _)| there == *track));
+    let sound_missing = absent.is_some();
     if !picture_missing && !sound_missing {
         return Ok(());
     }
     let (what, codec) = match &facts.video {
         Some(video) if picture_missing => ("pictures", video.codec.as_str()),
-        _ => ("sound", facts.audio.first().map_or("unknown", |a| a.codec.as_str())),
+        _ => ("sound", facts.audio.get(*absent.unwrap_or(&0)).map_or("unknown", |a| a.codec.as_str())),
     };
     Err(complaints.no_decoder().unwrap_or_else(|| Error::corrupt(format!("its {what} ({codec}) cannot be decoded"))))
 }
@@ -273,23 +295,18 @@ fn missing_stream(
 struct Building<'a> {
     work: &'a Work<'a>,
     source: &'a Source,
+    heads: &'a Heads,
+    levels: &'a Levels,
     pulse: &'a Pulse,
     complaints: &'a mut Complaints,
     /// AAC that several outputs share.
-    encoded: Vec<(AudioTrack, gst::Element, Tally)>,
+    encoded: Vec<(Sound, BitRate, gst::Element, Tally)>,
 }
 
 impl Building<'_> {
-    fn branch(
-        &mut self,
-        index: usize,
-        entry: &Entry,
-        pictures: Option<&(gst::Element, Look)>,
-        sound: Option<&gst::Element>,
-    ) -> Result<Branch> {
+    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&(gst::Element, Look)>) -> Result<Branch> {
         let pipeline = self.source.live.pipeline();
         let path = path(self.work.out_dir, entry);
-        let silent = || Error::unsupported("the recording has no sound");
         match &entry.spec {
             Spec::Mp4(spec) => {
                 let (tee, look) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
@@ -305,23 +322,36 @@ impl Building<'_> {
                 };
                 let built = branch.build(pipeline, tee, self.pulse)?;
                 self.complaints.own(index, &built.elements);
-                let tracks = spec.audio.as_ref().zip(sound);
-                if let Some((track, raw)) = tracks {
-                    let aac = self.aac(index, track, raw)?;
+                let sound = spec.audio.as_ref().filter(|_| !self.work.facts.audio.is_empty());
+                if let Some(track) = sound {
+                    let (aac, _) = self.aac(index, entry, track.bitrate)?;
                     let waiting = audio::into_mux(pipeline, &aac, &built.mux)?;
                     self.complaints.own(index, &waiting);
                 }
-                Ok(Branch::Mp4 { tally: built.tally, size, has_sound: tracks.is_some() })
+                Ok(Branch::Mp4 { tally: built.tally, size, has_sound: sound.is_some() })
             }
             Spec::Mp3(spec) => {
-                let built = audio::mp3(pipeline, sound.ok_or_else(silent)?, spec, &path, self.pulse)?;
+                let built = audio::mp3(pipeline, self.prepare(entry, "")?, spec.bitrate, &path, self.pulse)?;
                 self.complaints.own(index, &built.elements);
                 Ok(Branch::Mp3 { tally: built.tally, samples: built.samples })
             }
-            Spec::Wav(spec) => {
-                let built = audio::wav(pipeline, sound.ok_or_else(silent)?, spec, &path, self.pulse)?;
+            Spec::M4a(spec) => {
+                let (aac, tally) = self.aac(index, entry, spec.bitrate)?;
+                let elements = audio::m4a(pipeline, &aac, &path, self.pulse)?;
+                self.complaints.own(index, &elements);
+                Ok(Branch::Sound { tally })
+            }
+            Spec::Waveform(spec) => {
+                let prepared = self.prepare(entry, "S16LE")?;
+                let (elements, tally, collected) =
+                    peaks::branch(pipeline, prepared, spec, self.work.out_dir, &entry.name)?;
+                self.complaints.own(index, &elements);
+                Ok(Branch::Waveform { tally, collected })
+            }
+            Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
+                let built = self.sound(entry, &path)?;
                 self.complaints.own(index, &built.elements);
-                Ok(Branch::Wav { tally: built.tally })
+                Ok(Branch::Sound { tally: built.tally })
             }
             Spec::Jpeg(spec) | Spec::Webp(spec) => {
                 let (tee, _) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
@@ -333,15 +363,45 @@ impl Building<'_> {
         }
     }
 
-    fn aac(&mut self, index: usize, track: &AudioTrack, raw: &gst::Element) -> Result<gst::Element> {
-        if let Some((_, tee, _)) = self.encoded.iter().find(|(known, ..)| known == track) {
-            return Ok(tee.clone());
+    /// Where an output's sound begins, up to samples of this format.
+    fn prepare(&self, entry: &Entry, format: &str) -> Result<Prepared> {
+        let facts = self.work.facts;
+        let sound = sound_of(facts, &entry.spec).ok_or_else(|| Error::unsupported("the recording has no sound"))?;
+        let level = level::of(self.levels, &sound);
+        self.heads.prepare(self.source.live.pipeline(), facts, &sound, format, level)
+    }
+
+    fn sound(&self, entry: &Entry, path: &Path) -> Result<audio::SoundBuilt> {
+        let (pipeline, pulse) = (self.source.live.pipeline(), self.pulse);
+        match &entry.spec {
+            Spec::Wav(spec) => {
+                let prepared = self.prepare(entry, &format!("S{}LE", spec.bits))?;
+                let facts = self.work.facts;
+                let channels = entry.spec.sound().map_or(2, |sound| mix::channels_of(facts, &sound));
+                let is_large = audio::is_large(spec, channels, facts.duration_ms.unwrap_or(0));
+                audio::wav(pipeline, prepared, is_large, path, pulse)
+            }
+            Spec::Flac(spec) => audio::flac(pipeline, self.prepare(entry, &format!("S{}LE", spec.bits))?, path, pulse),
+            Spec::Opus(spec) => audio::opus(pipeline, self.prepare(entry, "")?, spec.bitrate, path, pulse),
+            Spec::Ac3(spec) => audio::ac3(pipeline, self.prepare(entry, "")?, spec.bitrate, path, pulse),
+            other => Err(Error::internal(format!("{} is no file of sound alone", other.mime()))),
+        }
+    }
+
+    fn aac(&mut self, index: usize, entry: &Entry, bitrate: BitRate) -> Result<(gst::Element, Tally)> {
+        let silent = || Error::unsupported("the recording has no sound");
+        let sound = sound_of(self.work.facts, &entry.spec).ok_or_else(silent)?;
+        let known = self.encoded.iter().find(|(s, b, ..)| (s, *b) == (&sound, bitrate));
+        if let Some((.., tee, tally)) = known {
+            return Ok((tee.clone(), tally.clone()));
         }
         let tally = Tally::default();
-        let (tee, elements) = audio::aac(self.source.live.pipeline(), raw, track, &tally)?;
+        let prepared = self.prepare(entry, "")?;
+        let rate = sound.rate.unwrap_or(48_000);
+        let (tee, elements) = audio::aac(self.source.live.pipeline(), prepared, bitrate, rate, &tally)?;
         self.complaints.own(index, &elements);
-        self.encoded.push((track.clone(), tee.clone(), tally));
-        Ok(tee)
+        self.encoded.push((sound, bitrate, tee.clone(), tally.clone()));
+        Ok((tee, tally))
     }
 }
 
@@ -352,15 +412,27 @@ fn fit(work: &Work<'_>, entry: &Entry) -> Result<(u32, u32)> {
 
 impl Branch {
     /// What came of it, once the pipeline is shut down.
-    fn finish(&self, work: &Work<'_>, entry: &Entry, look: Option<&Look>, peak: Option<&Peak>) -> Result<Rendered> {
+    fn finish(
+        &self,
+        work: &Work<'_>,
+        entry: &Entry,
+        look: Option<&Look>,
+        heads: &Heads,
+        levels: &Levels,
+    ) -> Result<Rendered> {
         let path = path(work.out_dir, entry);
+        let sound = sound_of(work.facts, &entry.spec);
+        let level = sound.as_ref().and_then(|s| level::of(levels, s));
+        let peak = sound.as_ref().and_then(|s| heads.peak(&mix::tracks(work.facts, s).ok()?));
         let mut rendered = Rendered {
             output: entry.name.clone(),
             files: vec![entry.spec.file_name(&entry.name)],
             size: (0, 0),
             frames: 0,
             duration_ms: 0,
-            input_peak_dbfs: peak.map(Peak::dbfs),
+            // What is turned down on purpose is not lost.
+            input_peak_dbfs: peak.map(|p| (p + level.map_or(0.0, |l| l.gain.min(0.0))).max(-200.0)),
+            mixed: sound.as_ref().and_then(|s| mix::told(work.facts, s, level)),
         };
         let tally = match self {
             Branch::Mp4 { tally, size, has_sound } => {
@@ -370,19 +442,28 @@ impl Branch {
                 if tally.buffers() == 0 {
                     return Err(Error::corrupt("not one picture of it could be decoded"));
                 }
-                std::fs::remove_file(Mp4Branch::scratch(&path)).ok();
+                std::fs::remove_file(video::scratch(&path)).ok();
                 rendered.size = *size;
                 rendered.frames = tally.buffers();
                 tally
             }
-            Branch::Mp3 { tally, .. } | Branch::Wav { tally } if tally.buffers() == 0 => {
+            Branch::Mp3 { tally, .. } | Branch::Sound { tally } | Branch::Waveform { tally, .. }
+                if tally.buffers() == 0 =>
+            {
                 return Err(Error::corrupt("not one second of its sound could be decoded"));
             }
             Branch::Mp3 { tally, samples } => {
                 mp3::complete(&path, samples.load(std::sync::atomic::Ordering::Relaxed))?;
                 tally
             }
-            Branch::Wav { tally } => tally,
+            Branch::Sound { tally } => {
+                std::fs::remove_file(video::scratch(&path)).ok();
+                tally
+            }
+            Branch::Waveform { tally, collected } => {
+                rendered.files = collected.finish()?;
+                tally
+            }
             Branch::Still { lookout, size } => {
                 let (frame, look) = lookout
                     .frame()

@@ -31,6 +31,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         frames: 1,
         duration_ms: 0,
         input_peak_dbfs: None,
+        mixed: None,
     })
 }
 

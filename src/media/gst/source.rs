@@ -5,6 +5,7 @@
 //! one short file in a hundred, and so would have sound masters called corrupt.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -41,11 +42,12 @@ struct Exposed {
     block: gst::PadProbeId,
 }
 
-/// The first picture and the first sound, each halted at its first buffer.
+/// The first picture and the wanted sounds, each halted at its first buffer.
 pub(super) struct Source {
     pub(super) live: Live,
     pub(super) video: Option<gst::Pad>,
-    pub(super) audio: Option<gst::Pad>,
+    /// Each with the number of its track, from 0.
+    pub(super) sounds: Vec<(usize, gst::Pad)>,
     exposed: Vec<Exposed>,
 }
 
@@ -58,11 +60,21 @@ struct Arrivals {
     closed: bool,
 }
 
-/// Opens `input` and waits until its streams are known; without `pictures`, video is not decoded.
+/// What is to be decoded.
+pub(super) struct Wanted {
+    /// Without, video is not.
+    pub(super) pictures: bool,
+    /// Of the sound, the tracks of these numbers, from 0.
+    pub(super) tracks: BTreeSet<usize>,
+    /// Whether the tracks' order is that of their streams' names: MXF's come last first.
+    pub(super) by_name: bool,
+}
+
+/// Opens `input` and waits until its streams are known.
 pub(super) fn open(
     input: &Path,
     decode: Decode,
-    pictures: bool,
+    wanted: &Wanted,
     complaints: &mut Complaints,
     patience: Duration,
     stop: &Stop,
@@ -74,8 +86,8 @@ pub(super) fn open(
     let live = Live::new();
     let decoder = graph::make("uridecodebin", &[("uri", &uri)])?;
     live.pipeline().add(&decoder).map_err(|e| graph::cannot_build(&e))?;
-    decode_one_sound(&decoder);
-    if !pictures {
+    let order = decode_sounds(&decoder, wanted.tracks.clone());
+    if !wanted.pictures {
         leave_coded(&decoder);
     }
     if decode == Decode::FewFrames {
@@ -109,8 +121,19 @@ pub(super) fn open(
     let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
     arrivals.closed = true;
     let exposed = std::mem::take(&mut arrivals.pads);
-    let first = |media: &str| exposed.iter().map(|e| e.pad.clone()).find(|p| holds(p, media));
-    Ok(Source { video: first("video/x-raw"), audio: first("audio/x-raw"), exposed, live })
+    let of = |media: &'static str| exposed.iter().map(|e| e.pad.clone()).filter(move |p| holds(p, media));
+    let mut order = order.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if wanted.by_name {
+        order.sort();
+    }
+    let number = |pad: &gst::Pad| order.iter().position(|id| Some(id) == pad.stream_id().as_ref());
+    let sounds = match wanted.tracks.len() == 1 && wanted.tracks.contains(&0) {
+        // Whatever the first one is called, it is the first.
+        true => of("audio/x-raw").next().map(|pad| (0, pad)).into_iter().collect(),
+        false => of("audio/x-raw").filter_map(|pad| Some((number(&pad)?, pad))).collect(),
+    };
+    let sounds = Vec::into_iter(sounds).filter(|(number, _)| wanted.tracks.contains(number)).collect();
+    Ok(Source { video: of("video/x-raw").next(), sounds, exposed, live })
 }
 
 /// Whether a pad carries this media type.
@@ -145,21 +168,30 @@ const SOUND_FILES: [&str; 8] = [
     "audio/x-matroska",
 ];
 
-/// Leaves every compressed sound after the first undecoded: they are thrown away anyhow.
-fn decode_one_sound(decoder: &gst::Element) {
-    let first: Mutex<Option<gst::glib::GString>> = Mutex::new(None);
+/// Leaves every compressed sound undecoded that is not wanted: they are thrown away anyhow. Gives the streams of sound in
+/// the order in which the demuxer shows them, which is the file's.
+fn decode_sounds(decoder: &gst::Element, tracks: BTreeSet<usize>) -> Arc<Mutex<Vec<gst::glib::GString>>> {
+    let order = Arc::new(Mutex::new(Vec::<gst::glib::GString>::new()));
+    let seen = order.clone();
     decoder.connect("autoplug-continue", false, move |values| {
         let pad = values.get(1).and_then(|v| v.get::<gst::Pad>().ok());
         let caps = values.get(2).and_then(|v| v.get::<gst::Caps>().ok());
         let name = caps.as_ref().and_then(|c| c.structure(0)).map(|s| s.name().to_string()).unwrap_or_default();
         let goes_on = match pad.and_then(|p| p.stream_id()) {
             Some(id) if name.starts_with("audio/") && !SOUND_FILES.contains(&name.as_str()) => {
-                *first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| id.clone()) == id
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let number = seen.iter().position(|known| *known == id).unwrap_or_else(|| {
+                    seen.push(id);
+                    seen.len() - 1
+                });
+                // What looks like a track may be the file itself, so that of the first nothing is left out.
+                number == 0 || tracks.contains(&number)
             }
             _ => true,
         };
         Some(goes_on.into())
     });
+    order
 }
 
 impl Source {

@@ -190,11 +190,6 @@ pub(super) struct Mp4Built {
 }
 
 impl Mp4Branch<'_> {
-    /// Where the muxer keeps the media until the index can be written before it.
-    pub(super) fn scratch(path: &Path) -> std::path::PathBuf {
-        path.with_extension("mp4-media")
-    }
-
     pub(super) fn build(&self, pipeline: &gst::Pipeline, tee: &gst::Element, pulse: &Pulse) -> Result<Mp4Built> {
         let (width, height) = if self.rotation % 180 == 90 { (self.size.1, self.size.0) } else { self.size };
         let colorimetry = color::bt709();
@@ -225,9 +220,7 @@ impl Mp4Branch<'_> {
         let encoder = self.encoder()?;
         let tally = Tally::default();
         tally.watch(&pad(&encoder, "sink")?, one_frame(self.rate));
-        let mux = make("mp4mux", &[("faststart", "true")])?;
-        // As values, not text: a path may hold any character.
-        mux.set_property("faststart-file", Self::scratch(self.path));
+        let mux = fast_start(self.path)?;
         let sink = file_sink(self.path, pulse)?;
         // Straight to the muxer: `h264parse` takes the frames' durations away when their rate is not known, and a last
         // frame without a duration is not shown at all.
@@ -254,6 +247,21 @@ impl Mp4Branch<'_> {
         }
         Ok(encoder)
     }
+}
+
+/// A muxer to MP4 with its index first.
+pub(super) fn fast_start(path: &Path) -> Result<gst::Element> {
+    let mux = make("mp4mux", &[("faststart", "true")])?;
+    // As values, not text: a path may hold any character.
+    mux.set_property("faststart-file", scratch(path));
+    Ok(mux)
+}
+
+/// Where that muxer keeps the media until the index can be written before it.
+pub(super) fn scratch(path: &Path) -> std::path::PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("-media");
+    path.with_file_name(name)
 }
 
 /// A file that grows while the pipeline runs.

@@ -1,6 +1,10 @@
 //! Reads a still picture's pixels: JPEG with shrink-on-load, PNG, BMP and WebP; [`tiff`](super::tiff) has TIFF.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Seek},
+    path::Path,
+};
 
 use image::{ColorType, ImageDecoder};
 use turbojpeg::{Colorspace, Decompressor, PixelFormat, ScalingFactor};
@@ -41,13 +45,7 @@ pub(super) fn still(input: &Path, header: &Header, cap: u64, needed: Needed<'_>)
         }
         Some(Format::Webp) => webp::decode(&whole(input)?, cap)?,
         Some(Format::Tiff) => super::tiff::decode(input, cap)?,
-        Some(Format::Png) => {
-            let mut limits = image::Limits::no_limits();
-            // For what comes beside the pixels: profiles, text.
-            limits.max_alloc = Some(256 << 20);
-            let decoder = image::codecs::png::PngDecoder::with_limits(open(input)?, limits).map_err(from_image)?;
-            plain(decoder, cap)?
-        }
+        Some(Format::Png) => png(open(input)?, cap)?,
         Some(Format::Bmp) => plain(image::codecs::bmp::BmpDecoder::new(open(input)?).map_err(from_image)?, cap)?,
         Some(Format::Gif) => return Err(Error::internal("a GIF is read as an animation")),
         None => {
@@ -142,6 +140,13 @@ fn jpeg_trouble(error: turbojpeg::Error) -> Error {
     } else {
         Error::corrupt(format!("the JPEG is damaged: {text}"))
     }
+}
+
+pub(super) fn png(source: impl BufRead + Seek, cap: u64) -> Result<Raw> {
+    let mut limits = image::Limits::no_limits();
+    // For what comes beside the pixels: profiles, text.
+    limits.max_alloc = Some(256 << 20);
+    plain(image::codecs::png::PngDecoder::with_limits(source, limits).map_err(from_image)?, cap)
 }
 
 /// Reads through a decoder of the `image` crate, into one buffer.

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use image::ImageEncoder;
+
 use super::{MOST_SIDE, Pixels, scale, webp};
 use crate::{
     error::{Error, Result},
-    profile::Spec,
+    profile::{PictureFormat, Spec},
 };
 
 /// Scales to what the spec allows and encodes as JPEG or WebP. JPEG has no alpha: it is laid on white.
@@ -41,6 +43,21 @@ pub(super) fn encode(pixels: &Pixels, spec: &Spec) -> Result<Vec<u8>> {
         }
         Spec::Webp(still) => webp::encode(pixels, still.quality, still.effort),
         _ => Err(Error::invalid(format!("a still picture cannot be written as {}", spec.mime()))),
+    }
+}
+
+/// Encodes a drawing, with every pixel kept as it is.
+pub fn encode_drawing(pixels: &Pixels, format: PictureFormat) -> Result<Vec<u8>> {
+    match format {
+        PictureFormat::Webp => webp::encode_exactly(pixels),
+        PictureFormat::Png => {
+            let color = if pixels.alpha { image::ExtendedColorType::Rgba8 } else { image::ExtendedColorType::Rgb8 };
+            let mut out = Vec::new();
+            image::codecs::png::PngEncoder::new(&mut out)
+                .write_image(&pixels.data, pixels.width, pixels.height, color)
+                .map_err(|e| Error::internal("a picture could not be written as PNG").because(e))?;
+            Ok(out)
+        }
     }
 }
 

@@ -22,7 +22,11 @@ mod webp;
 
 use std::path::Path;
 
-pub use self::{encode::encode_still, facts::facts, render::ImageRenderer};
+pub use self::{
+    encode::{encode_drawing, encode_still},
+    facts::facts,
+    render::ImageRenderer,
+};
 use crate::error::{Error, Result};
 
 /// A decoded picture: 8 bits a component, sRGB, upright, rows tightly packed.
@@ -38,13 +42,14 @@ pub struct Pixels {
     pub data: Vec<u8>,
 }
 
-/// Decodes one of our own JPEG or WebP outputs to its last pixel and says its width, its height and whether it has
+/// Decodes one of our own JPEG, WebP or PNG outputs to its last pixel and says its width, its height and whether it has
 /// alpha. A truncated or damaged file is an error of [`Kind::Corrupt`](crate::error::Kind::Corrupt).
 pub fn check(path: &Path, mime: &str) -> Result<(u32, u32, bool)> {
     let bytes = decode::whole(path)?;
     let raw = match mime {
         "image/jpeg" => decode::jpeg(&bytes, None, OWN_PIXELS)?.raw,
         "image/webp" => webp::decode(&bytes, OWN_PIXELS)?,
+        "image/png" => decode::png(std::io::Cursor::new(bytes.as_slice()), OWN_PIXELS)?,
         other => return Err(Error::invalid(format!("'{other}' is not a picture format of ours"))),
     };
     Ok((raw.width, raw.height, raw.model.has_alpha()))

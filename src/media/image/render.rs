@@ -155,5 +155,6 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         frames: 1,
         duration_ms: 0,
         input_peak_dbfs: None,
+        mixed: None,
     })
 }

@@ -28,6 +28,28 @@ impl Drop for Encoding {
 
 /// Encodes lossily; alpha is kept losslessly. `quality` 0 to 100, `effort` 0 to 6.
 pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>> {
+    let mut config = defaults(quality)?;
+    config.method = i32::from(effort.min(6));
+    encode_by(&config, pixels)
+}
+
+/// Encodes so that every pixel comes back exactly as it was; what is transparent has no color.
+pub(super) fn encode_exactly(pixels: &Pixels) -> Result<Vec<u8>> {
+    let mut config = defaults(75)?;
+    config.lossless = 1;
+    encode_by(&config, pixels)
+}
+
+fn defaults(quality: u8) -> Result<sys::WebPConfig> {
+    let preset = sys::WebPPreset::WEBP_PRESET_DEFAULT;
+    sys::WebPConfig::new_with_preset(preset, f32::from(quality)).map_err(refused)
+}
+
+fn refused((): ()) -> Error {
+    Error::internal("libwebp is of another version than its bindings")
+}
+
+fn encode_by(config: &sys::WebPConfig, pixels: &Pixels) -> Result<Vec<u8>> {
     let (width, height) = (pixels.width, pixels.height);
     if width > MOST_SIDE || height > MOST_SIDE {
         return Err(too_large((width, height)));
@@ -36,10 +58,6 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
     if pixels.data.len() != width as usize * height as usize * channels || pixels.data.is_empty() {
         return Err(Error::internal("a picture's bytes do not match its size"));
     }
-    let refused = |()| Error::internal("libwebp is of another version than its bindings");
-    let preset = sys::WebPPreset::WEBP_PRESET_DEFAULT;
-    let mut config = sys::WebPConfig::new_with_preset(preset, f32::from(quality)).map_err(refused)?;
-    config.method = i32::from(effort.min(6));
     let mut writer = MaybeUninit::uninit();
     // SAFETY: this writes every field of the writer.
     let writer = unsafe {
@@ -48,6 +66,8 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
     };
     let mut encoding = Encoding { picture: sys::WebPPicture::new().map_err(refused)?, writer };
     let Encoding { picture, writer } = &mut encoding;
+    // Converted to Y'CbCr on the way in, nothing would come back exactly.
+    picture.use_argb = config.lossless;
     picture.width = width as i32;
     picture.height = height as i32;
     let stride = width as i32 * channels as i32;
@@ -61,7 +81,7 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
         };
         picture.writer = Some(sys::WebPMemoryWrite);
         picture.custom_ptr = std::ptr::from_mut(writer).cast();
-        imported != 0 && sys::WebPEncode(&config, picture) != 0
+        imported != 0 && sys::WebPEncode(config, picture) != 0
     };
     if !done {
         return Err(Error::internal(format!("libwebp could not encode a picture: {:?}", picture.error_code)));

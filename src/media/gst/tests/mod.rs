@@ -15,18 +15,22 @@ use serde_json::{Value, json};
 use super::GstRenderer;
 use crate::{
     error::{Kind, Result},
-    media::{Limits, Rendered, Renderer, Work, image, probe, sniff},
+    media::{Limits, Rendered, Renderer, Work, gate, image, probe, sniff},
     model::{MediaFacts, MediaKind},
     profile::Entry,
     stop::Stop,
 };
 
+mod codecs;
 mod color;
 mod fields;
+mod levels;
 mod odd;
+mod peaks;
 mod picture;
 mod sound;
 mod still;
+mod tracks;
 
 /// Longer than any render here takes, even beside other work; a render that takes longer hangs.
 const BOUND: Duration = Duration::from_secs(40);
@@ -153,6 +157,14 @@ fn mp4(name: &str) -> Entry {
 
 fn wav(name: &str) -> Entry {
     entry(name, json!({"wav": {}}))
+}
+
+/// Judges an output as the child process does.
+#[track_caller]
+fn accepted(desk: &Desk, master: &str, entry: &Entry, rendered: &Rendered) -> MediaFacts {
+    let facts = facts(&desk.path(master));
+    let judged = gate::accept(desk.0.path(), rendered, entry, &facts, BOUND, &Stop::new(), &mut |_| ());
+    judged.unwrap_or_else(|e| panic!("{}: {}", entry.name, e.one_line()))
 }
 
 /// What ffprobe says of the only stream of a kind.

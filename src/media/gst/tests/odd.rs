@@ -101,16 +101,6 @@ fn a_still_that_cannot_be_written_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_wav_that_would_not_fit_its_format_does_not_stop_the_others() {
-    let desk = Desk::new();
-    desk.ffmpeg("-f lavfi -i sine=r=48000:d=2 -c:a pcm_s16le in.wav");
-    let facts = MediaFacts { duration_ms: Some(40 * 3600 * 1000), ..facts(&desk.path("in.wav")) };
-    let made = desk.render_as("in.wav", facts, &[wav("long"), entry("mp3", json!({"mp3": {}}))]);
-    made.rendered("mp3");
-    assert_eq!(made.results["long"].as_ref().unwrap_err().kind(), Kind::Unsupported);
-}
-
-#[test]
 fn all_outputs_of_one_master_are_of_the_same_frames() {
     let desk = Desk::new();
     desk.ffmpeg("-f lavfi -i testsrc2=s=128x96:r=25:d=2 -f lavfi -i sine=r=48000:d=2 -c:v libx264 -c:a aac in.mp4");

@@ -2,10 +2,10 @@
 
 use super::*;
 
-const RATE: usize = 48_000;
+pub(super) const RATE: usize = 48_000;
 
 /// Silence of so many seconds with a burst of 1 kHz, 10 ms long, at each of these times.
-fn clicks(seconds: f64, at: &[f64]) -> Vec<f32> {
+pub(super) fn clicks(seconds: f64, at: &[f64]) -> Vec<f32> {
     let mut samples = vec![0.0; (seconds * RATE as f64).round() as usize];
     for at in at {
         let start = (at * RATE as f64).round() as usize;
@@ -18,7 +18,7 @@ fn clicks(seconds: f64, at: &[f64]) -> Vec<f32> {
 
 /// Where the only click of a file begins, in seconds: 5 ms before the middle of its energy.
 #[track_caller]
-fn click(path: &Path) -> f64 {
+pub(super) fn click(path: &Path) -> f64 {
     let rate: f64 = stream(path, "audio")["sample_rate"].as_str().unwrap().parse().unwrap();
     let channels = stream(path, "audio")["channels"].as_u64().unwrap() as usize;
     let all = samples(path);
@@ -38,7 +38,7 @@ fn flash(path: &Path) -> f64 {
 }
 
 #[track_caller]
-fn near(got: f64, wanted: f64, tolerance: f64) {
+pub(super) fn near(got: f64, wanted: f64, tolerance: f64) {
     assert!((got - wanted).abs() <= tolerance, "{got:.5} is not {wanted:.5}");
 }
 
@@ -48,7 +48,7 @@ fn flashing(rate: u32, seconds: u32) -> String {
     format!("-f lavfi -i color=black:s=64x64:r={rate}:d={seconds},drawbox=c=white:t=fill:enable='eq(n,{frame})'")
 }
 
-fn click_file(desk: &Desk, name: &str, seconds: f64, at: &[f64]) {
+pub(super) fn click_file(desk: &Desk, name: &str, seconds: f64, at: &[f64]) {
     desk.ffmpeg_fed(&bytes(&clicks(seconds, at)), &format!("-f f32le -ar 48000 -ac 1 -i - -c:a pcm_s24le {name}"));
 }
 
@@ -162,7 +162,7 @@ fn the_sound_of_an_mp4_is_as_long_as_the_masters() {
 }
 
 /// Loudness of a sine of `hertz` in a channel, as an amplitude, over the middle of the recording.
-fn tone(samples: &[f32], channels: usize, channel: usize, hertz: f64) -> f64 {
+pub(super) fn tone(samples: &[f32], channels: usize, channel: usize, hertz: f64) -> f64 {
     let one: Vec<f64> = samples.chunks_exact(channels).map(|c| f64::from(c[channel])).collect();
     let middle = &one[one.len() / 4..one.len() / 4 + RATE / 2];
     let (mut sine, mut cosine) = (0.0, 0.0);
@@ -175,7 +175,7 @@ fn tone(samples: &[f32], channels: usize, channel: usize, hertz: f64) -> f64 {
 }
 
 /// Two seconds in which each channel is a sine of 0.3 at its own pitch: 400 Hz, 500 Hz and so on.
-fn pitches(desk: &Desk, channels: usize, name: &str) {
+pub(super) fn pitches(desk: &Desk, channels: usize, name: &str) {
     let sample = |i: usize, channel: usize| {
         let turn = std::f64::consts::TAU * (400.0 + 100.0 * channel as f64) * i as f64 / RATE as f64;
         (0.3 * turn.sin()) as f32
@@ -237,10 +237,10 @@ fn two_channels_keep_their_sides() {
 }
 
 /// Not a multiple of any codec's frame.
-const ODD_LENGTH: usize = 2 * RATE + 777;
+pub(super) const ODD_LENGTH: usize = 2 * RATE + 777;
 
 /// Noise of 24 bits that never repeats, by a linear congruential generator.
-fn noise(samples: usize) -> Vec<u8> {
+pub(super) fn noise(samples: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
