@@ -42,10 +42,8 @@ impl StageRun for Ingest<'_> {
     fn run(&self, attempt: &Attempt<'_>) -> Result<Done> {
         let task: Task = attempt.task()?;
         let drive = self.catalog.drive(task.drive)?;
-        // Where it is plugged in now may be another drive.
-        if !place::is_here(&drive) {
-            return Err(place::gone(&drive));
-        }
+        // Where it was plugged in may be another drive now; and another host may have told where it is mounted there.
+        let Some(drive) = place::find(&drive) else { return Err(place::gone(&drive)) };
         // The job may have been planned before another one dealt with some of its files.
         let paths = task
             .lots

@@ -15,6 +15,8 @@ mod drives;
 mod fanout;
 mod faults;
 mod harness;
+#[cfg(all(feature = "postgres", feature = "s3"))]
+mod hosts;
 mod ingest;
 mod integrity;
 mod jobs;
