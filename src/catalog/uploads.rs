@@ -26,7 +26,7 @@ pub struct Ledger {
     pub path: RawPath,
     /// Its size, modification time (ns) and inode when the upload began.
     pub identity: (u64, i64, u64),
-    /// What the store has accepted, as far as was heard.
+    /// What was sent; parts of which nobody heard that the store has accepted them are without an ETag.
     pub upload: Upload,
     /// How many parts from the first on the digest has taken in.
     pub hashed: u32,

@@ -123,6 +123,24 @@ impl System {
         })
     }
 
+    /// A drive as it is mounted here, whatever place the catalog has of it: there may be several hosts, each with its own.
+    fn find(&self, drive: &Drive) -> Option<Drive> {
+        let table = std::fs::read(&self.mounts).ok()?;
+        // A share that does not answer holds up whoever asks it, so only the one that it may be is asked.
+        let may_be =
+            |m: &Mount| self.device(m).is_some() || drive.identity.contains(&format!("{}:{}", m.kind, m.source));
+        let mounts = table.split(|b| *b == b'\n').filter_map(mount).filter(may_be);
+        let found = mounts.filter_map(|m| self.place(&m.at).ok()?.root_of(drive)).find(|root| self.is_at(drive, root));
+        found.map(|root| Drive { root: RawPath::new(root), ..drive.clone() })
+    }
+
+    /// Whether a drive is mounted at this root.
+    fn is_at(&self, drive: &Drive, root: &Path) -> bool {
+        // A folder that is there by name may be the empty one under a mount that went away.
+        let place = root.is_dir().then(|| self.place(root).ok()).flatten();
+        place.is_some_and(|p| p.is_there && p.identity(root) == drive.identity)
+    }
+
     /// The kernel's name of the disk or partition that is mounted: `sdb1`.
     fn device(&self, mount: &Mount) -> Option<OsString> {
         let by_number = std::fs::read_link(self.sys.join("dev/block").join(&mount.number)).ok();
@@ -206,6 +224,17 @@ impl Place {
         }
     }
 
+    /// Where a drive's root is, if it is this file system or a folder of what is mounted of it.
+    fn root_of(&self, drive: &Drive) -> Option<PathBuf> {
+        if drive.identity == self.file_system {
+            return Some(self.mount.clone());
+        }
+        let folder: RawPath = drive.identity.strip_prefix(&self.folders())?.parse().ok()?;
+        let folder = folder.under(Path::new("/"));
+        let rest = folder.strip_prefix(&self.part).ok()?;
+        Some(if rest.as_os_str().is_empty() { self.mount.clone() } else { self.mount.join(rest) })
+    }
+
     /// How the identities of folders on this file system begin.
     pub(super) fn folders(&self) -> String {
         format!("folder:{}:", self.file_system)
@@ -237,10 +266,12 @@ pub(super) fn gone(drive: &Drive) -> Error {
 
 /// Whether a drive is mounted where it was, and is the same.
 pub fn is_here(drive: &Drive) -> bool {
-    let root = drive.root.under(Path::new("/"));
-    // A folder that is there by name may be the empty one under a mount that went away.
-    let place = root.is_dir().then(|| System::default().place(&root).ok()).flatten();
-    place.is_some_and(|p| p.is_there && p.identity(&root) == drive.identity)
+    System::default().is_at(drive, &drive.root.under(Path::new("/")))
+}
+
+/// A drive where it is mounted here: where the catalog has it, else anywhere.
+pub(super) fn find(drive: &Drive) -> Option<Drive> {
+    if is_here(drive) { Some(drive.clone()) } else { System::default().find(drive) }
 }
 
 #[cfg(test)]
@@ -311,5 +342,23 @@ mod tests {
         let system = machine(dir.path());
         std::fs::remove_dir_all(dir.path().join("sys/class/block/sdb1")).unwrap();
         assert!(!system.place(&dir.path().join("my stick")).unwrap().is_there);
+    }
+
+    #[test]
+    fn a_drive_is_found_where_this_machine_has_it_mounted() {
+        let dir = tempfile::tempdir().unwrap();
+        let system = machine(dir.path());
+        let found = |identity: &str| {
+            let drive = system.place(&dir.path().join("my stick")).unwrap().drive(Path::new("/elsewhere"));
+            let drive = Drive { identity: identity.to_owned(), root: RawPath::new("/elsewhere"), ..drive };
+            Some(system.find(&drive)?.root.under(Path::new("/")))
+        };
+        let at = |name: &str| Some(dir.path().join(name));
+        std::fs::create_dir_all(dir.path().join("share/shoots/7")).unwrap();
+        assert_eq!(found("uuid:ABCD-1234"), at("my stick"));
+        assert_eq!(found("folder:nfs4:nas:/export:/shoots/7"), at("share/shoots/7"));
+        assert_eq!(found("folder:uuid:ABCD-1234:/DCIM"), at("bound"));
+        assert_eq!(found("uuid:ABCD-9999"), None);
+        assert_eq!(found("folder:nfs4:nas:/export:/shoots/8"), None);
     }
 }

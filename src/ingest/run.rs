@@ -14,7 +14,7 @@ use super::{
     place,
     source::{Source, is_kept, open, why},
     survey::{Along, Lot, Piece, Task},
-    upload::{Progress, World, upload},
+    upload::{Earlier, Progress, World, upload},
 };
 use crate::{
     catalog::{Facts, Ledger, Settled},
@@ -42,10 +42,8 @@ impl StageRun for Ingest<'_> {
     fn run(&self, attempt: &Attempt<'_>) -> Result<Done> {
         let task: Task = attempt.task()?;
         let drive = self.catalog.drive(task.drive)?;
-        // Where it is plugged in now may be another drive.
-        if !place::is_here(&drive) {
-            return Err(place::gone(&drive));
-        }
+        // Where it was plugged in may be another drive now; and another host may have told where it is mounted there.
+        let Some(drive) = place::find(&drive) else { return Err(place::gone(&drive)) };
         // The job may have been planned before another one dealt with some of its files.
         let paths = task
             .lots
@@ -428,12 +426,6 @@ impl Batch<'_> {
             catalog.forget_upload(&stale.key)?;
         }
         let identity = source.identity();
-        let earlier = catalog.upload(key)?.filter(|l| l.identity == identity);
-        let known = earlier.as_ref().map(|l| l.upload.clone());
-        let Some(parts) = deposit.parts(name, source.bytes, known)? else { return Ok(None) };
-        let began = parts.upload().clone();
-        let same = |l: &Ledger| l.upload.id == began.id && l.hashed > 0;
-        let progress = earlier.filter(same).map(|l| Progress { hashed: l.hashed, state: l.state });
         let lease = self.attempt.lease();
         let keep = |upload: &Upload, new: &[Part], progress: &Progress| {
             let ledger = Ledger {
@@ -447,18 +439,34 @@ impl Batch<'_> {
             };
             catalog.keep_upload(&lease, &ledger, new)
         };
-        // Known before the first part is sent: no upload that the ledger does not know is left behind.
-        if progress.is_none() {
-            catalog.forget_upload(key)?;
-            keep(&began, &began.parts, &Progress { hashed: 0, state: String::new() })?;
-        }
-        if let Some(progress) = &progress {
-            note(&format!("going on after part {} of an upload that was cut off", progress.hashed));
-        }
         let tick = |n| self.attempt.read(n);
         let skip = |n| self.attempt.tick(Amount::Bytes(n));
         let world = World { stop: &self.attempt.stop, tick: &tick, skip: &skip, keep: &keep, note: &note };
-        Ok(Some(upload(file, source.bytes, parts, progress, &world)))
+        let mut known = catalog.upload(key)?.filter(|l| l.identity == identity);
+        loop {
+            let upload_then = known.as_ref().map(|l| l.upload.clone());
+            let Some(parts) = deposit.parts(name, source.bytes, upload_then)? else { return Ok(None) };
+            let began = parts.upload().clone();
+            let same = |l: &Ledger| l.upload.id == began.id && l.hashed > 0;
+            let earlier = known
+                .take()
+                .filter(same)
+                .map(|l| Earlier { progress: Progress { hashed: l.hashed, state: l.state }, read: l.upload.parts });
+            // Known before the first part is sent: no upload that the ledger does not know is left behind.
+            if earlier.is_none() {
+                catalog.forget_upload(key)?;
+                keep(&began, &began.parts, &Progress { hashed: 0, state: String::new() })?;
+            }
+            match upload(file, source.bytes, parts, earlier, &world).transpose() {
+                Some(copied) => return Ok(Some(copied)),
+                None => {
+                    note("the file is not the one whose upload began: starting over");
+                    deposit.discard(name)?;
+                    catalog.forget_upload(key)?;
+                    io::Seek::rewind(file).map_err(|e| crate::error::io("cannot read again", e))?;
+                }
+            }
+        }
     }
 
     /// The asset that has these bytes already.

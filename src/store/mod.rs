@@ -122,7 +122,9 @@ pub trait Deposit: Send {
     fn adopt(&mut self, name: &str, path: &Path) -> Result<()>;
 
     /// Begins a large file that is given in parts, so that a later attempt can go on where this one ends; `earlier` is
-    /// what an earlier one left, of which only what the store still has counts. None: this store takes no parts, or the file is
+    /// what an earlier one left, of which only what the store still has counts. A part of it without an ETag was sent, and
+    /// nobody heard whether it arrived: if the store lists it, it did. So parts are noted before they are sent, and no
+    /// others are sent under their numbers. None: this store takes no parts, or the file is
     /// no larger than one.
     ///
     /// Parts outlive a deposit that is dropped before it is finished: [`Parts::abandon`] gives them up.

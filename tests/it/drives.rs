@@ -11,12 +11,12 @@ use std::{
 use crate::harness::{Archive, Ran, outcome, scratch, tool};
 
 /// A file system in a file.
-struct Stick {
+pub struct Stick {
     dir: tempfile::TempDir,
 }
 
 /// A mounted one; unmounted when dropped.
-struct Mounted(PathBuf);
+pub struct Mounted(pub PathBuf);
 
 impl Drop for Mounted {
     fn drop(&mut self) {
@@ -26,7 +26,7 @@ impl Drop for Mounted {
 
 impl Stick {
     /// One of so many MiB that holds these files.
-    fn new(mib: u64, files: &[(&str, Vec<u8>)]) -> Self {
+    pub fn new(mib: u64, files: &[(&str, Vec<u8>)]) -> Self {
         let dir = scratch();
         let content = dir.path().join("content");
         for (name, bytes) in files {
@@ -42,12 +42,12 @@ impl Stick {
         Self { dir }
     }
 
-    fn image(&self) -> PathBuf {
+    pub fn image(&self) -> PathBuf {
         self.dir.path().join("image")
     }
 
     /// Mounts it at a new folder, or says why the test is skipped.
-    fn mount(&self, name: &str) -> Option<Mounted> {
+    pub fn mount(&self, name: &str) -> Option<Mounted> {
         let at = self.dir.path().join(name);
         fs::create_dir_all(&at).unwrap();
         let out = Command::new("mount").args(["-o", "loop,ro"]).arg(self.image()).arg(&at).output();
@@ -66,7 +66,7 @@ impl Stick {
     }
 }
 
-fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+pub fn noise(bytes: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;

@@ -16,6 +16,8 @@ mod events;
 mod fanout;
 mod faults;
 mod harness;
+#[cfg(all(feature = "postgres", feature = "s3"))]
+mod hosts;
 mod ingest;
 mod integrity;
 mod jobs;

@@ -45,6 +45,7 @@ struct Rule {
 pub struct Proxy {
     pub endpoint: String,
     rules: Arc<Mutex<Vec<Rule>>>,
+    parts: Arc<Mutex<Vec<(String, u32)>>>,
 }
 
 impl Proxy {
@@ -55,19 +56,26 @@ impl Proxy {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let rules = Arc::new(Mutex::new(Vec::new()));
         let shared = rules.clone();
+        let parts = Arc::new(Mutex::new(Vec::new()));
+        let accepted = parts.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (server, rules) = (server.clone(), shared.clone());
+                let (server, rules, parts) = (server.clone(), shared.clone(), accepted.clone());
                 // A client that goes away is what this is about.
-                std::thread::spawn(move || serve(client, &server, &rules).ok());
+                std::thread::spawn(move || serve(client, &server, &rules, &parts).ok());
             }
         });
-        Self { endpoint, rules }
+        Self { endpoint, rules, parts }
     }
 
     /// From now on the next `times` requests of this kind meet this fault.
     pub fn next(&self, op: Op, times: usize, fault: Fault) {
         self.rules.lock().unwrap().push(Rule { op, times, fault });
+    }
+
+    /// The numbers of the parts that the server has accepted of objects of this name, in the order of its answers.
+    pub fn accepted(&self, name: &str) -> Vec<u32> {
+        self.parts.lock().unwrap().iter().filter(|(at, _)| at.ends_with(name)).map(|(_, number)| *number).collect()
     }
 
     /// How many of these faults have not happened. All is well from now on.
@@ -77,7 +85,12 @@ impl Proxy {
 }
 
 /// Serves one request of a connection, which it then ends.
-fn serve(mut client: TcpStream, server: &str, rules: &Mutex<Vec<Rule>>) -> std::io::Result<()> {
+fn serve(
+    mut client: TcpStream,
+    server: &str,
+    rules: &Mutex<Vec<Rule>>,
+    parts: &Mutex<Vec<(String, u32)>>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -124,6 +137,9 @@ fn serve(mut client: TcpStream, server: &str, rules: &Mutex<Vec<Rule>>) -> std::
     server.write_all(&body)?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
+    if let Some(part) = part(&text).filter(|_| answer.starts_with(b"HTTP/1.1 200")) {
+        parts.lock().unwrap().push(part);
+    }
     match fault {
         Some(Fault::LoseReply) => client.shutdown(Shutdown::Both),
         _ => client.write_all(&answer),
@@ -135,6 +151,13 @@ fn take(rules: &Mutex<Vec<Rule>>, op: Op) -> Option<Fault> {
     let rule = rules.iter_mut().find(|r| r.op == op && r.times > 0)?;
     rule.times -= 1;
     Some(rule.fault.clone())
+}
+
+/// The object and the number of the part that a request brings.
+fn part(head: &str) -> Option<(String, u32)> {
+    let (at, query) = head.split(' ').nth(1).filter(|_| op(head) == Op::Part)?.split_once('?')?;
+    let number = query.split('&').find_map(|p| p.strip_prefix("partNumber=")?.parse().ok())?;
+    Some((at.to_owned(), number))
 }
 
 fn op(head: &str) -> Op {

@@ -19,6 +19,11 @@ pub(super) fn crc64(bytes: &[u8]) -> u64 {
     crc_fast::checksum(Crc64Nvme, bytes)
 }
 
+/// CRC-64/NVME as S3 writes it.
+pub(super) fn crc64_of(text: &str) -> Option<u64> {
+    Some(u64::from_be_bytes(BASE64_STANDARD.decode(text).ok()?.try_into().ok()?))
+}
+
 /// The checksum of some bytes.
 #[derive(Clone, Copy)]
 pub(super) enum Sum {
@@ -160,6 +165,7 @@ mod tests {
     fn known_answer() {
         assert_eq!(crc64(b"123456789"), 0xae8b_1486_0a79_9888);
         assert_eq!(Sum::Crc64(crc64(b"123456789")).crc64().unwrap(), "rosUhgp5mIg=");
+        assert_eq!(crc64_of("rosUhgp5mIg="), Some(0xae8b_1486_0a79_9888));
     }
 
     #[test]

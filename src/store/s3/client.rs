@@ -107,6 +107,34 @@ pub(super) enum Completed {
     Refused(Error),
 }
 
+/// A part as the store lists it.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) number: u32,
+    pub(super) etag: String,
+    pub(super) bytes: u64,
+    /// Its checksums, where the store tells them.
+    pub(super) crc64: Option<u64>,
+    sha256: Option<String>,
+}
+
+impl Listed {
+    /// Takes over what the store says of a part that was sent to it. False: the part that it has is another one.
+    pub(super) fn tell(&self, part: &mut Part) -> bool {
+        let is_other = |of: &String| Sum::Sha256(part.digest).sha256().as_ref() != Some(of);
+        let is_known = part.etag.is_empty() || part.etag == self.etag;
+        if (self.number, self.bytes) != (part.number, part.bytes)
+            || !is_known
+            || self.sha256.as_ref().is_some_and(is_other)
+        {
+            return false;
+        }
+        part.etag.clone_from(&self.etag);
+        part.crc64 = part.crc64.or(self.crc64);
+        true
+    }
+}
+
 /// A client and what it was made of.
 #[derive(Clone)]
 pub(super) struct Remote {
@@ -390,8 +418,8 @@ impl Remote {
         Ok(Part { number, etag: bare(sent.e_tag()), bytes: length, digest, crc64 })
     }
 
-    /// What the store has of an upload: number, ETag and size of each part. None when it does not know the upload.
-    pub(super) async fn parts(&self, key: &Key, id: &str) -> Result<Option<Vec<(u32, String, u64)>>> {
+    /// What the store has of an upload, in the order of the numbers. None when it does not know the upload.
+    pub(super) async fn parts(&self, key: &Key, id: &str) -> Result<Option<Vec<Listed>>> {
         let mut pages =
             self.client.list_parts().bucket(self.bucket(key)).key(self.name(key)).upload_id(id).into_paginator().send();
         let mut parts = Vec::new();
@@ -401,14 +429,16 @@ impl Remote {
                 Err(e) if is_unknown_upload(&e) => return Ok(None),
                 Err(e) => return Err(describe(e, key, "ask for the parts of")),
             };
-            parts.extend(
-                page.parts().iter().map(|p| {
-                    (p.part_number().unwrap_or(0) as u32, bare(p.e_tag()), p.size().unwrap_or(0).max(0) as u64)
-                }),
-            );
+            parts.extend(page.parts().iter().map(|p| Listed {
+                number: p.part_number().unwrap_or(0) as u32,
+                etag: bare(p.e_tag()),
+                bytes: p.size().unwrap_or(0).max(0) as u64,
+                crc64: p.checksum_crc64_nvme().and_then(checksum::crc64_of),
+                sha256: p.checksum_sha256().map(str::to_owned),
+            }));
         }
         // Some servers do not sort.
-        parts.sort();
+        parts.sort_by_key(|p| p.number);
         Ok(Some(parts))
     }
 
@@ -435,11 +465,9 @@ impl Remote {
         self.complete(key, self.completion(key, upload)).await
     }
 
-    /// The same with what the store lists of an upload: number, ETag and size of each part.
-    pub(super) async fn complete_listed(&self, key: &Key, id: &str, parts: &[(u32, String, u64)]) -> Result<Completed> {
-        let part = |(number, etag, _): &(u32, String, u64)| {
-            CompletedPart::builder().part_number(*number as i32).e_tag(etag).build()
-        };
+    /// The same with what the store lists of an upload.
+    pub(super) async fn complete_listed(&self, key: &Key, id: &str, parts: &[Listed]) -> Result<Completed> {
+        let part = |p: &Listed| CompletedPart::builder().part_number(p.number as i32).e_tag(&p.etag).build();
         self.complete(key, self.completing(key, id, parts.iter().map(part).collect())).await
     }
 

@@ -2,7 +2,7 @@
 //! written.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +10,10 @@ use std::{
 
 use tokio::task::JoinHandle;
 
-use super::{checksum, client::Remote};
+use super::{
+    checksum,
+    client::{Listed, Remote},
+};
 use crate::{
     block,
     digest::Digest,
@@ -117,8 +120,9 @@ impl S3Deposit {
             match block::on(remote.parts(&key, &earlier.id))?? {
                 Some(there) => {
                     let has_sum = |p: &Part| earlier.checksum != Some(Checksum::Crc64Nvme) || p.crc64.is_some();
-                    let is_there = |p: &Part| there.iter().any(|(n, e, b)| (*n, e, *b) == (p.number, &p.etag, p.bytes));
-                    earlier.parts.retain(|p| has_sum(p) && is_there(p));
+                    // Of what was sent, nobody may have heard whether it arrived.
+                    let by_number: HashMap<u32, &Listed> = there.iter().map(|l| (l.number, l)).collect();
+                    earlier.parts.retain_mut(|p| by_number.get(&p.number).is_some_and(|l| l.tell(p)) && has_sum(p));
                     listed = there;
                     upload = Some(earlier);
                 }
@@ -299,7 +303,7 @@ struct S3Parts {
     slot: Slot,
     upload: Upload,
     /// What the store had of it when it was taken up again.
-    listed: Vec<(u32, String, u64)>,
+    listed: Vec<Listed>,
     flying: VecDeque<JoinHandle<Result<Part>>>,
     keeper: Keeper,
 }
@@ -334,11 +338,11 @@ impl Parts for S3Parts {
 
     fn put(&mut self, number: u32, digest: Digest, bytes: Vec<u8>) -> Result<()> {
         let length = bytes.len() as u64;
-        if let Some((_, etag, _)) = self.listed.iter().find(|(n, _, b)| (*n, *b) == (number, length)) {
+        if let Some(there) = self.listed.iter().find(|l| (l.number, l.bytes) == (number, length)) {
             // It was accepted, but the one who sent it died before he knew.
-            if *etag == checksum::md5_hex(&bytes) {
+            if there.etag == checksum::md5_hex(&bytes) {
                 let crc64 = (self.upload.checksum == Some(Checksum::Crc64Nvme)).then(|| checksum::crc64(&bytes));
-                self.note(Part { number, etag: etag.clone(), bytes: length, digest, crc64 });
+                self.note(Part { number, etag: there.etag.clone(), bytes: length, digest, crc64 });
                 return Ok(());
             }
         }

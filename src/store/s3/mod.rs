@@ -30,7 +30,7 @@ pub use client::S3Config;
 pub(super) use deposit::S3Files;
 
 use self::{
-    client::{Completed, Remote, describe, is_taken},
+    client::{Completed, Listed, Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
 use super::{Abilities, Arrived, Committed, Deposit, Found, Held, Look, OpenUpload, Staged, Store, Upload};
@@ -344,10 +344,10 @@ impl Store for S3Store {
                 let given_up = || Error::not_found(format!("the upload to {key} has been given up"));
                 return self.received(key, size).await?.ok_or_else(given_up);
             };
-            let arrived = |(number, _, bytes): &&(u32, String, u64)| *bytes == upload.bytes_of_part(*number, size);
+            let arrived = |p: &&Listed| p.bytes == upload.bytes_of_part(p.number, size);
             let parts: Vec<_> = listed.iter().filter(arrived).collect();
             if parts.len() < upload.count(size) as usize {
-                return Ok(Arrived::Missing { bytes: parts.iter().map(|(.., bytes)| bytes).sum() });
+                return Ok(Arrived::Missing { bytes: parts.iter().map(|p| p.bytes).sum() });
             }
             if let Completed::Refused(e) = self.remote.complete_listed(key, &upload.id, &listed).await? {
                 return Err(e.hint("give the upload up, and begin another"));
