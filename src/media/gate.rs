@@ -5,6 +5,8 @@
 //! An encoder's success proves little: GStreamer ends a cut-off master without a complaint, leaves colors untagged, and
 //! can write a whole film of silence.
 
+mod ladder;
+
 use std::{path::Path, process::Command, time::Duration};
 
 use super::{
@@ -44,10 +46,15 @@ pub fn accept(
     told: &mut dyn FnMut(f64),
 ) -> Result<MediaFacts> {
     let wanted: Vec<String> = entry.spec.files(&entry.name).into_iter().map(|(name, _)| name).collect();
-    if rendered.files != wanted {
+    // How many segments a stream has, its master decides.
+    let named = match entry.spec {
+        Spec::Stream(_) => &rendered.files[..wanted.len().min(rendered.files.len())],
+        _ => &rendered.files[..],
+    };
+    if named != wanted {
         return Err(refused(format!("its files are {:?}, not {wanted:?}", rendered.files)));
     }
-    for name in &wanted {
+    for name in &rendered.files {
         match std::fs::symlink_metadata(out_dir.join(name)) {
             Ok(meta) if meta.is_file() && meta.len() > 0 => {}
             Ok(_) => return Err(refused("it is no file, or an empty one".to_owned())),
@@ -66,6 +73,7 @@ pub fn accept(
         Spec::Flac(_) => gate.sound(entry, "flac", told),
         Spec::Wav(spec) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
         Spec::Waveform(spec) => gate.waveform(out_dir, entry, spec),
+        Spec::Stream(spec) => gate.ladder(out_dir, entry, spec, told),
     }?;
     if let Some(mixed) = &rendered.mixed {
         facts.tags.insert("sound".to_owned(), mixed.tracks.clone());
@@ -280,6 +288,8 @@ impl Gate<'_> {
         let is_leveled = self.rendered.mixed.as_ref().is_some_and(|m| m.leveled.is_some());
         let filters = if is_leveled { LOUDNESS } else { "volumedetect" };
         command.args(["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-af", filters]);
+        // Frames that come unevenly must not fall onto one tick of a guessed rate.
+        command.args(["-enc_time_base:v", "-1"]);
         command.args(["-progress", "pipe:1", "-stats_period", "1", "-f", "null", "-"]);
         let whole = self.rendered.duration_ms.max(1) as f64;
         // Ten times its length is more than the slowest machine needs.

@@ -25,6 +25,8 @@ pub mod image;
 #[cfg(feature = "gst")]
 mod loudness;
 mod memory;
+#[cfg(feature = "gst")]
+mod package;
 pub mod probe;
 pub mod render;
 pub mod sandbox;

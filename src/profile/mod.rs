@@ -3,6 +3,7 @@
 
 mod rendition;
 mod sound;
+mod stream;
 mod tracks;
 mod units;
 mod waveform;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rendition::{Mp4, Preset, Spec, Still, VideoCodec, VideoTrack};
 pub use sound::{AudioCodec, AudioTrack, Downmix, Lossless, Lossy, Loudness, Mono, Sound};
+pub use stream::{Rung, SOUND, Stream};
 pub use tracks::{Pick, Tracks};
 pub use units::{BitRate, Color, Decibels, Interval, Lufs, Position};
 pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};
@@ -163,7 +165,7 @@ fn in_plain_words(message: &str) -> String {
     let plain = match message {
         "invalid u32" | "invalid u8" => "expected a whole number, 0 or more",
         "expected string key for externally tagged enum" => {
-            "expected a format, such as mp4, m4a, wav, jpeg or waveform"
+            "expected a format, such as mp4, stream, m4a, wav, jpeg or waveform"
         }
         "expected mapping start" => "expected settings, as in 'key: value'",
         other => other,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AudioTrack, BitRate, Downmix, Interval, Lossless, Lossy, Position, Sound, Waveform};
+use super::{AudioTrack, BitRate, Downmix, Interval, Lossless, Lossy, Position, Sound, Stream, Waveform, stream};
 use crate::model::MediaKind;
 
 /// The output format and its settings.
@@ -30,6 +30,8 @@ pub enum Spec {
     Flac(Lossless),
     /// Peaks, and a picture of them.
     Waveform(Waveform),
+    /// A ladder for HLS and DASH.
+    Stream(Stream),
 }
 
 /// A fast-start MP4: 8 bit 4:2:0, square pixels, even sizes, rotation baked in, BT.709, timestamps kept.
@@ -156,6 +158,7 @@ impl Spec {
             Spec::Ac3(_) => "ac3/1",
             Spec::Flac(_) => "flac/1",
             Spec::Waveform(_) => "waveform/1",
+            Spec::Stream(_) => "stream/1",
         }
     }
 
@@ -169,7 +172,16 @@ impl Spec {
         self.files("").first().map_or("application/octet-stream", |(_, mime)| *mime)
     }
 
-    /// All files that it makes, with their media types; the first is the one to open.
+    /// The media type of one of its files.
+    pub fn mime_of(&self, entry: &str, name: &str) -> &'static str {
+        match self {
+            Spec::Stream(_) => stream::mime_of(name),
+            _ => self.files(entry).into_iter().find(|(known, _)| known == name).map_or(self.mime(), |(_, mime)| mime),
+        }
+    }
+
+    /// All files that it makes, with their media types; of a stream, those to open, for its segments depend on the master.
+    /// The first is the one to open.
     pub fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
         let (extension, mime) = match self {
             Spec::Mp4(_) => ("mp4", "video/mp4"),
@@ -182,6 +194,7 @@ impl Spec {
             Spec::Ac3(_) => ("ac3", "audio/ac3"),
             Spec::Flac(_) => ("flac", "audio/flac"),
             Spec::Waveform(w) => return w.files(entry),
+            Spec::Stream(s) => return s.files(entry),
         };
         vec![(format!("{entry}.{extension}"), mime)]
     }
@@ -195,19 +208,21 @@ impl Spec {
             Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => Some(s.sound(Downmix::Itu)),
             Spec::Flac(s) => Some(s.sound(Downmix::Itu)),
             Spec::Waveform(w) => Some(w.sound()),
+            Spec::Stream(s) => s.audio.as_ref().map(AudioTrack::sound),
             Spec::Jpeg(_) | Spec::Webp(_) => None,
         }
     }
 
     /// Whether it is made of sound alone.
     pub fn is_sound(&self) -> bool {
-        !matches!(self, Spec::Mp4(_) | Spec::Jpeg(_) | Spec::Webp(_))
+        !matches!(self, Spec::Mp4(_) | Spec::Stream(_) | Spec::Jpeg(_) | Spec::Webp(_))
     }
 
     /// Takes out what says no more than its absence does, so that both have one recipe.
     pub(super) fn leave_out_usual(&mut self) {
         let (downmix, usual) = match self {
             Spec::Mp4(Mp4 { audio: Some(a), .. }) => (&mut a.downmix, Downmix::Full),
+            Spec::Stream(Stream { audio: Some(a), .. }) => (&mut a.downmix, Downmix::Full),
             Spec::Mp3(s) => (&mut s.downmix, Downmix::Full),
             Spec::Wav(s) => (&mut s.downmix, Downmix::Full),
             Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => (&mut s.downmix, Downmix::Itu),
@@ -218,20 +233,13 @@ impl Spec {
     }
 
     /// The size of the output for a picture of this size: within the limits, aspect kept, never larger.
-    pub fn fit(&self, (width, height): (u32, u32)) -> (u32, u32) {
+    pub fn fit(&self, size: (u32, u32)) -> (u32, u32) {
         let (max_width, max_height, even) = match self {
             Spec::Mp4(m) => (m.max_width, m.max_height, true),
             Spec::Jpeg(s) | Spec::Webp(s) => (s.max_width, s.max_height, false),
             _ => return (0, 0),
         };
-        let limit = |max: Option<u32>, is: u32| max.map_or(1.0, |m| f64::from(m) / f64::from(is.max(1)));
-        let scale = limit(max_width, width).min(limit(max_height, height)).min(1.0);
-        let scaled = |side: u32| {
-            let side = f64::from(side) * scale;
-            // Encoders of 4:2:0 need even sides, and x264 at least 16.
-            if even { ((side / 2.0).round() as u32 * 2).max(16) } else { (side.round() as u32).max(1) }
-        };
-        (scaled(width), scaled(height))
+        fit_within(size, max_width, max_height, even)
     }
 
     /// Refuses what cannot work, saying what was expected.
@@ -261,6 +269,7 @@ impl Spec {
             Spec::Wav(s) => s.check("wav", kind),
             Spec::Flac(s) => s.check("flac", kind),
             Spec::Waveform(w) => w.check(kind),
+            Spec::Stream(s) => s.check(kind),
             Spec::Jpeg(s) | Spec::Webp(s) => {
                 if !pictures {
                     return Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)));
@@ -279,9 +288,26 @@ impl Spec {
     }
 }
 
+/// A size within these limits, aspect kept, never larger.
+pub(super) fn fit_within(
+    (width, height): (u32, u32),
+    max_width: Option<u32>,
+    max_height: Option<u32>,
+    even: bool,
+) -> (u32, u32) {
+    let limit = |max: Option<u32>, is: u32| max.map_or(1.0, |m| f64::from(m) / f64::from(is.max(1)));
+    let scale = limit(max_width, width).min(limit(max_height, height)).min(1.0);
+    let scaled = |side: u32| {
+        let side = f64::from(side) * scale;
+        // Encoders of 4:2:0 need even sides, and x264 at least 16.
+        if even { ((side / 2.0).round() as u32 * 2).max(16) } else { (side.round() as u32).max(1) }
+    };
+    (scaled(width), scaled(height))
+}
+
 pub(super) fn possible(kind: MediaKind) -> &'static str {
     match kind {
-        MediaKind::Video => "mp4, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform",
+        MediaKind::Video => "mp4, stream, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform",
         MediaKind::Audio => "mp3, m4a, opus, ac3, wav, flac or waveform",
         MediaKind::Animation => "mp4, jpeg or webp",
         MediaKind::Image => "jpeg or webp",

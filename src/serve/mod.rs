@@ -1,6 +1,7 @@
 //! The small HTTP endpoint that editors ask: searches, assets and renditions, read only, in JSON.
 
 use std::{
+    io::Read,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
@@ -23,7 +24,7 @@ use crate::{
     block,
     catalog::Catalog,
     error::{Doing, Error, Kind, Result},
-    model::{AssetId, MediaKind},
+    model::{AssetId, MediaKind, Rendition},
     search::{Question, Searcher},
     stop::Stop,
     store::Store,
@@ -89,6 +90,7 @@ fn router(archive: Arc<Archive>) -> Router {
         .route("/search", get(search))
         .route("/assets/{id}", get(asset))
         .route("/assets/{id}/renditions/{name}", get(rendition))
+        .route("/assets/{id}/renditions/{name}/{file}", get(rendition_file))
         .fallback(async || Problem(Error::not_found("there is nothing at this address")))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(30)))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -200,10 +202,19 @@ async fn asset(State(archive): State<Arc<Archive>>, Path(id): Path<String>) -> A
     .await
 }
 
-/// Where a rendition can be had.
+/// Where a file of a rendition can be had.
 enum Place {
     File(PathBuf),
     Elsewhere(String),
+    /// What names other files relative to its own address: it is given here, as they are.
+    Here(Vec<u8>),
+}
+
+/// The largest list of a stream that is read at once: a day in segments of a second.
+const LONGEST_LIST: u64 = 16 << 20;
+
+fn is_list(mime: &str) -> bool {
+    matches!(mime, "application/vnd.apple.mpegurl" | "application/dash+xml")
 }
 
 async fn rendition(
@@ -212,23 +223,65 @@ async fn rendition(
     request: Request,
 ) -> Answer<Response> {
     let id: AssetId = id.parse()?;
+    let entry = name.clone();
+    let (file, mime) = {
+        let archive = archive.clone();
+        blocking(move || {
+            let r = found(&archive.catalog, id, &entry)?;
+            let file = r.files.first().ok_or_else(|| Error::internal("a rendition of no files"))?;
+            Ok((file.name.clone(), file.mime.clone()))
+        })
+        .await?
+    };
+    // Players look for what a list names beside the list.
+    match is_list(&mime) {
+        true => Ok(Redirect::temporary(&format!("{name}/{file}")).into_response()),
+        false => give(archive, id, name, file, request).await,
+    }
+}
+
+async fn rendition_file(
+    State(archive): State<Arc<Archive>>,
+    Path((id, name, file)): Path<(String, String, String)>,
+    request: Request,
+) -> Answer<Response> {
+    give(archive, id.parse()?, name, file, request).await
+}
+
+fn found(catalog: &Catalog, asset: AssetId, name: &str) -> Result<Rendition> {
+    let found = catalog.renditions_of(asset)?.into_iter().find(|r| r.entry == name);
+    found.ok_or_else(|| Error::not_found(format!("asset {asset} has no rendition '{name}'")))
+}
+
+async fn give(archive: Arc<Archive>, id: AssetId, name: String, file: String, request: Request) -> Answer<Response> {
     let (place, mime): (Place, String) = blocking(move || {
-        let found = archive.catalog.renditions_of(id)?.into_iter().find(|r| r.entry == name);
-        let r = found.ok_or_else(|| Error::not_found(format!("asset {id} has no rendition '{name}'")))?;
-        let key = r.main_key()?;
+        let r = found(&archive.catalog, id, &name)?;
+        let known = r.files.iter().find(|f| f.name == file);
+        let known = known.ok_or_else(|| Error::not_found(format!("rendition '{name}' has no file '{file}'")))?;
+        let key = r.prefix.join(&known.name)?;
         let lost =
             || Error::not_found("the store has lost this rendition").hint("'damctl verify' lists what is missing");
         let place = match archive.store.local_path(&key) {
             Some(path) => path.is_file().then_some(Place::File(path)),
+            None if is_list(&known.mime) => {
+                let mut list = Vec::new();
+                archive
+                    .store
+                    .open(&key, None)?
+                    .take(LONGEST_LIST)
+                    .read_to_end(&mut list)
+                    .doing(|| "cannot read the list of a stream")?;
+                Some(Place::Here(list))
+            }
             None => archive.store.presigned(&key, PRESIGNED)?.map(Place::Elsewhere),
         };
-        let place = place.ok_or_else(lost)?;
-        Ok((place, r.files.first().map(|f| f.mime.clone()).unwrap_or_default()))
+        Ok((place.ok_or_else(lost)?, known.mime.clone()))
     })
     .await?;
     let path = match place {
         Place::File(path) => path,
         Place::Elsewhere(url) => return Ok(Redirect::temporary(&url).into_response()),
+        Place::Here(list) => return Ok(([(header::CONTENT_TYPE, mime)], list).into_response()),
     };
     let mime = mime.parse().map_err(|_| Error::internal("a rendition has no media type"))?;
     // Answers Range, If-Modified-Since and HEAD.

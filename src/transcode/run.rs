@@ -140,12 +140,11 @@ impl Transcode<'_> {
     ) -> Result<(Staged, Rendition)> {
         let recipe = entry.recipe();
         let mut files = Vec::new();
-        let known = entry.spec.files(&entry.name);
         for name in &rendered.files {
             if name.contains('/') || name.starts_with('.') {
                 return Err(Error::internal(format!("the renderer named an output '{name}'")));
             }
-            let mime = known.iter().find(|(known, _)| known == name).map_or(entry.spec.mime(), |(_, mime)| mime);
+            let mime = entry.spec.mime_of(&entry.name, name);
             let path = out_dir.join(name);
             let file = File::open(&path).doing(|| format!("cannot read {}", path.display()))?;
             let (digest, bytes) = Hasher::read_all(file, |_| Ok(()))?;

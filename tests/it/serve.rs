@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Archive, Ran};
+use crate::harness::{self, Archive, Ran};
 
 struct Server {
     process: Option<Child>,
@@ -199,4 +199,43 @@ fn search_on_the_command_line_finds_what_it_should() {
     assert_eq!(titles(&["HARBOR", "cut", "kind:video"]), ["harbor_cut.mp4"]);
     archive.run(["search", "title:*"]).ends(2).says("cannot be looked for");
     Archive::new().run(["search", "x"]).says("index");
+}
+
+#[test]
+fn a_player_follows_a_stream_from_its_list_to_its_last_segment() {
+    let archive = Archive::new();
+    let drive = harness::scratch();
+    let clip = drive.path().join("clip.mp4");
+    harness::tool(
+        "ffmpeg",
+        format!("-v error -f lavfi -i testsrc2=s=320x240:r=25:d=9 -f lavfi -i sine=d=9 -c:v libx264 -c:a aac {}", clip.display())
+            .split(' '),
+    );
+    archive.ingest(drive.path()).0.ends(0);
+    let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/streaming.yaml");
+    archive.run(["transcode", "--profile", profile]).ends(0);
+    let id = archive.rows("SELECT id FROM assets")[0].clone();
+    let server = Server::start(&archive);
+    let address = format!("http://{}/assets/{id}/renditions/web", server.address);
+    // Of the three rungs, a master of 240 lines has one.
+    for list in ["", "/web.mpd"] {
+        let count = harness::tool(
+            "ffprobe",
+            ["-v", "error", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain([format!("{address}{list}")]),
+        );
+        assert!(count.split_whitespace().any(|n| n.trim_end_matches(',') == "225"), "{list}: {count}");
+    }
+    let reply = server.get(&format!("/assets/{id}/renditions/web/web.m3u8"));
+    assert!(reply.status == 200 && reply.head.contains("content-type: application/vnd.apple.mpegurl"), "{}", reply.head);
+    let segment = server.get(&format!("/assets/{id}/renditions/web/web.360p.00001.m4s"));
+    assert!(segment.status == 200 && segment.head.contains("content-type: video/mp4"), "{}", segment.head);
+    for other in ["web.720p.m3u8", "..%2fweb.m3u8", "%2e%2e"] {
+        assert_eq!(server.get(&format!("/assets/{id}/renditions/web/{other}")).status, 404, "{other}");
+    }
+    // What is found in a store again is looked after like any other rendition.
+    archive.run(["verify"]).ends(0);
+    archive.run(["transcode", "--profile", profile]).ends(0).says("nothing");
 }

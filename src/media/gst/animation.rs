@@ -15,7 +15,7 @@ use super::{
     fit, graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
     stall,
-    video::{Mp4Branch, Mp4Built, scratch},
+    video::{Container, Mp4Branch, Mp4Built, scratch},
 };
 use crate::{
     error::{Error, Result},
@@ -59,8 +59,15 @@ pub(super) fn encode(
             return Err(Error::internal("an animation was to be made something else than an mp4"));
         };
         let (path, size) = (path(work.out_dir, entry), fit(work, entry)?);
-        let branch =
-            Mp4Branch { size, rotation: 0, track: &spec.video, rate: (0, 1), route: Route::Plain, path: &path };
+        let branch = Mp4Branch {
+            size,
+            rotation: 0,
+            track: &spec.video,
+            rate: (0, 1),
+            route: Route::Plain,
+            path: &path,
+            container: Container::FastStart,
+        };
         let branch = branch.build(live.pipeline(), &tee, &pulse)?;
         complaints.own(index, &branch.elements);
         built.push((branch, size));

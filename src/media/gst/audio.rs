@@ -17,7 +17,7 @@ use super::{
     mix::Prepared,
     mp3,
     run::Pulse,
-    video::{self, Tally, file_sink},
+    video::{Tally, file_sink},
 };
 use crate::{
     error::Result,
@@ -246,10 +246,11 @@ pub(super) fn ac3(
 pub(super) fn m4a(
     pipeline: &gst::Pipeline,
     aac: &gst::Element,
+    mux: gst::Element,
     path: &Path,
     pulse: &Pulse,
 ) -> Result<Vec<gst::Element>> {
-    let (mux, sink) = (video::fast_start(path)?, file_sink(path, pulse)?);
+    let sink = file_sink(path, pulse)?;
     let mut elements = vec![mux.clone(), sink];
     chain(pipeline, &elements)?;
     elements.extend(into_mux(pipeline, aac, &mux)?);

@@ -20,6 +20,7 @@ mod poster;
 mod run;
 mod source;
 mod still;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod video;
@@ -42,7 +43,8 @@ use self::{
     run::{Complaints, Pulse, Watch},
     source::{Decode, Source, Wanted},
     still::{Lookout, Passage},
-    video::{Mp4Branch, Tally},
+    stream::Ladder,
+    video::{Container, Mp4Branch, Tally},
 };
 use super::{Rendered, Renderer, Work};
 use crate::{
@@ -99,7 +101,7 @@ pub fn version() -> Result<String> {
 impl Renderer for GstRenderer {
     fn accepts(&self, facts: &MediaFacts, output: &Entry) -> bool {
         match (facts.kind, &output.spec) {
-            (MediaKind::Video, Spec::Mp4(_) | Spec::Jpeg(_) | Spec::Webp(_)) => true,
+            (MediaKind::Video, Spec::Mp4(_) | Spec::Stream(_) | Spec::Jpeg(_) | Spec::Webp(_)) => true,
             (MediaKind::Video | MediaKind::Audio, spec) if spec.is_sound() => !facts.audio.is_empty(),
             (MediaKind::Animation, Spec::Mp4(_)) => true,
             _ => false,
@@ -180,6 +182,9 @@ fn clear(out_dir: &Path, entry: &Entry) {
     for (file, _) in entry.spec.files(&entry.name) {
         std::fs::remove_file(out_dir.join(file)).ok();
     }
+    if let Spec::Stream(_) = entry.spec {
+        stream::clear(out_dir, &entry.name);
+    }
 }
 
 fn is_still(entry: &Entry) -> bool {
@@ -196,6 +201,7 @@ enum Branch {
     Mp3 { tally: Tally, samples: Arc<AtomicU64> },
     Sound { tally: Tally },
     Waveform { tally: Tally, collected: Collected },
+    Stream(Ladder),
     Still { lookout: Lookout, size: (u32, u32) },
 }
 
@@ -319,6 +325,7 @@ impl Building<'_> {
                     rate: facts.map_or((0, 1), |f| f.rate),
                     route: look.route,
                     path: &path,
+                    container: Container::FastStart,
                 };
                 let built = branch.build(pipeline, tee, self.pulse)?;
                 self.complaints.own(index, &built.elements);
@@ -337,7 +344,7 @@ impl Building<'_> {
             }
             Spec::M4a(spec) => {
                 let (aac, tally) = self.aac(index, entry, spec.bitrate)?;
-                let elements = audio::m4a(pipeline, &aac, &path, self.pulse)?;
+                let elements = audio::m4a(pipeline, &aac, video::fast_start(&path)?, &path, self.pulse)?;
                 self.complaints.own(index, &elements);
                 Ok(Branch::Sound { tally })
             }
@@ -347,6 +354,10 @@ impl Building<'_> {
                     peaks::branch(pipeline, prepared, spec, self.work.out_dir, &entry.name)?;
                 self.complaints.own(index, &elements);
                 Ok(Branch::Waveform { tally, collected })
+            }
+            Spec::Stream(spec) => {
+                let (tee, look) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
+                self.stream(index, entry, spec, tee, look).map(Branch::Stream)
             }
             Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
                 let built = self.sound(entry, &path)?;
@@ -459,6 +470,15 @@ impl Branch {
             Branch::Sound { tally } => {
                 std::fs::remove_file(video::scratch(&path)).ok();
                 tally
+            }
+            Branch::Stream(ladder) => {
+                if !ladder.has_sound() {
+                    rendered.input_peak_dbfs = None;
+                }
+                rendered.size = ladder.size();
+                rendered.frames = ladder.tally().buffers();
+                rendered.files = ladder.finish(work, entry)?;
+                ladder.tally()
             }
             Branch::Waveform { tally, collected } => {
                 rendered.files = collected.finish()?;

@@ -180,6 +180,25 @@ pub(super) struct Mp4Branch<'a> {
     pub(super) rate: (u32, u32),
     pub(super) route: Route,
     pub(super) path: &'a Path,
+    pub(super) container: Container,
+}
+
+/// How an MP4 is laid out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Container {
+    /// Index first, then all media.
+    FastStart,
+    /// A fragment a keyframe, of which this is the usual distance.
+    Fragments(Interval),
+}
+
+impl Container {
+    fn mux(self, path: &Path) -> Result<gst::Element> {
+        match self {
+            Container::FastStart => fast_start(path),
+            Container::Fragments(interval) => fragments(interval),
+        }
+    }
 }
 
 /// What became of a branch.
@@ -220,7 +239,7 @@ impl Mp4Branch<'_> {
         let encoder = self.encoder()?;
         let tally = Tally::default();
         tally.watch(&pad(&encoder, "sink")?, one_frame(self.rate));
-        let mux = fast_start(self.path)?;
+        let mux = self.container.mux(self.path)?;
         let sink = file_sink(self.path, pulse)?;
         // Straight to the muxer: `h264parse` takes the frames' durations away when their rate is not known, and a last
         // frame without a duration is not shown at all.
@@ -240,6 +259,10 @@ impl Mp4Branch<'_> {
             "x264enc",
             &[("speed-preset", self.track.preset.as_str()), ("bitrate", &kilobits), ("key-int-max", &keyframes)],
         )?;
+        if let Container::Fragments(_) = self.container {
+            // Keyframes only where all rungs have them, each of which begins what stands by itself.
+            encoder.set_property_from_str("option-string", "scenecut=0:open-gop=0");
+        }
         if self.rate.0 == 0 {
             // The muxer takes for the end what is the end of the last frame it gets, so that one must be the last one
             // shown: of an animation it may stand for seconds.
@@ -255,6 +278,13 @@ pub(super) fn fast_start(path: &Path) -> Result<gst::Element> {
     // As values, not text: a path may hold any character.
     mux.set_property("faststart-file", scratch(path));
     Ok(mux)
+}
+
+/// A muxer to MP4 in fragments of about this length, each beginning with a keyframe.
+pub(super) fn fragments(interval: Interval) -> Result<gst::Element> {
+    // Half of it: one that comes a little early is a fragment's beginning all the same.
+    let length = (interval.0 / 2).max(1).to_string();
+    make("mp4mux", &[("fragment-duration", &length), ("fragment-mode", "dash-or-mss")])
 }
 
 /// Where that muxer keeps the media until the index can be written before it.

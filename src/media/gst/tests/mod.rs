@@ -30,6 +30,7 @@ mod peaks;
 mod picture;
 mod sound;
 mod still;
+mod stream;
 mod tracks;
 
 /// Longer than any render here takes, even beside other work; a render that takes longer hangs.

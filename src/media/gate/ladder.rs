@@ -1,0 +1,114 @@
+//! Judging a ladder: each rung and the sound are played from their own playlist to the end, and the lists are compared
+//! with the files.
+
+use std::{collections::BTreeSet, path::Path};
+
+use super::{Gate, bt709, frame_ms, refused, same};
+use crate::{
+    error::{Error, Result},
+    media::Rendered,
+    model::{FieldOrder, MediaFacts},
+    profile::{Entry, SOUND, Stream},
+};
+
+impl Gate<'_> {
+    pub(super) fn ladder(
+        &self,
+        out_dir: &Path,
+        entry: &Entry,
+        spec: &Stream,
+        told: &mut dyn FnMut(f64),
+    ) -> Result<MediaFacts> {
+        listed(out_dir, &self.rendered.files)?;
+        let master = self.master.display_size().ok_or_else(|| Error::internal("pictures of no size"))?;
+        let rungs = spec.rungs_of(master);
+        let parts = rungs.len() as f64 + 1.0;
+        let mut first = None;
+        for (i, (rung, size)) in rungs.iter().enumerate() {
+            let rendered = Rendered { size: *size, ..self.rendered.clone() };
+            let path = out_dir.join(format!("{}.{}.m3u8", entry.name, rung.name));
+            let gate = Gate { path: &path, rendered: &rendered, ..*self };
+            let of_rung = |e: Error| Error::new(e.kind(), format!("{}: {}", rung.name, e.one_line()));
+            let facts = gate.rung(entry, &mut |share| told((i as f64 + share) / parts)).map_err(of_rung)?;
+            first.get_or_insert(facts);
+        }
+        let mut facts = first.ok_or_else(|| refused("it has no rung".to_owned()))?;
+        let asked = spec.audio.as_ref().filter(|_| !self.master.audio.is_empty()).and(entry.spec.sound());
+        if let Some(asked) = asked {
+            let path = out_dir.join(format!("{}.{SOUND}.m3u8", entry.name));
+            let gate = Gate { path: &path, ..*self };
+            let mut sound = gate.measured(entry)?;
+            same("the number of sound tracks", sound.audio.len(), 1)?;
+            gate.track(&sound.audio[0], "aac", &asked)?;
+            let decoded = gate.decode(&mut |share| told((parts - 1.0 + share) / parts))?;
+            gate.audible(&decoded)?;
+            gate.leveled(asked.loudness, &decoded, &mut sound)?;
+            facts.audio = sound.audio;
+        }
+        Ok(facts)
+    }
+
+    fn rung(&self, entry: &Entry, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+        let facts = self.measured(entry)?;
+        let video = facts.video.as_ref().ok_or_else(|| refused("it has no picture".to_owned()))?;
+        same("the codec", video.codec.as_str(), "h264")?;
+        same("the pixel format", video.pixel_format.as_str(), "yuv420p")?;
+        same("the pixel aspect ratio", video.sar, (1, 1))?;
+        same("the rotation", video.rotation, 0)?;
+        same("the field order", video.field_order, FieldOrder::Progressive)?;
+        same("the size", (video.width, video.height), self.rendered.size)?;
+        bt709(video)?;
+        self.ends_with_its_master(frame_ms(video))?;
+        let decoded = self.decode(told)?;
+        same("the number of frames", decoded.frames, self.rendered.frames)?;
+        self.lasts(&facts, frame_ms(video))?;
+        Ok(facts)
+    }
+}
+
+/// Refuses playlists that name a file that is not there, and files that no playlist names.
+fn listed(out_dir: &Path, files: &[String]) -> Result<()> {
+    let mut named: BTreeSet<String> = files.iter().filter(|f| f.ends_with(".mpd")).cloned().collect();
+    named.extend(files.first().cloned());
+    for playlist in files.iter().filter(|f| f.ends_with(".m3u8")) {
+        let text = std::fs::read_to_string(out_dir.join(playlist))
+            .map_err(|e| refused(format!("{playlist} cannot be read")).because(e))?;
+        if !text.starts_with("#EXTM3U\n") {
+            return Err(refused(format!("{playlist} is no playlist")));
+        }
+        for line in text.lines() {
+            match line.split_once("URI=\"") {
+                Some((_, rest)) => named.extend(rest.split('"').next().map(str::to_owned)),
+                None if !line.starts_with('#') && !line.is_empty() => drop(named.insert(line.to_owned())),
+                None => {}
+            }
+        }
+    }
+    let there: BTreeSet<String> = files.iter().cloned().collect();
+    match (named.difference(&there).next(), there.difference(&named).next()) {
+        (Some(missing), _) => Err(refused(format!("a playlist names {missing}, which was not made"))),
+        (None, Some(stray)) => Err(refused(format!("no playlist names {stray}"))),
+        (None, None) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_files_must_agree() {
+        let dir = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
+        let write =
+            |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap_or_else(|e| panic!("{e}"));
+        write("s.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\ns.a.m3u8\n");
+        write("s.a.m3u8", "#EXTM3U\n#EXT-X-MAP:URI=\"s.a.init.mp4\"\n#EXTINF:6,\ns.a.00001.m4s\n");
+        let files = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        let all = ["s.m3u8", "s.mpd", "s.a.m3u8", "s.a.init.mp4", "s.a.00001.m4s"];
+        assert!(listed(dir.path(), &files(&all)).is_ok());
+        let refusal =
+            |names: &[&str]| listed(dir.path(), &files(names)).map_or_else(|e| e.one_line(), |()| String::new());
+        assert!(refusal(&all[..4]).contains("names s.a.00001.m4s, which was not made"));
+        assert!(refusal(&[&all[..], &["s.a.00002.m4s"]].concat()).contains("no playlist names s.a.00002.m4s"));
+    }
+}

@@ -1,0 +1,138 @@
+//! Ladders for streaming: one set of segments, played by ffmpeg from both of their lists.
+
+use super::{sound::click, *};
+
+fn ladder() -> Entry {
+    let rung = |name: &str, height: u32, bitrate: &str| json!({"name": name, "max_height": height, "video": {"bitrate": bitrate, "preset": "superfast", "keyframe_interval": "1s"}});
+    let rungs = [rung("large", 240, "800k"), rung("same", 240, "700k"), rung("small", 120, "200k")];
+    entry("web", json!({"stream": {"segment": "2s", "rungs": rungs, "audio": {"rate": 48000}}}))
+}
+
+/// Times of packets of a stream's pictures, and whether each is a keyframe.
+fn packets(playlist: &Path) -> Vec<(f64, bool)> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time,flags", "-of", "csv=p=0"]);
+    let text = String::from_utf8(fed(
+        {
+            command.arg(playlist);
+            command
+        },
+        &[],
+    ))
+    .unwrap();
+    let mut all: Vec<(f64, bool)> = text
+        .lines()
+        .map(|line| {
+            let (time, flags) = line.split_once(',').unwrap();
+            (time.parse().unwrap(), flags.starts_with('K'))
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all
+}
+
+/// A clip of this many seconds with a click, and another video filter.
+fn clip(desk: &Desk, seconds: u32, rate: &str, words: &str) {
+    super::sound::click_file(desk, "click.wav", f64::from(seconds), &[3.0]);
+    desk.ffmpeg(&format!(
+        "-f lavfi -i testsrc2=s=320x240:r={rate}:d={seconds} -i click.wav -map 0:v -map 1:a {words} -c:v libx264 -c:a pcm_s16le in.mov"
+    ));
+}
+
+#[test]
+fn every_rung_can_be_changed_at_the_same_moments_and_both_lists_play_to_the_end_in_sync() {
+    let desk = Desk::new();
+    clip(&desk, 7, "30000/1001", "");
+    let made = desk.render("in.mov", &[ladder()]);
+    let rendered = made.rendered("web");
+    let facts = accepted(&desk, "in.mov", &ladder(), rendered);
+    assert_eq!(facts.audio[0].codec, "aac");
+    // Of two rungs of one size the last is made.
+    assert!(rendered.files.iter().all(|f| !f.contains(".large.")), "{:?}", rendered.files);
+    assert_eq!(rendered.files[..2], ["web.m3u8", "web.mpd"]);
+    let frames = (7.0_f64 * 30_000.0 / 1001.0).ceil() as usize;
+    let [same, small] = ["same", "small"].map(|rung| packets(&desk.path(&format!("web.{rung}.m3u8"))));
+    assert_eq!((same.len(), small.len()), (frames, frames));
+    assert!(same.iter().zip(&small).all(|(a, b)| (a.0 - b.0).abs() < 0.0005 && a.1 == b.1), "keyframes differ");
+    let keys: Vec<f64> = small.iter().filter(|(_, is_key)| *is_key).map(|(time, _)| *time - small[0].0).collect();
+    assert_eq!(keys.len(), 7);
+    assert!(keys.windows(2).all(|k| (k[1] - k[0] - 1.001).abs() < 0.001), "{keys:?}");
+    for list in ["web.m3u8", "web.mpd"] {
+        for rung in ["v:0", "v:1"] {
+            let mut command = Command::new("ffmpeg");
+            command.args(["-v", "error", "-i"]).arg(desk.path(list)).args(["-map", &format!("0:{rung}")]);
+            command.args(["-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+            let text = String::from_utf8(fed(command, &[])).unwrap();
+            let count = text.lines().filter(|line| !line.starts_with('#')).count();
+            assert_eq!(count, frames, "{list} {rung}");
+        }
+        let at = click(&desk.path(list));
+        assert!((at - 3.0).abs() < 0.002, "{list}: the click of 3 s is heard at {at:.4} s");
+    }
+    // Each keyframe stands by itself where the list of keyframes says.
+    let list = std::fs::read_to_string(desk.path("web.small.iframes.m3u8")).unwrap();
+    let ranges: Vec<&str> = list.lines().filter_map(|l| l.strip_prefix("#EXT-X-BYTERANGE:")).collect();
+    assert_eq!(ranges.len(), 7);
+    let (length, at) = ranges[1].split_once('@').unwrap();
+    let (length, at): (usize, usize) = (length.parse().unwrap(), at.parse().unwrap());
+    let segment = std::fs::read(desk.path("web.small.00001.m4s")).unwrap();
+    let mut alone = std::fs::read(desk.path("web.small.init.mp4")).unwrap();
+    alone.extend(&segment[at..at + length]);
+    std::fs::write(desk.path("alone.mp4"), alone).unwrap();
+    desk.ffmpeg("-i alone.mp4 -frames:v 1 alone.png");
+    let masters = std::fs::read_to_string(desk.path("web.m3u8")).unwrap();
+    assert!(masters.contains("RESOLUTION=160x120,FRAME-RATE=29.970,AUDIO=\"sound\""), "{masters}");
+}
+
+#[test]
+fn frames_that_come_unevenly_are_cut_at_the_same_moments_too() {
+    let desk = Desk::new();
+    clip(&desk, 6, "60", "-vf select='if(between(n,60,240),not(mod(n,6)),1)' -vsync vfr");
+    assert!(facts(&desk.path("in.mov")).video.unwrap().variable_rate);
+    let made = desk.render("in.mov", &[ladder()]);
+    accepted(&desk, "in.mov", &ladder(), made.rendered("web"));
+    let [same, small] = ["same", "small"].map(|rung| packets(&desk.path(&format!("web.{rung}.m3u8"))));
+    assert_eq!(same, small);
+}
+
+#[test]
+fn pictures_without_sound_are_a_ladder_of_pictures() {
+    let desk = Desk::new();
+    desk.ffmpeg("-f lavfi -i testsrc2=s=320x240:r=25:d=3 -c:v libx264 in.mp4");
+    let made = desk.render("in.mp4", &[ladder(), mp4("out")]);
+    let facts = accepted(&desk, "in.mp4", &ladder(), made.rendered("web"));
+    accepted(&desk, "in.mp4", &mp4("out"), made.rendered("out"));
+    assert!(facts.audio.is_empty());
+    let master = std::fs::read_to_string(desk.path("web.m3u8")).unwrap();
+    assert!(!master.contains("AUDIO") && !master.contains("mp4a"), "{master}");
+}
+
+#[test]
+fn a_ladder_with_a_segment_that_is_gone_short_or_damaged_is_refused() {
+    let desk = Desk::new();
+    clip(&desk, 5, "25", "");
+    let made = desk.render("in.mov", &[ladder()]);
+    let rendered = made.rendered("web");
+    let judge = || {
+        let facts = facts(&desk.path("in.mov"));
+        gate::accept(desk.0.path(), rendered, &ladder(), &facts, BOUND, &Stop::new(), &mut |_| ()).map(drop)
+    };
+    judge().unwrap();
+    let segment = desk.path("web.small.00002.m4s");
+    let whole = std::fs::read(&segment).unwrap();
+    let refused = |bytes: Option<&[u8]>| {
+        match bytes {
+            Some(bytes) => std::fs::write(&segment, bytes).unwrap(),
+            None => std::fs::remove_file(&segment).unwrap(),
+        }
+        assert_eq!(judge().unwrap_err().kind(), Kind::Internal);
+    };
+    refused(None);
+    refused(Some(&[]));
+    refused(Some(&whole[..whole.len() / 2]));
+    let mut damaged = whole.clone();
+    (whole.len() / 3..whole.len()).step_by(211).for_each(|at| damaged[at] ^= 0x55);
+    refused(Some(&damaged));
+    std::fs::write(&segment, &whole).unwrap();
+    judge().unwrap();
+}

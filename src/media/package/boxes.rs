@@ -1,0 +1,223 @@
+//! Fragmented MP4 as far as packaging needs it (ISO/IEC 14496-12): where its fragments lie, when they begin, how long they
+//! last, and where their pictures are that stand by themselves.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use crate::error::{Doing, Error, Result};
+
+/// Header boxes are small; a larger one is damage.
+const MOST_HEADER: u64 = 64 << 20;
+
+/// A track in a file of its own.
+#[derive(Debug, PartialEq)]
+pub(super) struct Fragmented {
+    /// What a player needs before any fragment: `ftyp` and `moov`.
+    pub(super) init: Vec<u8>,
+    /// RFC 6381's name of the codec.
+    pub(super) codec: String,
+    /// Ticks a second.
+    pub(super) timescale: u32,
+    /// In the file's order.
+    pub(super) fragments: Vec<Fragment>,
+}
+
+/// A `moof` and its `mdat`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fragment {
+    /// Where it begins in the file.
+    pub(super) at: u64,
+    /// Its length.
+    pub(super) bytes: u64,
+    /// Decode time of its first sample, in ticks.
+    pub(super) start: u64,
+    /// Of all its samples, in ticks.
+    pub(super) duration: u64,
+    /// Bytes from its beginning to the end of its first sample.
+    pub(super) first: u64,
+    /// How many samples it has.
+    pub(super) samples: u64,
+}
+
+fn damaged(what: &str) -> Error {
+    Error::internal(format!("the fragmented MP4 cannot be packaged: {what}"))
+}
+
+/// The content of a box: its type and where it lies in `of`.
+fn children(of: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+    let mut rest = of;
+    std::iter::from_fn(move || {
+        let (size, kind) = (u32_at(rest, 0)? as usize, rest.get(4..8)?.try_into().ok()?);
+        let (header, size) = match size {
+            0 => (8, rest.len()),
+            1 => (16, usize::try_from(u64_at(rest, 8)?).ok()?),
+            other => (8, other),
+        };
+        let content = rest.get(header..size)?;
+        rest = &rest[size..];
+        Some((kind, content))
+    })
+}
+
+fn find<'a>(of: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
+    let (first, rest) = path.split_first()?;
+    let (_, content) = children(of).find(|(kind, _)| kind == *first)?;
+    if rest.is_empty() { Some(content) } else { find(content, rest) }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// Reads a file of one track.
+pub(super) fn read(path: &Path) -> Result<Fragmented> {
+    let doing = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).doing(doing)?;
+    let end = file.metadata().doing(doing)?.len();
+    let mut found = Fragmented { init: Vec::new(), codec: String::new(), timescale: 0, fragments: Vec::new() };
+    let mut defaults = (0, 0);
+    let mut at = 0;
+    let mut open: Option<Moof> = None;
+    while at + 8 <= end {
+        let mut header = [0; 16];
+        file.seek(SeekFrom::Start(at)).doing(doing)?;
+        let known = (end - at).min(16) as usize;
+        file.read_exact(&mut header[..known]).doing(doing)?;
+        let size = match u32_at(&header, 0).unwrap_or(0) {
+            0 => end - at,
+            1 => u64_at(&header, 8).unwrap_or(0),
+            other => u64::from(other),
+        };
+        if size < 8 || at + size > end {
+            return Err(damaged("a box goes past its end"));
+        }
+        let mut whole = || -> Result<Vec<u8>> {
+            if size > MOST_HEADER {
+                return Err(damaged("a header is too large"));
+            }
+            let mut bytes = vec![0; size as usize];
+            file.seek(SeekFrom::Start(at)).doing(doing)?;
+            file.read_exact(&mut bytes).doing(doing)?;
+            Ok(bytes)
+        };
+        match &header[4..8] {
+            b"ftyp" => found.init.extend(whole()?),
+            b"moov" => {
+                let bytes = whole()?;
+                let moov = &bytes[8..];
+                (found.codec, found.timescale) =
+                    describe(moov).ok_or_else(|| damaged("its track is not understood"))?;
+                // Of the default duration and size of a sample.
+                let trex = find(moov, &[b"mvex", b"trex"]).ok_or_else(|| damaged("it has no fragments"))?;
+                defaults = (u32_at(trex, 12).unwrap_or(0), u32_at(trex, 16).unwrap_or(0));
+                found.init.extend(bytes);
+            }
+            b"moof" => {
+                let bytes = whole()?;
+                let moof = moof(&bytes[8..], defaults).ok_or_else(|| damaged("a fragment is not understood"))?;
+                open = Some(Moof { at, ..moof });
+            }
+            b"mdat" => {
+                if let Some(moof) = open.take() {
+                    found.fragments.push(Fragment {
+                        at: moof.at,
+                        bytes: at + size - moof.at,
+                        start: moof.start,
+                        duration: moof.duration,
+                        first: at + 8 - moof.at + moof.first,
+                        samples: moof.samples,
+                    });
+                }
+            }
+            // `sidx`, `mfra`, `styp`, `free`: an index of what lies elsewhere from now on.
+            _ => {}
+        }
+        at += size;
+    }
+    match found.timescale == 0 || found.fragments.is_empty() {
+        true => Err(damaged("nothing is in it")),
+        false => Ok(found),
+    }
+}
+
+/// The codec's name and the ticks of a second.
+fn describe(moov: &[u8]) -> Option<(String, u32)> {
+    let media = find(moov, &[b"trak", b"mdia"])?;
+    let mdhd = find(media, &[b"mdhd"])?;
+    let timescale = u32_at(mdhd, if *mdhd.first()? == 1 { 20 } else { 12 })?;
+    let entries = find(media, &[b"minf", b"stbl", b"stsd"])?.get(8..)?;
+    let (kind, entry) = children(entries).next()?;
+    let codec = match &kind {
+        b"avc1" | b"avc3" => {
+            // After the fixed part of a VisualSampleEntry.
+            let avcc = find(entry.get(78..)?, &[b"avcC"])?;
+            format!("{}.{:02X}{:02X}{:02X}", String::from_utf8_lossy(&kind), avcc.get(1)?, avcc.get(2)?, avcc.get(3)?)
+        }
+        // AAC-LC is all that is made here.
+        b"mp4a" => "mp4a.40.2".to_owned(),
+        _ => return None,
+    };
+    Some((codec, timescale))
+}
+
+/// What a `moof` says of its samples.
+struct Moof {
+    at: u64,
+    start: u64,
+    duration: u64,
+    first: u64,
+    samples: u64,
+}
+
+fn moof(moof: &[u8], (default_duration, default_size): (u32, u32)) -> Option<Moof> {
+    let traf = find(moof, &[b"traf"])?;
+    let tfdt = find(traf, &[b"tfdt"])?;
+    let start = if *tfdt.first()? == 1 { u64_at(tfdt, 4)? } else { u64::from(u32_at(tfdt, 4)?) };
+    let tfhd = find(traf, &[b"tfhd"])?;
+    let flags = u32_at(tfhd, 0)? & 0x00ff_ffff;
+    // After the track's id, each only if its flag says so.
+    let mut at = 8;
+    let mut optional = |flag: u32, length: usize| -> Option<usize> {
+        let here = at;
+        (flags & flag != 0).then(|| {
+            at += length;
+            here
+        })
+    };
+    optional(0x1, 8);
+    optional(0x2, 4);
+    let duration_at = optional(0x8, 4);
+    let size_at = optional(0x10, 4);
+    let usual_duration = duration_at.map_or(Some(default_duration), |at| u32_at(tfhd, at))?;
+    let usual_size = size_at.map_or(Some(default_size), |at| u32_at(tfhd, at))?;
+    let mut found = Moof { at: 0, start, duration: 0, first: 0, samples: 0 };
+    for (_, trun) in children(traf).filter(|(kind, _)| kind == b"trun") {
+        let (flags, count) = (u32_at(trun, 0)? & 0x00ff_ffff, u32_at(trun, 4)?);
+        let mut at = 8 + if flags & 0x1 != 0 { 4 } else { 0 } + if flags & 0x4 != 0 { 4 } else { 0 };
+        for _ in 0..count {
+            let mut field = |flag: u32, usual: u32| -> Option<u32> {
+                if flags & flag == 0 {
+                    return Some(usual);
+                }
+                at += 4;
+                u32_at(trun, at - 4)
+            };
+            let (duration, size) = (field(0x100, usual_duration)?, field(0x200, usual_size)?);
+            field(0x400, 0)?;
+            field(0x800, 0)?;
+            if found.samples == 0 {
+                found.first = u64::from(size);
+            }
+            found.duration += u64::from(duration);
+            found.samples += 1;
+        }
+    }
+    Some(found)
+}
