@@ -164,6 +164,9 @@ pub trait Db: Send + Sync {
     /// Milliseconds since 1970-01-01 UTC by the catalog's clock, which all its users share.
     fn now(&self) -> Result<i64>;
 
+    /// Looks again at what a table holds, when much of it is new and how it is read depends on that.
+    fn look_again(&self, table: &'static str) -> Result<()>;
+
     /// Whether it is for the processes of one machine only.
     fn is_of_one_machine(&self) -> bool;
 

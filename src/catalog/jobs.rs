@@ -28,6 +28,9 @@ use crate::{
 /// Tries of a job before it counts as failed.
 pub const TRIES: i64 = 5;
 
+/// Jobs that make another table of what there was.
+const MANY: usize = 1000;
+
 /// A piece of work that a plan wants done.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Wanted {
@@ -239,6 +242,10 @@ impl Catalog {
             })?;
             out.open.append(&mut part.open);
             out.failed.append(&mut part.failed);
+        }
+        if wanted.len() >= MANY {
+            // Before that, a server that knows nothing of them sorts all that wait for each claim.
+            self.db.look_again("jobs")?;
         }
         Ok(out)
     }

@@ -3,6 +3,8 @@
 //! Transactions run at READ COMMITTED. What SQLite gives by letting one writer in at a time is had here by statements
 //! that carry their own condition, by unique keys, and by [`Tx::lock`] where a decision is read before it is written.
 
+mod passfile;
+
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -295,7 +297,7 @@ impl Server {
         if config.get_password().is_none() {
             let password = match (&given.password, &given.passfile) {
                 (Some(password), _) => Some(password.clone()),
-                (None, Some(file)) => passfile(&std::fs::read_to_string(file).unwrap_or_default(), &config),
+                (None, Some(file)) => passfile::password(&std::fs::read_to_string(file).unwrap_or_default(), &config),
                 (None, None) => None,
             };
             if let Some(password) = password {
@@ -370,32 +372,6 @@ fn trust(file: Option<&std::path::Path>) -> Result<rustls::ClientConfig> {
         .with_safe_default_protocol_versions()
         .map_err(|e| Error::internal("no TLS").because(e))?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// The password that a passfile has for this server: lines of host:port:database:user:password, `*` for any, `\` before
-/// a colon or backslash (PostgreSQL manual, 34.16).
-fn passfile(text: &str, config: &postgres::Config) -> Option<String> {
-    let host = match config.get_hosts().first() {
-        Some(Host::Tcp(name)) => name.clone(),
-        _ => "localhost".to_owned(),
-    };
-    let port = config.get_ports().first().copied().unwrap_or(PORT).to_string();
-    let user = config.get_user().unwrap_or_default();
-    let wanted = [host.as_str(), &port, config.get_dbname().unwrap_or(user), user];
-    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-        let mut fields = vec![String::new()];
-        let mut characters = line.chars();
-        while let Some(c) = characters.next() {
-            if c == ':' && fields.len() < 5 {
-                fields.push(String::new());
-            } else if let Some(field) = fields.last_mut() {
-                field.extend(if c == '\\' { characters.next() } else { Some(c) });
-            }
-        }
-        let [.., password] = fields.as_slice() else { return None };
-        let fits = fields.len() == 5 && fields.iter().zip(wanted).all(|(has, wants)| has == "*" || has == wants);
-        fits.then(|| password.clone())
-    })
 }
 
 impl r2d2::ManageConnection for Server {
@@ -675,6 +651,10 @@ impl Db for PostgresDb {
                 Ok(at + asked.elapsed().as_millis() as i64)
             }
         }
+    }
+
+    fn look_again(&self, table: &'static str) -> Result<()> {
+        self.with(&mut |session| session.client.batch_execute(&format!("ANALYZE {table}")).map_err(Failed::Server))
     }
 
     fn is_of_one_machine(&self) -> bool {

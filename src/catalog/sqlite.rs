@@ -200,6 +200,11 @@ impl Db for SqliteDb {
         Ok(self.clock.now_ms())
     }
 
+    fn look_again(&self, _: &'static str) -> Result<()> {
+        // Its plans depend on the statements alone.
+        Ok(())
+    }
+
     fn is_of_one_machine(&self) -> bool {
         // Its processes share memory beside the file ("All processes using a database must be on the same host computer":
         // sqlite.org/wal.html).

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use rendition::{Mp4, Preset, Spec, Still, VideoCodec, VideoTrack};
-pub use sound::{AudioCodec, AudioTrack, Downmix, Lossless, Lossy, Loudness, Mono, Sound};
+pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound};
 pub use stream::{Rung, SOUND, Stream};
 pub use tracks::{Pick, Tracks};
 pub use units::{BitRate, Color, Decibels, Interval, Lufs, Position};

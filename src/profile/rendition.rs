@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AudioTrack, BitRate, Downmix, Interval, Lossless, Lossy, Position, Sound, Stream, Waveform, stream};
+use super::{
+    AudioTrack, BitRate, Codec, Downmix, Interval, Lossless, Lossy, Position, Sound, Stream, Waveform, stream,
+};
 use crate::model::MediaKind;
 
 /// The output format and its settings.
@@ -203,9 +205,11 @@ impl Spec {
     pub fn sound(&self) -> Option<Sound> {
         match self {
             Spec::Mp4(m) => m.audio.as_ref().map(AudioTrack::sound),
-            Spec::Mp3(s) => Some(s.sound(Downmix::Full)),
+            Spec::Mp3(s) => Some(s.sound(Codec::Mp3, Downmix::Full)),
             Spec::Wav(s) => Some(s.sound(Downmix::Full)),
-            Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => Some(s.sound(Downmix::Itu)),
+            Spec::M4a(s) => Some(s.sound(Codec::Aac, Downmix::Itu)),
+            Spec::Opus(s) => Some(s.sound(Codec::Opus, Downmix::Itu)),
+            Spec::Ac3(s) => Some(s.sound(Codec::Ac3, Downmix::Itu)),
             Spec::Flac(s) => Some(s.sound(Downmix::Itu)),
             Spec::Waveform(w) => Some(w.sound()),
             Spec::Stream(s) => s.audio.as_ref().map(AudioTrack::sound),

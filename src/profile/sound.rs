@@ -154,8 +154,30 @@ pub struct Sound {
     pub rate: Option<u32>,
     /// How loud.
     pub loudness: Option<Loudness>,
-    /// Whether what follows moves peaks: codecs that are not exact give back higher ones than they got.
-    pub is_lossy: bool,
+    /// What it is encoded by, where that does not give back what it got.
+    pub coding: Option<Coding>,
+}
+
+/// A codec that changes what it codes, and how much room it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Coding {
+    /// The codec.
+    pub codec: Codec,
+    /// Of all channels together.
+    pub bitrate: BitRate,
+}
+
+/// Codecs of sound that are not exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// AAC-LC.
+    Aac,
+    /// MPEG-1 layer III.
+    Mp3,
+    /// Opus.
+    Opus,
+    /// AC-3.
+    Ac3,
 }
 
 impl AudioTrack {
@@ -167,7 +189,7 @@ impl AudioTrack {
             channels: Some(self.channels),
             rate: Some(self.rate),
             loudness: self.loudness,
-            is_lossy: true,
+            coding: Some(Coding { codec: Codec::Aac, bitrate: self.bitrate }),
         }
     }
 
@@ -179,7 +201,7 @@ impl AudioTrack {
 }
 
 impl Lossy {
-    pub(super) fn sound(&self, usual: Downmix) -> Sound {
+    pub(super) fn sound(&self, codec: Codec, usual: Downmix) -> Sound {
         Sound {
             tracks: self.track.clone(),
             downmix: self.downmix.unwrap_or(usual),
@@ -187,7 +209,7 @@ impl Lossy {
             channels: Some(self.channels),
             rate: Some(self.rate),
             loudness: self.loudness,
-            is_lossy: true,
+            coding: Some(Coding { codec, bitrate: self.bitrate }),
         }
     }
 
@@ -241,7 +263,7 @@ impl Lossless {
             channels: self.channels,
             rate: Some(self.rate),
             loudness: self.loudness,
-            is_lossy: false,
+            coding: None,
         }
     }
 

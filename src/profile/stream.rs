@@ -92,7 +92,7 @@ impl Stream {
             }
         }
         match (self.segment.0, interval) {
-            (1000..=30_000, 1..) if self.segment.0 % interval == 0 => {}
+            (1000..=30_000, 1..) if self.segment.0.is_multiple_of(interval) => {}
             (segment, _) => {
                 return Err(format!(
                     "a segment of {segment} ms was given, expected 1 s to 30 s and a multiple of the keyframe_interval ({interval} ms)"

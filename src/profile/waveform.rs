@@ -146,7 +146,7 @@ impl Waveform {
             channels: None,
             rate: None,
             loudness: None,
-            is_lossy: false,
+            coding: None,
         }
     }
 

@@ -39,11 +39,11 @@ struct Hook {
 }
 
 impl Hook {
-    fn start(answers: &[&'static str]) -> Self {
+    fn start(answers: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook/T0KEN", listener.local_addr().unwrap());
         let heard: Arc<Mutex<Heard>> = Arc::default();
-        let (hears, mut answers) = (heard.clone(), answers.to_vec().into_iter());
+        let (hears, mut answers) = (heard.clone(), answers.iter().copied());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 answer(stream.unwrap(), &hears, &mut answers);

@@ -128,7 +128,9 @@ fn every_profile_that_comes_with_the_program_is_sound() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles");
     let mut count = 0;
     for file in std::fs::read_dir(dir).unwrap().flatten().filter(|f| f.path().is_file()) {
-        crate::harness::damctl(["profile".as_ref(), "check".as_ref(), file.path().as_os_str()]).ends(0).says("is sound");
+        crate::harness::damctl(["profile".as_ref(), "check".as_ref(), file.path().as_os_str()])
+            .ends(0)
+            .says("is sound");
         count += 1;
     }
     assert!(count >= 2);

@@ -208,8 +208,11 @@ fn a_player_follows_a_stream_from_its_list_to_its_last_segment() {
     let clip = drive.path().join("clip.mp4");
     harness::tool(
         "ffmpeg",
-        format!("-v error -f lavfi -i testsrc2=s=320x240:r=25:d=9 -f lavfi -i sine=d=9 -c:v libx264 -c:a aac {}", clip.display())
-            .split(' '),
+        format!(
+            "-v error -f lavfi -i testsrc2=s=320x240:r=25:d=9 -f lavfi -i sine=d=9 -c:v libx264 -c:a aac {}",
+            clip.display()
+        )
+        .split(' '),
     );
     archive.ingest(drive.path()).0.ends(0);
     let profile = concat!(env!("CARGO_MANIFEST_DIR"), "/profiles/streaming.yaml");
@@ -221,15 +224,29 @@ fn a_player_follows_a_stream_from_its_list_to_its_last_segment() {
     for list in ["", "/web.mpd"] {
         let count = harness::tool(
             "ffprobe",
-            ["-v", "error", "-count_frames", "-select_streams", "v", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain([format!("{address}{list}")]),
+            [
+                "-v",
+                "error",
+                "-count_frames",
+                "-select_streams",
+                "v",
+                "-show_entries",
+                "stream=nb_read_frames",
+                "-of",
+                "csv=p=0",
+            ]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("{address}{list}")]),
         );
         assert!(count.split_whitespace().any(|n| n.trim_end_matches(',') == "225"), "{list}: {count}");
     }
     let reply = server.get(&format!("/assets/{id}/renditions/web/web.m3u8"));
-    assert!(reply.status == 200 && reply.head.contains("content-type: application/vnd.apple.mpegurl"), "{}", reply.head);
+    assert!(
+        reply.status == 200 && reply.head.contains("content-type: application/vnd.apple.mpegurl"),
+        "{}",
+        reply.head
+    );
     let segment = server.get(&format!("/assets/{id}/renditions/web/web.360p.00001.m4s"));
     assert!(segment.status == 200 && segment.head.contains("content-type: video/mp4"), "{}", segment.head);
     for other in ["web.720p.m3u8", "..%2fweb.m3u8", "%2e%2e"] {

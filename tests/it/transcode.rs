@@ -110,6 +110,33 @@ fn videos_come_out_as_the_profile_says() {
 }
 
 #[test]
+fn a_waveform_is_one_rendition_of_several_files_and_loudness_is_kept_as_a_fact() {
+    let archive = Archive::finished();
+    let profile = archive.root().join("sound.yaml");
+    let yaml = "audio:\n  peaks: { waveform: { samples_per_pixel: [256, 4096], picture: { format: webp } } }\n  \
+                web: { m4a: { loudness: { target: -20 LUFS } } }\n";
+    fs::write(&profile, yaml).unwrap();
+    let words = [OsStr::new("transcode"), OsStr::new("--profile"), profile.as_os_str()];
+    archive.run(words).ends(0);
+    let main = rendition(&archive, "interview_bext.wav", "peaks");
+    let names = ["peaks.256.json", "peaks.4096.json", "peaks.256.dat", "peaks.4096.dat", "peaks.webp"];
+    assert!(main.ends_with(names[0]) && names.iter().all(|n| main.with_file_name(n).is_file()), "{}", main.display());
+    let fact = |what: &str, entry: &str| {
+        let sql = format!(
+            "SELECT json_extract(r.{what}) FROM renditions r JOIN assets a ON a.id = r.asset
+             WHERE a.title = 'interview_bext.wav' AND r.entry = '{entry}' AND r.active = 1"
+        );
+        archive.rows(&sql)[0].clone()
+    };
+    assert_eq!(fact("files, '$[4].mime'", "peaks"), "image/webp");
+    let measured: f64 = fact("facts, '$.audio[0].loudness.integrated_lufs'", "web").parse().unwrap();
+    assert!((measured + 20.0).abs() < 1.0, "{measured}");
+    // Nothing is left to do.
+    archive.run(words).ends(0).says("nothing");
+    archive.run(["verify"]).ends(0);
+}
+
+#[test]
 fn sound_comes_out_as_the_profile_says() {
     let archive = Archive::finished();
     for title in ["interview_bext.wav", "report.mp3", "room tone.flac"] {

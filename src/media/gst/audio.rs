@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    profile::{BitRate, Lossless},
+    profile::{BitRate, Codec, Coding, Lossless},
 };
 
 /// Samples of one AAC frame; the encoder's first one holds none of the input (ISO/IEC 14496-3).
@@ -148,17 +148,16 @@ pub(super) fn aac(
 ) -> Result<(gst::Element, Vec<gst::Element>)> {
     let mut elements = vec![prepared.from];
     elements.extend(prepared.before);
-    // The encoder takes planes of floats only.
-    let last = make("audioconvert", &[])?;
-    let encoder = make("avenc_aac", &[("bitrate", &bitrate.0.to_string())])?;
-    let (parser, tee) = (make("aacparse", &[])?, graph::tee()?);
+    let tee = graph::tee()?;
+    let encoder = encoder(Coding { codec: Codec::Aac, bitrate })?;
     let samples = pad(&elements[elements.len() - 1], "src")?;
     tally.watch(&samples, gst::ClockTime::ZERO);
     let rate = u64::from(rate.max(1));
     // The encoder does not say that its first frame is priming, so all sound would come late by it. Moved before the
     // start, that frame is left out by the muxer.
-    pad(&parser, "src")?.set_offset(-((AAC_FRAME * 1_000_000_000 / rate) as i64));
-    elements.extend([last, encoder, parser, tee.clone()]);
+    pad(&encoder[encoder.len() - 1], "src")?.set_offset(-((AAC_FRAME * 1_000_000_000 / rate) as i64));
+    elements.extend(encoder);
+    elements.push(tee.clone());
     chain(pipeline, &elements)?;
     let mut own = elements.split_off(1);
     own.extend(prepared.beside);
@@ -181,6 +180,37 @@ pub(super) struct SoundBuilt {
     pub(super) samples: Arc<AtomicU64>,
 }
 
+/// From samples to frames of a codec, its parser last, where one does not lose what the encoder says of its edges.
+fn encoder(coding: Coding) -> Result<Vec<gst::Element>> {
+    let bits = coding.bitrate.0.to_string();
+    let kilobits = (coding.bitrate.0 / 1000).to_string();
+    let (encoder, parser) = match coding.codec {
+        Codec::Aac => (make("avenc_aac", &[("bitrate", &bits)])?, "aacparse"),
+        Codec::Ac3 => (make("avenc_ac3", &[("bitrate", &bits)])?, "ac3parse"),
+        Codec::Opus => (make("opusenc", &[("bitrate", &bits), ("bitrate-type", "vbr")])?, "identity"),
+        Codec::Mp3 => {
+            let constant = [("target", "bitrate"), ("cbr", "true"), ("bitrate", kilobits.as_str())];
+            (make("lamemp3enc", &constant)?, "mpegaudioparse")
+        }
+    };
+    // Each takes samples of its own kind only.
+    Ok(vec![make("audioconvert", &[])?, encoder, make(parser, &[])?])
+}
+
+/// From samples to what a codec gives back of them.
+pub(super) fn there_and_back(coding: Coding) -> Result<Vec<gst::Element>> {
+    let decoder = match coding.codec {
+        Codec::Aac => "avdec_aac",
+        Codec::Ac3 => "avdec_ac3",
+        Codec::Opus => "opusdec",
+        Codec::Mp3 => "avdec_mp3",
+    };
+    let mut elements = encoder(coding)?;
+    let floats = caps("audio/x-raw,format=F32LE,layout=interleaved")?;
+    elements.extend([make(decoder, &[])?, make("audioconvert", &[])?, floats]);
+    Ok(elements)
+}
+
 /// A branch to an MP3, whose first frame is left for [`mp3::complete`].
 pub(super) fn mp3(
     pipeline: &gst::Pipeline,
@@ -189,11 +219,11 @@ pub(super) fn mp3(
     path: &Path,
     pulse: &Pulse,
 ) -> Result<SoundBuilt> {
-    let kilobits = (bitrate.0 / 1000).to_string();
-    let encoder = make("lamemp3enc", &[("target", "bitrate"), ("cbr", "true"), ("bitrate", &kilobits)])?;
     let sink = file_sink(path, pulse)?;
     mp3::leave_room(&pad(&sink, "sink")?);
-    sound(pipeline, prepared, vec![make("audioconvert", &[])?, encoder, make("mpegaudioparse", &[])?, sink])
+    let mut after = encoder(Coding { codec: Codec::Mp3, bitrate })?;
+    after.push(sink);
+    sound(pipeline, prepared, after)
 }
 
 /// A branch to a WAV; where that could not hold it, to an RF64.
@@ -225,8 +255,9 @@ pub(super) fn opus(
     path: &Path,
     pulse: &Pulse,
 ) -> Result<SoundBuilt> {
-    let encoder = make("opusenc", &[("bitrate", &bitrate.0.to_string()), ("bitrate-type", "vbr")])?;
-    sound(pipeline, prepared, vec![make("audioconvert", &[])?, encoder, make("oggmux", &[])?, file_sink(path, pulse)?])
+    let mut after = encoder(Coding { codec: Codec::Opus, bitrate })?;
+    after.extend([make("oggmux", &[])?, file_sink(path, pulse)?]);
+    sound(pipeline, prepared, after)
 }
 
 /// A branch to AC-3.
@@ -237,8 +268,8 @@ pub(super) fn ac3(
     path: &Path,
     pulse: &Pulse,
 ) -> Result<SoundBuilt> {
-    let encoder = make("avenc_ac3", &[("bitrate", &bitrate.0.to_string())])?;
-    let after = vec![make("audioconvert", &[])?, encoder, make("ac3parse", &[])?, file_sink(path, pulse)?];
+    let mut after = encoder(Coding { codec: Codec::Ac3, bitrate })?;
+    after.push(file_sink(path, pulse)?);
     sound(pipeline, prepared, after)
 }
 

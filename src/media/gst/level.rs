@@ -7,6 +7,7 @@ use gstreamer::prelude::*;
 use gstreamer_audio as gst_audio;
 
 use super::{
+    audio,
     graph::{chain, make, pad},
     mix::{self, Heads},
     run::{self, Complaints, Pulse, Watch},
@@ -40,7 +41,7 @@ pub(super) fn measure(
     let mut open: Vec<(Sound, Search)> = Vec::new();
     for sound in sounds {
         if let Some(loudness) = sound.loudness.filter(|_| !open.iter().any(|(known, _)| known == sound)) {
-            open.push((sound.clone(), Search::new(loudness, sound.is_lossy)));
+            open.push((sound.clone(), Search::new(loudness, sound.coding.is_some())));
         }
     }
     let (mut levels, mut told) = (Vec::new(), 0.0);
@@ -67,8 +68,7 @@ fn pass(
     let heads = Heads::build(&source, &pulse)?;
     let mut ears = Vec::new();
     for (sound, search) in open.iter() {
-        let next = search.next();
-        let level = (next.gain != 0.0 || next.ceiling.is_some()).then_some(next);
+        let level = search.next();
         let pipeline = source.live.pipeline();
         let prepared = heads.prepare(pipeline, work.facts, sound, "F32LE", level)?;
         let sink = make("fakesink", &[("sync", "false"), ("async", "false")])?;
@@ -76,6 +76,9 @@ fn pass(
         ear.listen(&pad(&sink, "sink")?);
         let mut elements = vec![prepared.from];
         elements.extend(prepared.before);
+        if let Some(coding) = sound.coding.filter(|_| level.is_some()) {
+            elements.extend(audio::there_and_back(coding)?);
+        }
         elements.push(sink);
         chain(pipeline, &elements)?;
         ears.push(ear);

@@ -282,8 +282,8 @@ pub(super) fn fast_start(path: &Path) -> Result<gst::Element> {
 
 /// A muxer to MP4 in fragments of about this length, each beginning with a keyframe.
 pub(super) fn fragments(interval: Interval) -> Result<gst::Element> {
-    // Half of it: one that comes a little early is a fragment's beginning all the same.
-    let length = (interval.0 / 2).max(1).to_string();
+    // A keyframe begins one in any case; the length is for what comes without any.
+    let length = interval.0.saturating_mul(2).to_string();
     make("mp4mux", &[("fragment-duration", &length), ("fragment-mode", "dash-or-mss")])
 }
 

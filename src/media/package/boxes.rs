@@ -38,8 +38,8 @@ pub(super) struct Fragment {
     pub(super) duration: u64,
     /// Bytes from its beginning to the end of its first sample.
     pub(super) first: u64,
-    /// How many samples it has.
-    pub(super) samples: u64,
+    /// Whether its first sample can be decoded without those before.
+    pub(super) is_key: bool,
 }
 
 fn damaged(what: &str) -> Error {
@@ -82,7 +82,7 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
     let mut file = File::open(path).doing(doing)?;
     let end = file.metadata().doing(doing)?.len();
     let mut found = Fragmented { init: Vec::new(), codec: String::new(), timescale: 0, fragments: Vec::new() };
-    let mut defaults = (0, 0);
+    let mut defaults = (0, 0, 0);
     let mut at = 0;
     let mut open: Option<Moof> = None;
     while at + 8 <= end {
@@ -114,9 +114,9 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
                 let moov = &bytes[8..];
                 (found.codec, found.timescale) =
                     describe(moov).ok_or_else(|| damaged("its track is not understood"))?;
-                // Of the default duration and size of a sample.
+                // Duration, size and flags of a sample that does not say them.
                 let trex = find(moov, &[b"mvex", b"trex"]).ok_or_else(|| damaged("it has no fragments"))?;
-                defaults = (u32_at(trex, 12).unwrap_or(0), u32_at(trex, 16).unwrap_or(0));
+                defaults = [12, 16, 20].map(|at| u32_at(trex, at).unwrap_or(0)).into();
                 found.init.extend(bytes);
             }
             b"moof" => {
@@ -132,7 +132,7 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
                         start: moof.start,
                         duration: moof.duration,
                         first: at + 8 - moof.at + moof.first,
-                        samples: moof.samples,
+                        is_key: moof.is_key,
                     });
                 }
             }
@@ -173,10 +173,13 @@ struct Moof {
     start: u64,
     duration: u64,
     first: u64,
-    samples: u64,
+    is_key: bool,
 }
 
-fn moof(moof: &[u8], (default_duration, default_size): (u32, u32)) -> Option<Moof> {
+/// The flag of a sample that depends on others.
+const NO_SYNC: u32 = 0x1_0000;
+
+fn moof(moof: &[u8], (default_duration, default_size, default_flags): (u32, u32, u32)) -> Option<Moof> {
     let traf = find(moof, &[b"traf"])?;
     let tfdt = find(traf, &[b"tfdt"])?;
     let start = if *tfdt.first()? == 1 { u64_at(tfdt, 4)? } else { u64::from(u32_at(tfdt, 4)?) };
@@ -195,12 +198,16 @@ fn moof(moof: &[u8], (default_duration, default_size): (u32, u32)) -> Option<Moo
     optional(0x2, 4);
     let duration_at = optional(0x8, 4);
     let size_at = optional(0x10, 4);
+    let flags_at = optional(0x20, 4);
+    let usual_flags = flags_at.map_or(Some(default_flags), |at| u32_at(tfhd, at))?;
     let usual_duration = duration_at.map_or(Some(default_duration), |at| u32_at(tfhd, at))?;
     let usual_size = size_at.map_or(Some(default_size), |at| u32_at(tfhd, at))?;
-    let mut found = Moof { at: 0, start, duration: 0, first: 0, samples: 0 };
+    let mut found = Moof { at: 0, start, duration: 0, first: 0, is_key: false };
+    let mut samples = 0;
     for (_, trun) in children(traf).filter(|(kind, _)| kind == b"trun") {
         let (flags, count) = (u32_at(trun, 0)? & 0x00ff_ffff, u32_at(trun, 4)?);
-        let mut at = 8 + if flags & 0x1 != 0 { 4 } else { 0 } + if flags & 0x4 != 0 { 4 } else { 0 };
+        let first_flags_at = 8 + if flags & 0x1 != 0 { 4 } else { 0 };
+        let mut at = first_flags_at + if flags & 0x4 != 0 { 4 } else { 0 };
         for _ in 0..count {
             let mut field = |flag: u32, usual: u32| -> Option<u32> {
                 if flags & flag == 0 {
@@ -210,13 +217,14 @@ fn moof(moof: &[u8], (default_duration, default_size): (u32, u32)) -> Option<Moo
                 u32_at(trun, at - 4)
             };
             let (duration, size) = (field(0x100, usual_duration)?, field(0x200, usual_size)?);
-            field(0x400, 0)?;
+            let own_flags = field(0x400, usual_flags)?;
             field(0x800, 0)?;
-            if found.samples == 0 {
-                found.first = u64::from(size);
+            if samples == 0 {
+                let first_flags = if flags & 0x4 != 0 { u32_at(trun, first_flags_at)? } else { own_flags };
+                (found.first, found.is_key) = (u64::from(size), first_flags & NO_SYNC == 0);
             }
             found.duration += u64::from(duration);
-            found.samples += 1;
+            samples += 1;
         }
     }
     Some(found)

@@ -118,18 +118,24 @@ pub(crate) fn package(dir: &Path, entry: &str, rungs: &[Rung<'_>], segment_ms: u
     Ok(names)
 }
 
-/// Fragments put together to segments of about the wished length.
+/// Fragments put together to segments of about the wished length, each of which begins with a keyframe.
 fn grouped(media: &Fragmented, segment_ms: u64) -> Vec<Segment> {
     // A twentieth of a second more is no reason to begin another.
     let most = (segment_ms + 50) * u64::from(media.timescale) / 1000;
     let mut segments: Vec<Segment> = Vec::new();
-    for fragment in &media.fragments {
+    for group in groups(&media.fragments) {
+        let duration: u64 = group.iter().map(|f| f.duration).sum();
         match segments.last_mut() {
-            Some(last) if last.duration() + fragment.duration <= most => last.fragments.push(fragment.clone()),
-            _ => segments.push(Segment { fragments: vec![fragment.clone()] }),
+            Some(last) if last.duration() + duration <= most => last.fragments.extend_from_slice(group),
+            _ => segments.push(Segment { fragments: group.to_vec() }),
         }
     }
     segments
+}
+
+/// Fragments from one keyframe to the next.
+fn groups(fragments: &[Fragment]) -> impl Iterator<Item = &[Fragment]> {
+    fragments.chunk_by(|_, next| !next.is_key)
 }
 
 /// Refuses a ladder whose pictures cannot be switched between, or that has a hole.
@@ -137,6 +143,9 @@ fn aligned(tracks: &[Track<'_>]) -> Result<()> {
     let refused = |why: String| Err(Error::internal(format!("the ladder cannot be packaged: {why}")));
     for track in tracks {
         let fragments = &track.media.fragments;
+        if fragments.first().is_some_and(|f| !f.is_key) {
+            return refused(format!("{} does not begin with a keyframe", track.rung.name));
+        }
         // Rounding of times may be off by a tick.
         if let Some(pair) = fragments.windows(2).find(|p| (p[0].start + p[0].duration).abs_diff(p[1].start) > 2) {
             return refused(format!("{} has a hole at {:.3} s", track.rung.name, track.seconds(pair[1].start)));
@@ -209,16 +218,16 @@ fn iframe_playlist(track: &Track<'_>) -> String {
     );
     for (segment, number) in track.segments.iter().zip(1..) {
         let mut at = 0;
-        for fragment in &segment.fragments {
+        for group in groups(&segment.fragments) {
             write!(
                 text,
                 "#EXTINF:{:.6},\n#EXT-X-BYTERANGE:{}@{at}\n{}\n",
-                track.seconds(fragment.duration),
-                fragment.first,
+                track.seconds(group.iter().map(|f| f.duration).sum()),
+                group.first().map_or(0, |f| f.first),
                 track.segment_name(number)
             )
             .ok();
-            at += fragment.bytes;
+            at += group.iter().map(|f| f.bytes).sum::<u64>();
         }
     }
     text + "#EXT-X-ENDLIST\n"
@@ -254,8 +263,11 @@ fn master(tracks: &[Track<'_>]) -> String {
         )
         .ok();
         // Each alone, as fast as it would be fetched.
-        let fragments = || track.media.fragments.iter();
-        let peak = fragments().map(|f| (f.first as f64 * 8.0 / track.seconds(f.duration.max(1))).ceil() as u64).max();
+        let rate = |group: &[Fragment]| {
+            let ticks: u64 = group.iter().map(|f| f.duration).sum();
+            (group.first().map_or(0, |f| f.first) as f64 * 8.0 / track.seconds(ticks.max(1))).ceil() as u64
+        };
+        let peak = groups(&track.media.fragments).map(rate).max();
         writeln!(
             iframes,
             "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={width}x{height},URI=\"{}.iframes.m3u8\"",
