@@ -188,6 +188,11 @@ impl Catalog {
     /// Wants work done. What is wanted already is one row still; what was done but is wanted again (its result is
     /// gone) is opened again; what failed for good stays so.
     pub fn enqueue(&self, wanted: &[Wanted]) -> Result<Enqueued> {
+        self.enqueue_planned(wanted, i64::MAX)
+    }
+
+    /// The same for a plan that began then (ms): what others have done since, it could not know of, and it stays done.
+    pub fn enqueue_planned(&self, wanted: &[Wanted], planned_at: i64) -> Result<Enqueued> {
         let now = self.now()?;
         let mut out = Enqueued::default();
         for chunk in wanted.chunks(500) {
@@ -203,7 +208,7 @@ impl Catalog {
                                ON CONFLICT (id) DO UPDATE SET state = 'ready', task = excluded.task, not_before = 0,
                                    priority = excluded.priority,
                                    max_attempt = jobs.attempt + ?7, error = NULL, updated_at = ?8
-                               WHERE jobs.state = 'done'";
+                               WHERE jobs.state = 'done' AND jobs.updated_at < ?10";
                     let id = w.id();
                     let task = w.task.to_string();
                     let opened = tx.execute(
@@ -217,7 +222,8 @@ impl Catalog {
                             w.priority,
                             TRIES,
                             now,
-                            w.scope.as_str()
+                            w.scope.as_str(),
+                            planned_at
                         ],
                     )?;
                     if opened > 0 {

@@ -73,6 +73,20 @@ fn wanting_the_same_work_twice_is_one_job() {
 }
 
 #[test]
+fn what_others_have_done_since_a_plan_began_stays_done() {
+    let Some(f) = fixture() else { return };
+    f.want(&["a"]);
+    let planned_at = f.catalog.now().unwrap();
+    f.clock.advance(5);
+    f.done(&f.claim("other").unwrap()).unwrap();
+    f.catalog.enqueue_planned(&[wanted("a")], planned_at).unwrap();
+    assert!(f.claim("w").is_none(), "it was done twice");
+    f.clock.advance(5);
+    f.catalog.enqueue_planned(&[wanted("a")], f.catalog.now().unwrap()).unwrap();
+    assert_eq!(f.claim("w").unwrap().attempt, 2);
+}
+
+#[test]
 fn a_claim_is_exclusive_until_its_lease_runs_out() {
     let Some(f) = fixture() else { return };
     f.want(&["a"]);

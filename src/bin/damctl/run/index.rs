@@ -18,7 +18,7 @@ pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &
     let current = search::current_id(&dir)?;
     let id = index::target(&dir, args.rebuild)?;
     let planned_at = catalog.now()?;
-    let enqueued = catalog.enqueue(&index::plan(&catalog, &id)?)?;
+    let enqueued = catalog.enqueue_planned(&index::plan(&catalog, &id)?, planned_at)?;
     catalog.withdraw_others(Stage::Index, &id, &enqueued.open, planned_at)?;
     let earlier = enqueued.failed.iter().map(|id| catalog.job(*id)).collect::<Result<Vec<_>, _>>()?;
     reporter.report(&Event::Planned { stage: Stage::Index, jobs: enqueued.open.len(), bytes: None });

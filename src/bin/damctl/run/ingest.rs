@@ -69,11 +69,11 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         catalog.record_sightings(&survey.settled())?;
         catalog.forget_sightings(survey.drive.id, &survey.gone)?;
         let wanted = survey.wanted(args.collection.as_deref());
-        let mut enqueued = catalog.enqueue(&wanted)?;
+        let mut enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
         let scope = survey.scope.clone();
         // Whoever gives the command again has done something about what failed.
         if catalog.retry(&enqueued.failed)? > 0 {
-            enqueued = catalog.enqueue(&wanted)?;
+            enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
         }
         catalog.withdraw_others(Stage::Ingest, &scope, &enqueued.open, planned_at)?;
         if survey.is_whole {

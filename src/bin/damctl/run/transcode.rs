@@ -59,7 +59,7 @@ pub fn enqueue(catalog: &Catalog, profile: &Profile, only: &[AssetId], priority:
     let planned_at = catalog.now()?;
     let plan = plan(catalog, profile, only)?;
     let wanted: Vec<Wanted> = plan.masters.iter().map(|m| Wanted { priority, ..m.wanted() }).collect();
-    let enqueued = catalog.enqueue(&wanted)?;
+    let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
     if only.is_empty() {
         catalog.withdraw_others(Stage::Transcode, &plan.scope, &enqueued.open, planned_at)?;
         catalog.withdraw_idle_scopes(Stage::Transcode, &plan.scope)?;
