@@ -105,7 +105,7 @@ pub struct Lossless {
 pub enum Downmix {
     /// ITU-R BS.775-3, Annex 4: center and surrounds at -3 dB, the low-frequency channel left out.
     Itu,
-    /// GStreamer's: center at -3 dB, surrounds and low-frequency channel at -6 dB.
+    /// GStreamer's: center at -3 dB, surrounds at -6 dB, the low-frequency channel as loud as left and right.
     Full,
 }
 
