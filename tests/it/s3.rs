@@ -118,6 +118,32 @@ fn a_file_that_changed_since_its_upload_began_starts_over_and_says_so() {
 }
 
 #[test]
+fn other_bytes_of_the_same_size_and_time_are_not_added_to_an_upload() {
+    for point in ["ingest.before-part:8", "ingest.after-part:12"] {
+        let Some(archive) = archive("s3_in_flight: 2\n") else { return };
+        let drive = scratch();
+        let file = drive.path().join("long.bin");
+        large(&file, 60, 3);
+        let time = fs::metadata(&file).unwrap().modified().unwrap();
+        let mut command = archive.command([std::ffi::OsStr::new("ingest"), drive.path().as_os_str()]);
+        assert_eq!(Ran::from(command.env("DAMCTL_CRASH_AT", point).output().unwrap()).code, 128 + 9);
+        let other = drive.path().join("other");
+        large(&other, 60, 4);
+        // Into the same file.
+        fs::write(&file, fs::read(&other).unwrap()).unwrap();
+        fs::remove_file(other).unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        // The job was planned when the file had another time of change: the file is looked at once more.
+        archive.ingest(drive.path()).0.ends(3).says("not the one whose upload began: starting over");
+        archive.ingest(drive.path()).0.ends(0);
+        let digest = damctl::digest::Digest::of(fs::read(&file).unwrap());
+        assert_eq!(archive.rows("SELECT digest FROM masters"), [digest.to_string()]);
+        assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
+        archive.run(["verify", "--level", "full"]).ends(0).says("1 sound, 0 not");
+    }
+}
+
+#[test]
 fn uploads_that_nobody_goes_on_with_are_given_up_by_their_age() {
     let Some(archive) = archive("s3_in_flight: 2\n") else { return };
     let drive = scratch();
