@@ -132,6 +132,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
 /// The archive that a command works on; its parts are opened when they are needed.
 pub struct Archive {
     settings: Settings,
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server is waited for"))]
     stop: Stop,
 }
 
@@ -145,6 +146,7 @@ impl Archive {
     }
 
     /// The catalog; a server that is away is waited for so long.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "only a server is waited for"))]
     fn catalog_within(&self, patience: Duration) -> Result<Catalog> {
         match self.settings.catalog_server() {
             #[cfg(feature = "postgres")]
