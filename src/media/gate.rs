@@ -96,6 +96,18 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Resu
     }
 }
 
+/// The pictures of a film, if every player can show them: H.264, 8 bit 4:2:0, square pixels, upright, progressive, BT.709.
+fn pictures(facts: &MediaFacts) -> Result<&VideoFacts> {
+    let video = facts.video.as_ref().ok_or_else(|| refused("it has no picture".to_owned()))?;
+    same("the codec", video.codec.as_str(), "h264")?;
+    same("the pixel format", video.pixel_format.as_str(), "yuv420p")?;
+    same("the pixel aspect ratio", video.sar, (1, 1))?;
+    same("the rotation", video.rotation, 0)?;
+    same("the field order", video.field_order, FieldOrder::Progressive)?;
+    bt709(video)?;
+    Ok(video)
+}
+
 /// What one decode to the end told.
 struct Decoded {
     frames: u64,
@@ -131,14 +143,8 @@ impl Gate<'_> {
 
     fn film(&self, entry: &Entry, spec: &Mp4, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
         let mut facts = self.measured(entry)?;
-        let video = facts.video.as_ref().ok_or_else(|| refused("it has no picture".to_owned()))?;
-        same("the codec", video.codec.as_str(), "h264")?;
-        same("the pixel format", video.pixel_format.as_str(), "yuv420p")?;
-        same("the pixel aspect ratio", video.sar, (1, 1))?;
-        same("the rotation", video.rotation, 0)?;
-        same("the field order", video.field_order, FieldOrder::Progressive)?;
+        let video = pictures(&facts)?;
         self.size(entry, (video.width, video.height))?;
-        bt709(video)?;
         let wanted = usize::from(spec.audio.is_some() && !self.master.audio.is_empty());
         same("the number of sound tracks", facts.audio.len(), wanted)?;
         let asked = entry.spec.sound();

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{Gate, bt709, frame_ms, refused, same};
+use super::{Gate, frame_ms, pictures, refused, same};
 use crate::{
     error::{Error, Result},
     media::Rendered,
-    model::{FieldOrder, MediaFacts},
+    model::MediaFacts,
     profile::{Entry, SOUND, Stream},
 };
 
@@ -50,14 +50,8 @@ impl Gate<'_> {
 
     fn rung(&self, entry: &Entry, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
         let facts = self.measured(entry)?;
-        let video = facts.video.as_ref().ok_or_else(|| refused("it has no picture".to_owned()))?;
-        same("the codec", video.codec.as_str(), "h264")?;
-        same("the pixel format", video.pixel_format.as_str(), "yuv420p")?;
-        same("the pixel aspect ratio", video.sar, (1, 1))?;
-        same("the rotation", video.rotation, 0)?;
-        same("the field order", video.field_order, FieldOrder::Progressive)?;
+        let video = pictures(&facts)?;
         same("the size", (video.width, video.height), self.rendered.size)?;
-        bt709(video)?;
         self.ends_with_its_master(frame_ms(video))?;
         let decoded = self.decode(told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
