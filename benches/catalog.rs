@@ -1,6 +1,7 @@
 //! What the catalog does in a second: claims against many, the cost of a lease, and a plan with nothing to do.
 //!
-//! `cargo bench --bench catalog -- [URL]`: with the address of an empty PostgreSQL database it measures that one too.
+//! `cargo bench --bench catalog -- [URL [CONNECTIONS]]`: with the address of an empty PostgreSQL database it measures that one
+//! too, its 64 claimers with a connection each unless fewer are said.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -82,6 +83,7 @@ fn main() {
         let server =
             |connections| Catalog::open_postgres(&PostgresConfig { connections, ..PostgresConfig::new(&url) }).unwrap();
         overhead("postgresql", &server(2), 5_000);
-        contention("postgresql", &server(64), 64, 100_000);
+        let connections = std::env::args().find_map(|a| a.parse().ok()).unwrap_or(64);
+        contention(&format!("postgresql, {connections} connections"), &server(connections), 64, 100_000);
     }
 }

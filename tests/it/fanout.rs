@@ -154,12 +154,20 @@ fn survives_a_lost_node(catalog: Option<&str>) {
     let ran = slurm.fan(&archive, &[&words[..], &["--time", "10m", "--submit"]].concat()).ends(0);
     ran_says_sizes(&ran);
     let array = submitted(&ran);
-    // In the middle: something is done, and a task holds a job.
+    // In the middle: something is done, and a task holds a job. It is held still, so that it is at it when its node is lost.
     let task = wait_for("a task in the middle of a job", 40, || {
-        let jobs = jobs(&archive);
-        let holder = of_state(&jobs, "leased").first().map(|j| j["worker"].as_str().unwrap().to_owned());
-        // With more to do: by the time that its node is lost, it is at this job or at the next.
-        holder.filter(|_| !of_state(&jobs, "done").is_empty() && (2..9).contains(&of_state(&jobs, "ready").len()))
+        let listed = jobs(&archive);
+        if of_state(&listed, "done").is_empty() {
+            return None;
+        }
+        let holder = of_state(&listed, "leased").first().map(|j| j["worker"].as_str().unwrap().to_owned())?;
+        let pid = holder.rsplit('/').nth(1).unwrap().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).ok()?;
+        let is_held = of_state(&jobs(&archive), "leased").iter().any(|j| j["worker"] == holder.as_str());
+        if !is_held {
+            rustix::process::kill_process(pid, rustix::process::Signal::CONT).ok();
+        }
+        is_held.then_some(holder)
     });
     let task = task
         .split_once("[slurm ")
