@@ -89,9 +89,13 @@ impl Catalog {
     /// Who is at work on what, and how it went in the last `lately_ms`.
     pub fn census(&self, lately_ms: i64) -> Result<Census> {
         let at = self.now()?;
-        let sql = "SELECT worker, stage, COUNT(*), MAX(updated_at), MIN(CASE WHEN lease_until < ?1 THEN 1 ELSE 0 END)
-                   FROM jobs WHERE state = 'leased' GROUP BY worker, stage ORDER BY worker, stage";
-        let workers = self.db.query(sql, values![at])?;
+        // Named, so that the index of stage and state is of use.
+        let of_stages = format!("stage IN ({})", Stage::ALL.map(|s| format!("'{s}'")).join(", "));
+        let sql = format!(
+            "SELECT worker, stage, COUNT(*), MAX(updated_at), MIN(CASE WHEN lease_until < ?1 THEN 1 ELSE 0 END)
+             FROM jobs WHERE {of_stages} AND state = 'leased' GROUP BY worker, stage ORDER BY worker, stage"
+        );
+        let workers = self.db.query(&sql, values![at])?;
         let workers = workers.iter().map(|r| {
             Ok(AtWork {
                 worker: r.text(0)?.to_owned(),
@@ -119,9 +123,12 @@ impl Catalog {
                    FROM jobs WHERE state = 'ready' AND not_before <= ?1 GROUP BY stage ORDER BY stage";
         let oldest = self.db.query(sql, values![at])?;
         let oldest = oldest.iter().map(|r| Ok((r.parse(0)?, (at - r.int(1)?).max(0))));
-        let sql = "SELECT stage, error, COUNT(*) FROM jobs WHERE state = 'failed' AND error IS NOT NULL GROUP BY stage, error";
+        let sql = format!(
+            "SELECT stage, error, COUNT(*) FROM jobs WHERE {of_stages} AND state = 'failed' AND error IS NOT NULL
+             GROUP BY stage, error"
+        );
         let mut reasons: BTreeMap<(Stage, String), i64> = BTreeMap::new();
-        for r in self.db.query(sql, &[])? {
+        for r in self.db.query(&sql, &[])? {
             let failure: Failure = r.json(1)?;
             // What follows a colon tells one file from another.
             let why = failure.message.split(": ").next().unwrap_or_default();

@@ -44,11 +44,11 @@ impl<'a> Claim<'a> {
     fn lost(&self) -> &'static str {
         match self.scope {
             Some(_) => {
-                "lease_until < ?5 AND state || '' = 'leased' AND stage || '' = ?1 AND scope || '' = ?2
+                "lease_until < ?5 AND state = 'leased' AND stage || '' = ?1 AND scope || '' = ?2
                  AND priority + 0 BETWEEN ?3 AND ?4"
             }
             None => {
-                "lease_until < ?5 AND state || '' = 'leased' AND stage || '' = ?1 AND CAST(?2 AS TEXT) IS NULL
+                "lease_until < ?5 AND state = 'leased' AND stage || '' = ?1 AND CAST(?2 AS TEXT) IS NULL
                  AND priority + 0 BETWEEN ?3 AND ?4"
             }
         }
@@ -99,7 +99,7 @@ impl Catalog {
         // What was lost, then what waits: apart, so that each is the first of an index. A job that was lost at its last try
         // has failed.
         let first = |due: &str| {
-            format!("(SELECT id FROM jobs WHERE {due} ORDER BY priority DESC, created_at, id LIMIT 1{suffix})")
+            format!("(SELECT id FROM jobs WHERE {due} ORDER BY priority DESC, created_at LIMIT 1{suffix})")
         };
         let is_spent = "state = 'leased' AND attempt >= max_attempt";
         let sql = format!(
