@@ -98,9 +98,8 @@ impl Catalog {
         let (suffix, json_of) = (self.db.claim_suffix(), self.db.json_of());
         // What was lost, then what waits: apart, so that each is the first of an index. A job that was lost at its last try
         // has failed.
-        let first = |due: &str| {
-            format!("(SELECT id FROM jobs WHERE {due} ORDER BY priority DESC, created_at LIMIT 1{suffix})")
-        };
+        let first =
+            |due: &str| format!("(SELECT id FROM jobs WHERE {due} ORDER BY priority DESC, created_at LIMIT 1{suffix})");
         let is_spent = "state = 'leased' AND attempt >= max_attempt";
         let sql = format!(
             "UPDATE jobs SET state = CASE WHEN {is_spent} THEN 'failed' ELSE 'leased' END,

@@ -17,6 +17,8 @@ use crate::{
     stop::Stop,
 };
 
+#[cfg(feature = "gst")]
+mod brand;
 pub mod child;
 pub mod gate;
 #[cfg(feature = "gst")]
@@ -31,6 +33,8 @@ pub mod probe;
 pub mod render;
 pub mod sandbox;
 pub mod sniff;
+#[cfg(feature = "gst")]
+mod table;
 pub mod waveform;
 
 /// What the child process is to do: one file, decoded once, for many outputs. Read as JSON from standard input.

@@ -131,7 +131,7 @@ fn judge_all(
 }
 
 /// What the input is, when the order does not say.
-fn measure(input: &Path, stop: &Stop) -> Result<MediaFacts> {
+pub(super) fn measure(input: &Path, stop: &Stop) -> Result<MediaFacts> {
     let mut head = Vec::new();
     let file = File::open(input).doing(|| format!("cannot open {}", input.display()))?;
     file.take(sniff::HEAD as u64).read_to_end(&mut head).doing(|| format!("cannot read {}", input.display()))?;

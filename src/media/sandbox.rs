@@ -78,6 +78,11 @@ fn confine(order: &Order) -> Result<()> {
         }
     }
     allow(&order.input, read)?;
+    // What its brands are made of, and the list of the system's fonts.
+    for piece in order.outputs.iter().filter_map(|e| e.brand.as_ref()).flat_map(|b| b.pieces()) {
+        allow(&piece.path, read)?;
+    }
+    allow(Path::new("/var/cache/fontconfig"), read)?;
     allow(&order.out_dir, all)?;
     rules.restrict_self().map(drop).map_err(failed)
 }

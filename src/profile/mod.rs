@@ -1,6 +1,7 @@
 //! Profiles: YAML that says *what* is wanted of each kind of master (where things are and how many workers run is
 //! [settings](../index.html)' business). [`Profile::parse`] is the border: what comes out of it is sound.
 
+mod brand;
 mod rendition;
 mod sound;
 mod stream;
@@ -13,11 +14,12 @@ use std::{collections::BTreeMap, path::Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Narration, Piece, Place, Style, Subtitles};
 pub use rendition::{Mp4, Preset, Spec, Still, VideoCodec, VideoTrack};
-pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound};
+pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
 pub use stream::{Rung, SOUND, Stream};
 pub use tracks::{Pick, Tracks};
-pub use units::{BitRate, Color, Decibels, Interval, Lufs, Position};
+pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position};
 pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};
 
 use crate::{
@@ -44,6 +46,9 @@ pub struct Entry {
     pub name: String,
     /// What to make.
     pub spec: Spec,
+    /// What is put on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<Brand>,
 }
 
 impl Entry {
@@ -53,7 +58,19 @@ impl Entry {
         let mut spec = self.spec.clone();
         spec.leave_out_usual();
         let settings = serde_json::to_string(&spec).unwrap_or_default();
-        Digest::of_fields(&["rendition", self.spec.renderer_version(), &settings])
+        let brand = self.brand.as_ref().map(|brand| ["brand/1".to_owned(), brand.recipe()]);
+        let mut fields = vec!["rendition", self.spec.renderer_version(), &settings];
+        fields.extend(brand.iter().flatten().map(String::as_str));
+        Digest::of_fields(&fields)
+    }
+
+    /// What its sound is made of; none: it has no sound, or asks for none.
+    pub fn sound(&self) -> Option<Sound> {
+        let mut sound = self.spec.sound()?;
+        if let Some(brand) = self.brand.as_ref().filter(|b| b.has_sound()) {
+            sound.bed = Some(SoundBed { music: brand.music.clone(), narration: brand.narration.clone() });
+        }
+        Some(sound)
     }
 }
 
@@ -126,7 +143,7 @@ impl Profile {
                     return Err(at("a name is 1 to 64 of a-z, 0-9, '_' and '-'".to_owned()));
                 }
                 spec.value.check(kind).map_err(at)?;
-                list.push(Entry { name, spec: spec.value });
+                list.push(Entry { name, spec: spec.value, brand: None });
             }
             entries.insert(kind, list);
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BitRate, Decibels, Lufs, Tracks, rendition::possible};
+use super::{BitRate, Decibels, Lufs, Music, Narration, Piece, Tracks, rendition::possible};
 use crate::model::MediaKind;
 
 /// How the sound of a video is encoded.
@@ -156,6 +156,24 @@ pub struct Sound {
     pub loudness: Option<Loudness>,
     /// What it is encoded by, where that does not give back what it got.
     pub coding: Option<Coding>,
+    /// What a brand mixes with it.
+    pub bed: Option<SoundBed>,
+}
+
+/// What a brand mixes with a film's own sound.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SoundBed {
+    /// Below it.
+    pub music: Option<Music>,
+    /// Above it.
+    pub narration: Option<Narration>,
+}
+
+impl SoundBed {
+    /// Its files.
+    pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.music.as_ref().map(|m| &m.file).into_iter().chain(self.narration.as_ref().map(|n| &n.file))
+    }
 }
 
 /// A codec that changes what it codes, and how much room it has.
@@ -190,6 +208,7 @@ impl AudioTrack {
             rate: Some(self.rate),
             loudness: self.loudness,
             coding: Some(Coding { codec: Codec::Aac, bitrate: self.bitrate }),
+            bed: None,
         }
     }
 
@@ -210,6 +229,7 @@ impl Lossy {
             rate: Some(self.rate),
             loudness: self.loudness,
             coding: Some(Coding { codec, bitrate: self.bitrate }),
+            bed: None,
         }
     }
 
@@ -264,6 +284,7 @@ impl Lossless {
             rate: Some(self.rate),
             loudness: self.loudness,
             coding: None,
+            bed: None,
         }
     }
 

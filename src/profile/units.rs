@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub struct BitRate(pub u32);
 
 /// A stretch of time: `2s`, `500ms`. Held in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval(pub u32);
 
 /// A place in a recording: `10%` of its duration, or `12.5s` from its start.
@@ -40,6 +40,14 @@ pub struct Lufs(pub i32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Decibels(pub i32);
 
+/// A change of level in tenths of a decibel: `-12 dB`, `+3 dB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gain(pub i32);
+
+/// A share of something, in thousandths: `10%`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(pub u32);
+
 /// Red, green, blue and opacity: `#1f5fa8`, `#1f5fa880`, `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Color(pub [u8; 4]);
@@ -55,6 +63,25 @@ impl Decibels {
     /// In dBTP.
     pub fn value(self) -> f64 {
         f64::from(self.0) / 10.0
+    }
+}
+
+impl Gain {
+    /// What an amplitude is multiplied by.
+    pub fn factor(self) -> f32 {
+        10_f32.powf(self.0 as f32 / 200.0)
+    }
+}
+
+impl Percent {
+    /// In hundredths.
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 10.0
+    }
+
+    /// Of a number.
+    pub fn of(self, whole: u32) -> f64 {
+        f64::from(whole) * f64::from(self.0) / 1000.0
     }
 }
 
@@ -143,6 +170,37 @@ impl Unit for Decibels {
 
     fn write(&self) -> String {
         format!("{} dBTP", self.value())
+    }
+}
+
+impl Unit for Gain {
+    const EXPECTED: &'static str = "a change of level such as -12 dB";
+    const PATTERN: &'static str = r"^[+-]?[0-9]+(\.[0-9])?( ?dB)?$";
+
+    fn read(text: &str) -> Option<Self> {
+        let text = text.strip_suffix("dB").unwrap_or(text).trim_end();
+        match text.strip_prefix('-') {
+            Some(_) => tenths(text).map(Self),
+            None => tenths(&format!("-{}", text.strip_prefix('+').unwrap_or(text))).map(|t| Self(-t)),
+        }
+    }
+
+    fn write(&self) -> String {
+        format!("{} dB", f64::from(self.0) / 10.0)
+    }
+}
+
+impl Unit for Percent {
+    const EXPECTED: &'static str = "a share such as 10% (0% to 100%)";
+    const PATTERN: &'static str = r"^[0-9]+(\.[0-9])?%$";
+
+    fn read(text: &str) -> Option<Self> {
+        let share = plain(text.strip_suffix('%')?)?;
+        (share <= 100.0).then_some(Self((share * 10.0).round() as u32))
+    }
+
+    fn write(&self) -> String {
+        format!("{}%", self.value())
     }
 }
 
@@ -246,7 +304,7 @@ macro_rules! serde_unit {
     )*};
 }
 
-serde_unit!(BitRate, Color, Decibels, Interval, Lufs, Position);
+serde_unit!(BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position);
 
 #[cfg(test)]
 mod tests {
@@ -279,6 +337,18 @@ mod tests {
         for bad in ["1f5fa8", "#1f5fa", "#+f5fa8", "blue"] {
             assert_eq!(Color::read(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn gains_and_shares_are_written_as_they_are_read() {
+        for (text, tenths) in [("-12 dB", -120), ("+3dB", 30), ("3.5", 35), ("0 dB", 0), ("-0.5 dB", -5)] {
+            assert_eq!(Gain::read(text), Some(Gain(tenths)), "{text}");
+            assert_eq!(Gain::read(&Gain(tenths).write()), Some(Gain(tenths)));
+        }
+        assert_eq!(Gain::read("--3"), None);
+        assert!((Gain(-60).factor() - 0.501).abs() < 0.001);
+        assert_eq!((Percent::read("12.5%"), Percent(125).write().as_str()), (Some(Percent(125)), "12.5%"));
+        assert_eq!((Percent::read("101%"), Percent::read("10")), (None, None));
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl Waveform {
             rate: None,
             loudness: None,
             coding: None,
+            bed: None,
         }
     }
 

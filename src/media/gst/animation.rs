@@ -67,6 +67,7 @@ pub(super) fn encode(
             route: Route::Plain,
             path: &path,
             container: Container::FastStart,
+            brand: entry.brand.as_ref(),
         };
         let branch = branch.build(live.pipeline(), &tee, &pulse)?;
         complaints.own(index, &branch.elements);

@@ -6,9 +6,11 @@
 
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    media::table::Table,
+};
 
 /// Which of BT.2100's transfer functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,24 +21,16 @@ pub(super) enum Transfer {
     Hlg,
 }
 
-const LUMA: usize = 65;
-const CHROMA: usize = 33;
 /// Brightest light that is mapped to white, in units of 100 cd/m²; most HDR10 is mastered at 1000 cd/m².
 const PEAK: f64 = 10.0;
 
-/// A table from 10-bit BT.2020 Y'CbCr in a BT.2100 transfer to 10-bit BT.709 Y'CbCr of limited range.
-pub(super) struct ToneMap(Vec<[f32; 3]>);
+/// From 10-bit BT.2020 Y'CbCr in a BT.2100 transfer to 10-bit BT.709 Y'CbCr of limited range.
+pub(super) struct ToneMap(Table);
 
 impl ToneMap {
     pub(super) fn new(transfer: Transfer, full_range: bool) -> Self {
         let (black, y_span, c_span) = if full_range { (0.0, 1023.0, 1023.0) } else { (64.0, 876.0, 896.0) };
-        let code = |i: usize, n: usize| i as f64 / (n - 1) as f64 * 1023.0;
-        let rows = (0..CHROMA * CHROMA).into_par_iter().flat_map_iter(|uv| {
-            let u = (code(uv / CHROMA, CHROMA) - 512.0) / c_span;
-            let v = (code(uv % CHROMA, CHROMA) - 512.0) / c_span;
-            (0..LUMA).map(move |iy| mapped(transfer, (code(iy, LUMA) - black) / y_span, u, v))
-        });
-        Self(rows.collect())
+        Self(Table::new(|[y, u, v]| mapped(transfer, (y - black) / y_span, (u - 512.0) / c_span, (v - 512.0) / c_span)))
     }
 
     /// Maps an `I420_10LE` frame in place.
@@ -47,82 +41,13 @@ impl ToneMap {
         let width = frame.width() as usize;
         let strides = [0, 1, 2].map(|plane| frame.plane_stride()[plane] as usize);
         let [luma, u, v, _] = frame.planes_data_mut();
-        let rows =
-            luma.par_chunks_mut(2 * strides[0]).zip(u.par_chunks_mut(strides[1])).zip(v.par_chunks_mut(strides[2]));
-        rows.for_each(|((luma, u), v)| {
-            let (upper, lower) = luma.split_at_mut(strides[0].min(luma.len()));
-            self.map_rows(width, upper, lower, u, v);
-        });
+        self.0.map_10_bits(width, (luma, strides[0]), [(u, strides[1]), (v, strides[2])]);
         Ok(())
     }
-
-    /// Two rows of luma and the one of chroma between them.
-    fn map_rows(&self, width: usize, upper: &mut [u8], lower: &mut [u8], u: &mut [u8], v: &mut [u8]) {
-        let pairs = upper.chunks_exact_mut(4).zip(lower.chunks_exact_mut(4));
-        let chroma = u.chunks_exact_mut(2).zip(v.chunks_exact_mut(2));
-        for ((upper, lower), (u, v)) in pairs.zip(chroma).take(width / 2) {
-            let square = self.square(get(u), get(v));
-            let mut sum = 0.0;
-            for y in upper.chunks_exact_mut(2).chain(lower.chunks_exact_mut(2)) {
-                let code = get(y);
-                sum += code;
-                put(y, square.luma(code));
-            }
-            let [cu, cv] = square.chroma(sum / 4.0);
-            put(u, cu);
-            put(v, cv);
-        }
-    }
-
-    fn square(&self, u: f32, v: f32) -> Square<'_> {
-        let step = (CHROMA - 1) as f32 / 1023.0;
-        let (u, v) = (u * step, v * step);
-        let (iu, iv) = ((u as usize).min(CHROMA - 2), (v as usize).min(CHROMA - 2));
-        let (fu, fv) = (u - iu as f32, v - iv as f32);
-        let column = |iu: usize, iv: usize| &self.0[(iu * CHROMA + iv) * LUMA..][..LUMA];
-        Square {
-            columns: [column(iu, iv), column(iu, iv + 1), column(iu + 1, iv), column(iu + 1, iv + 1)],
-            weights: [(1.0 - fu) * (1.0 - fv), (1.0 - fu) * fv, fu * (1.0 - fv), fu * fv],
-        }
-    }
-}
-
-/// The four columns of the table around a pair of chroma values.
-struct Square<'a> {
-    columns: [&'a [[f32; 3]]; 4],
-    weights: [f32; 4],
-}
-
-impl Square<'_> {
-    fn at(&self, luma: f32, component: usize) -> f32 {
-        let y = luma * ((LUMA - 1) as f32 / 1023.0);
-        let iy = (y as usize).min(LUMA - 2);
-        let fy = y - iy as f32;
-        self.columns.iter().zip(self.weights).fold(0.0, |sum, (column, weight)| {
-            let (a, b) = (column[iy][component], column[iy + 1][component]);
-            sum + weight * (a + (b - a) * fy)
-        })
-    }
-
-    fn luma(&self, luma: f32) -> f32 {
-        self.at(luma, 0)
-    }
-
-    fn chroma(&self, luma: f32) -> [f32; 2] {
-        [self.at(luma, 1), self.at(luma, 2)]
-    }
-}
-
-fn get(bytes: &[u8]) -> f32 {
-    f32::from(u16::from_le_bytes([bytes[0], bytes[1]]).min(1023))
-}
-
-fn put(bytes: &mut [u8], code: f32) {
-    bytes.copy_from_slice(&((code + 0.5) as u16).min(1023).to_le_bytes());
 }
 
 /// One color, from normalized Y'CbCr to 10-bit codes.
-fn mapped(transfer: Transfer, y: f64, u: f64, v: f64) -> [f32; 3] {
+fn mapped(transfer: Transfer, y: f64, u: f64, v: f64) -> [f64; 3] {
     let (r, b) = (y + 1.4746 * v, y + 1.8814 * u);
     let g = (y - 0.2627 * r - 0.0593 * b) / 0.678;
     let signal = [r, g, b].map(|x| x.clamp(0.0, 1.0));
@@ -150,7 +75,7 @@ fn mapped(transfer: Transfer, y: f64, u: f64, v: f64) -> [f32; 3] {
     });
     let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
     let (u, v) = ((b - y) / 1.8556, (r - y) / 1.5748);
-    [y * 876.0 + 64.0, u * 896.0 + 512.0, v * 896.0 + 512.0].map(|x| x as f32)
+    [y * 876.0 + 64.0, u * 896.0 + 512.0, v * 896.0 + 512.0]
 }
 
 /// The PQ signal's light in cd/m² (ST 2084, equation 4.1).

@@ -8,6 +8,7 @@ use gstreamer_audio as gst_audio;
 
 use super::{
     audio,
+    brand::Beds,
     graph::{chain, make, pad},
     mix::{self, Heads},
     run::{self, Complaints, Pulse, Watch},
@@ -30,11 +31,18 @@ pub(super) fn of<'a>(levels: &'a Levels, sound: &Sound) -> Option<&'a Level> {
     levels.iter().find(|(known, _)| known == sound).map(|(_, level)| level)
 }
 
+/// The level of a sound that may come out louder than full scale, and asks for no loudness.
+pub(super) fn held(sound: Sound) -> (Sound, Level) {
+    let note = "as loud as its parts together, peaks held below -1 dBTP".to_owned();
+    (sound, Level { gain: 0.0, ceiling: Some(-1.0), expected: None, note })
+}
+
 /// Measures every sound that asks for a loudness: one pass over the master's sound for all of them, its pictures left
 /// coded, and more for those whose limiter takes away too much.
 pub(super) fn measure(
     work: &Work<'_>,
     sounds: &[Sound],
+    beds: &Beds,
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Levels> {
@@ -48,7 +56,7 @@ pub(super) fn measure(
     while !open.is_empty() {
         // Nobody knows how many passes there will be, so each takes half of what is left.
         let share = (1.0 - told) / 2.0;
-        pass(work, &mut open, &mut levels, complaints, &mut |done| progress(told + share * done))?;
+        pass(work, &mut open, &mut levels, beds, complaints, &mut |done| progress(told + share * done))?;
         told += share;
     }
     Ok(levels)
@@ -58,6 +66,7 @@ fn pass(
     work: &Work<'_>,
     open: &mut Vec<(Sound, Search)>,
     levels: &mut Levels,
+    beds: &Beds,
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<()> {
@@ -65,7 +74,7 @@ fn pass(
     let wanted = wanted_streams(work, false, tracks);
     let mut source = source::open(work.input, sound_decode(work), &wanted, complaints, stall(work), work.stop)?;
     let pulse = Pulse::default();
-    let heads = Heads::build(&source, &pulse)?;
+    let heads = Heads::build(&source, &pulse, beds.clone())?;
     let mut ears = Vec::new();
     for (sound, search) in open.iter() {
         let level = search.next();
@@ -147,7 +156,7 @@ fn places(info: &gst_audio::AudioInfo) -> Vec<Place> {
     }
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
+pub(super) fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
@@ -218,7 +227,7 @@ impl Turning {
     }
 }
 
-fn raw(samples: impl Iterator<Item = f32>) -> Vec<u8> {
+pub(super) fn raw(samples: impl Iterator<Item = f32>) -> Vec<u8> {
     samples.flat_map(f32::to_le_bytes).collect()
 }
 

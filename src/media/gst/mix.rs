@@ -13,6 +13,7 @@ use gstreamer_audio::AudioChannelPosition as Position;
 
 use super::{
     audio::{self, Peak},
+    brand::Beds,
     graph::{cannot_build, caps, chain, make, queue},
     level,
     run::Pulse,
@@ -107,10 +108,13 @@ struct Head {
 }
 
 /// All tracks that are needed.
-pub(super) struct Heads(BTreeMap<usize, Head>);
+pub(super) struct Heads {
+    tracks: BTreeMap<usize, Head>,
+    beds: Beds,
+}
 
 impl Heads {
-    pub(super) fn build(source: &Source, pulse: &Pulse) -> Result<Self> {
+    pub(super) fn build(source: &Source, pulse: &Pulse, beds: Beds) -> Result<Self> {
         let mut heads = BTreeMap::new();
         for (number, from) in &source.sounds {
             let (tee, peak) = audio::head(source.live.pipeline(), from, pulse, source.sounds.len() > 1)?;
@@ -118,16 +122,18 @@ impl Heads {
             let rate = info.as_ref().map_or(48_000, gst_audio::AudioInfo::rate);
             heads.insert(*number, Head { tee, peak, positions: positions(info.as_ref()), rate });
         }
-        Ok(Self(heads))
+        Ok(Self { tracks: heads, beds })
     }
 
     fn head(&self, number: usize) -> Result<&Head> {
-        self.0.get(&number).ok_or_else(|| Error::corrupt(format!("its sound track {} cannot be decoded", number + 1)))
+        self.tracks
+            .get(&number)
+            .ok_or_else(|| Error::corrupt(format!("its sound track {} cannot be decoded", number + 1)))
     }
 
     /// The loudest sample of the tracks that a sound is made of.
     pub(super) fn peak(&self, tracks: &[usize]) -> Option<f64> {
-        tracks.iter().filter_map(|t| self.0.get(t)).map(|h| h.peak.dbfs()).reduce(f64::max)
+        tracks.iter().filter_map(|t| self.tracks.get(t)).map(|h| h.peak.dbfs()).reduce(f64::max)
     }
 
     /// Where the branch of an output begins, and its elements up to samples of the wanted kind. `format` is GStreamer's
@@ -156,14 +162,20 @@ impl Heads {
             (count, Some(most)) if count > most as usize && sound.downmix == Downmix::Itu => mixed_down(&coming, most),
             _ => None,
         };
-        // Gains and filters work on floats.
-        let counted = if level.is_some() { "F32LE" } else { format };
+        // Gains, mixers and filters work on floats.
+        let is_changed = level.is_some() || sound.bed.is_some();
+        let counted = if is_changed { "F32LE" } else { format };
         let mut before = match matrix {
             Some(matrix) => mixing(&coming, &matrix, rate, counted)?,
             None => audio::prepared(counted, sound.channels, rate)?,
         };
+        if let Some(bed) = &sound.bed {
+            before.push(self.beds.mixing(bed, facts, rate)?);
+        }
         if let Some(level) = level {
             before.push(level::turn(level)?);
+        }
+        if is_changed {
             before.push(make("audioconvert", &[])?);
             let format = if format.is_empty() { String::new() } else { format!(",format={format}") };
             before.push(caps(&format!("audio/x-raw,layout=interleaved{format}"))?);

@@ -9,6 +9,7 @@
 
 mod animation;
 mod audio;
+mod brand;
 mod color;
 mod graph;
 mod hdr;
@@ -36,6 +37,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use self::{
+    brand::Beds,
     color::Look,
     level::Levels,
     mix::{Heads, Prepared},
@@ -122,22 +124,24 @@ impl Renderer for GstRenderer {
                 Err(e) => each(&output.name, Err(e)),
             }
         }
-        let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, &e.spec)).collect();
+        let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, e)).collect();
         let mut from = 0.0;
-        let levels = if sounds.iter().any(|s| s.loudness.is_some()) {
+        let beds = Beds::decode(work, &sounds)?;
+        let mut levels = if sounds.iter().any(|s| s.loudness.is_some()) {
             from = MEASURED;
             let mut told = |done| progress(from * done);
-            level::measure(work, &sounds, &mut Complaints::default(), &mut told)?
+            level::measure(work, &sounds, &beds, &mut Complaints::default(), &mut told)?
         } else {
             Levels::new()
         };
+        levels.extend(sounds.into_iter().filter(|s| s.bed.is_some() && s.loudness.is_none()).map(level::held));
         let progress = &mut |done| progress(from + (1.0 - from) * done);
         // An output that fails takes the pipeline down; the others are begun again without it.
         while !wanted.is_empty() {
             let mut complaints = Complaints::default();
             let made = match work.facts.kind {
                 MediaKind::Animation => animation::render(work, &wanted, &mut complaints, progress),
-                _ => recording(work, &wanted, &levels, &mut complaints, progress),
+                _ => recording(work, &wanted, &levels, &beds, &mut complaints, progress),
             };
             match (made, complaints.culprit()) {
                 (Ok(results), _) => {
@@ -164,12 +168,12 @@ impl Renderer for GstRenderer {
 const MEASURED: f64 = 0.1;
 
 fn possible(facts: &MediaFacts, output: &Entry) -> Result<()> {
-    sound_of(facts, &output.spec).map_or(Ok(()), |sound| mix::tracks(facts, &sound).map(drop))
+    sound_of(facts, output).map_or(Ok(()), |sound| mix::tracks(facts, &sound).map(drop))
 }
 
 /// The sound of an output of this master: a video without any has none to take.
-fn sound_of(facts: &MediaFacts, spec: &Spec) -> Option<Sound> {
-    spec.sound().filter(|_| !facts.audio.is_empty())
+fn sound_of(facts: &MediaFacts, entry: &Entry) -> Option<Sound> {
+    entry.sound().filter(|_| !facts.audio.is_empty())
 }
 
 fn path(out_dir: &Path, entry: &Entry) -> PathBuf {
@@ -210,6 +214,7 @@ fn recording(
     work: &Work<'_>,
     wanted: &[&Entry],
     levels: &Levels,
+    beds: &Beds,
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
@@ -217,7 +222,7 @@ fn recording(
     let sound_only = wanted.iter().all(|e| e.spec.is_sound());
     let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
     let pictures = work.facts.video.is_some() && !sound_only;
-    let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, &e.spec)).collect();
+    let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, e)).collect();
     let tracks = mix::needed(work.facts, sounds.iter());
     let streams = wanted_streams(work, pictures, tracks);
     let mut source = source::open(work.input, decode, &streams, complaints, stall(work), work.stop)?;
@@ -240,7 +245,7 @@ fn recording(
     if let (true, Some((tee, look))) = (stills_only, &looks) {
         return poster::by_seeking(work, wanted, source, tee, look, &pulse, complaints);
     }
-    let heads = Heads::build(&source, &pulse)?;
+    let heads = Heads::build(&source, &pulse, beds.clone())?;
     let mut built =
         Building { work, source: &source, heads: &heads, levels, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();
@@ -326,6 +331,7 @@ impl Building<'_> {
                     route: look.route,
                     path: &path,
                     container: Container::FastStart,
+                    brand: entry.brand.as_ref(),
                 };
                 let built = branch.build(pipeline, tee, self.pulse)?;
                 self.complaints.own(index, &built.elements);
@@ -377,7 +383,7 @@ impl Building<'_> {
     /// Where an output's sound begins, up to samples of this format.
     fn prepare(&self, entry: &Entry, format: &str) -> Result<Prepared> {
         let facts = self.work.facts;
-        let sound = sound_of(facts, &entry.spec).ok_or_else(|| Error::unsupported("the recording has no sound"))?;
+        let sound = sound_of(facts, entry).ok_or_else(|| Error::unsupported("the recording has no sound"))?;
         let level = level::of(self.levels, &sound);
         self.heads.prepare(self.source.live.pipeline(), facts, &sound, format, level)
     }
@@ -401,7 +407,7 @@ impl Building<'_> {
 
     fn aac(&mut self, index: usize, entry: &Entry, bitrate: BitRate) -> Result<(gst::Element, Tally)> {
         let silent = || Error::unsupported("the recording has no sound");
-        let sound = sound_of(self.work.facts, &entry.spec).ok_or_else(silent)?;
+        let sound = sound_of(self.work.facts, entry).ok_or_else(silent)?;
         let known = self.encoded.iter().find(|(s, b, ..)| (s, *b) == (&sound, bitrate));
         if let Some((.., tee, tally)) = known {
             return Ok((tee.clone(), tally.clone()));
@@ -432,7 +438,7 @@ impl Branch {
         levels: &Levels,
     ) -> Result<Rendered> {
         let path = path(work.out_dir, entry);
-        let sound = sound_of(work.facts, &entry.spec);
+        let sound = sound_of(work.facts, entry);
         let level = sound.as_ref().and_then(|s| level::of(levels, s));
         let peak = sound.as_ref().and_then(|s| heads.peak(&mix::tracks(work.facts, s).ok()?));
         let mut rendered = Rendered {

@@ -65,6 +65,7 @@ impl Building<'_> {
                 route: look.route,
                 path: &path,
                 container: Container::Fragments(rung.video.keyframe_interval),
+                brand: None,
             };
             let built = branch.build(pipeline, tee, self.pulse)?;
             self.complaints.own(index, &built.elements);

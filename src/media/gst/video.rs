@@ -14,6 +14,7 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
+    brand::Branding,
     color::{self, Look, Recode, Route},
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     error::Result,
     model::{FieldOrder, VideoFacts},
-    profile::{Interval, VideoTrack},
+    profile::{Brand, Interval, VideoTrack},
 };
 
 /// What all outputs share: a tee of progressive, opaque frames with the right colors said of them.
@@ -181,6 +182,8 @@ pub(super) struct Mp4Branch<'a> {
     pub(super) route: Route,
     pub(super) path: &'a Path,
     pub(super) container: Container,
+    /// What is put on the frames.
+    pub(super) brand: Option<&'a Brand>,
 }
 
 /// How an MP4 is laid out.
@@ -236,6 +239,8 @@ impl Mp4Branch<'_> {
         if let Some(direction) = direction(self.rotation) {
             elements.push(make("videoflip", &[("video-direction", direction)])?);
         }
+        let branding = self.brand.map(|brand| Branding::new(brand, self.size)).transpose()?;
+        elements.extend(branding.iter().flat_map(|b| b.elements.iter().cloned()));
         let encoder = self.encoder()?;
         let tally = Tally::default();
         tally.watch(&pad(&encoder, "sink")?, one_frame(self.rate));
@@ -248,6 +253,7 @@ impl Mp4Branch<'_> {
         let mut all = vec![tee.clone()];
         all.extend(elements.iter().cloned());
         chain(pipeline, &all)?;
+        branding.map_or(Ok(()), |b| b.say())?;
         Ok(Mp4Built { elements, mux, tally })
     }
 
@@ -324,7 +330,7 @@ fn direction(rotation: u16) -> Option<&'static str> {
 }
 
 /// Changes the frames that pass this pad.
-fn in_place(
+pub(super) fn in_place(
     pad: &gst::Pad,
     change: impl Fn(&mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Result<()> + Send + Sync + 'static,
 ) {

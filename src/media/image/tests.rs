@@ -19,11 +19,11 @@ fn still(side: Option<u32>) -> Still {
 }
 
 fn webp(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)) }
+    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), brand: None }
 }
 
 fn jpg(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)) }
+    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), brand: None }
 }
 
 struct Bench {
