@@ -145,12 +145,27 @@ fn cues(written: &str) -> Vec<Cue> {
         while let Some(line) = lines.next_if(|l| !l.trim().is_empty()) {
             text.push(line.trim());
         }
-        let text = marked(&text.join("\n"));
-        if to > from && !text.is_empty() {
+        let (place, text) = placed(&text.join("\n"));
+        let text = format!("{place}{}", marked(&text));
+        if to > from && text.len() > place.len() {
             cues.push(Cue { from, to, text });
         }
     }
     cues
+}
+
+/// What SubRip files borrow from the script's own commands: where the words are (`{\an8}`) is kept, all else left out.
+fn placed(text: &str) -> (String, String) {
+    let (mut place, mut words, mut rest) = (String::new(), String::new(), text);
+    while let Some((before, command)) = rest.split_once("{\\") {
+        let Some((command, after)) = command.split_once('}') else { break };
+        words.push_str(before);
+        rest = after;
+        if let Some(number) = command.strip_prefix("an").filter(|n| matches!(n.as_bytes(), [b'1'..=b'9'])) {
+            place = format!("{{\\an{number}}}");
+        }
+    }
+    (place, words + rest)
 }
 
 /// `01:02:03,456`, `02:03.456`.
@@ -200,12 +215,9 @@ mod tests {
 
     #[test]
     fn subrip_and_webvtt_are_read() {
-        let srt = "1\r\n00:00:01,500 --> 00:00:03,000\r\n<i>Guten</i> Tag\r\n{\\an8}zweite\r\n\r\n2\r\n00:00:05,000 --> 00:00:04,000\r\nrückwärts\r\n";
+        let srt = "1\r\n00:00:01,500 --> 00:00:03,000\r\n<i>Guten</i> Tag\r\n{\\an8}{\\fs90}zweite {x\r\n\r\n2\r\n00:00:05,000 --> 00:00:04,000\r\nrückwärts\r\n";
         let read = cues(srt);
-        assert_eq!(
-            read,
-            [Cue { from: 1500, to: 3000, text: "{\\i1}Guten{\\i0} Tag\\N\\{\\\u{2060}an8}zweite".to_owned() }]
-        );
+        assert_eq!(read, [Cue { from: 1500, to: 3000, text: "{\\an8}{\\i1}Guten{\\i0} Tag\\Nzweite \\{x".to_owned() }]);
         let vtt =
             "WEBVTT\n\nNOTE no cue\n\nid\n00:01.000 --> 01:00:02.5 align:start\n<v Ann>A &amp; B</v>\n<c.red>x</c>\n";
         assert_eq!(cues(vtt), [Cue { from: 1000, to: 3_602_500, text: "A & B\\Nx".to_owned() }]);

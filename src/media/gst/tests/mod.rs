@@ -21,6 +21,7 @@ use crate::{
     stop::Stop,
 };
 
+mod brand;
 mod codecs;
 mod color;
 mod fields;
