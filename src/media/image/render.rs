@@ -143,7 +143,7 @@ fn cascade<'a>(work: &Work<'_>, pixels: &Pixels, wanted: &[Wanted<'a>]) -> Vec<(
 }
 
 fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendered> {
-    let Entry { name, spec } = wanted.entry;
+    let Entry { name, spec, .. } = wanted.entry;
     let file = spec.file_name(name);
     let path = out_dir.join(&file);
     let bytes = encode::encode(pixels, spec)?;
@@ -156,5 +156,6 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         duration_ms: 0,
         input_peak_dbfs: None,
         mixed: None,
+        encoder: None,
     })
 }

@@ -24,6 +24,7 @@ use crate::{
 mod codecs;
 mod color;
 mod fields;
+mod films;
 mod levels;
 mod odd;
 mod peaks;
