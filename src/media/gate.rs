@@ -5,6 +5,7 @@
 //! An encoder's success proves little: GStreamer ends a cut-off master without a complaint, leaves colors untagged, and
 //! can write a whole film of silence.
 
+mod film;
 mod ladder;
 
 use std::{path::Path, process::Command, time::Duration};
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, VideoFacts},
-    profile::{Entry, Loudness, Mp4, Sound, Spec, Waveform},
+    model::{AudioFacts, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, VideoFacts},
+    profile::{Entry, Loudness, Sound, Spec, Waveform},
     stop::Stop,
 };
 
@@ -64,8 +65,11 @@ pub fn accept(
     let path = out_dir.join(entry.spec.file_name(&entry.name));
     let gate = Gate { path: &path, rendered, master, timeout: tool_timeout, stop };
     let mut facts = match &entry.spec {
+        Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
+            gate.film(entry, film, told)
+        }
+        Spec::Mezzanine(spec) => gate.mezzanine(entry, spec, told),
         Spec::Jpeg(_) | Spec::Webp(_) => gate.still(entry),
-        Spec::Mp4(spec) => gate.film(entry, spec, told),
         Spec::Mp3(_) => gate.sound(entry, "mp3", told),
         Spec::M4a(_) => gate.sound(entry, "aac", told),
         Spec::Opus(_) => gate.sound(entry, "opus", told),
@@ -81,6 +85,9 @@ pub fn accept(
             facts.tags.insert("loudness".to_owned(), leveled.note.clone());
         }
     }
+    if let Some(encoder) = &rendered.encoder {
+        facts.tags.insert("encoder".to_owned(), encoder.clone());
+    }
     Ok(facts)
 }
 
@@ -94,18 +101,6 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Resu
         true => Ok(()),
         false => Err(refused(format!("{what} is {found:?}, not {wanted:?}"))),
     }
-}
-
-/// The pictures of a film, if every player can show them: H.264, 8 bit 4:2:0, square pixels, upright, progressive, BT.709.
-fn pictures(facts: &MediaFacts) -> Result<&VideoFacts> {
-    let video = facts.video.as_ref().ok_or_else(|| refused("it has no picture".to_owned()))?;
-    same("the codec", video.codec.as_str(), "h264")?;
-    same("the pixel format", video.pixel_format.as_str(), "yuv420p")?;
-    same("the pixel aspect ratio", video.sar, (1, 1))?;
-    same("the rotation", video.rotation, 0)?;
-    same("the field order", video.field_order, FieldOrder::Progressive)?;
-    bt709(video)?;
-    Ok(video)
 }
 
 /// What one decode to the end told.
@@ -139,25 +134,6 @@ impl Gate<'_> {
             icc: None,
         };
         Ok(MediaFacts { image: Some(facts), ..MediaFacts::bare(MediaKind::Image, mime) })
-    }
-
-    fn film(&self, entry: &Entry, spec: &Mp4, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
-        let mut facts = self.measured(entry)?;
-        let video = pictures(&facts)?;
-        self.size(entry, (video.width, video.height))?;
-        let wanted = usize::from(spec.audio.is_some() && !self.master.audio.is_empty());
-        same("the number of sound tracks", facts.audio.len(), wanted)?;
-        let asked = entry.spec.sound();
-        if let (Some(track), Some(asked)) = (facts.audio.first(), &asked) {
-            self.track(track, "aac", asked)?;
-        }
-        self.ends_with_its_master(frame_ms(video))?;
-        let decoded = self.decode(told)?;
-        same("the number of frames", decoded.frames, self.rendered.frames)?;
-        self.lasts(&facts, frame_ms(video))?;
-        self.audible(&decoded)?;
-        self.leveled(asked.and_then(|a| a.loudness), &decoded, &mut facts)?;
-        Ok(facts)
     }
 
     fn sound(&self, entry: &Entry, codec: &str, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
@@ -348,15 +324,6 @@ fn last_number(progress: &str, key: &str) -> Option<u64> {
     progress.lines().rev().find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
 }
 
-/// Whether the colors are said, and are what browsers take them for.
-fn bt709(video: &VideoFacts) -> Result<()> {
-    same("the color matrix", video.matrix.as_deref(), Some("bt709"))?;
-    same("the color primaries", video.primaries.as_deref(), Some("bt709"))?;
-    same("the transfer function", video.transfer.as_deref(), Some("bt709"))?;
-    // Limited range is what a stream has that does not say otherwise (H.264, E.2.1).
-    same("the full range", video.range == Range::Full, false)
-}
-
 fn frame_ms(video: &VideoFacts) -> u64 {
     match video.rate {
         (0, _) => 0,
@@ -408,6 +375,7 @@ mod tests {
                 duration_ms: 2000,
                 input_peak_dbfs: Some(-18.0),
                 mixed: None,
+                encoder: None,
             };
             Self {
                 dir,

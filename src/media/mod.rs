@@ -141,6 +141,9 @@ pub struct Rendered {
     /// What became of the sound, where it was not simply the first track.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Mixed>,
+    /// What encoded its pictures, as GStreamer names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoder: Option<String>,
 }
 
 /// What became of the sound on its way into an output.

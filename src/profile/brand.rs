@@ -311,7 +311,9 @@ impl Brand {
             Error::invalid(format!("{origin}{place}: {message}"))
         })?;
         brand.check().map_err(|why| Error::invalid(format!("{origin}: {why}")))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        // Workers may be started elsewhere.
+        let path = std::path::absolute(path).doing(|| format!("cannot find the brand {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
         for piece in brand.pieces_mut() {
             piece.path = folder.join(&piece.path);
             let digest = piece.digest();
@@ -459,5 +461,66 @@ impl Piece {
         }
         let file = std::fs::File::open(&self.path).doing(cannot)?;
         Hasher::read_all(file, |_| Ok(())).map(|(digest, _)| digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MediaKind;
+    use crate::profile::{Entry, Profile};
+
+    const PROFILE: &str = "video:\n  social:\n    mp4: { video: { bitrate: 2M } }\n    brand: brands/news.yaml\n  plain:\n    mp4: { video: { bitrate: 2M } }\n";
+
+    fn folder(brand: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("brands")).unwrap();
+        std::fs::write(dir.path().join("profile.yaml"), PROFILE).unwrap();
+        std::fs::write(dir.path().join("brands/news.yaml"), brand).unwrap();
+        std::fs::write(dir.path().join("brands/logo.png"), "one").unwrap();
+        dir
+    }
+
+    fn entries(dir: &Path) -> Vec<Entry> {
+        Profile::load(&dir.join("profile.yaml")).unwrap().wanted(MediaKind::Video).to_vec()
+    }
+
+    #[test]
+    fn a_brand_is_part_of_the_recipe_by_what_its_files_hold_and_not_by_where_they_are() {
+        let brand = "logo: { file: logo.png }\ngrade: { contrast: 1.1 }\n";
+        let (here, there) = (folder(brand), folder(brand));
+        let [plain, social] = &entries(here.path())[..] else { panic!() };
+        assert_ne!(plain.recipe(), social.recipe());
+        assert_eq!(entries(there.path())[1].recipe(), social.recipe());
+        // Written into a job and read again, it is the same.
+        let again: Entry = serde_json::from_str(&serde_json::to_string(social).unwrap()).unwrap();
+        assert_eq!((again.recipe(), &again), (social.recipe(), social));
+        std::fs::write(there.path().join("brands/logo.png"), "two").unwrap();
+        assert_ne!(entries(there.path())[1].recipe(), social.recipe());
+        assert_eq!(entries(there.path())[0].recipe(), plain.recipe());
+        // And a job that was planned with the other file says so.
+        std::fs::write(here.path().join("brands/logo.png"), "two").unwrap();
+        let told = social.brand.as_ref().unwrap().pieces()[0].check().unwrap_err().one_line();
+        assert!(told.contains("logo.png is not the one that was planned with"), "{told}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_brand_is_told_with_its_place() {
+        for (brand, why) in [
+            ("logo: { file: gone.png }\n", "gone.png"),
+            ("logo: { file: logo.png, width: 150% }\n", "'150%' was given, expected a share such as 10%"),
+            ("grade: { contrast: 9 }\n", "grade: contrast 9 was given, expected 0 to 2"),
+            ("grade:\n  contrst: 1\n", "news.yaml:2:3"),
+            ("texts: [{ text: a, from: 3s, to: 2s }]\n", "'a' goes before it comes"),
+            ("texts: [{ text: a, style: { font: 'x,1,{' } }]\n", "is no name of a font"),
+            ("music: { file: logo.png, duck: 3 dB }\n", "music: duck 3 dB was given"),
+        ] {
+            let dir = folder(brand);
+            let e = Profile::load(&dir.path().join("profile.yaml")).err().unwrap().one_line();
+            assert!(e.contains(why) && e.contains("profile.yaml:3:5: video entry 'social'"), "{e}");
+        }
+        let yaml = "video:\n  poster:\n    jpeg: {}\n    brand: x.yaml\n";
+        let e = Profile::parse(yaml, "p.yaml").err().unwrap().one_line();
+        assert!(e.contains("a brand is put on films"), "{e}");
     }
 }

@@ -2,30 +2,41 @@
 //! [settings](../index.html)' business). [`Profile::parse`] is the border: what comes out of it is sound.
 
 mod brand;
+mod film;
+mod mezzanine;
 mod rendition;
 mod sound;
 mod stream;
 mod tracks;
 mod units;
+mod video;
 mod waveform;
+mod when;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de};
 
 pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Narration, Piece, Place, Style, Subtitles};
-pub use rendition::{Mp4, Preset, Spec, Still, VideoCodec, VideoTrack};
+pub use film::{Film, FilmFormat, FrameRate};
+pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};
+pub use rendition::{Spec, Still};
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
 pub use stream::{Rung, SOUND, Stream};
 pub use tracks::{Pick, Tracks};
-pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position};
+pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span};
+pub use video::{EncoderKind, Hdr, Preset, VideoCodec, VideoTrack};
 pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};
+pub use when::{Between, When};
 
 use crate::{
     digest::Digest,
     error::{Doing, Error, Result},
-    model::MediaKind,
+    model::{MediaFacts, MediaKind},
 };
 
 /// The profile that is used when none is named: the classic newsroom matrix.
@@ -49,9 +60,17 @@ pub struct Entry {
     /// What is put on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<Brand>,
+    /// Of which masters. Left out: of all. It decides whether the entry is wanted, not what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
 }
 
 impl Entry {
+    /// Whether it is wanted of this master.
+    pub fn is_wanted_of(&self, master: &MediaFacts) -> bool {
+        self.when.as_ref().is_none_or(|when| when.holds(master))
+    }
+
     /// Digest of exactly what changes this entry's output: the settings with all defaults filled in, and the version
     /// of the renderer that makes it. The entry's name, comments and the order of keys do not count.
     pub fn recipe(&self) -> Digest {
@@ -93,7 +112,124 @@ pub(crate) struct Document {
     animation: Section,
 }
 
-type Section = BTreeMap<String, Placed<Spec>>;
+type Section = BTreeMap<String, Placed<Written>>;
+
+/// An entry as written: its format, and beside it, when it is wanted and what is put on it.
+struct Written {
+    spec: Spec,
+    when: Option<When>,
+    brand: Option<PathBuf>,
+}
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(WrittenVisitor)
+    }
+}
+
+struct WrittenVisitor;
+
+impl<'de> de::Visitor<'de> for WrittenVisitor {
+    type Value = Written;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a format with its settings")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
+        let (mut spec, mut when, mut brand) = (None, None, None);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "when" => when = Some(map.next_value()?),
+                "brand" => brand = Some(map.next_value()?),
+                _ if spec.is_some() => {
+                    return Err(de::Error::custom(format!(
+                        "'{key}' stands beside another format: expected one format"
+                    )));
+                }
+                _ => spec = Some(Spec::deserialize(OneOf { key, map: &mut map })?),
+            }
+        }
+        let spec = spec.ok_or_else(|| de::Error::custom(NO_FORMAT))?;
+        Ok(Written { spec, when, brand })
+    }
+}
+
+const NO_FORMAT: &str = "expected a format, such as mp4, stream, m4a, wav, jpeg or waveform";
+
+/// One key of a map, and the value that is next in it, as a variant and its content.
+struct OneOf<'a, A> {
+    key: String,
+    map: &'a mut A,
+}
+
+impl<'de, A: de::MapAccess<'de>> serde::Deserializer<'de> for OneOf<'_, A> {
+    type Error = A::Error;
+
+    fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_enum(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de, A: de::MapAccess<'de>> de::EnumAccess<'de> for OneOf<'_, A> {
+    type Error = A::Error;
+    type Variant = Self;
+
+    fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), A::Error> {
+        let name = de::value::StrDeserializer::<A::Error>::new(&self.key);
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de, A: de::MapAccess<'de>> de::VariantAccess<'de> for OneOf<'_, A> {
+    type Error = A::Error;
+
+    fn unit_variant(self) -> Result<(), A::Error> {
+        self.map.next_value()
+    }
+
+    fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+
+    fn tuple_variant<V: de::Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, A::Error> {
+        Err(de::Error::custom("a format has settings, not a list"))
+    }
+
+    fn struct_variant<V: de::Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, A::Error> {
+        Err(de::Error::custom("a format has settings by name"))
+    }
+}
+
+impl JsonSchema for Written {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "WrittenEntry".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = Spec::json_schema(generator);
+        let when = generator.subschema_for::<When>();
+        let each = schema.get_mut("oneOf").and_then(|s| s.as_array_mut());
+        for variant in each.into_iter().flatten() {
+            if let Some(properties) = variant.get_mut("properties").and_then(|p| p.as_object_mut()) {
+                properties.insert("when".to_owned(), when.clone().to_value());
+                properties.insert(
+                    "brand".to_owned(),
+                    serde_json::json!({
+                        "type": "string",
+                        "description": "What is put on a film: the brand's file, from the profile's folder.",
+                    }),
+                );
+            }
+        }
+        schema
+    }
+}
 
 /// A value and where in the file it stands.
 struct Placed<T>(serde_saphyr::Spanned<T>);
@@ -123,6 +259,7 @@ impl Profile {
             let message = message.split(" at line ").next().unwrap_or_default().trim();
             Error::invalid(format!("{origin}{place}: {}", in_plain_words(message))).hint(HINT)
         })?;
+        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
         let mut entries = BTreeMap::new();
         let sections = [
             (MediaKind::Video, document.video),
@@ -132,9 +269,9 @@ impl Profile {
         ];
         for (kind, section) in sections {
             let mut list = Vec::new();
-            for (name, Placed(spec)) in section {
+            for (name, Placed(written)) in section {
                 let at = |why: String| {
-                    let l = spec.referenced;
+                    let l = written.referenced;
                     Error::invalid(format!("{origin}:{}:{}: {kind} entry '{name}': {why}", l.line(), l.column()))
                         .hint(HINT)
                 };
@@ -142,8 +279,14 @@ impl Profile {
                 if name.is_empty() || name.len() > 64 || !name.bytes().all(sound) {
                     return Err(at("a name is 1 to 64 of a-z, 0-9, '_' and '-'".to_owned()));
                 }
-                spec.value.check(kind).map_err(at)?;
-                list.push(Entry { name, spec: spec.value, brand: None });
+                let Written { spec, when, brand } = written.value;
+                spec.check(kind).map_err(at)?;
+                when.as_ref().map_or(Ok(()), When::check).map_err(at)?;
+                let brand = brand.map(|brand| {
+                    spec.takes_brand().map_err(&at)?;
+                    Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()))
+                });
+                list.push(Entry { name, spec, when, brand: brand.transpose()? });
             }
             entries.insert(kind, list);
         }
@@ -181,9 +324,7 @@ fn in_plain_words(message: &str) -> String {
     }
     let plain = match message {
         "invalid u32" | "invalid u8" => "expected a whole number, 0 or more",
-        "expected string key for externally tagged enum" => {
-            "expected a format, such as mp4, stream, m4a, wav, jpeg or waveform"
-        }
+        "expected string key for externally tagged enum" => NO_FORMAT,
         "expected mapping start" => "expected settings, as in 'key: value'",
         other => other,
     };

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AudioTrack, BitRate, Codec, Downmix, Interval, Lossless, Lossy, Position, Sound, Stream, Waveform, stream,
+    Codec, Color, Downmix, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Sound, Stream, Waveform,
+    film::{check_background, side},
+    stream,
 };
 use crate::model::MediaKind;
 
@@ -12,8 +14,8 @@ use crate::model::MediaKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Spec {
-    /// A fast-start MP4.
-    Mp4(Mp4),
+    /// A fast-start MP4: H.264, H.265, VP9 or AV1, and AAC.
+    Mp4(Film),
     /// An MP3 of constant bit rate.
     Mp3(Lossy),
     /// A WAV of linear PCM; an RF64 where it would not fit into 4 GiB.
@@ -34,82 +36,16 @@ pub enum Spec {
     Waveform(Waveform),
     /// A ladder for HLS and DASH.
     Stream(Stream),
-}
-
-/// A fast-start MP4: 8 bit 4:2:0, square pixels, even sizes, rotation baked in, BT.709, timestamps kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Mp4 {
-    /// Not wider than this. Never upscaled, aspect kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_width: Option<u32>,
-    /// Not higher than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_height: Option<u32>,
-    /// The picture.
-    pub video: VideoTrack,
-    /// The sound. Left out: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audio: Option<AudioTrack>,
-}
-
-/// How the picture is encoded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VideoTrack {
-    /// The codec.
-    #[serde(default)]
-    pub codec: VideoCodec,
-    /// Average bit rate.
-    pub bitrate: BitRate,
-    /// The encoder's trade of time for quality.
-    #[serde(default)]
-    pub preset: Preset,
-    /// Longest distance of two keyframes.
-    #[serde(default = "two_seconds")]
-    pub keyframe_interval: Interval,
-}
-
-/// Video codecs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum VideoCodec {
-    /// H.264 High, by x264.
-    #[default]
-    H264,
-}
-
-/// x264's presets that make sense for renditions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Preset {
-    /// Fastest that still gives the High profile.
-    Superfast,
-    /// The default.
-    #[default]
-    Veryfast,
-    /// About 1.3 times the work of `veryfast`.
-    Faster,
-    /// About twice the work.
-    Fast,
-    /// About 2.5 times the work.
-    Medium,
-    /// For quality above all.
-    Slow,
-}
-
-impl Preset {
-    /// x264's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Preset::Superfast => "superfast",
-            Preset::Veryfast => "veryfast",
-            Preset::Faster => "faster",
-            Preset::Fast => "fast",
-            Preset::Medium => "medium",
-            Preset::Slow => "slow",
-        }
-    }
+    /// WebM: VP9 or AV1, and Opus.
+    Webm(Film),
+    /// QuickTime: H.264 or H.265, and AAC.
+    Mov(Film),
+    /// One MP4 in fragments, each of which begins with a keyframe: it can be read while it grows.
+    Fmp4(Film),
+    /// An MPEG transport stream: H.264 or H.265, and AAC.
+    Ts(Film),
+    /// ProRes, DNxHD or DNxHR, and linear PCM, in QuickTime.
+    Mezzanine(Mezzanine),
 }
 
 /// A still picture: sRGB, orientation baked in, no metadata.
@@ -131,11 +67,18 @@ pub struct Still {
     /// For videos: where to take the frame.
     #[serde(default = "tenth")]
     pub at: Position,
+    /// Of a video: what shows through where it is transparent. Left out: black.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Color>,
 }
 
-fn two_seconds() -> Interval {
-    Interval(2000)
+impl Still {
+    /// What a video's frame stands before where it is transparent.
+    pub fn background(&self) -> [u8; 3] {
+        self.background.map_or([0; 3], Color::rgb)
+    }
 }
+
 fn quality_75() -> u8 {
     75
 }
@@ -161,6 +104,11 @@ impl Spec {
             Spec::Flac(_) => "flac/1",
             Spec::Waveform(_) => "waveform/1",
             Spec::Stream(_) => "stream/1",
+            Spec::Webm(_) => "webm/1",
+            Spec::Mov(_) => "mov/1",
+            Spec::Fmp4(_) => "fmp4/1",
+            Spec::Ts(_) => "ts/1",
+            Spec::Mezzanine(_) => "mezzanine/1",
         }
     }
 
@@ -186,7 +134,10 @@ impl Spec {
     /// The first is the one to open.
     pub fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
         let (extension, mime) = match self {
-            Spec::Mp4(_) => ("mp4", "video/mp4"),
+            Spec::Mp4(_) | Spec::Fmp4(_) => ("mp4", "video/mp4"),
+            Spec::Webm(_) => ("webm", "video/webm"),
+            Spec::Mov(_) | Spec::Mezzanine(_) => ("mov", "video/quicktime"),
+            Spec::Ts(_) => ("ts", "video/mp2t"),
             Spec::Mp3(_) => ("mp3", "audio/mpeg"),
             Spec::Wav(_) => ("wav", "audio/wav"),
             Spec::Jpeg(_) => ("jpg", "image/jpeg"),
@@ -203,8 +154,10 @@ impl Spec {
 
     /// What its sound is made of; none: it has no sound, or asks for none.
     pub fn sound(&self) -> Option<Sound> {
+        if let Some((film, format)) = self.film() {
+            return film.audio.as_ref().map(|audio| audio.sound(format.sound()));
+        }
         match self {
-            Spec::Mp4(m) => m.audio.as_ref().map(AudioTrack::sound),
             Spec::Mp3(s) => Some(s.sound(Codec::Mp3, Downmix::Full)),
             Spec::Wav(s) => Some(s.sound(Downmix::Full)),
             Spec::M4a(s) => Some(s.sound(Codec::Aac, Downmix::Itu)),
@@ -212,34 +165,82 @@ impl Spec {
             Spec::Ac3(s) => Some(s.sound(Codec::Ac3, Downmix::Itu)),
             Spec::Flac(s) => Some(s.sound(Downmix::Itu)),
             Spec::Waveform(w) => Some(w.sound()),
-            Spec::Stream(s) => s.audio.as_ref().map(AudioTrack::sound),
-            Spec::Jpeg(_) | Spec::Webp(_) => None,
+            Spec::Stream(s) => s.audio.as_ref().map(|audio| audio.sound(Codec::Aac)),
+            Spec::Mezzanine(m) => m.audio.as_ref().map(|audio| audio.sound(Downmix::Full)),
+            _ => None,
         }
+    }
+
+    /// The film that it is, and the file that it is in.
+    pub fn film(&self) -> Option<(&Film, FilmFormat)> {
+        Some(match self {
+            Spec::Mp4(film) => (film, FilmFormat::Mp4),
+            Spec::Fmp4(film) => (film, FilmFormat::FragmentedMp4),
+            Spec::Webm(film) => (film, FilmFormat::WebM),
+            Spec::Mov(film) => (film, FilmFormat::QuickTime),
+            Spec::Ts(film) => (film, FilmFormat::Transport),
+            _ => return None,
+        })
+    }
+
+    /// Refuses a brand where it cannot be put on.
+    pub(super) fn takes_brand(&self) -> Result<(), String> {
+        match self.film() {
+            Some((film, _)) if film.video.depth_of(10) > 8 => {
+                Err("a brand is put on films of 8 bits: leave 'depth: 10' out".to_owned())
+            }
+            Some(_) => Ok(()),
+            None => Err("a brand is put on films: an mp4, webm, mov, fmp4 or ts".to_owned()),
+        }
+    }
+
+    /// Whether it is a picture that stands still.
+    pub fn is_still(&self) -> bool {
+        matches!(self, Spec::Jpeg(_) | Spec::Webp(_))
     }
 
     /// Whether it is made of sound alone.
     pub fn is_sound(&self) -> bool {
-        !matches!(self, Spec::Mp4(_) | Spec::Stream(_) | Spec::Jpeg(_) | Spec::Webp(_))
+        self.film().is_none() && !self.is_still() && !matches!(self, Spec::Stream(_) | Spec::Mezzanine(_))
     }
 
     /// Takes out what says no more than its absence does, so that both have one recipe.
     pub(super) fn leave_out_usual(&mut self) {
         let (downmix, usual) = match self {
-            Spec::Mp4(Mp4 { audio: Some(a), .. }) => (&mut a.downmix, Downmix::Full),
-            Spec::Stream(Stream { audio: Some(a), .. }) => (&mut a.downmix, Downmix::Full),
-            Spec::Mp3(s) => (&mut s.downmix, Downmix::Full),
-            Spec::Wav(s) => (&mut s.downmix, Downmix::Full),
-            Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => (&mut s.downmix, Downmix::Itu),
-            Spec::Flac(s) => (&mut s.downmix, Downmix::Itu),
-            _ => return,
+            Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
+                film.leave_out_usual();
+                (film.audio.as_mut().map(|a| &mut a.downmix), Downmix::Full)
+            }
+            Spec::Stream(s) => {
+                s.leave_out_usual();
+                (s.audio.as_mut().map(|a| &mut a.downmix), Downmix::Full)
+            }
+            Spec::Mezzanine(m) => {
+                m.leave_out_usual();
+                (m.audio.as_mut().map(|a| &mut a.downmix), Downmix::Full)
+            }
+            Spec::Jpeg(s) | Spec::Webp(s) => {
+                s.background = s.background.filter(|c| c.rgb() != [0; 3]);
+                return;
+            }
+            Spec::Mp3(s) => (Some(&mut s.downmix), Downmix::Full),
+            Spec::Wav(s) => (Some(&mut s.downmix), Downmix::Full),
+            Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => (Some(&mut s.downmix), Downmix::Itu),
+            Spec::Flac(s) => (Some(&mut s.downmix), Downmix::Itu),
+            Spec::Waveform(_) => return,
         };
-        *downmix = downmix.filter(|d| *d != usual);
+        if let Some(downmix) = downmix {
+            *downmix = downmix.filter(|d| *d != usual);
+        }
     }
 
     /// The size of the output for a picture of this size: within the limits, aspect kept, never larger.
     pub fn fit(&self, size: (u32, u32)) -> (u32, u32) {
         let (max_width, max_height, even) = match self {
-            Spec::Mp4(m) => (m.max_width, m.max_height, true),
+            Spec::Mp4(m) | Spec::Fmp4(m) | Spec::Webm(m) | Spec::Mov(m) | Spec::Ts(m) => {
+                (m.max_width, m.max_height, true)
+            }
+            Spec::Mezzanine(m) => (m.max_width, m.max_height, true),
             Spec::Jpeg(s) | Spec::Webp(s) => (s.max_width, s.max_height, false),
             _ => return (0, 0),
         };
@@ -249,23 +250,10 @@ impl Spec {
     /// Refuses what cannot work, saying what was expected.
     pub(super) fn check(&self, kind: MediaKind) -> Result<(), String> {
         let pictures = matches!(kind, MediaKind::Video | MediaKind::Image | MediaKind::Animation);
-        let size = |what: &str, value: Option<u32>| match value {
-            Some(v) if !(16..=16383).contains(&v) => Err(format!("{what} {v} was given, expected 16 to 16383")),
-            _ => Ok(()),
-        };
+        if let Some((film, format)) = self.film() {
+            return film.check(format, kind);
+        }
         match self {
-            Spec::Mp4(m) => {
-                if !matches!(kind, MediaKind::Video | MediaKind::Animation) {
-                    return Err(format!("an mp4 cannot be made of an {kind} master: expected {}", possible(kind)));
-                }
-                size("max_width", m.max_width)?;
-                size("max_height", m.max_height)?;
-                let Some(audio) = &m.audio else { return Ok(()) };
-                if kind == MediaKind::Animation {
-                    return Err("an animation has no sound: leave 'audio' out".to_owned());
-                }
-                audio.check()
-            }
             Spec::Mp3(s) => s.check("mp3", kind),
             Spec::M4a(s) => s.check("m4a", kind),
             Spec::Opus(s) => s.check("opus", kind),
@@ -274,12 +262,17 @@ impl Spec {
             Spec::Flac(s) => s.check("flac", kind),
             Spec::Waveform(w) => w.check(kind),
             Spec::Stream(s) => s.check(kind),
+            Spec::Mezzanine(m) => m.check(kind),
             Spec::Jpeg(s) | Spec::Webp(s) => {
                 if !pictures {
                     return Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)));
                 }
-                size("max_width", s.max_width)?;
-                size("max_height", s.max_height)?;
+                side("max_width", s.max_width)?;
+                side("max_height", s.max_height)?;
+                check_background(s.background)?;
+                if s.background.is_some() && kind != MediaKind::Video {
+                    return Err(format!("a background is for videos, not for an {kind} master: leave it out"));
+                }
                 if !(1..=100).contains(&s.quality) {
                     return Err(format!("quality {} was given, expected 1 to 100", s.quality));
                 }
@@ -288,6 +281,7 @@ impl Spec {
                 }
                 Ok(())
             }
+            _ => Ok(()),
         }
     }
 }
@@ -311,9 +305,11 @@ pub(super) fn fit_within(
 
 pub(super) fn possible(kind: MediaKind) -> &'static str {
     match kind {
-        MediaKind::Video => "mp4, stream, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform",
+        MediaKind::Video => {
+            "mp4, webm, mov, fmp4, ts, mezzanine, stream, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform"
+        }
         MediaKind::Audio => "mp3, m4a, opus, ac3, wav, flac or waveform",
-        MediaKind::Animation => "mp4, jpeg or webp",
+        MediaKind::Animation => "mp4, webm, jpeg or webp",
         MediaKind::Image => "jpeg or webp",
         MediaKind::Sidecar | MediaKind::Other => "nothing",
     }

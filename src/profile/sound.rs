@@ -199,7 +199,7 @@ pub enum Codec {
 }
 
 impl AudioTrack {
-    pub(super) fn sound(&self) -> Sound {
+    pub(super) fn sound(&self, codec: Codec) -> Sound {
         Sound {
             tracks: self.track.clone(),
             downmix: self.downmix.unwrap_or(Downmix::Full),
@@ -207,14 +207,17 @@ impl AudioTrack {
             channels: Some(self.channels),
             rate: Some(self.rate),
             loudness: self.loudness,
-            coding: Some(Coding { codec: Codec::Aac, bitrate: self.bitrate }),
+            coding: Some(Coding { codec, bitrate: self.bitrate }),
             bed: None,
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self, codec: Codec) -> Result<(), String> {
         one_of("channels", self.channels, &[1, 2, 6])?;
-        aac(self.rate, self.bitrate)?;
+        match codec {
+            Codec::Opus => opus(self.rate, self.bitrate)?,
+            _ => aac(self.rate, self.bitrate)?,
+        }
         level(self.loudness)
     }
 }
@@ -249,14 +252,7 @@ impl Lossy {
                 kilobits(&[32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320])
             }
             "m4a" => aac(self.rate, self.bitrate),
-            "opus" => {
-                // Whatever it is fed, Opus plays at 48 kHz (RFC 7845, 5.1).
-                one_of("rate", self.rate, &[48_000])?;
-                match self.bitrate.0 {
-                    6_000..=510_000 => Ok(()),
-                    other => Err(format!("an Opus bitrate of {other} was given, expected 6k to 510k")),
-                }
-            }
+            "opus" => opus(self.rate, self.bitrate),
             _ => {
                 one_of("rate", self.rate, &[32_000, 44_100, 48_000])?;
                 kilobits(&[64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640])?;
@@ -321,6 +317,15 @@ fn aac(rate: u32, bitrate: BitRate) -> Result<(), String> {
     match bitrate.0 {
         32_000..=512_000 => Ok(()),
         other => Err(format!("an AAC bitrate of {other} was given, expected 32k to 512k")),
+    }
+}
+
+fn opus(rate: u32, bitrate: BitRate) -> Result<(), String> {
+    // Whatever it is fed, Opus plays at 48 kHz (RFC 7845, 5.1).
+    one_of("rate", rate, &[48_000])?;
+    match bitrate.0 {
+        6_000..=510_000 => Ok(()),
+        other => Err(format!("an Opus bitrate of {other} was given, expected 6k to 510k")),
     }
 }
 

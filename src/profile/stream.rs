@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AudioTrack, Interval, VideoTrack,
+    AudioTrack, Codec, Color, Interval, VideoCodec, VideoTrack,
+    film::check_background,
     rendition::{fit_within, possible},
+    video::Holds,
 };
 use crate::model::MediaKind;
 
@@ -21,6 +23,9 @@ pub struct Stream {
     /// The sound, in a track of its own that all rungs share. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio: Option<AudioTrack>,
+    /// What shows through where the master is transparent. Left out: black.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Color>,
 }
 
 /// One size of the pictures.
@@ -61,6 +66,16 @@ impl Stream {
         (0..all.len()).filter(|i| is_last(*i)).map(|i| all[i]).collect()
     }
 
+    /// What the pictures stand before where they are transparent.
+    pub fn background(&self) -> [u8; 3] {
+        self.background.map_or([0; 3], Color::rgb)
+    }
+
+    pub(super) fn leave_out_usual(&mut self) {
+        self.rungs.iter_mut().for_each(|rung| rung.video.leave_out_usual());
+        self.background = self.background.filter(|c| c.rgb() != [0; 3]);
+    }
+
     /// The files to open, the first first.
     pub(super) fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
         ["m3u8", "mpd"].map(|kind| format!("{entry}.{kind}")).map(|name| (name.clone(), mime_of(&name))).into()
@@ -90,6 +105,10 @@ impl Stream {
             if rung.video.keyframe_interval.0 != interval {
                 return Err("the rungs' keyframe_interval differ: players change between them at keyframes".to_owned());
             }
+            rung.video.check(&Holds { container: "a stream", codecs: &[VideoCodec::H264] })?;
+            if rung.video.is_two_pass() || rung.video.encoder.is_some() {
+                return Err(format!("rung '{}': a stream is made in software and one pass", rung.name));
+            }
         }
         match (self.segment.0, interval) {
             (1000..=30_000, 1..) if self.segment.0.is_multiple_of(interval) => {}
@@ -99,7 +118,8 @@ impl Stream {
                 ));
             }
         }
-        self.audio.as_ref().map_or(Ok(()), AudioTrack::check)
+        check_background(self.background)?;
+        self.audio.as_ref().map_or(Ok(()), |audio| audio.check(Codec::Aac))
     }
 }
 

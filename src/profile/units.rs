@@ -13,6 +13,10 @@ pub struct BitRate(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval(pub u32);
 
+/// How long a recording is: `90s`, `10min`, `2h`. Held in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub u64);
+
 /// A place in a recording: `10%` of its duration, or `12.5s` from its start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Position {
@@ -51,6 +55,14 @@ pub struct Percent(pub u32);
 /// Red, green, blue and opacity: `#1f5fa8`, `#1f5fa880`, `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Color(pub [u8; 4]);
+
+impl Color {
+    /// Without its opacity.
+    pub fn rgb(self) -> [u8; 3] {
+        let [r, g, b, _] = self.0;
+        [r, g, b]
+    }
+}
 
 impl Lufs {
     /// In LUFS.
@@ -125,6 +137,27 @@ impl Unit for Interval {
 
     fn write(&self) -> String {
         format!("{}ms", self.0)
+    }
+}
+
+impl Unit for Span {
+    const EXPECTED: &'static str = "a duration such as 90s, 10min or 2h";
+    const PATTERN: &'static str = r"^[0-9]+(\.[0-9]+)?(ms|s|min|h)$";
+
+    fn read(text: &str) -> Option<Self> {
+        // The longest unit first, as one ends like another.
+        let (number, factor) = [("ms", 1.0), ("min", 60_000.0), ("s", 1000.0), ("h", 3_600_000.0)]
+            .into_iter()
+            .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+        let ms = plain(number)? * factor;
+        (0.0..=3.6e11).contains(&ms).then_some(Self(ms.round() as u64))
+    }
+
+    fn write(&self) -> String {
+        match self.0 {
+            ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+            ms => format!("{ms}ms"),
+        }
     }
 }
 
@@ -304,7 +337,7 @@ macro_rules! serde_unit {
     )*};
 }
 
-serde_unit!(BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position);
+serde_unit!(BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span);
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,7 @@ use crate::{
     error::{Doing, Error, Kind, Result},
     media::{Order, Rendered, Report},
     model::{Area, Key, Master, MediaFacts, Rendition, RenditionFile, Stage, job::Failure},
-    profile::Entry,
+    profile::{Brand, Entry, Piece},
     store::Staged,
     work::{Amount, Attempt, Done, Event, StageRun},
 };
@@ -38,6 +38,8 @@ impl StageRun for Transcode<'_> {
         if entries.is_empty() {
             return Ok(Done::default());
         }
+        // One that was changed since is another recipe, which the next plan has.
+        entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
         let dir = self.spool.dir("transcode")?;
         let out_dir = dir.path().join("out");
         fs::create_dir(&out_dir).doing(|| format!("cannot make {}", out_dir.display()))?;

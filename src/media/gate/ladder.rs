@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use super::{Gate, frame_ms, pictures, refused, same};
+use super::{
+    Gate,
+    film::{Looks, pictures},
+    frame_ms, refused, same,
+};
 use crate::{
     error::{Error, Result},
     media::Rendered,
@@ -50,7 +54,7 @@ impl Gate<'_> {
 
     fn rung(&self, entry: &Entry, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
         let facts = self.measured(entry)?;
-        let video = pictures(&facts)?;
+        let video = pictures(&facts, &Looks::web())?;
         same("the size", (video.width, video.height), self.rendered.size)?;
         self.ends_with_its_master(frame_ms(video))?;
         let decoded = self.decode(told)?;

@@ -1,4 +1,4 @@
-//! MP4 of animations: pictures are pushed into the pipeline as they are decoded, because GStreamer's own GIF decoder
+//! Films of animations: pictures are pushed into the pipeline as they are decoded, because GStreamer's own GIF decoder
 //! gives all of them the time 0.
 
 use std::sync::{
@@ -11,11 +11,11 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
-    color::{self, Route},
+    color::{self, Look},
     fit, graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
     stall,
-    video::{Container, Mp4Branch, Mp4Built, scratch},
+    video::{FilmBranch, FilmBuilt, scratch},
 };
 use crate::{
     error::{Error, Result},
@@ -23,10 +23,10 @@ use crate::{
         Rendered, Work,
         image::{self, Pixels},
     },
-    profile::{Entry, Spec},
+    profile::Entry,
 };
 
-/// Renders an animation to the wanted MP4s.
+/// Renders an animation to the wanted films.
 pub(super) fn render(
     work: &Work<'_>,
     wanted: &[&Entry],
@@ -53,25 +53,18 @@ pub(super) fn encode(
     let source = gstreamer_app::AppSrc::builder().format(gst::Format::Time).block(true).max_bytes(64 << 20).build();
     let tee = graph::tee()?;
     graph::chain(live.pipeline(), &[source.clone().upcast(), graph::queue(4)?, tee.clone()])?;
-    let mut built: Vec<(Mp4Built, (u32, u32))> = Vec::new();
+    let mut built: Vec<FilmBuilt> = Vec::new();
+    // Of RGB without alpha: each frame is laid on black before it is handed over.
+    let look = Look::opaque_rgb();
     for (index, entry) in wanted.iter().enumerate() {
-        let Spec::Mp4(spec) = &entry.spec else {
-            return Err(Error::internal("an animation was to be made something else than an mp4"));
+        let Some((film, format)) = entry.spec.film() else {
+            return Err(Error::internal("an animation was to be made something else than a film"));
         };
-        let (path, size) = (path(work.out_dir, entry), fit(work, entry)?);
-        let branch = Mp4Branch {
-            size,
-            rotation: 0,
-            track: &spec.video,
-            rate: (0, 1),
-            route: Route::Plain,
-            path: &path,
-            container: Container::FastStart,
-            brand: entry.brand.as_ref(),
-        };
+        let path = path(work.out_dir, entry);
+        let branch = FilmBranch::of_film(work, fit(work, entry)?, entry, (film, format), &look, &path);
         let branch = branch.build(live.pipeline(), &tee, &pulse)?;
         complaints.own(index, &branch.elements);
-        built.push((branch, size));
+        built.push(branch);
     }
     let stop = work.stop.child();
     let failed = Arc::new(AtomicBool::new(false));
@@ -106,7 +99,7 @@ pub(super) fn encode(
         ran?;
         fed
     })?;
-    Ok(built.iter().zip(wanted).map(|((branch, size), entry)| finish(work, entry, branch, *size)).collect())
+    Ok(built.iter().zip(wanted).map(|(branch, entry)| finish(work, entry, branch)).collect())
 }
 
 fn push(source: &gstreamer_app::AppSrc, mut pixels: Pixels, delay_ms: u32, at: &mut gst::ClockTime) -> Result<()> {
@@ -115,7 +108,7 @@ fn push(source: &gstreamer_app::AppSrc, mut pixels: Pixels, delay_ms: u32, at: &
     let info = gst_video::VideoInfo::builder(format, pixels.width, pixels.height).fps(gst::Fraction::new(0, 1)).build();
     let info = info.map_err(|e| failed(&e))?;
     if pixels.alpha {
-        color::blacken(&mut pixels.data);
+        color::lay_on(&mut pixels.data, [0; 3]);
     } else {
         // GStreamer's rows begin at multiples of four bytes.
         let (row, stride) = (pixels.width as usize * 3, info.stride()[0] as usize);
@@ -135,7 +128,7 @@ fn push(source: &gstreamer_app::AppSrc, mut pixels: Pixels, delay_ms: u32, at: &
     source.push_buffer(buffer).map(|_| ()).map_err(|_| Error::stopped())
 }
 
-fn finish(work: &Work<'_>, entry: &Entry, branch: &Mp4Built, size: (u32, u32)) -> Result<Rendered> {
+fn finish(work: &Work<'_>, entry: &Entry, branch: &FilmBuilt) -> Result<Rendered> {
     if branch.tally.buffers() == 0 {
         return Err(Error::corrupt("not one picture of it could be decoded"));
     }
@@ -143,10 +136,11 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &Mp4Built, size: (u32, u32)) -
     Ok(Rendered {
         output: entry.name.clone(),
         files: vec![entry.spec.file_name(&entry.name)],
-        size,
+        size: branch.size,
         frames: branch.tally.buffers(),
         duration_ms: branch.tally.end_ms(),
         input_peak_dbfs: None,
         mixed: None,
+        encoder: Some(branch.encoder.clone()),
     })
 }

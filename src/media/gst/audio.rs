@@ -20,8 +20,8 @@ use super::{
     video::{Tally, file_sink},
 };
 use crate::{
-    error::Result,
-    profile::{BitRate, Codec, Coding, Lossless},
+    error::{Error, Result},
+    profile::{BitRate, Codec, Coding, Lossless, Sound},
 };
 
 /// Samples of one AAC frame; the encoder's first one holds none of the input (ISO/IEC 14496-3).
@@ -138,24 +138,26 @@ pub(super) fn prepared(format: &str, channels: Option<u32>, rate: u32) -> Result
     Ok(vec![queue(4)?, make("audioconvert", &[])?, make("audiorate", &[])?, make("audioresample", &[])?, wanted])
 }
 
-/// An AAC encoder for all outputs that want the same; gives the tee of its frames and its elements.
-pub(super) fn aac(
+/// An encoder for all outputs that want the same; gives the tee of its frames and its elements.
+pub(super) fn coded(
     pipeline: &gst::Pipeline,
     prepared: Prepared,
-    bitrate: BitRate,
-    rate: u32,
+    sound: &Sound,
     tally: &Tally,
 ) -> Result<(gst::Element, Vec<gst::Element>)> {
+    let coding = sound.coding.ok_or_else(|| Error::internal("sound of no codec was to be encoded"))?;
     let mut elements = vec![prepared.from];
     elements.extend(prepared.before);
     let tee = graph::tee()?;
-    let encoder = encoder(Coding { codec: Codec::Aac, bitrate })?;
+    let encoder = encoder(coding)?;
     let samples = pad(&elements[elements.len() - 1], "src")?;
     tally.watch(&samples, gst::ClockTime::ZERO);
-    let rate = u64::from(rate.max(1));
-    // The encoder does not say that its first frame is priming, so all sound would come late by it. Moved before the
-    // start, that frame is left out by the muxer.
-    pad(&encoder[encoder.len() - 1], "src")?.set_offset(-((AAC_FRAME * 1_000_000_000 / rate) as i64));
+    if coding.codec == Codec::Aac {
+        let rate = u64::from(sound.rate.unwrap_or(48_000).max(1));
+        // The encoder does not say that its first frame is priming, so all sound would come late by it. Moved before the
+        // start, that frame is left out by the muxer.
+        pad(&encoder[encoder.len() - 1], "src")?.set_offset(-((AAC_FRAME * 1_000_000_000 / rate) as i64));
+    }
     elements.extend(encoder);
     elements.push(tee.clone());
     chain(pipeline, &elements)?;
@@ -168,8 +170,18 @@ pub(super) fn aac(
 pub(super) fn into_mux(pipeline: &gst::Pipeline, tee: &gst::Element, mux: &gst::Element) -> Result<Vec<gst::Element>> {
     let waiting = queue(0)?;
     chain(pipeline, &[tee.clone(), waiting.clone()])?;
-    waiting.link_pads(Some("src"), mux, Some("audio_%u")).map_err(|e| cannot_build(&e))?;
+    into(&waiting, mux)?;
     Ok(vec![waiting])
+}
+
+/// Links to a new pad of the muxer for sound.
+fn into(waiting: &gst::Element, mux: &gst::Element) -> Result<()> {
+    // Transport streams have pads of one kind for all.
+    let kind = if mux.pad_template("audio_%u").is_some() { "audio_%u" } else { "sink_%d" };
+    let waits = mux.static_pad("audio_0").filter(|pad| !pad.is_linked());
+    let sink =
+        waits.or_else(|| mux.request_pad_simple(kind)).ok_or_else(|| cannot_build(&"the muxer takes no sound"))?;
+    pad(waiting, "src")?.link(&sink).map(drop).map_err(|e| cannot_build(&e))
 }
 
 /// A branch that writes a file of sound alone.
@@ -286,6 +298,19 @@ pub(super) fn m4a(
     chain(pipeline, &elements)?;
     elements.extend(into_mux(pipeline, aac, &mux)?);
     Ok(elements)
+}
+
+/// A branch of linear PCM to a muxer of pictures.
+pub(super) fn pcm(pipeline: &gst::Pipeline, prepared: Prepared, mux: &gst::Element) -> Result<Vec<gst::Element>> {
+    let waiting = queue(0)?;
+    let mut elements = vec![prepared.from];
+    elements.extend(prepared.before);
+    elements.push(waiting.clone());
+    chain(pipeline, &elements)?;
+    into(&waiting, mux)?;
+    let mut own = elements.split_off(1);
+    own.extend(prepared.beside);
+    Ok(own)
 }
 
 fn sound(pipeline: &gst::Pipeline, prepared: Prepared, after: Vec<gst::Element>) -> Result<SoundBuilt> {

@@ -9,11 +9,14 @@
 
 mod animation;
 mod audio;
+mod av1;
 mod brand;
 mod color;
+mod encoder;
 mod graph;
 mod hdr;
 mod level;
+mod mezzanine;
 mod mix;
 mod mp3;
 mod peaks;
@@ -24,6 +27,7 @@ mod still;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod timecode;
 mod video;
 
 use std::{
@@ -39,6 +43,7 @@ use gstreamer::prelude::*;
 use self::{
     brand::Beds,
     color::Look,
+    encoder::Pass,
     level::Levels,
     mix::{Heads, Prepared},
     peaks::Collected,
@@ -46,16 +51,16 @@ use self::{
     source::{Decode, Source, Wanted},
     still::{Lookout, Passage},
     stream::Ladder,
-    video::{Container, Mp4Branch, Tally},
+    video::{FilmBranch, FilmBuilt, Pictures, Tally},
 };
 use super::{Rendered, Renderer, Work};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
-    profile::{BitRate, Entry, Sound, Spec},
+    profile::{Entry, Film, FilmFormat, Sound, Spec},
 };
 
-/// Makes MP4, sound, waveforms and posters of recordings, and MP4 of animations.
+/// Makes films, sound, waveforms and posters of recordings, and films of animations.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GstRenderer;
 
@@ -103,9 +108,9 @@ pub fn version() -> Result<String> {
 impl Renderer for GstRenderer {
     fn accepts(&self, facts: &MediaFacts, output: &Entry) -> bool {
         match (facts.kind, &output.spec) {
-            (MediaKind::Video, Spec::Mp4(_) | Spec::Stream(_) | Spec::Jpeg(_) | Spec::Webp(_)) => true,
             (MediaKind::Video | MediaKind::Audio, spec) if spec.is_sound() => !facts.audio.is_empty(),
-            (MediaKind::Animation, Spec::Mp4(_)) => true,
+            (MediaKind::Video, _) => true,
+            (MediaKind::Animation, spec) => spec.film().is_some(),
             _ => false,
         }
     }
@@ -136,12 +141,17 @@ impl Renderer for GstRenderer {
         };
         levels.extend(sounds.into_iter().filter(|s| s.bed.is_some() && s.loudness.is_none()).map(level::held));
         let progress = &mut |done| progress(from + (1.0 - from) * done);
+        let looked = wanted.iter().any(|entry| is_two_pass(entry));
+        let from = if looked { LOOKED } else { 0.0 };
         // An output that fails takes the pipeline down; the others are begun again without it.
         while !wanted.is_empty() {
             let mut complaints = Complaints::default();
             let made = match work.facts.kind {
                 MediaKind::Animation => animation::render(work, &wanted, &mut complaints, progress),
-                _ => recording(work, &wanted, &levels, &beds, &mut complaints, progress),
+                _ => first_look(work, &wanted, &mut complaints, &mut |done| progress(from * done)).and_then(|()| {
+                    let progress = &mut |done| progress(from + (1.0 - from) * done);
+                    recording(work, &wanted, &levels, &beds, &mut complaints, progress)
+                }),
             };
             match (made, complaints.culprit()) {
                 (Ok(results), _) => {
@@ -166,6 +176,12 @@ impl Renderer for GstRenderer {
 
 /// The share of the work that measuring the sound is, where that is to be done before.
 const MEASURED: f64 = 0.1;
+/// The share of the rest that looking at the pictures is, where some are encoded in two passes.
+const LOOKED: f64 = 0.45;
+
+fn is_two_pass(entry: &Entry) -> bool {
+    entry.spec.film().is_some_and(|(film, _)| film.video.is_two_pass())
+}
 
 fn possible(facts: &MediaFacts, output: &Entry) -> Result<()> {
     sound_of(facts, output).map_or(Ok(()), |sound| mix::tracks(facts, &sound).map(drop))
@@ -183,6 +199,7 @@ fn path(out_dir: &Path, entry: &Entry) -> PathBuf {
 /// Removes what a failed output may have begun.
 fn clear(out_dir: &Path, entry: &Entry) {
     std::fs::remove_file(video::scratch(&path(out_dir, entry))).ok();
+    Pass::clear(out_dir, &entry.name);
     for (file, _) in entry.spec.files(&entry.name) {
         std::fs::remove_file(out_dir.join(file)).ok();
     }
@@ -191,17 +208,13 @@ fn clear(out_dir: &Path, entry: &Entry) {
     }
 }
 
-fn is_still(entry: &Entry) -> bool {
-    matches!(entry.spec, Spec::Jpeg(_) | Spec::Webp(_))
-}
-
 fn stall(work: &Work<'_>) -> Duration {
     Duration::from_secs(work.limits.stall_seconds.max(1))
 }
 
 /// One output's branch, and what is needed to tell how it went.
 enum Branch {
-    Mp4 { tally: Tally, size: (u32, u32), has_sound: bool },
+    Film { built: FilmBuilt, has_sound: bool },
     Mp3 { tally: Tally, samples: Arc<AtomicU64> },
     Sound { tally: Tally },
     Waveform { tally: Tally, collected: Collected },
@@ -218,7 +231,7 @@ fn recording(
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
-    let stills_only = wanted.iter().all(|e| is_still(e));
+    let stills_only = wanted.iter().all(|e| e.spec.is_still());
     let sound_only = wanted.iter().all(|e| e.spec.is_sound());
     let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
     let pictures = work.facts.video.is_some() && !sound_only;
@@ -229,20 +242,12 @@ fn recording(
     missing_stream(&source, work.facts, !sound_only, &streams.tracks, complaints)?;
 
     let pulse = Pulse::default();
-    let looks = match source.video.as_ref().filter(|_| !sound_only) {
-        Some(pad) => {
-            let caps = pad.current_caps().ok_or_else(|| Error::corrupt("its pictures cannot be decoded"))?;
-            let info = gstreamer_video::VideoInfo::from_caps(&caps);
-            if info.is_ok_and(|i| u64::from(i.width()) * u64::from(i.height()) > work.limits.pixels) {
-                return Err(Error::unsupported(format!("its pictures have more than {} pixels", work.limits.pixels)));
-            }
-            let look = Look::of(&caps, work.facts.video.as_ref())?;
-            let facts = work.facts.video.as_ref();
-            Some((video::head(source.live.pipeline(), pad, &look, facts, &pulse)?, look))
-        }
+    let wants_stored = wanted.iter().any(|e| matches!(e.spec, Spec::Mezzanine(_)));
+    let pictures = match source.video.as_ref().filter(|_| !sound_only) {
+        Some(from) => Some(shared_pictures(work, &source, from, wants_stored, &pulse)?),
         None => None,
     };
-    if let (true, Some((tee, look))) = (stills_only, &looks) {
+    if let (true, Some(Pictures { tee, look, .. })) = (stills_only, &pictures) {
         return poster::by_seeking(work, wanted, source, tee, look, &pulse, complaints);
     }
     let heads = Heads::build(&source, &pulse, beds.clone())?;
@@ -250,23 +255,77 @@ fn recording(
         Building { work, source: &source, heads: &heads, levels, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();
     for (index, entry) in wanted.iter().enumerate() {
-        let branch = built.branch(index, entry, looks.as_ref());
+        let branch = built.branch(index, entry, pictures.as_ref());
         branches.push(branch.map_err(|e| built.complaints.blame(index, source.live.bus(), e))?);
     }
-    let duration_ms = work.facts.duration_ms.unwrap_or(0).max(1) as f64;
     let pipeline = source.live.pipeline().clone();
-    let done = || {
-        let position = pipeline.query_position::<gst::ClockTime>().map_or(0, |p| p.mseconds());
-        position as f64 / duration_ms
-    };
+    let done = || share_done(&pipeline, work);
     source.release()?;
     let watch = Watch { pulse: &pulse, stall: stall(work), stop: work.stop, done: &done, enough: &|| false };
     run::to_the_end(&source.live, &watch, complaints, progress)?;
     drop(pipeline);
     source.live.close();
-    let look = looks.as_ref().map(|(_, look)| look);
+    let look = pictures.as_ref().map(|p| &p.look);
     let finish = |(branch, entry): (&Branch, &&Entry)| branch.finish(work, entry, look, &heads, levels);
     Ok(branches.iter().zip(wanted).map(finish).collect())
+}
+
+/// The pictures of a master, on their way to all outputs.
+fn shared_pictures(
+    work: &Work<'_>,
+    source: &Source,
+    from: &gst::Pad,
+    wants_stored: bool,
+    pulse: &Pulse,
+) -> Result<Pictures> {
+    let caps = from.current_caps().ok_or_else(|| Error::corrupt("its pictures cannot be decoded"))?;
+    let info = gstreamer_video::VideoInfo::from_caps(&caps);
+    if info.is_ok_and(|i| u64::from(i.width()) * u64::from(i.height()) > work.limits.pixels) {
+        return Err(Error::unsupported(format!("its pictures have more than {} pixels", work.limits.pixels)));
+    }
+    let facts = work.facts.video.as_ref();
+    video::head(source.live.pipeline(), from, Look::of(&caps, facts)?, facts, wants_stored, pulse)
+}
+
+/// Has the encoders of two passes look at the pictures, as far as they have not.
+fn first_look(
+    work: &Work<'_>,
+    wanted: &[&Entry],
+    complaints: &mut Complaints,
+    progress: &mut dyn FnMut(f64),
+) -> Result<()> {
+    let is_due = |entry: &Entry| is_two_pass(entry) && !Pass::notes(work.out_dir, &entry.name).is_file();
+    if !wanted.iter().any(|entry| is_due(entry)) {
+        return Ok(());
+    }
+    let streams = wanted_streams(work, true, BTreeSet::new());
+    let mut source = source::open(work.input, Decode::Everything, &streams, complaints, stall(work), work.stop)?;
+    missing_stream(&source, work.facts, true, &streams.tracks, complaints)?;
+    let pulse = Pulse::default();
+    let from = source.video.clone().ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
+    let Pictures { tee, look, .. } = shared_pictures(work, &source, &from, false, &pulse)?;
+    for (index, entry) in wanted.iter().enumerate().filter(|(_, entry)| is_due(entry)) {
+        let Some((film, format)) = entry.spec.film() else { continue };
+        let path = path(work.out_dir, entry);
+        let branch = FilmBranch::of_film(work, fit(work, entry)?, entry, (film, format), &look, &path);
+        let branch = FilmBranch { pass: Pass::First(Pass::notes(work.out_dir, &entry.name)), ..branch };
+        let built = branch.build(source.live.pipeline(), &tee, &pulse);
+        let built = built.map_err(|e| complaints.blame(index, source.live.bus(), e))?;
+        complaints.own(index, &built.elements);
+    }
+    let pipeline = source.live.pipeline().clone();
+    let done = || share_done(&pipeline, work);
+    source.release()?;
+    let watch = Watch { pulse: &pulse, stall: stall(work), stop: work.stop, done: &done, enough: &|| false };
+    run::to_the_end(&source.live, &watch, complaints, progress)?;
+    drop(pipeline);
+    source.live.close();
+    Ok(())
+}
+
+fn share_done(pipeline: &gst::Pipeline, work: &Work<'_>) -> f64 {
+    let position = pipeline.query_position::<gst::ClockTime>().map_or(0, |p| p.mseconds());
+    position as f64 / work.facts.duration_ms.unwrap_or(0).max(1) as f64
 }
 
 fn wanted_streams(work: &Work<'_>, pictures: bool, tracks: BTreeSet<usize>) -> Wanted {
@@ -310,47 +369,33 @@ struct Building<'a> {
     levels: &'a Levels,
     pulse: &'a Pulse,
     complaints: &'a mut Complaints,
-    /// AAC that several outputs share.
-    encoded: Vec<(Sound, BitRate, gst::Element, Tally)>,
+    /// AAC and Opus that several outputs share.
+    encoded: Vec<(Sound, gst::Element, Tally)>,
 }
 
 impl Building<'_> {
-    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&(gst::Element, Look)>) -> Result<Branch> {
+    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>) -> Result<Branch> {
         let pipeline = self.source.live.pipeline();
         let path = path(self.work.out_dir, entry);
+        let shown = || pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"));
+        if let Some((film, format)) = entry.spec.film() {
+            return self.film(index, entry, film, format, shown()?);
+        }
         match &entry.spec {
-            Spec::Mp4(spec) => {
-                let (tee, look) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
-                let facts = self.work.facts.video.as_ref();
-                let size = fit(self.work, entry)?;
-                let branch = Mp4Branch {
-                    size,
-                    rotation: facts.map_or(0, |f| f.rotation),
-                    track: &spec.video,
-                    rate: facts.map_or((0, 1), |f| f.rate),
-                    route: look.route,
-                    path: &path,
-                    container: Container::FastStart,
-                    brand: entry.brand.as_ref(),
-                };
-                let built = branch.build(pipeline, tee, self.pulse)?;
+            Spec::Mezzanine(spec) => {
+                let built = mezzanine::build(self, entry, spec, shown()?, &path)?;
                 self.complaints.own(index, &built.elements);
-                let sound = spec.audio.as_ref().filter(|_| !self.work.facts.audio.is_empty());
-                if let Some(track) = sound {
-                    let (aac, _) = self.aac(index, entry, track.bitrate)?;
-                    let waiting = audio::into_mux(pipeline, &aac, &built.mux)?;
-                    self.complaints.own(index, &waiting);
-                }
-                Ok(Branch::Mp4 { tally: built.tally, size, has_sound: sound.is_some() })
+                Ok(Branch::Film { built, has_sound: spec.audio.is_some() && !self.work.facts.audio.is_empty() })
             }
             Spec::Mp3(spec) => {
                 let built = audio::mp3(pipeline, self.prepare(entry, "")?, spec.bitrate, &path, self.pulse)?;
                 self.complaints.own(index, &built.elements);
                 Ok(Branch::Mp3 { tally: built.tally, samples: built.samples })
             }
-            Spec::M4a(spec) => {
-                let (aac, tally) = self.aac(index, entry, spec.bitrate)?;
-                let elements = audio::m4a(pipeline, &aac, video::fast_start(&path)?, &path, self.pulse)?;
+            Spec::M4a(_) => {
+                let (aac, tally) = self.coded(index, entry)?;
+                let mux = video::index_first("mp4mux", &path)?;
+                let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;
                 self.complaints.own(index, &elements);
                 Ok(Branch::Sound { tally })
             }
@@ -362,7 +407,7 @@ impl Building<'_> {
                 Ok(Branch::Waveform { tally, collected })
             }
             Spec::Stream(spec) => {
-                let (tee, look) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
+                let Pictures { tee, look, .. } = shown()?;
                 self.stream(index, entry, spec, tee, look).map(Branch::Stream)
             }
             Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
@@ -371,13 +416,40 @@ impl Building<'_> {
                 Ok(Branch::Sound { tally: built.tally })
             }
             Spec::Jpeg(spec) | Spec::Webp(spec) => {
-                let (tee, _) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
+                let tee = &shown()?.tee;
                 let at = spec.at.in_millis(self.work.facts.duration_ms.unwrap_or(0));
                 let lookout = Lookout::default();
                 lookout.watch(&Passage::new(graph::pad(tee, "sink")?), gst::ClockTime::from_mseconds(at));
                 Ok(Branch::Still { lookout, size: fit(self.work, entry)? })
             }
+            other => Err(Error::internal(format!("{} is made in no way", other.mime()))),
         }
+    }
+
+    fn film(
+        &mut self,
+        index: usize,
+        entry: &Entry,
+        film: &Film,
+        format: FilmFormat,
+        pictures: &Pictures,
+    ) -> Result<Branch> {
+        let pipeline = self.source.live.pipeline();
+        let path = path(self.work.out_dir, entry);
+        let mut branch =
+            FilmBranch::of_film(self.work, fit(self.work, entry)?, entry, (film, format), &pictures.look, &path);
+        if film.video.is_two_pass() {
+            branch.pass = Pass::Second(Pass::notes(self.work.out_dir, &entry.name));
+        }
+        let built = branch.build(pipeline, &pictures.tee, self.pulse)?;
+        self.complaints.own(index, &built.elements);
+        let has_sound = branch.has_sound;
+        if has_sound {
+            let (coded, _) = self.coded(index, entry)?;
+            let waiting = audio::into_mux(pipeline, &coded, &built.mux)?;
+            self.complaints.own(index, &waiting);
+        }
+        Ok(Branch::Film { built, has_sound })
     }
 
     /// Where an output's sound begins, up to samples of this format.
@@ -405,19 +477,18 @@ impl Building<'_> {
         }
     }
 
-    fn aac(&mut self, index: usize, entry: &Entry, bitrate: BitRate) -> Result<(gst::Element, Tally)> {
+    /// The frames of an output's sound in its codec.
+    fn coded(&mut self, index: usize, entry: &Entry) -> Result<(gst::Element, Tally)> {
         let silent = || Error::unsupported("the recording has no sound");
         let sound = sound_of(self.work.facts, entry).ok_or_else(silent)?;
-        let known = self.encoded.iter().find(|(s, b, ..)| (s, *b) == (&sound, bitrate));
-        if let Some((.., tee, tally)) = known {
+        if let Some((_, tee, tally)) = self.encoded.iter().find(|(s, ..)| *s == sound) {
             return Ok((tee.clone(), tally.clone()));
         }
         let tally = Tally::default();
         let prepared = self.prepare(entry, "")?;
-        let rate = sound.rate.unwrap_or(48_000);
-        let (tee, elements) = audio::aac(self.source.live.pipeline(), prepared, bitrate, rate, &tally)?;
+        let (tee, elements) = audio::coded(self.source.live.pipeline(), prepared, &sound, &tally)?;
         self.complaints.own(index, &elements);
-        self.encoded.push((sound, bitrate, tee.clone(), tally.clone()));
+        self.encoded.push((sound, tee.clone(), tally.clone()));
         Ok((tee, tally))
     }
 }
@@ -450,9 +521,11 @@ impl Branch {
             // What is turned down on purpose is not lost.
             input_peak_dbfs: peak.map(|p| (p + level.map_or(0.0, |l| l.gain.min(0.0))).max(-200.0)),
             mixed: sound.as_ref().and_then(|s| mix::told(work.facts, s, level)),
+            encoder: None,
         };
         let tally = match self {
-            Branch::Mp4 { tally, size, has_sound } => {
+            Branch::Film { built, has_sound } => {
+                let tally = &built.tally;
                 if !has_sound {
                     rendered.input_peak_dbfs = None;
                 }
@@ -460,8 +533,13 @@ impl Branch {
                     return Err(Error::corrupt("not one picture of it could be decoded"));
                 }
                 std::fs::remove_file(video::scratch(&path)).ok();
-                rendered.size = *size;
+                Pass::clear(work.out_dir, &entry.name);
+                if let Spec::Mezzanine(spec) = &entry.spec {
+                    mezzanine::complete(&path, spec)?;
+                }
+                rendered.size = built.size;
                 rendered.frames = tally.buffers();
+                rendered.encoder = Some(built.encoder.clone());
                 tally
             }
             Branch::Mp3 { tally, .. } | Branch::Sound { tally } | Branch::Waveform { tally, .. }

@@ -20,7 +20,11 @@ use crate::{
 /// Encodes a frame and writes it.
 pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, size: (u32, u32)) -> Result<Rendered> {
     let rotation = work.facts.video.as_ref().map_or(0, |v| v.rotation);
-    let pixels = still::pixels(frame, look.route, rotation, size)?;
+    let background = match &entry.spec {
+        Spec::Jpeg(s) | Spec::Webp(s) => s.background(),
+        _ => [0; 3],
+    };
+    let pixels = still::pixels(frame, look.route, rotation, size, background)?;
     let path = path(work.out_dir, entry);
     let encoded = image::encode_still(&pixels, &entry.spec)?;
     std::fs::write(&path, encoded).doing(|| format!("cannot write {}", path.display()))?;
@@ -32,6 +36,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         duration_ms: 0,
         input_peak_dbfs: None,
         mixed: None,
+        encoder: None,
     })
 }
 

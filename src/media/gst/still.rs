@@ -7,7 +7,10 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 use gstreamer_video::VideoFrameExt;
 
-use super::{color::Route, hdr::ToneMap};
+use super::{
+    color::{Route, lay_on},
+    hdr::ToneMap,
+};
 use crate::{
     error::{Error, Result},
     media::image::Pixels,
@@ -117,12 +120,26 @@ impl Start {
     }
 }
 
-/// Converts a frame. `size` is that of the result, upright, in square pixels.
-pub(super) fn pixels(taken: &Taken, route: Route, rotation: u16, size: (u32, u32)) -> Result<Pixels> {
+/// Converts a frame. `size` is that of the result, upright, in square pixels; where it is transparent, the background
+/// shows.
+pub(super) fn pixels(
+    taken: &Taken,
+    route: Route,
+    rotation: u16,
+    size: (u32, u32),
+    background: [u8; 3],
+) -> Result<Pixels> {
     let (width, height) = if rotation % 180 == 90 { (size.1, size.0) } else { size };
     let failed = |e: gst::glib::BoolError| Error::internal(format!("cannot convert a frame: {e}"));
     let info = gst_video::VideoInfo::from_caps(&taken.caps).map_err(failed)?;
-    let frame = gst_video::VideoFrame::from_buffer_readable(taken.buffer.clone(), &info)
+    let mut buffer = taken.buffer.clone();
+    if info.format() == gst_video::VideoFormat::Rgba {
+        // Before it is scaled, so that nothing hidden bleeds into what is shown.
+        let writable = buffer.make_mut();
+        let mut map = writable.map_writable().map_err(failed)?;
+        lay_on(map.as_mut_slice(), background);
+    }
+    let frame = gst_video::VideoFrame::from_buffer_readable(buffer, &info)
         .map_err(|_| Error::corrupt("a decoded frame cannot be read"))?;
     let frame = match route {
         Route::Plain | Route::Recode { .. } => frame,

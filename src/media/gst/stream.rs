@@ -7,7 +7,8 @@ use gstreamer as gst;
 
 use super::{
     Building, Error, Look, Result, Work, audio,
-    video::{self, Container, Mp4Branch, Tally},
+    encoder::Pass,
+    video::{self, Container, FilmBranch, Pace, Tally},
 };
 use crate::{
     media::package::{self, RungKind},
@@ -57,14 +58,20 @@ impl Building<'_> {
         let mut rungs = Vec::new();
         for (rung, size) in spec.rungs_of(size) {
             let path = track(out_dir, &entry.name, &rung.name);
-            let branch = Mp4Branch {
+            let branch = FilmBranch {
                 size,
                 rotation: facts.map_or(0, |f| f.rotation),
                 track: &rung.video,
                 rate: facts.map_or((0, 1), |f| f.rate),
-                route: look.route,
+                pace: Pace::Kept,
+                look,
+                background: spec.background(),
+                depth: 8,
+                timecode: None,
                 path: &path,
-                container: Container::Fragments(rung.video.keyframe_interval),
+                container: Container::Rung(rung.video.keyframe_interval),
+                has_sound: false,
+                pass: Pass::Only,
                 brand: None,
             };
             let built = branch.build(pipeline, tee, self.pulse)?;
@@ -72,9 +79,9 @@ impl Building<'_> {
             rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally: built.tally });
         }
         let mut sound = None;
-        if let Some(track_wanted) = spec.audio.as_ref().filter(|_| !self.work.facts.audio.is_empty()) {
+        if spec.audio.is_some() && !self.work.facts.audio.is_empty() {
             let path = track(out_dir, &entry.name, SOUND);
-            let (aac, _) = self.aac(index, entry, track_wanted.bitrate)?;
+            let (aac, _) = self.coded(index, entry)?;
             // As long as a segment, so that none is cut from two halves.
             let mux = video::fragments(spec.segment)?;
             let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;

@@ -1,4 +1,4 @@
-//! The picture: from the decoder's frames to upright, progressive, square pixels of BT.709, and on to H.264 in MP4.
+//! The picture: from the decoder's frames to upright, progressive, square pixels, and on to a film's file.
 
 use std::{
     collections::VecDeque,
@@ -15,37 +15,54 @@ use gstreamer_video as gst_video;
 
 use super::{
     brand::Branding,
-    color::{self, Look, Recode, Route},
+    color::{self, DeepRecode, Look, Recode, Route},
+    encoder::{self, Packets, Pass},
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
+    timecode,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
+    media::Work,
     model::{FieldOrder, VideoFacts},
-    profile::{Brand, Interval, VideoTrack},
+    profile::{Brand, Entry, Film, FilmFormat, FrameRate, Hdr, Interval, VideoTrack},
 };
 
-/// What all outputs share: a tee of progressive, opaque frames with the right colors said of them.
+/// The pictures that all outputs share.
+pub(super) struct Pictures {
+    /// Frames as they are stored, with the right colors said of them. Only where somebody wants them.
+    pub(super) stored: Option<gst::Element>,
+    /// Progressive frames; of those with alpha, RGBA.
+    pub(super) tee: gst::Element,
+    pub(super) look: Look,
+}
+
+/// Leads the decoder's frames to the tees that all outputs share.
 pub(super) fn head(
     pipeline: &gst::Pipeline,
     from: &gst::Pad,
-    look: &Look,
+    look: Look,
     facts: Option<&VideoFacts>,
+    wants_stored: bool,
     pulse: &Pulse,
-) -> Result<gst::Element> {
+) -> Result<Pictures> {
     let first = queue(4)?;
     let mut elements = vec![first.clone()];
     if let Some(colorimetry) = &look.colorimetry {
         elements.push(make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])?);
     }
+    let mut stored = None;
+    if wants_stored {
+        let tee = graph::tee()?;
+        elements.extend([tee.clone(), queue(4)?]);
+        stored = Some(tee);
+    }
     if let Some(order) = facts.map(|f| f.field_order).filter(|o| *o != FieldOrder::Progressive) {
         elements.extend(deinterlacer(order, look.format)?);
     }
     if look.alpha {
-        let rgba = caps("video/x-raw,format=RGBA")?;
-        color::before_black(&pad(&rgba, "src")?);
-        elements.extend([make("videoconvertscale", &[])?, rgba]);
+        elements.extend([make("videoconvertscale", &[])?, caps("video/x-raw,format=RGBA")?]);
     }
     let tee = graph::tee()?;
     elements.push(tee.clone());
@@ -54,12 +71,12 @@ pub(super) fn head(
     pulse.watch(&entry);
     chain(pipeline, &elements)?;
     from.link(&entry).map_err(|e| cannot_build(&e))?;
-    Ok(tee)
+    Ok(Pictures { stored, tee, look })
 }
 
 /// One frame for each frame: of every pair of fields the earlier one, its missing lines found by `yadif` from the
 /// fields around it. The order is forced to what was probed, because many files do not say it frame by frame.
-fn deinterlacer(order: FieldOrder, format: gst_video::VideoFormat) -> Result<Vec<gst::Element>> {
+pub(super) fn deinterlacer(order: FieldOrder, format: gst_video::VideoFormat) -> Result<Vec<gst::Element>> {
     use gst_video::VideoFormat as F;
     let mut elements = Vec::new();
     if !matches!(format, F::I420 | F::Yv12 | F::Y42b | F::Y444 | F::Nv12 | F::Nv21 | F::Uyvy | F::Yuy2) {
@@ -170,117 +187,262 @@ pub(super) fn running_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gs
     segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
 }
 
-/// A branch that encodes H.264 into an MP4; gives its elements, the last but one being the muxer.
-pub(super) struct Mp4Branch<'a> {
+/// A branch that encodes a film's pictures into a file.
+pub(super) struct FilmBranch<'a> {
     /// Size in square pixels, upright.
     pub(super) size: (u32, u32),
     /// Clockwise degrees that the frames are still to be turned by.
     pub(super) rotation: u16,
     pub(super) track: &'a VideoTrack,
-    /// Frames a second, numerator and denominator; 0:1 when they come as they like.
+    /// Frames a second of the master, numerator and denominator; 0:1 when they come as they like.
     pub(super) rate: (u32, u32),
-    pub(super) route: Route,
+    pub(super) pace: Pace,
+    pub(super) look: &'a Look,
+    /// What shows where the frames are transparent.
+    pub(super) background: [u8; 3],
+    /// Bits a component of the output.
+    pub(super) depth: u8,
+    /// Timecode of the first frame.
+    pub(super) timecode: Option<gst_video::VideoTimeCode>,
     pub(super) path: &'a Path,
     pub(super) container: Container,
+    /// Whether sound is to be led to its muxer.
+    pub(super) has_sound: bool,
+    pub(super) pass: Pass,
     /// What is put on the frames.
     pub(super) brand: Option<&'a Brand>,
 }
 
-/// How an MP4 is laid out.
+/// How a film is laid out.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Container {
-    /// Index first, then all media.
+    /// MP4, index first, then all media.
     FastStart,
-    /// A fragment a keyframe, of which this is the usual distance.
+    /// MP4 of one rung of a ladder: a fragment a keyframe, of which this is the usual distance.
+    Rung(Interval),
+    /// MP4, a fragment a keyframe.
     Fragments(Interval),
+    /// QuickTime, its index first.
+    QuickTime,
+    /// WebM.
+    WebM,
+    /// MPEG transport stream.
+    Transport,
 }
 
 impl Container {
-    fn mux(self, path: &Path) -> Result<gst::Element> {
+    pub(super) fn of(format: FilmFormat, track: &VideoTrack) -> Self {
+        match format {
+            FilmFormat::Mp4 => Container::FastStart,
+            FilmFormat::FragmentedMp4 => Container::Fragments(track.keyframe_interval),
+            FilmFormat::WebM => Container::WebM,
+            FilmFormat::QuickTime => Container::QuickTime,
+            FilmFormat::Transport => Container::Transport,
+        }
+    }
+
+    fn mux(self, path: &Path, has_sound: bool) -> Result<gst::Element> {
         match self {
-            Container::FastStart => fast_start(path),
-            Container::Fragments(interval) => fragments(interval),
+            Container::FastStart => index_first("mp4mux", path),
+            Container::Rung(interval) | Container::Fragments(interval) => fragments(interval),
+            Container::QuickTime => index_first("qtmux", path),
+            Container::WebM => {
+                let mux = make("webmmux", &[])?;
+                if has_sound {
+                    // Later, when it is no longer still, it takes none.
+                    mux.request_pad_simple("audio_%u").ok_or_else(|| cannot_build(&"the muxer takes no sound"))?;
+                }
+                Ok(mux)
+            }
+            Container::Transport => make("mpegtsmux", &[]),
+        }
+    }
+}
+
+/// When frames come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As they come.
+    Kept,
+    /// Evenly, so many a second.
+    Even((u32, u32)),
+    /// As they come, but not more than so many a second.
+    Most(u32),
+}
+
+impl Pace {
+    /// Of a rule, for such a master.
+    pub(super) fn of(rule: Option<FrameRate>, facts: Option<&VideoFacts>) -> Self {
+        let is_variable = facts.is_none_or(|f| f.variable_rate || f.rate.0 == 0);
+        match rule {
+            Some(FrameRate::Most(n, d)) if is_variable => Pace::Most((n / d.max(1)).max(1)),
+            Some(rule) => rule.of(facts.map_or((0, 1), |f| f.rate)).map_or(Pace::Kept, Pace::Even),
+            None => Pace::Kept,
+        }
+    }
+
+    /// The rate that comes of it.
+    pub(super) fn rate(self, master: (u32, u32)) -> (u32, u32) {
+        if let Pace::Even(rate) = self { rate } else { master }
+    }
+
+    pub(super) fn elements(self) -> Result<Vec<gst::Element>> {
+        match self {
+            Pace::Kept => Ok(Vec::new()),
+            Pace::Even((n, d)) => {
+                Ok(vec![make("videorate", &[])?, caps(&format!("video/x-raw(ANY),framerate=(fraction){n}/{d}"))?])
+            }
+            Pace::Most(rate) => Ok(vec![make("videorate", &[("drop-only", "true"), ("max-rate", &rate.to_string())])?]),
         }
     }
 }
 
 /// What became of a branch.
-pub(super) struct Mp4Built {
+pub(super) struct FilmBuilt {
     pub(super) elements: Vec<gst::Element>,
     pub(super) mux: gst::Element,
     pub(super) tally: Tally,
+    pub(super) size: (u32, u32),
+    /// What encodes it.
+    pub(super) encoder: String,
 }
 
-impl Mp4Branch<'_> {
-    pub(super) fn build(&self, pipeline: &gst::Pipeline, tee: &gst::Element, pulse: &Pulse) -> Result<Mp4Built> {
+impl<'a> FilmBranch<'a> {
+    /// Of an entry as its profile asks for it.
+    pub(super) fn of_film(
+        work: &Work<'_>,
+        size: (u32, u32),
+        entry: &'a Entry,
+        (film, format): (&'a Film, FilmFormat),
+        look: &'a Look,
+        path: &'a Path,
+    ) -> Self {
+        let facts = work.facts.video.as_ref();
+        let pace = Pace::of(film.frame_rate, facts);
+        let rate = facts.map_or((0, 1), |f| f.rate);
+        Self {
+            size,
+            rotation: facts.map_or(0, |f| f.rotation),
+            track: &film.video,
+            rate,
+            pace,
+            look,
+            background: film.background(),
+            depth: film.video.depth_of(facts.map_or(8, |f| f.bit_depth)),
+            timecode: (format == FilmFormat::QuickTime).then(|| timecode::first(work.facts, pace.rate(rate))).flatten(),
+            path,
+            container: Container::of(format, &film.video),
+            has_sound: film.audio.is_some() && !work.facts.audio.is_empty(),
+            pass: Pass::Only,
+            brand: entry.brand.as_ref(),
+        }
+    }
+
+    pub(super) fn build(&self, pipeline: &gst::Pipeline, tee: &gst::Element, pulse: &Pulse) -> Result<FilmBuilt> {
+        let mut elements = vec![queue(4)?];
+        elements.extend(self.pace.elements()?);
+        if self.look.alpha {
+            let rgba = caps("video/x-raw,format=RGBA")?;
+            color::before(&pad(&rgba, "src")?, self.background);
+            elements.push(rgba);
+        }
+        elements.extend(self.colored()?);
+        if let Some(direction) = direction(self.rotation) {
+            elements.push(make("videoflip", &[("video-direction", direction)])?);
+        }
+        let branding = match self.brand {
+            Some(_) if self.depth > 8 => {
+                return Err(Error::unsupported("a brand is put on films of 8 bits: leave the depth of 10 out"));
+            }
+            brand => brand.map(|brand| Branding::new(brand, self.size)).transpose()?,
+        };
+        elements.extend(branding.iter().flat_map(|b| b.elements.iter().cloned()));
+        let rate = self.pace.rate(self.rate);
+        let job = encoder::Job {
+            track: self.track,
+            size: self.size,
+            rate,
+            depth: self.depth,
+            packets: if self.container == Container::Transport { Packets::Stream } else { Packets::Packed },
+            aligned: matches!(self.container, Container::Rung(_)),
+            pass: self.pass.clone(),
+        };
+        let encoder = job.build()?;
+        let tally = Tally::default();
+        let entry = pad(&encoder.elements[0], "sink")?;
+        tally.watch(&entry, one_frame(rate));
+        if let Some(timecode) = &self.timecode {
+            timecode::say(&entry, timecode.clone());
+        }
+        elements.extend(encoder.elements);
+        let mux = match self.pass {
+            Pass::First(_) => {
+                let sink = make("fakesink", &[("sync", "false"), ("async", "false")])?;
+                pulse.watch(&pad(&sink, "sink")?);
+                elements.push(sink.clone());
+                sink
+            }
+            _ => {
+                let mux = self.container.mux(self.path, self.has_sound)?;
+                elements.extend([queue(0)?, mux.clone(), file_sink(self.path, pulse)?]);
+                mux
+            }
+        };
+        let mut all = vec![tee.clone()];
+        all.extend(elements.iter().cloned());
+        chain(pipeline, &all)?;
+        branding.map_or(Ok(()), |b| b.say())?;
+        Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name })
+    }
+
+    /// Scales, and brings the colors to those of the output.
+    fn colored(&self) -> Result<Vec<gst::Element>> {
         let (width, height) = if self.rotation % 180 == 90 { (self.size.1, self.size.0) } else { self.size };
         let colorimetry = color::bt709();
-        let yuv = format!("video/x-raw,format=I420,colorimetry=(string){colorimetry}");
+        let format = if self.depth > 8 { "I420_10LE" } else { "I420" };
+        let yuv = format!("video/x-raw,format={format},colorimetry=(string){colorimetry}");
         let sized = |format: &str| caps(&format!("{format},width={width},height={height},pixel-aspect-ratio=1/1"));
-        let relabel = || make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))]);
         // Without borders: a size rounded to even numbers is no reason for a black line.
-        let scale = make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?;
-        let mut elements = vec![queue(4)?, scale];
-        match self.route {
+        let mut elements = vec![make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?];
+        match self.look.route {
             Route::Plain => elements.push(sized(&yuv)?),
             Route::Recode { matrix, full_range } => {
-                let shallow = sized("video/x-raw,format=I420")?;
-                let recode = Recode::new(matrix, full_range);
-                in_place(&pad(&shallow, "src")?, move |frame| recode.apply(frame));
-                elements.extend([shallow, relabel()?]);
+                let shallow = sized(&format!("video/x-raw,format={format}"))?;
+                let frames = pad(&shallow, "src")?;
+                if self.depth > 8 {
+                    let recode = DeepRecode::new(matrix, gst_video::VideoColorMatrix::Bt709, full_range);
+                    in_place(&frames, move |frame| recode.apply(frame));
+                } else {
+                    let recode = Recode::new(matrix, full_range);
+                    in_place(&frames, move |frame| recode.apply(frame));
+                }
+                elements.extend([shallow, relabel(&colorimetry)?]);
+            }
+            Route::Tone { full_range, .. } if self.track.hdr == Some(Hdr::Keep) && self.depth > 8 => {
+                let deep = sized("video/x-raw,format=I420_10LE")?;
+                elements.push(deep.clone());
+                elements.extend(self.look.limited(&deep, full_range, &self.look.as_they_are())?);
             }
             Route::Tone { transfer, full_range } => {
                 let deep = sized("video/x-raw,format=I420_10LE")?;
                 let map = ToneMap::new(transfer, full_range);
                 in_place(&pad(&deep, "src")?, move |frame| map.apply(frame));
-                elements.extend([deep, relabel()?, queue(2)?, make("videoconvertscale", &[])?, caps(&yuv)?]);
+                elements.extend([deep, relabel(&colorimetry)?, queue(2)?]);
+                elements.extend([make("videoconvertscale", &[])?, caps(&yuv)?]);
             }
         }
-        if let Some(direction) = direction(self.rotation) {
-            elements.push(make("videoflip", &[("video-direction", direction)])?);
-        }
-        let branding = self.brand.map(|brand| Branding::new(brand, self.size)).transpose()?;
-        elements.extend(branding.iter().flat_map(|b| b.elements.iter().cloned()));
-        let encoder = self.encoder()?;
-        let tally = Tally::default();
-        tally.watch(&pad(&encoder, "sink")?, one_frame(self.rate));
-        let mux = self.container.mux(self.path)?;
-        let sink = file_sink(self.path, pulse)?;
-        // Straight to the muxer: `h264parse` takes the frames' durations away when their rate is not known, and a last
-        // frame without a duration is not shown at all.
-        let coded = caps("video/x-h264,profile=high,stream-format=avc,alignment=au")?;
-        elements.extend([encoder, coded, queue(0)?, mux.clone(), sink]);
-        let mut all = vec![tee.clone()];
-        all.extend(elements.iter().cloned());
-        chain(pipeline, &all)?;
-        branding.map_or(Ok(()), |b| b.say())?;
-        Ok(Mp4Built { elements, mux, tally })
-    }
-
-    /// x264 in its constant bit rate mode with a buffer of 600 ms, as GStreamer sets it up.
-    fn encoder(&self) -> Result<gst::Element> {
-        let kilobits = (self.track.bitrate.0 / 1000).max(1).to_string();
-        let keyframes = frames_in(self.track.keyframe_interval, self.rate).to_string();
-        let encoder = make(
-            "x264enc",
-            &[("speed-preset", self.track.preset.as_str()), ("bitrate", &kilobits), ("key-int-max", &keyframes)],
-        )?;
-        if let Container::Fragments(_) = self.container {
-            // Keyframes only where all rungs have them, each of which begins what stands by itself.
-            encoder.set_property_from_str("option-string", "scenecut=0:open-gop=0");
-        }
-        if self.rate.0 == 0 {
-            // The muxer takes for the end what is the end of the last frame it gets, so that one must be the last one
-            // shown: of an animation it may stand for seconds.
-            encoder.set_property_from_str("bframes", "0");
-        }
-        Ok(encoder)
+        Ok(elements)
     }
 }
 
-/// A muxer to MP4 with its index first.
-pub(super) fn fast_start(path: &Path) -> Result<gst::Element> {
-    let mux = make("mp4mux", &[("faststart", "true")])?;
+/// Says other colors of frames.
+pub(super) fn relabel(colorimetry: &gst_video::VideoColorimetry) -> Result<gst::Element> {
+    make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])
+}
+
+/// A muxer to MP4 or QuickTime with its index first.
+pub(super) fn index_first(muxer: &str, path: &Path) -> Result<gst::Element> {
+    let mux = make(muxer, &[("faststart", "true")])?;
     // As values, not text: a path may hold any character.
     mux.set_property("faststart-file", scratch(path));
     Ok(mux)
@@ -308,19 +470,13 @@ pub(super) fn file_sink(path: &Path, pulse: &Pulse) -> Result<gst::Element> {
     Ok(sink)
 }
 
-fn one_frame((n, d): (u32, u32)) -> gst::ClockTime {
+pub(super) fn one_frame((n, d): (u32, u32)) -> gst::ClockTime {
     let (n, d) = if n == 0 || d == 0 { (25, 1) } else { (n, d) };
     gst::ClockTime::from_nseconds(u64::from(d) * 1_000_000_000 / u64::from(n))
 }
 
-fn frames_in(interval: Interval, (n, d): (u32, u32)) -> u32 {
-    // An unknown rate is taken for 10 a second, an animation's: the interval is an upper bound.
-    let rate = if n == 0 || d == 0 { 10.0 } else { f64::from(n) / f64::from(d) };
-    (rate * f64::from(interval.0) / 1000.0).round().clamp(1.0, 10_000.0) as u32
-}
-
 /// GStreamer's word for turning clockwise by so many degrees.
-fn direction(rotation: u16) -> Option<&'static str> {
+pub(super) fn direction(rotation: u16) -> Option<&'static str> {
     match rotation {
         90 => Some("90r"),
         180 => Some("180"),
@@ -348,16 +504,4 @@ pub(super) fn in_place(
             _ => gst::PadProbeReturn::Drop,
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keyframes_come_at_the_interval_whatever_the_rate() {
-        assert_eq!(frames_in(Interval(2000), (30_000, 1001)), 60);
-        assert_eq!(frames_in(Interval(2000), (25, 1)), 50);
-        assert_eq!(frames_in(Interval(10), (25, 1)), 1);
-    }
 }

@@ -156,5 +156,6 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         duration_ms: 0,
         input_peak_dbfs: None,
         mixed: None,
+        encoder: None,
     })
 }

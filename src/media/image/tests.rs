@@ -15,15 +15,15 @@ use crate::{
 };
 
 fn still(side: Option<u32>) -> Still {
-    Still { max_width: side, max_height: side, quality: 95, effort: 1, at: Position::Permille(100) }
+    Still { max_width: side, max_height: side, quality: 95, effort: 1, at: Position::Permille(100), background: None }
 }
 
 fn webp(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), brand: None }
+    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), when: None, brand: None }
 }
 
 fn jpg(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), brand: None }
+    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), when: None, brand: None }
 }
 
 struct Bench {

@@ -42,8 +42,8 @@ pub(super) struct Fragment {
     pub(super) is_key: bool,
 }
 
-fn damaged(what: &str) -> Error {
-    Error::internal(format!("the fragmented MP4 cannot be packaged: {what}"))
+pub(super) fn damaged(what: &str) -> Error {
+    Error::internal(format!("the file cannot be packaged: {what}"))
 }
 
 /// The content of a box: its type and where it lies in `of`.

@@ -2,6 +2,7 @@
 //! 23009-1) share, with the playlists of both. Nothing is encoded here, and all of it is decided by what the files say.
 
 mod boxes;
+pub(crate) mod quicktime;
 
 use std::{
     fmt::Write as _,

@@ -18,7 +18,7 @@ fn each() -> [(Entry, &'static str, &'static str); 6] {
     ]
 }
 
-fn container(path: &Path) -> String {
+pub(super) fn container(path: &Path) -> String {
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-show_entries", "format=format_name", "-of", "csv=p=0"]).arg(path);
     String::from_utf8(fed(command, &[])).unwrap().trim().trim_matches('"').to_owned()

@@ -25,6 +25,7 @@ mod brand;
 mod codecs;
 mod color;
 mod fields;
+mod films;
 mod levels;
 mod odd;
 mod peaks;
