@@ -30,7 +30,9 @@ mod package;
 pub mod probe;
 pub mod render;
 pub mod sandbox;
+pub mod scenes;
 pub mod sniff;
+pub mod sprite;
 pub mod waveform;
 
 /// What the child process is to do: one file, decoded once, for many outputs. Read as JSON from standard input.

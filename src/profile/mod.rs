@@ -1,6 +1,7 @@
 //! Profiles: YAML that says *what* is wanted of each kind of master (where things are and how many workers run is
 //! [settings](../index.html)' business). [`Profile::parse`] is the border: what comes out of it is sound.
 
+mod picture;
 mod rendition;
 mod sound;
 mod stream;
@@ -13,7 +14,8 @@ use std::{collections::BTreeMap, path::Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use rendition::{Mp4, Preset, Spec, Still, VideoCodec, VideoTrack};
+pub use picture::{Exact, Scenes, SheetFormat, Sprite, Still};
+pub use rendition::{Mp4, Preset, Spec, VideoCodec, VideoTrack};
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound};
 pub use stream::{Rung, SOUND, Stream};
 pub use tracks::{Pick, Tracks};

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AudioTrack, BitRate, Codec, Downmix, Interval, Lossless, Lossy, Position, Sound, Stream, Waveform, stream,
+    AudioTrack, BitRate, Codec, Downmix, Exact, Interval, Lossless, Lossy, Position, Scenes, Sound, Sprite, Still,
+    Stream, Waveform, picture, stream,
 };
 use crate::model::MediaKind;
 
@@ -22,6 +23,16 @@ pub enum Spec {
     Jpeg(Still),
     /// A WebP picture; keeps alpha.
     Webp(Still),
+    /// A PNG picture; keeps alpha, and every pixel.
+    Png(Exact),
+    /// An AVIF picture; keeps alpha.
+    Avif(Still),
+    /// A JPEG XL picture; keeps alpha.
+    Jxl(Still),
+    /// Sheets of small pictures to scrub through.
+    Sprite(Sprite),
+    /// One picture a scene.
+    Scenes(Scenes),
     /// AAC-LC in a fast-start MP4 of sound alone.
     M4a(Lossy),
     /// Opus in Ogg.
@@ -112,38 +123,8 @@ impl Preset {
     }
 }
 
-/// A still picture: sRGB, orientation baked in, no metadata.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Still {
-    /// Not wider than this. Never upscaled, aspect kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_width: Option<u32>,
-    /// Not higher than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_height: Option<u32>,
-    /// 1 to 100.
-    #[serde(default = "quality_75")]
-    pub quality: u8,
-    /// WebP's method, 0 (fast) to 6 (small). JPEG has none.
-    #[serde(default = "effort_4")]
-    pub effort: u8,
-    /// For videos: where to take the frame.
-    #[serde(default = "tenth")]
-    pub at: Position,
-}
-
 fn two_seconds() -> Interval {
     Interval(2000)
-}
-fn quality_75() -> u8 {
-    75
-}
-fn effort_4() -> u8 {
-    4
-}
-fn tenth() -> Position {
-    Position::Permille(100)
 }
 
 impl Spec {
@@ -155,6 +136,11 @@ impl Spec {
             Spec::Wav(_) => "wav/1",
             Spec::Jpeg(_) => "jpeg/1",
             Spec::Webp(_) => "webp/1",
+            Spec::Png(_) => "png/1",
+            Spec::Avif(_) => "avif/1",
+            Spec::Jxl(_) => "jxl/1",
+            Spec::Sprite(_) => "sprite/1",
+            Spec::Scenes(_) => "scenes/1",
             Spec::M4a(_) => "m4a/1",
             Spec::Opus(_) => "opus/1",
             Spec::Ac3(_) => "ac3/1",
@@ -178,7 +164,32 @@ impl Spec {
     pub fn mime_of(&self, entry: &str, name: &str) -> &'static str {
         match self {
             Spec::Stream(_) => stream::mime_of(name),
+            Spec::Sprite(_) | Spec::Scenes(_) => picture::mime_of(name),
             _ => self.files(entry).into_iter().find(|(known, _)| known == name).map_or(self.mime(), |(_, mime)| mime),
+        }
+    }
+
+    /// Whether the master decides how many files there are, beside those that [`files`](Self::files) names.
+    pub fn is_open_ended(&self) -> bool {
+        matches!(self, Spec::Stream(_) | Spec::Sprite(_) | Spec::Scenes(_))
+    }
+
+    /// Whether it is one still picture.
+    pub fn is_still(&self) -> bool {
+        self.still().is_some()
+    }
+
+    /// Where in a video its one picture is taken.
+    pub fn at(&self) -> Option<Position> {
+        self.still().map(|(_, _, at)| at)
+    }
+
+    /// Of one still picture: its limits, and where in a video it is taken.
+    fn still(&self) -> Option<(Option<u32>, Option<u32>, Position)> {
+        match self {
+            Spec::Jpeg(s) | Spec::Webp(s) | Spec::Avif(s) | Spec::Jxl(s) => Some((s.max_width, s.max_height, s.at)),
+            Spec::Png(s) => Some((s.max_width, s.max_height, s.at)),
+            _ => None,
         }
     }
 
@@ -191,6 +202,11 @@ impl Spec {
             Spec::Wav(_) => ("wav", "audio/wav"),
             Spec::Jpeg(_) => ("jpg", "image/jpeg"),
             Spec::Webp(_) => ("webp", "image/webp"),
+            Spec::Png(_) => ("png", "image/png"),
+            Spec::Avif(_) => ("avif", "image/avif"),
+            Spec::Jxl(_) => ("jxl", "image/jxl"),
+            Spec::Sprite(_) => ("vtt", "text/vtt"),
+            Spec::Scenes(_) => ("json", "application/json"),
             Spec::M4a(_) => ("m4a", "audio/mp4"),
             Spec::Opus(_) => ("opus", "audio/ogg"),
             Spec::Ac3(_) => ("ac3", "audio/ac3"),
@@ -213,13 +229,14 @@ impl Spec {
             Spec::Flac(s) => Some(s.sound(Downmix::Itu)),
             Spec::Waveform(w) => Some(w.sound()),
             Spec::Stream(s) => s.audio.as_ref().map(AudioTrack::sound),
-            Spec::Jpeg(_) | Spec::Webp(_) => None,
+            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => None,
+            Spec::Sprite(_) | Spec::Scenes(_) => None,
         }
     }
 
     /// Whether it is made of sound alone.
     pub fn is_sound(&self) -> bool {
-        !matches!(self, Spec::Mp4(_) | Spec::Stream(_) | Spec::Jpeg(_) | Spec::Webp(_))
+        !(self.is_still() || matches!(self, Spec::Mp4(_) | Spec::Stream(_) | Spec::Sprite(_) | Spec::Scenes(_)))
     }
 
     /// Takes out what says no more than its absence does, so that both have one recipe.
@@ -240,8 +257,12 @@ impl Spec {
     pub fn fit(&self, size: (u32, u32)) -> (u32, u32) {
         let (max_width, max_height, even) = match self {
             Spec::Mp4(m) => (m.max_width, m.max_height, true),
-            Spec::Jpeg(s) | Spec::Webp(s) => (s.max_width, s.max_height, false),
-            _ => return (0, 0),
+            Spec::Sprite(s) => (Some(s.tile_width), None, false),
+            Spec::Scenes(s) => (s.max_width, s.max_height, false),
+            other => match other.still() {
+                Some((max_width, max_height, _)) => (max_width, max_height, false),
+                None => return (0, 0),
+            },
         };
         fit_within(size, max_width, max_height, even)
     }
@@ -249,17 +270,13 @@ impl Spec {
     /// Refuses what cannot work, saying what was expected.
     pub(super) fn check(&self, kind: MediaKind) -> Result<(), String> {
         let pictures = matches!(kind, MediaKind::Video | MediaKind::Image | MediaKind::Animation);
-        let size = |what: &str, value: Option<u32>| match value {
-            Some(v) if !(16..=16383).contains(&v) => Err(format!("{what} {v} was given, expected 16 to 16383")),
-            _ => Ok(()),
-        };
         match self {
             Spec::Mp4(m) => {
                 if !matches!(kind, MediaKind::Video | MediaKind::Animation) {
                     return Err(format!("an mp4 cannot be made of an {kind} master: expected {}", possible(kind)));
                 }
-                size("max_width", m.max_width)?;
-                size("max_height", m.max_height)?;
+                picture::side("max_width", m.max_width)?;
+                picture::side("max_height", m.max_height)?;
                 let Some(audio) = &m.audio else { return Ok(()) };
                 if kind == MediaKind::Animation {
                     return Err("an animation has no sound: leave 'audio' out".to_owned());
@@ -274,20 +291,15 @@ impl Spec {
             Spec::Flac(s) => s.check("flac", kind),
             Spec::Waveform(w) => w.check(kind),
             Spec::Stream(s) => s.check(kind),
-            Spec::Jpeg(s) | Spec::Webp(s) => {
-                if !pictures {
-                    return Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)));
-                }
-                size("max_width", s.max_width)?;
-                size("max_height", s.max_height)?;
-                if !(1..=100).contains(&s.quality) {
-                    return Err(format!("quality {} was given, expected 1 to 100", s.quality));
-                }
-                if s.effort > 6 {
-                    return Err(format!("effort {} was given, expected 0 to 6", s.effort));
-                }
-                Ok(())
+            Spec::Sprite(s) => s.check(kind),
+            Spec::Scenes(s) => s.check(kind),
+            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) if !pictures => {
+                Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)))
             }
+            Spec::Jpeg(s) | Spec::Webp(s) => s.check(0..=6),
+            Spec::Avif(s) => s.check(0..=9),
+            Spec::Jxl(s) => s.check(1..=9),
+            Spec::Png(s) => s.check(),
         }
     }
 }
@@ -311,10 +323,12 @@ pub(super) fn fit_within(
 
 pub(super) fn possible(kind: MediaKind) -> &'static str {
     match kind {
-        MediaKind::Video => "mp4, stream, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform",
+        MediaKind::Video => {
+            "mp4, stream, jpeg, webp, png, avif, jxl, sprite, scenes, mp3, m4a, opus, ac3, wav, flac or waveform"
+        }
         MediaKind::Audio => "mp3, m4a, opus, ac3, wav, flac or waveform",
-        MediaKind::Animation => "mp4, jpeg or webp",
-        MediaKind::Image => "jpeg or webp",
+        MediaKind::Animation => "mp4, jpeg, webp, png, avif or jxl",
+        MediaKind::Image => "jpeg, webp, png, avif or jxl",
         MediaKind::Sidecar | MediaKind::Other => "nothing",
     }
 }

@@ -9,6 +9,7 @@
 
 mod animation;
 mod audio;
+mod best;
 mod color;
 mod graph;
 mod hdr;
@@ -18,7 +19,9 @@ mod mp3;
 mod peaks;
 mod poster;
 mod run;
+mod scenes;
 mod source;
+mod sprite;
 mod still;
 mod stream;
 #[cfg(test)]
@@ -41,6 +44,7 @@ use self::{
     mix::{Heads, Prepared},
     peaks::Collected,
     run::{Complaints, Pulse, Watch},
+    scenes::Cuts,
     source::{Decode, Source, Wanted},
     still::{Lookout, Passage},
     stream::Ladder,
@@ -50,7 +54,7 @@ use super::{Rendered, Renderer, Work};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
-    profile::{BitRate, Entry, Sound, Spec},
+    profile::{BitRate, Entry, Position, Sound, Spec},
 };
 
 /// Makes MP4, sound, waveforms and posters of recordings, and MP4 of animations.
@@ -101,7 +105,8 @@ pub fn version() -> Result<String> {
 impl Renderer for GstRenderer {
     fn accepts(&self, facts: &MediaFacts, output: &Entry) -> bool {
         match (facts.kind, &output.spec) {
-            (MediaKind::Video, Spec::Mp4(_) | Spec::Stream(_) | Spec::Jpeg(_) | Spec::Webp(_)) => true,
+            (MediaKind::Video, Spec::Mp4(_) | Spec::Stream(_) | Spec::Sprite(_) | Spec::Scenes(_)) => true,
+            (MediaKind::Video, spec) if spec.is_still() => true,
             (MediaKind::Video | MediaKind::Audio, spec) if spec.is_sound() => !facts.audio.is_empty(),
             (MediaKind::Animation, Spec::Mp4(_)) => true,
             _ => false,
@@ -132,12 +137,35 @@ impl Renderer for GstRenderer {
             Levels::new()
         };
         let progress = &mut |done| progress(from + (1.0 - from) * done);
+        // Which frame is taken must not depend on what else is made, so what is chosen by seeking has a pipeline of its own.
+        let only_stills = wanted.iter().all(|e| is_still(e) || is_sought(e));
+        let (sought, others) = wanted.into_iter().partition(|e| only_stills || is_sought(e));
+        let groups: Vec<Vec<&Entry>> = [sought, others].into_iter().filter(|g: &Vec<&Entry>| !g.is_empty()).collect();
+        let count = groups.len() as f64;
+        for (i, group) in groups.into_iter().enumerate() {
+            let progress = &mut |done| progress((i as f64 + done) / count);
+            self.group(work, group, &levels, each, progress)?;
+        }
+        Ok(())
+    }
+}
+
+impl GstRenderer {
+    /// Makes outputs that share a decode.
+    fn group(
+        &self,
+        work: &Work<'_>,
+        mut wanted: Vec<&Entry>,
+        levels: &Levels,
+        each: &mut dyn FnMut(&str, Result<Rendered>),
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
         // An output that fails takes the pipeline down; the others are begun again without it.
         while !wanted.is_empty() {
             let mut complaints = Complaints::default();
             let made = match work.facts.kind {
                 MediaKind::Animation => animation::render(work, &wanted, &mut complaints, progress),
-                _ => recording(work, &wanted, &levels, &mut complaints, progress),
+                _ => recording(work, &wanted, levels, &mut complaints, progress),
             };
             match (made, complaints.culprit()) {
                 (Ok(results), _) => {
@@ -182,13 +210,18 @@ fn clear(out_dir: &Path, entry: &Entry) {
     for (file, _) in entry.spec.files(&entry.name) {
         std::fs::remove_file(out_dir.join(file)).ok();
     }
-    if let Spec::Stream(_) = entry.spec {
+    if entry.spec.is_open_ended() {
         stream::clear(out_dir, &entry.name);
     }
 }
 
+/// Whether its frames are looked for one by one.
+fn is_sought(entry: &Entry) -> bool {
+    entry.spec.at() == Some(Position::Best) || matches!(entry.spec, Spec::Sprite(_))
+}
+
 fn is_still(entry: &Entry) -> bool {
-    matches!(entry.spec, Spec::Jpeg(_) | Spec::Webp(_))
+    entry.spec.is_still()
 }
 
 fn stall(work: &Work<'_>) -> Duration {
@@ -203,6 +236,7 @@ enum Branch {
     Waveform { tally: Tally, collected: Collected },
     Stream(Ladder),
     Still { lookout: Lookout, size: (u32, u32) },
+    Scenes { tally: Tally, cuts: Cuts, size: (u32, u32) },
 }
 
 /// Renders a master with sound or moving pictures: the results in the order of `wanted`.
@@ -213,7 +247,7 @@ fn recording(
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
-    let stills_only = wanted.iter().all(|e| is_still(e));
+    let stills_only = wanted.iter().all(|e| is_still(e) || is_sought(e));
     let sound_only = wanted.iter().all(|e| e.spec.is_sound());
     let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
     let pictures = work.facts.video.is_some() && !sound_only;
@@ -238,7 +272,7 @@ fn recording(
         None => None,
     };
     if let (true, Some((tee, look))) = (stills_only, &looks) {
-        return poster::by_seeking(work, wanted, source, tee, look, &pulse, complaints);
+        return poster::by_seeking(work, wanted, source, (tee, look), &pulse, complaints, progress);
     }
     let heads = Heads::build(&source, &pulse)?;
     let mut built =
@@ -364,9 +398,19 @@ impl Building<'_> {
                 self.complaints.own(index, &built.elements);
                 Ok(Branch::Sound { tally: built.tally })
             }
-            Spec::Jpeg(spec) | Spec::Webp(spec) => {
+            Spec::Scenes(spec) => {
+                let (tee, look) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
+                let size = fit(self.work, entry)?;
+                let rotation = self.work.facts.video.as_ref().map_or(0, |f| f.rotation);
+                let (elements, tally, cuts) = scenes::branch(pipeline, tee, spec, look.route, rotation, size)?;
+                self.complaints.own(index, &elements);
+                Ok(Branch::Scenes { tally, cuts, size })
+            }
+            Spec::Sprite(_) => Err(Error::internal("a sprite is not made while all is decoded")),
+            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => {
                 let (tee, _) = pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
-                let at = spec.at.in_millis(self.work.facts.duration_ms.unwrap_or(0));
+                let at = entry.spec.at().and_then(|at| at.in_millis(self.work.facts.duration_ms.unwrap_or(0)));
+                let at = at.ok_or_else(|| Error::internal("the best frame is not known while all is decoded"))?;
                 let lookout = Lookout::default();
                 lookout.watch(&Passage::new(graph::pad(tee, "sink")?), gst::ClockTime::from_mseconds(at));
                 Ok(Branch::Still { lookout, size: fit(self.work, entry)? })
@@ -482,6 +526,12 @@ impl Branch {
             }
             Branch::Waveform { tally, collected } => {
                 rendered.files = collected.finish()?;
+                tally
+            }
+            Branch::Scenes { tally, cuts, size } => {
+                rendered.size = *size;
+                rendered.files = cuts.finish(work.out_dir, &entry.name, tally.end_ms())?;
+                rendered.frames = rendered.files.len() as u64 - 1;
                 tally
             }
             Branch::Still { lookout, size } => {
