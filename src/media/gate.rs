@@ -13,7 +13,7 @@ use std::{path::Path, process::Command, time::Duration};
 use super::{
     Leveled, Rendered, image,
     probe::{self, file_url},
-    waveform,
+    scenes, sprite, waveform,
 };
 use crate::{
     error::{Error, Result},
@@ -47,10 +47,10 @@ pub fn accept(
     told: &mut dyn FnMut(f64),
 ) -> Result<MediaFacts> {
     let wanted: Vec<String> = entry.spec.files(&entry.name).into_iter().map(|(name, _)| name).collect();
-    // How many segments a stream has, its master decides.
-    let named = match entry.spec {
-        Spec::Stream(_) => &rendered.files[..wanted.len().min(rendered.files.len())],
-        _ => &rendered.files[..],
+    // How many segments a stream has, or a sprite sheets, its master decides.
+    let named = match entry.spec.is_open_ended() {
+        true => &rendered.files[..wanted.len().min(rendered.files.len())],
+        false => &rendered.files[..],
     };
     if named != wanted {
         return Err(refused(format!("its files are {:?}, not {wanted:?}", rendered.files)));
@@ -64,21 +64,26 @@ pub fn accept(
     }
     let path = out_dir.join(entry.spec.file_name(&entry.name));
     let gate = Gate { path: &path, rendered, master, timeout: tool_timeout, stop };
-    let mut facts = match &entry.spec {
-        Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
-            gate.film(entry, film, told)
-        }
-        Spec::Mezzanine(spec) => gate.mezzanine(entry, spec, told),
-        Spec::Jpeg(_) | Spec::Webp(_) => gate.still(entry),
-        Spec::Mp3(_) => gate.sound(entry, "mp3", told),
-        Spec::M4a(_) => gate.sound(entry, "aac", told),
-        Spec::Opus(_) => gate.sound(entry, "opus", told),
-        Spec::Ac3(_) => gate.sound(entry, "ac3", told),
-        Spec::Flac(_) => gate.sound(entry, "flac", told),
-        Spec::Wav(spec) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
-        Spec::Waveform(spec) => gate.waveform(out_dir, entry, spec),
-        Spec::Stream(spec) => gate.ladder(out_dir, entry, spec, told),
-    }?;
+    let mut facts =
+        match &entry.spec {
+            Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
+                gate.film(entry, film, told)
+            }
+            Spec::Mezzanine(spec) => gate.mezzanine(entry, spec, told),
+            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => gate.still(entry),
+            Spec::Sprite(spec) => gate
+                .several(entry, || sprite::check(out_dir, &rendered.files, spec, rendered.size, rendered.duration_ms)),
+            Spec::Scenes(spec) => gate
+                .several(entry, || scenes::check(out_dir, &rendered.files, spec, rendered.size, rendered.duration_ms)),
+            Spec::Mp3(_) => gate.sound(entry, "mp3", told),
+            Spec::M4a(_) => gate.sound(entry, "aac", told),
+            Spec::Opus(_) => gate.sound(entry, "opus", told),
+            Spec::Ac3(_) => gate.sound(entry, "ac3", told),
+            Spec::Flac(_) => gate.sound(entry, "flac", told),
+            Spec::Wav(spec) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
+            Spec::Waveform(spec) => gate.waveform(out_dir, entry, spec),
+            Spec::Stream(spec) => gate.ladder(out_dir, entry, spec, told),
+        }?;
     if let Some(mixed) = &rendered.mixed {
         facts.tags.insert("sound".to_owned(), mixed.tracks.clone());
         if let Some(leveled) = &mixed.leveled {
@@ -134,6 +139,15 @@ impl Gate<'_> {
             icc: None,
         };
         Ok(MediaFacts { image: Some(facts), ..MediaFacts::bare(MediaKind::Image, mime) })
+    }
+
+    /// Several pictures of a recording, and the list of their times.
+    fn several(&self, entry: &Entry, check: impl FnOnce() -> Result<(), String>) -> Result<MediaFacts> {
+        self.ends_with_its_master(0)?;
+        self.size(entry, self.rendered.size)?;
+        check().map_err(refused)?;
+        let duration_ms = Some(self.rendered.duration_ms);
+        Ok(MediaFacts { duration_ms, ..MediaFacts::bare(MediaKind::Other, entry.spec.mime()) })
     }
 
     fn sound(&self, entry: &Entry, codec: &str, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {

@@ -32,7 +32,9 @@ mod package;
 pub mod probe;
 pub mod render;
 pub mod sandbox;
+pub mod scenes;
 pub mod sniff;
+pub mod sprite;
 #[cfg(feature = "gst")]
 mod table;
 pub mod waveform;

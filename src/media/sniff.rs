@@ -14,8 +14,9 @@ pub fn sniff(head: &[u8]) -> (MediaKind, &'static str) {
 }
 
 /// Names of media whose content is told by [`sniff`], in lower case.
-const MEDIA_NAMES: &str = "3gp aac aif aiff avi bmp dv f4v flac flv gif jpeg jpg m2t m2ts m4a m4v mkv mov mp3 mp4 mpeg mpg \
-                           mts mxf oga ogg ogv opus png tif tiff ts wav webm webp wma wmv";
+const MEDIA_NAMES: &str = "3gp aac aif aiff arw avi avif bmp cr2 cr3 dng dv f4v flac flv gif heic heif j2k jp2 jpeg jpg m2t \
+                           m2ts m4a m4v mkv mov mp3 mp4 mpeg mpg mts mxf nef oga ogg ogv opus orf pef png psb psd raf rw2 \
+                           tif tiff ts wav webm webp wma wmv";
 
 /// What to say of a file whose name promises media and whose content is none.
 pub fn false_name(name: &str, kind: MediaKind, mime: &str) -> Option<String> {
@@ -40,7 +41,10 @@ fn signature(head: &[u8]) -> Option<(MediaKind, &'static str)> {
         _ if starts(b"\xff\xd8\xff") => (Image, "image/jpeg"),
         _ if starts(b"\x89PNG\r\n\x1a\n") => (Image, "image/png"),
         _ if starts(b"GIF87a") || starts(b"GIF89a") => (Image, "image/gif"),
-        _ if starts(b"II*\0") && has(head, 8, b"CR") => (Other, "image/x-canon-cr2"),
+        _ if starts(b"II*\0") && has(head, 8, b"CR") => (Image, "image/x-canon-cr2"),
+        _ if starts(b"IIU\0") => (Image, "image/x-panasonic-rw2"),
+        _ if starts(b"IIRO") || starts(b"IIRS") || starts(b"MMOR") => (Image, "image/x-olympus-orf"),
+        _ if starts(b"FUJIFILMCCD-RAW ") => (Image, "image/x-fuji-raf"),
         _ if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") => (Image, "image/tiff"),
         _ if starts(b"RIFF") || starts(b"RF64") || starts(b"BW64") => match head.get(8..12) {
             Some(b"WEBP") => (Image, "image/webp"),
@@ -51,7 +55,7 @@ fn signature(head: &[u8]) -> Option<(MediaKind, &'static str)> {
         _ if starts(b"BM") && head.len() > 18 && matches!(head[14], 12 | 40 | 52 | 56 | 64 | 108 | 124) => {
             (Image, "image/bmp")
         }
-        _ if starts(b"8BPS") => (Other, "image/vnd.adobe.photoshop"),
+        _ if starts(b"8BPS") => (Image, "image/vnd.adobe.photoshop"),
         _ if has(head, 4, b"ftyp") => brand(head),
         // QuickTime files of before the type box, or whose recording was not finished.
         _ if [b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"].iter().any(|atom| has(head, 4, *atom)) => {
@@ -78,20 +82,25 @@ fn signature(head: &[u8]) -> Option<(MediaKind, &'static str)> {
         _ if starts(b"%PDF-") => (Other, "application/pdf"),
         _ if starts(b"PK\x03\x04") => (Other, "application/zip"),
         _ if starts(b"\x1f\x8b") => (Other, "application/gzip"),
-        _ if starts(b"\0\0\0\x0cjP  \r\n\x87\n") => (Other, "image/jp2"),
+        _ if starts(b"\0\0\0\x0cjP  \r\n\x87\n") => (Image, "image/jp2"),
+        _ if starts(b"\xff\x4f\xff\x51") => (Image, "image/x-jp2-codestream"),
         _ => return None,
     })
 }
 
 /// ISO base media files by their brand (ISO/IEC 14496-12 §4.3).
 fn brand(head: &[u8]) -> (MediaKind, &'static str) {
-    use MediaKind::{Audio, Other, Video};
+    use MediaKind::{Audio, Image, Video};
+    // Those that it is compatible with, within the box.
+    let length = head.first_chunk::<4>().map_or(0, |b| u32::from_be_bytes(*b) as usize).clamp(16, 256);
+    let says = |brand: &[u8]| head.get(16..length.min(head.len())).unwrap_or_default().chunks(4).any(|b| b == brand);
     match head.get(8..12) {
         Some(b"qt  ") => (Video, "video/quicktime"),
         Some(b"M4A " | b"M4B ") => (Audio, "audio/mp4"),
-        Some(b"heic" | b"heix" | b"mif1" | b"msf1") => (Other, "image/heic"),
-        Some(b"avif" | b"avis") => (Other, "image/avif"),
-        Some(b"crx ") => (Other, "image/x-canon-cr3"),
+        Some(b"avif" | b"avis") => (Image, "image/avif"),
+        Some(b"mif1" | b"msf1" | b"miaf") if says(b"avif") => (Image, "image/avif"),
+        Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1") => (Image, "image/heic"),
+        Some(b"crx ") => (Image, "image/x-canon-cr3"),
         _ => (Video, "video/mp4"),
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     AudioTrack, Codec, Color, VideoTrack,
+    picture::side,
     rendition::possible,
     video::{ANY, Holds, MPEG, OPEN},
 };
@@ -103,13 +104,6 @@ impl Film {
             return Err("an animation has no sound: leave 'audio' out".to_owned());
         }
         audio.check(format.sound())
-    }
-}
-
-pub(super) fn side(what: &str, value: Option<u32>) -> Result<(), String> {
-    match value {
-        Some(v) if !(16..=16383).contains(&v) => Err(format!("{what} {v} was given, expected 16 to 16383")),
-        _ => Ok(()),
     }
 }
 

@@ -3,11 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Color, FrameRate, Lossless,
-    film::{check_background, side},
-    rendition::possible,
-};
+use super::{Color, FrameRate, Lossless, film::check_background, picture::side, rendition::possible};
 use crate::model::MediaKind;
 
 /// A file to edit with: ProRes, DNxHD or DNxHR in QuickTime, with linear PCM. Colors stay as they are in the master

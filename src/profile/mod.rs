@@ -4,6 +4,7 @@
 mod brand;
 mod film;
 mod mezzanine;
+mod picture;
 mod rendition;
 mod sound;
 mod stream;
@@ -24,7 +25,8 @@ use serde::{Deserialize, Serialize, de};
 pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Narration, Piece, Place, Style, Subtitles};
 pub use film::{Film, FilmFormat, FrameRate};
 pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};
-pub use rendition::{Spec, Still};
+pub use picture::{Exact, Scenes, SheetFormat, Sprite, Still};
+pub use rendition::Spec;
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
 pub use stream::{Rung, SOUND, Stream};
 pub use tracks::{Pick, Tracks};

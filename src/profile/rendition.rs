@@ -4,9 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Codec, Color, Downmix, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Sound, Stream, Waveform,
-    film::{check_background, side},
-    stream,
+    Codec, Downmix, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound, Sprite, Still,
+    Stream, Waveform, picture, stream,
 };
 use crate::model::MediaKind;
 
@@ -24,6 +23,16 @@ pub enum Spec {
     Jpeg(Still),
     /// A WebP picture; keeps alpha.
     Webp(Still),
+    /// A PNG picture; keeps alpha, and every pixel.
+    Png(Exact),
+    /// An AVIF picture; keeps alpha.
+    Avif(Still),
+    /// A JPEG XL picture; keeps alpha.
+    Jxl(Still),
+    /// Sheets of small pictures to scrub through.
+    Sprite(Sprite),
+    /// One picture a scene.
+    Scenes(Scenes),
     /// AAC-LC in a fast-start MP4 of sound alone.
     M4a(Lossy),
     /// Opus in Ogg.
@@ -48,47 +57,6 @@ pub enum Spec {
     Mezzanine(Mezzanine),
 }
 
-/// A still picture: sRGB, orientation baked in, no metadata.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Still {
-    /// Not wider than this. Never upscaled, aspect kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_width: Option<u32>,
-    /// Not higher than this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_height: Option<u32>,
-    /// 1 to 100.
-    #[serde(default = "quality_75")]
-    pub quality: u8,
-    /// WebP's method, 0 (fast) to 6 (small). JPEG has none.
-    #[serde(default = "effort_4")]
-    pub effort: u8,
-    /// For videos: where to take the frame.
-    #[serde(default = "tenth")]
-    pub at: Position,
-    /// Of a video: what shows through where it is transparent. Left out: black.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub background: Option<Color>,
-}
-
-impl Still {
-    /// What a video's frame stands before where it is transparent.
-    pub fn background(&self) -> [u8; 3] {
-        self.background.map_or([0; 3], Color::rgb)
-    }
-}
-
-fn quality_75() -> u8 {
-    75
-}
-fn effort_4() -> u8 {
-    4
-}
-fn tenth() -> Position {
-    Position::Permille(100)
-}
-
 impl Spec {
     /// Changes whenever the same settings begin to give other output, so that plans see it.
     pub fn renderer_version(&self) -> &'static str {
@@ -98,6 +66,11 @@ impl Spec {
             Spec::Wav(_) => "wav/1",
             Spec::Jpeg(_) => "jpeg/1",
             Spec::Webp(_) => "webp/1",
+            Spec::Png(_) => "png/1",
+            Spec::Avif(_) => "avif/1",
+            Spec::Jxl(_) => "jxl/1",
+            Spec::Sprite(_) => "sprite/1",
+            Spec::Scenes(_) => "scenes/1",
             Spec::M4a(_) => "m4a/1",
             Spec::Opus(_) => "opus/1",
             Spec::Ac3(_) => "ac3/1",
@@ -126,7 +99,32 @@ impl Spec {
     pub fn mime_of(&self, entry: &str, name: &str) -> &'static str {
         match self {
             Spec::Stream(_) => stream::mime_of(name),
+            Spec::Sprite(_) | Spec::Scenes(_) => picture::mime_of(name),
             _ => self.files(entry).into_iter().find(|(known, _)| known == name).map_or(self.mime(), |(_, mime)| mime),
+        }
+    }
+
+    /// Whether the master decides how many files there are, beside those that [`files`](Self::files) names.
+    pub fn is_open_ended(&self) -> bool {
+        matches!(self, Spec::Stream(_) | Spec::Sprite(_) | Spec::Scenes(_))
+    }
+
+    /// Whether it is one still picture.
+    pub fn is_still(&self) -> bool {
+        self.still().is_some()
+    }
+
+    /// Where in a video its one picture is taken.
+    pub fn at(&self) -> Option<Position> {
+        self.still().map(|(_, _, at)| at)
+    }
+
+    /// Of one still picture: its limits, and where in a video it is taken.
+    fn still(&self) -> Option<(Option<u32>, Option<u32>, Position)> {
+        match self {
+            Spec::Jpeg(s) | Spec::Webp(s) | Spec::Avif(s) | Spec::Jxl(s) => Some((s.max_width, s.max_height, s.at)),
+            Spec::Png(s) => Some((s.max_width, s.max_height, s.at)),
+            _ => None,
         }
     }
 
@@ -142,6 +140,11 @@ impl Spec {
             Spec::Wav(_) => ("wav", "audio/wav"),
             Spec::Jpeg(_) => ("jpg", "image/jpeg"),
             Spec::Webp(_) => ("webp", "image/webp"),
+            Spec::Png(_) => ("png", "image/png"),
+            Spec::Avif(_) => ("avif", "image/avif"),
+            Spec::Jxl(_) => ("jxl", "image/jxl"),
+            Spec::Sprite(_) => ("vtt", "text/vtt"),
+            Spec::Scenes(_) => ("json", "application/json"),
             Spec::M4a(_) => ("m4a", "audio/mp4"),
             Spec::Opus(_) => ("opus", "audio/ogg"),
             Spec::Ac3(_) => ("ac3", "audio/ac3"),
@@ -194,14 +197,10 @@ impl Spec {
         }
     }
 
-    /// Whether it is a picture that stands still.
-    pub fn is_still(&self) -> bool {
-        matches!(self, Spec::Jpeg(_) | Spec::Webp(_))
-    }
-
     /// Whether it is made of sound alone.
     pub fn is_sound(&self) -> bool {
-        self.film().is_none() && !self.is_still() && !matches!(self, Spec::Stream(_) | Spec::Mezzanine(_))
+        let is_sheet = matches!(self, Spec::Sprite(_) | Spec::Scenes(_));
+        !(self.film().is_some() || self.is_still() || is_sheet || matches!(self, Spec::Stream(_) | Spec::Mezzanine(_)))
     }
 
     /// Takes out what says no more than its absence does, so that both have one recipe.
@@ -219,7 +218,7 @@ impl Spec {
                 m.leave_out_usual();
                 (m.audio.as_mut().map(|a| &mut a.downmix), Downmix::Full)
             }
-            Spec::Jpeg(s) | Spec::Webp(s) => {
+            Spec::Jpeg(s) | Spec::Webp(s) | Spec::Avif(s) | Spec::Jxl(s) => {
                 s.background = s.background.filter(|c| c.rgb() != [0; 3]);
                 return;
             }
@@ -227,7 +226,7 @@ impl Spec {
             Spec::Wav(s) => (Some(&mut s.downmix), Downmix::Full),
             Spec::M4a(s) | Spec::Opus(s) | Spec::Ac3(s) => (Some(&mut s.downmix), Downmix::Itu),
             Spec::Flac(s) => (Some(&mut s.downmix), Downmix::Itu),
-            Spec::Waveform(_) => return,
+            Spec::Png(_) | Spec::Sprite(_) | Spec::Scenes(_) | Spec::Waveform(_) => return,
         };
         if let Some(downmix) = downmix {
             *downmix = downmix.filter(|d| *d != usual);
@@ -241,8 +240,12 @@ impl Spec {
                 (m.max_width, m.max_height, true)
             }
             Spec::Mezzanine(m) => (m.max_width, m.max_height, true),
-            Spec::Jpeg(s) | Spec::Webp(s) => (s.max_width, s.max_height, false),
-            _ => return (0, 0),
+            Spec::Sprite(s) => (Some(s.tile_width), None, false),
+            Spec::Scenes(s) => (s.max_width, s.max_height, false),
+            other => match other.still() {
+                Some((max_width, max_height, _)) => (max_width, max_height, false),
+                None => return (0, 0),
+            },
         };
         fit_within(size, max_width, max_height, even)
     }
@@ -263,24 +266,15 @@ impl Spec {
             Spec::Waveform(w) => w.check(kind),
             Spec::Stream(s) => s.check(kind),
             Spec::Mezzanine(m) => m.check(kind),
-            Spec::Jpeg(s) | Spec::Webp(s) => {
-                if !pictures {
-                    return Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)));
-                }
-                side("max_width", s.max_width)?;
-                side("max_height", s.max_height)?;
-                check_background(s.background)?;
-                if s.background.is_some() && kind != MediaKind::Video {
-                    return Err(format!("a background is for videos, not for an {kind} master: leave it out"));
-                }
-                if !(1..=100).contains(&s.quality) {
-                    return Err(format!("quality {} was given, expected 1 to 100", s.quality));
-                }
-                if s.effort > 6 {
-                    return Err(format!("effort {} was given, expected 0 to 6", s.effort));
-                }
-                Ok(())
+            Spec::Sprite(s) => s.check(kind),
+            Spec::Scenes(s) => s.check(kind),
+            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) if !pictures => {
+                Err(format!("a picture cannot be made of an {kind} master: expected {}", possible(kind)))
             }
+            Spec::Jpeg(s) | Spec::Webp(s) => s.check(kind, 0..=6),
+            Spec::Avif(s) => s.check(kind, 0..=9),
+            Spec::Jxl(s) => s.check(kind, 1..=9),
+            Spec::Png(s) => s.check(),
             _ => Ok(()),
         }
     }
@@ -306,11 +300,12 @@ pub(super) fn fit_within(
 pub(super) fn possible(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Video => {
-            "mp4, webm, mov, fmp4, ts, mezzanine, stream, jpeg, webp, mp3, m4a, opus, ac3, wav, flac or waveform"
+            "mp4, webm, mov, fmp4, ts, mezzanine, stream, jpeg, webp, png, avif, jxl, sprite, scenes, mp3, m4a, opus, ac3, \
+             wav, flac or waveform"
         }
         MediaKind::Audio => "mp3, m4a, opus, ac3, wav, flac or waveform",
-        MediaKind::Animation => "mp4, webm, jpeg or webp",
-        MediaKind::Image => "jpeg or webp",
+        MediaKind::Animation => "mp4, webm, jpeg, webp, png, avif or jxl",
+        MediaKind::Image => "jpeg, webp, png, avif or jxl",
         MediaKind::Sidecar | MediaKind::Other => "nothing",
     }
 }

@@ -17,21 +17,24 @@ pub struct Interval(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub u64);
 
-/// A place in a recording: `10%` of its duration, or `12.5s` from its start.
+/// A place in a recording: `10%` of its duration, `12.5s` from its start, or `best`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Position {
     /// Thousandths of the duration.
     Permille(u32),
     /// Milliseconds from the start.
     Millis(u32),
+    /// Wherever the best picture is.
+    Best,
 }
 
 impl Position {
-    /// In milliseconds for a recording of this duration; never past its end.
-    pub fn in_millis(self, duration_ms: u64) -> u64 {
+    /// In milliseconds for a recording of this duration; never past its end. The best picture's is not known before.
+    pub fn in_millis(self, duration_ms: u64) -> Option<u64> {
         match self {
-            Position::Permille(p) => duration_ms * u64::from(p) / 1000,
-            Position::Millis(ms) => u64::from(ms).min(duration_ms),
+            Position::Permille(p) => Some(duration_ms * u64::from(p) / 1000),
+            Position::Millis(ms) => Some(u64::from(ms).min(duration_ms)),
+            Position::Best => None,
         }
     }
 }
@@ -162,10 +165,13 @@ impl Unit for Span {
 }
 
 impl Unit for Position {
-    const EXPECTED: &'static str = "a place such as 10% or 12.5s";
-    const PATTERN: &'static str = r"^[0-9]+(\.[0-9]+)?(%|s|ms)$";
+    const EXPECTED: &'static str = "a place such as 10% or 12.5s, or best";
+    const PATTERN: &'static str = r"^(best|[0-9]+(\.[0-9]+)?(%|s|ms))$";
 
     fn read(text: &str) -> Option<Self> {
+        if text == "best" {
+            return Some(Self::Best);
+        }
         match text.strip_suffix('%') {
             Some(n) => plain(n).filter(|p| *p <= 100.0).map(|p| Self::Permille((p * 10.0).round() as u32)),
             None => millis(text).map(Self::Millis),
@@ -176,6 +182,7 @@ impl Unit for Position {
         match self {
             Position::Permille(p) => format!("{}%", f64::from(*p) / 10.0),
             Position::Millis(ms) => format!("{ms}ms"),
+            Position::Best => "best".to_owned(),
         }
     }
 }
@@ -386,8 +393,9 @@ mod tests {
 
     #[test]
     fn places_never_pass_the_end() {
-        assert_eq!(Position::read("10%").unwrap().in_millis(60_000), 6_000);
-        assert_eq!(Position::read("90s").unwrap().in_millis(60_000), 60_000);
+        assert_eq!(Position::read("10%").unwrap().in_millis(60_000), Some(6_000));
+        assert_eq!(Position::read("90s").unwrap().in_millis(60_000), Some(60_000));
+        assert_eq!(Position::read("best").unwrap().write(), "best");
         assert_eq!(Position::read("101%"), None);
     }
 }

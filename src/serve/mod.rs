@@ -214,7 +214,7 @@ enum Place {
 const LONGEST_LIST: u64 = 16 << 20;
 
 fn is_list(mime: &str) -> bool {
-    matches!(mime, "application/vnd.apple.mpegurl" | "application/dash+xml")
+    matches!(mime, "application/vnd.apple.mpegurl" | "application/dash+xml" | "text/vtt")
 }
 
 async fn rendition(

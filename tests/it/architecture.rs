@@ -27,6 +27,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ebur128", &["media/loudness"]),
     ("turbojpeg", &["media/image"]),
     ("libwebp_sys", &["media/image"]),
+    ("hayro_jpeg2000", &["media/image"]),
     ("image", &["media/image"]),
     ("tantivy", &["search"]),
     ("axum", &["serve"]),

@@ -9,6 +9,7 @@ mod certificate;
 mod cli;
 mod collect;
 mod contract;
+mod corpus;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
 mod drives;

@@ -6,7 +6,7 @@ use gstreamer::prelude::*;
 use crate::error::{Error, Result};
 
 /// Everything the renderer may use: element, Debian package, and what cannot be made without it.
-pub(super) const ELEMENTS: [(&str, &str, &str); 43] = [
+pub(super) const ELEMENTS: [(&str, &str, &str); 45] = [
     ("uridecodebin", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
     ("videoconvertscale", "gstreamer1.0-plugins-base", "every mp4"),
     ("identity", "libgstreamer1.0-0", "any sound"),
@@ -46,9 +46,11 @@ pub(super) const ELEMENTS: [(&str, &str, &str); 43] = [
     ("avdec_h264", "gstreamer1.0-libav", "masters in H.264"),
     ("avdec_h265", "gstreamer1.0-libav", "masters in HEVC"),
     ("avdec_prores", "gstreamer1.0-libav", "masters in ProRes"),
+    ("avdec_jpeg2000", "gstreamer1.0-libav", "masters in JPEG 2000"),
     ("avdec_dvvideo", "gstreamer1.0-libav", "masters in DV"),
     ("avdec_mpeg2video", "gstreamer1.0-libav", "masters in MPEG-2: XDCAM, IMX, HDV, off-air recordings"),
     ("avdec_aac", "gstreamer1.0-libav", "sound in AAC"),
+    ("assrender", "gstreamer1.0-plugins-bad", "the words of brands"),
     ("mxfdemux", "gstreamer1.0-plugins-bad", "masters in MXF"),
 ];
 

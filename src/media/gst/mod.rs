@@ -10,6 +10,7 @@
 mod animation;
 mod audio;
 mod av1;
+mod best;
 mod brand;
 mod color;
 mod encoder;
@@ -22,7 +23,9 @@ mod mp3;
 mod peaks;
 mod poster;
 mod run;
+mod scenes;
 mod source;
+mod sprite;
 mod still;
 mod stream;
 #[cfg(test)]
@@ -48,6 +51,7 @@ use self::{
     mix::{Heads, Prepared},
     peaks::Collected,
     run::{Complaints, Pulse, Watch},
+    scenes::Cuts,
     source::{Decode, Source, Wanted},
     still::{Lookout, Passage},
     stream::Ladder,
@@ -57,7 +61,7 @@ use super::{Rendered, Renderer, Work};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
-    profile::{Entry, Film, FilmFormat, Sound, Spec},
+    profile::{Entry, Film, FilmFormat, Position, Sound, Spec},
 };
 
 /// Makes films, sound, waveforms and posters of recordings, and films of animations.
@@ -108,6 +112,7 @@ pub fn version() -> Result<String> {
 impl Renderer for GstRenderer {
     fn accepts(&self, facts: &MediaFacts, output: &Entry) -> bool {
         match (facts.kind, &output.spec) {
+            (MediaKind::Video, Spec::Sprite(_) | Spec::Scenes(_)) => true,
             (MediaKind::Video | MediaKind::Audio, spec) if spec.is_sound() => !facts.audio.is_empty(),
             (MediaKind::Video, _) => true,
             (MediaKind::Animation, spec) => spec.film().is_some(),
@@ -141,6 +146,29 @@ impl Renderer for GstRenderer {
         };
         levels.extend(sounds.into_iter().filter(|s| s.bed.is_some() && s.loudness.is_none()).map(level::held));
         let progress = &mut |done| progress(from + (1.0 - from) * done);
+        // Which frame is taken must not depend on what else is made, so what is chosen by seeking has a pipeline of its own.
+        let only_stills = wanted.iter().all(|e| is_still(e) || is_sought(e));
+        let (sought, others) = wanted.into_iter().partition(|e| only_stills || is_sought(e));
+        let groups: Vec<Vec<&Entry>> = [sought, others].into_iter().filter(|g: &Vec<&Entry>| !g.is_empty()).collect();
+        let count = groups.len() as f64;
+        for (i, group) in groups.into_iter().enumerate() {
+            let progress = &mut |done| progress((i as f64 + done) / count);
+            self.group(work, group, (&levels, &beds), each, progress)?;
+        }
+        Ok(())
+    }
+}
+
+impl GstRenderer {
+    /// Makes outputs that share a decode.
+    fn group(
+        &self,
+        work: &Work<'_>,
+        mut wanted: Vec<&Entry>,
+        (levels, beds): (&Levels, &Beds),
+        each: &mut dyn FnMut(&str, Result<Rendered>),
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
         let looked = wanted.iter().any(|entry| is_two_pass(entry));
         let from = if looked { LOOKED } else { 0.0 };
         // An output that fails takes the pipeline down; the others are begun again without it.
@@ -150,7 +178,7 @@ impl Renderer for GstRenderer {
                 MediaKind::Animation => animation::render(work, &wanted, &mut complaints, progress),
                 _ => first_look(work, &wanted, &mut complaints, &mut |done| progress(from * done)).and_then(|()| {
                     let progress = &mut |done| progress(from + (1.0 - from) * done);
-                    recording(work, &wanted, &levels, &beds, &mut complaints, progress)
+                    recording(work, &wanted, levels, beds, &mut complaints, progress)
                 }),
             };
             match (made, complaints.culprit()) {
@@ -203,9 +231,18 @@ fn clear(out_dir: &Path, entry: &Entry) {
     for (file, _) in entry.spec.files(&entry.name) {
         std::fs::remove_file(out_dir.join(file)).ok();
     }
-    if let Spec::Stream(_) = entry.spec {
+    if entry.spec.is_open_ended() {
         stream::clear(out_dir, &entry.name);
     }
+}
+
+/// Whether its frames are looked for one by one.
+fn is_sought(entry: &Entry) -> bool {
+    entry.spec.at() == Some(Position::Best) || matches!(entry.spec, Spec::Sprite(_))
+}
+
+fn is_still(entry: &Entry) -> bool {
+    entry.spec.is_still()
 }
 
 fn stall(work: &Work<'_>) -> Duration {
@@ -220,6 +257,7 @@ enum Branch {
     Waveform { tally: Tally, collected: Collected },
     Stream(Ladder),
     Still { lookout: Lookout, size: (u32, u32) },
+    Scenes { tally: Tally, cuts: Cuts, size: (u32, u32) },
 }
 
 /// Renders a master with sound or moving pictures: the results in the order of `wanted`.
@@ -231,7 +269,7 @@ fn recording(
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
-    let stills_only = wanted.iter().all(|e| e.spec.is_still());
+    let stills_only = wanted.iter().all(|e| is_still(e) || is_sought(e));
     let sound_only = wanted.iter().all(|e| e.spec.is_sound());
     let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
     let pictures = work.facts.video.is_some() && !sound_only;
@@ -248,7 +286,7 @@ fn recording(
         None => None,
     };
     if let (true, Some(Pictures { tee, look, .. })) = (stills_only, &pictures) {
-        return poster::by_seeking(work, wanted, source, tee, look, &pulse, complaints);
+        return poster::by_seeking(work, wanted, source, (tee, look), &pulse, complaints, progress);
     }
     let heads = Heads::build(&source, &pulse, beds.clone())?;
     let mut built =
@@ -415,9 +453,19 @@ impl Building<'_> {
                 self.complaints.own(index, &built.elements);
                 Ok(Branch::Sound { tally: built.tally })
             }
-            Spec::Jpeg(spec) | Spec::Webp(spec) => {
+            Spec::Scenes(spec) => {
+                let Pictures { tee, look, .. } = shown()?;
+                let size = fit(self.work, entry)?;
+                let rotation = self.work.facts.video.as_ref().map_or(0, |f| f.rotation);
+                let (elements, tally, cuts) = scenes::branch(pipeline, tee, spec, look.route, rotation, size)?;
+                self.complaints.own(index, &elements);
+                Ok(Branch::Scenes { tally, cuts, size })
+            }
+            Spec::Sprite(_) => Err(Error::internal("a sprite is not made while all is decoded")),
+            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => {
                 let tee = &shown()?.tee;
-                let at = spec.at.in_millis(self.work.facts.duration_ms.unwrap_or(0));
+                let at = entry.spec.at().and_then(|at| at.in_millis(self.work.facts.duration_ms.unwrap_or(0)));
+                let at = at.ok_or_else(|| Error::internal("the best frame is not known while all is decoded"))?;
                 let lookout = Lookout::default();
                 lookout.watch(&Passage::new(graph::pad(tee, "sink")?), gst::ClockTime::from_mseconds(at));
                 Ok(Branch::Still { lookout, size: fit(self.work, entry)? })
@@ -566,6 +614,12 @@ impl Branch {
             }
             Branch::Waveform { tally, collected } => {
                 rendered.files = collected.finish()?;
+                tally
+            }
+            Branch::Scenes { tally, cuts, size } => {
+                rendered.size = *size;
+                rendered.files = cuts.finish(work.out_dir, &entry.name, tally.end_ms())?;
+                rendered.frames = rendered.files.len() as u64 - 1;
                 tally
             }
             Branch::Still { lookout, size } => {

@@ -14,14 +14,14 @@ use super::{
 use crate::{
     error::{Doing, Error, Result},
     media::{Rendered, image},
-    profile::{Entry, Spec, Still},
+    profile::{Entry, Position, Spec},
 };
 
 /// Encodes a frame and writes it.
 pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, size: (u32, u32)) -> Result<Rendered> {
     let rotation = work.facts.video.as_ref().map_or(0, |v| v.rotation);
     let background = match &entry.spec {
-        Spec::Jpeg(s) | Spec::Webp(s) => s.background(),
+        Spec::Jpeg(s) | Spec::Webp(s) | Spec::Avif(s) | Spec::Jxl(s) => s.background(),
         _ => [0; 3],
     };
     let pixels = still::pixels(frame, look.route, rotation, size, background)?;
@@ -46,10 +46,10 @@ pub(super) fn by_seeking(
     work: &Work<'_>,
     wanted: &[&Entry],
     mut source: Source,
-    tee: &gst::Element,
-    look: &Look,
+    (tee, look): (&gst::Element, &Look),
     pulse: &Pulse,
     complaints: &mut Complaints,
+    progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
     let sink = graph::make("fakesink", &[("sync", "false")])?;
     graph::chain(source.live.pipeline(), &[tee.clone(), sink])?;
@@ -57,54 +57,93 @@ pub(super) fn by_seeking(
     source.release()?;
     // What has not begun cannot be sought in.
     pause(&source, work, complaints)?;
+    let mut seeker = Seeker { source, passage, work, pulse, complaints };
+    let mut best = None;
     let mut results = Vec::new();
-    for entry in wanted {
-        let frame = frame_at(place(work, &entry.spec), &source, &passage, work, pulse, complaints)?;
-        results.push(write(work, entry, &frame, look, fit(work, entry)?));
+    for (i, entry) in wanted.iter().enumerate() {
+        let share = |done: f64| (i as f64 + done) / wanted.len() as f64;
+        progress(share(0.0));
+        let mut told = |done| progress(share(done));
+        results.push(match (&entry.spec, entry.spec.at()) {
+            (Spec::Sprite(spec), _) => super::sprite::render(&mut seeker, entry, spec, look, &mut told)?,
+            (_, Some(Position::Best)) => {
+                let at = match best {
+                    Some(at) => at,
+                    None => super::best::place(&mut seeker, look, &mut told)?,
+                };
+                best = Some(at);
+                let frame = seeker.frame_at(at)?;
+                write(work, entry, &frame, look, fit(work, entry)?)
+            }
+            (spec, _) => {
+                let frame = seeker.frame_at(place(work, spec))?;
+                write(work, entry, &frame, look, fit(work, entry)?)
+            }
+        });
     }
-    source.live.close();
+    seeker.source.live.close();
     Ok(results)
 }
 
-/// The frame on screen at a place. Where a demuxer lands after it, or finds nothing there because the pictures end before
-/// the sound, it is looked for from further back.
-fn frame_at(
-    at: gst::ClockTime,
-    source: &Source,
-    passage: &Passage,
-    work: &Work<'_>,
-    pulse: &Pulse,
-    complaints: &mut Complaints,
-) -> Result<Taken> {
-    let mut best = None;
-    for back in [at, at.saturating_sub(gst::ClockTime::from_seconds(5)), gst::ClockTime::ZERO] {
-        // While it stands still, no frame of before can be taken for one of after.
-        pause(source, work, complaints)?;
-        let lookout = Lookout::default();
-        lookout.watch(passage, at);
-        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
-        // A file that cannot be sought in is read on from where it is, the beginning.
-        source.live.pipeline().seek_simple(flags, passage.demuxed(back)).ok();
-        drain(source, complaints)?;
-        let watch = Watch { pulse, stall: stall(work), stop: work.stop, done: &|| 0.0, enough: &|| lookout.settled() };
-        let ran = run::to_the_end(&source.live, &watch, complaints, &mut |_| ());
-        let found = lookout.end();
-        match (found, ran) {
-            (Some((frame, true)), _) => return Ok(frame),
-            (found, Ok(())) => best = found.map(|(frame, _)| frame).or(best),
-            (_, Err(e)) => return Err(e),
+/// An open recording in which single frames are looked for.
+pub(super) struct Seeker<'a> {
+    source: Source,
+    passage: Passage,
+    pub(super) work: &'a Work<'a>,
+    pulse: &'a Pulse,
+    complaints: &'a mut Complaints,
+}
+
+impl Seeker<'_> {
+    /// The frame on screen at a place. Where a demuxer lands after it, or finds nothing there because the pictures end
+    /// before the sound, it is looked for from further back.
+    pub(super) fn frame_at(&mut self, at: gst::ClockTime) -> Result<Taken> {
+        let mut best = None;
+        for back in [at, at.saturating_sub(gst::ClockTime::from_seconds(5)), gst::ClockTime::ZERO] {
+            match self.look(back, at) {
+                (Some((frame, true)), _) => return Ok(frame),
+                (found, Ok(())) => best = found.map(|(frame, _)| frame).or(best),
+                (_, Err(e)) => return Err(e),
+            }
+        }
+        best.ok_or_else(|| Error::corrupt("not one picture of it could be decoded"))
+    }
+
+    /// The keyframe at or before a place, or what comes first where there is none; none behind the end.
+    pub(super) fn keyframe_before(&mut self, at: gst::ClockTime) -> Result<Option<Taken>> {
+        match self.look(at, gst::ClockTime::ZERO) {
+            (Some((frame, _)), _) => Ok(Some(frame)),
+            (None, Ok(())) => Ok(None),
+            (None, Err(e)) => Err(e),
         }
     }
-    best.ok_or_else(|| Error::corrupt("not one picture of it could be decoded"))
+
+    /// Plays from the keyframe before `from` until the frame on screen at `at` is known, which is at once when that has
+    /// passed.
+    fn look(&mut self, from: gst::ClockTime, at: gst::ClockTime) -> (Option<(Taken, bool)>, Result<()>) {
+        // While it stands still, no frame of before can be taken for one of after.
+        if let Err(e) = pause(&self.source, self.work, self.complaints) {
+            return (None, Err(e));
+        }
+        let lookout = Lookout::default();
+        lookout.watch(&self.passage, at);
+        let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
+        // A file that cannot be sought in is read on from where it is, the beginning.
+        self.source.live.pipeline().seek_simple(flags, self.passage.demuxed(from)).ok();
+        if let Err(e) = drain(&self.source, self.complaints) {
+            return (None, Err(e));
+        }
+        let enough = || lookout.settled();
+        let (pulse, stop) = (self.pulse, self.work.stop);
+        let watch = Watch { pulse, stall: stall(self.work), stop, done: &|| 0.0, enough: &enough };
+        let ran = run::to_the_end(&self.source.live, &watch, self.complaints, &mut |_| ());
+        (lookout.end(), ran)
+    }
 }
 
 fn place(work: &Work<'_>, spec: &Spec) -> gst::ClockTime {
-    match spec {
-        Spec::Jpeg(Still { at, .. }) | Spec::Webp(Still { at, .. }) => {
-            gst::ClockTime::from_mseconds(at.in_millis(work.facts.duration_ms.unwrap_or(0)))
-        }
-        _ => gst::ClockTime::ZERO,
-    }
+    let at = spec.at().and_then(|at| at.in_millis(work.facts.duration_ms.unwrap_or(0)));
+    gst::ClockTime::from_mseconds(at.unwrap_or_default())
 }
 
 /// Halts the pipeline at its next frame, or at the end.

@@ -168,9 +168,6 @@ impl Complaints {
                 self.no_decoder().unwrap_or_else(|| Error::unsupported(format!("no decoder for it: {full}")))
             }
             Some(gst::StreamError::Encode | gst::StreamError::Mux) => Error::internal(format!("cannot encode: {full}")),
-            Some(_) if place.starts_with("jpeg2000parse") => {
-                Error::unsupported(format!("GStreamer 1.22 does not read JPEG 2000 in this container: {full}"))
-            }
             Some(gst::StreamError::TypeNotFound | gst::StreamError::WrongType) => {
                 Error::corrupt(format!("its content is not media, or is damaged: {full}"))
             }

@@ -87,9 +87,7 @@ pub(super) fn open(
     let decoder = graph::make("uridecodebin", &[("uri", &uri)])?;
     live.pipeline().add(&decoder).map_err(|e| graph::cannot_build(&e))?;
     let order = decode_sounds(&decoder, wanted.tracks.clone());
-    if !wanted.pictures {
-        leave_coded(&decoder);
-    }
+    choose(&decoder, wanted.pictures);
     if decode == Decode::FewFrames {
         live.pipeline().connect_deep_element_added(|_, _, element| {
             if element.find_property("max-threads").is_some() {
@@ -142,18 +140,32 @@ fn holds(pad: &gst::Pad, media: &str) -> bool {
     caps.structure(0).is_some_and(|s| s.name() == media)
 }
 
-/// Makes the decoder show video as it is coded, which is thrown away at no cost.
-fn leave_coded(decoder: &gst::Element) {
+/// Tells the decoder which elements not to use. Without `pictures` it shows video as it is coded, which is thrown away at no
+/// cost. Of JPEG 2000 in QuickTime, `avdec_jpeg2000` alone reads every kind: GStreamer 1.22's parser stumbles over the
+/// length before each picture, which QuickTime writes in the other byte order, and its own decoder over what the
+/// demuxer leaves unsaid.
+fn choose(decoder: &gst::Element, pictures: bool) {
     const TRY: i32 = 0;
     const EXPOSE: i32 = 1;
-    decoder.connect("autoplug-select", false, |values| {
-        let is_picture = values.get(3).and_then(|v| v.get::<gst::ElementFactory>().ok()).is_some_and(|factory| {
-            let class = factory.metadata("klass").unwrap_or_default();
-            class.contains("Decoder") && (class.contains("Video") || class.contains("Image"))
-        });
+    const SKIP: i32 = 2;
+    decoder.connect("autoplug-select", false, move |values| {
+        let caps = values.get(2).and_then(|v| v.get::<gst::Caps>().ok());
+        let in_quicktime = caps.is_some_and(|c| c.structure(0).is_some_and(|s| s.name() == "image/x-j2c"));
+        let choice = match values.get(3).and_then(|v| v.get::<gst::ElementFactory>().ok()) {
+            Some(factory) if !pictures && decodes_pictures(&factory) => EXPOSE,
+            Some(factory) if in_quicktime && ["jpeg2000parse", "openjpegdec"].contains(&factory.name().as_str()) => {
+                SKIP
+            }
+            _ => TRY,
+        };
         let answer = gst::glib::Type::from_name("GstAutoplugSelectResult").and_then(gst::glib::EnumClass::with_type)?;
-        answer.to_value(if is_picture { EXPOSE } else { TRY })
+        answer.to_value(choice)
     });
+}
+
+fn decodes_pictures(factory: &gst::ElementFactory) -> bool {
+    let class = factory.metadata("klass").unwrap_or_default();
+    class.contains("Decoder") && (class.contains("Video") || class.contains("Image"))
 }
 
 /// Types under which whole files of sound go, before a demuxer has opened them.

@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Taken {
     pub(super) buffer: gst::Buffer,
     pub(super) caps: gst::Caps,
+    /// Where in the recording it begins, where that is known.
+    pub(super) begins: Option<gst::ClockTime>,
 }
 
 #[derive(Default)]
@@ -49,7 +51,7 @@ impl Lookout {
                 let begins = start.place(pad, buffer);
                 let is_past = begins.is_some_and(|t| t > at);
                 if !is_past || watched.frame.is_none() {
-                    watched.frame = Some(Taken { buffer: buffer.to_owned(), caps });
+                    watched.frame = Some(Taken { buffer: buffer.to_owned(), caps, begins });
                     watched.is_at_place = !is_past;
                 }
                 watched.settled = is_past || begins == Some(at);
@@ -88,7 +90,7 @@ pub(super) struct Passage {
 
 /// What the first frame of all said, before any seek.
 #[derive(Clone, Default)]
-struct Start(Arc<OnceLock<gst::ClockTime>>);
+pub(super) struct Start(Arc<OnceLock<gst::ClockTime>>);
 
 impl Passage {
     /// Must be made before the first frame passes.
@@ -102,6 +104,11 @@ impl Passage {
         Self { pad, start }
     }
 
+    /// What tells the place of each buffer.
+    pub(super) fn start(&self) -> Start {
+        self.start.clone()
+    }
+
     /// A place in the demuxer's time.
     pub(super) fn demuxed(&self, at: gst::ClockTime) -> gst::ClockTime {
         at + self.start.0.get().copied().unwrap_or(gst::ClockTime::ZERO)
@@ -110,7 +117,7 @@ impl Passage {
 
 impl Start {
     /// The place of a buffer in the recording, which stays the same after seeking.
-    fn place(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+    pub(super) fn place(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
         let segment = pad.sticky_event::<gst::event::Segment>(0)?;
         let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
         let pts = buffer.pts()?;

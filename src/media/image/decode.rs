@@ -1,4 +1,5 @@
-//! Reads a still picture's pixels: JPEG with shrink-on-load, PNG, BMP and WebP; [`tiff`](super::tiff) has TIFF.
+//! Reads a still picture's pixels: JPEG with shrink-on-load, PNG, BMP and WebP here, the other formats in files of their
+//! own.
 
 use std::{
     fs::File,
@@ -47,6 +48,20 @@ pub(super) fn still(input: &Path, header: &Header, cap: u64, needed: Needed<'_>)
         Some(Format::Tiff) => super::tiff::decode(input, cap)?,
         Some(Format::Png) => png(open(input)?, cap)?,
         Some(Format::Bmp) => plain(image::codecs::bmp::BmpDecoder::new(open(input)?).map_err(from_image)?, cap)?,
+        Some(Format::Heif) => heif(input, header, cap)?,
+        Some(Format::Psd) => super::psd::decode(input, cap)?,
+        Some(Format::Jp2) => {
+            let stored = (header.width, header.height);
+            return super::jp2::decode(&whole(input)?, stored, needed(stored), cap);
+        }
+        Some(Format::Raw) => {
+            let place = header.preview.ok_or_else(|| {
+                Error::unsupported(
+                    "the camera's raw file has no picture beside the sensor's data, which is not read here",
+                )
+            })?;
+            return jpeg(&super::raw::preview(&mut open(input)?, place)?, Some(needed), cap);
+        }
         Some(Format::Gif) => return Err(Error::internal("a GIF is read as an animation")),
         None => {
             let why = header.problem.clone();
@@ -55,6 +70,16 @@ pub(super) fn still(input: &Path, header: &Header, cap: u64, needed: Needed<'_>)
     };
     let stored = (raw.width, raw.height);
     Ok(Decoded { raw, stored })
+}
+
+fn heif(input: &Path, header: &Header, cap: u64) -> Result<Raw> {
+    if header.high_range {
+        return Err(Error::unsupported("pictures of high dynamic range (PQ, HLG) are not handled"));
+    }
+    #[cfg(feature = "heif")]
+    return super::heif::decode(&whole(input)?, cap);
+    #[cfg(not(feature = "heif"))]
+    Err(Error::unsupported(format!("{} is HEIF, which this build does not read (cap {cap})", input.display())))
 }
 
 /// A whole file, within reason.

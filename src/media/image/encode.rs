@@ -1,16 +1,20 @@
-//! Writes finished pictures as JPEG and WebP.
+//! Writes finished pictures.
 
 use std::borrow::Cow;
 
 use image::ImageEncoder;
 
+#[cfg(feature = "heif")]
+use super::heif;
+#[cfg(feature = "jxl")]
+use super::jxl;
 use super::{MOST_SIDE, Pixels, scale, webp};
 use crate::{
     error::{Error, Result},
     profile::{PictureFormat, Spec},
 };
 
-/// Scales to what the spec allows and encodes as JPEG or WebP. JPEG has no alpha: it is laid on white.
+/// Scales to what the spec allows and encodes. JPEG has no alpha: it is laid on white.
 pub fn encode_still(pixels: &Pixels, spec: &Spec) -> Result<Vec<u8>> {
     let size = spec.fit((pixels.width, pixels.height));
     possible(spec, size)?;
@@ -29,7 +33,17 @@ pub(super) fn possible(spec: &Spec, size: (u32, u32)) -> Result<()> {
             "JPEG holds at most {MOST_SIDE} pixels a side, the picture is {} x {}",
             size.0, size.1
         ))),
-        Spec::Jpeg(_) | Spec::Webp(_) => Ok(()),
+        #[cfg(feature = "heif")]
+        Spec::Avif(_) if longest > heif::MOST_SIDE => Err(heif::too_large(size)),
+        #[cfg(feature = "heif")]
+        Spec::Avif(_) => Ok(()),
+        #[cfg(feature = "jxl")]
+        Spec::Jxl(_) => Ok(()),
+        Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) => Ok(()),
+        #[cfg(not(feature = "heif"))]
+        Spec::Avif(_) => Err(Error::unsupported("this build writes no AVIF: it was made without the feature 'heif'")),
+        #[cfg(not(feature = "jxl"))]
+        Spec::Jxl(_) => Err(Error::unsupported("this build writes no JPEG XL: it was made without the feature 'jxl'")),
         _ => Err(Error::invalid(format!("a still picture cannot be written as {}", spec.mime()))),
     }
 }
@@ -42,6 +56,11 @@ pub(super) fn encode(pixels: &Pixels, spec: &Spec) -> Result<Vec<u8>> {
             jpeg(pixels, still.quality).map_err(|e| Error::internal("libjpeg-turbo could not encode").because(e))
         }
         Spec::Webp(still) => webp::encode(pixels, still.quality, still.effort),
+        Spec::Png(exact) => png(pixels, exact.effort),
+        #[cfg(feature = "heif")]
+        Spec::Avif(still) => heif::encode(pixels, still.quality, still.effort),
+        #[cfg(feature = "jxl")]
+        Spec::Jxl(still) => jxl::encode(pixels, still.quality, still.effort),
         _ => Err(Error::invalid(format!("a still picture cannot be written as {}", spec.mime()))),
     }
 }
@@ -50,15 +69,21 @@ pub(super) fn encode(pixels: &Pixels, spec: &Spec) -> Result<Vec<u8>> {
 pub fn encode_drawing(pixels: &Pixels, format: PictureFormat) -> Result<Vec<u8>> {
     match format {
         PictureFormat::Webp => webp::encode_exactly(pixels),
-        PictureFormat::Png => {
-            let color = if pixels.alpha { image::ExtendedColorType::Rgba8 } else { image::ExtendedColorType::Rgb8 };
-            let mut out = Vec::new();
-            image::codecs::png::PngEncoder::new(&mut out)
-                .write_image(&pixels.data, pixels.width, pixels.height, color)
-                .map_err(|e| Error::internal("a picture could not be written as PNG").because(e))?;
-            Ok(out)
-        }
+        PictureFormat::Png => write_png(pixels, Default::default()),
     }
+}
+
+fn png(pixels: &Pixels, effort: u8) -> Result<Vec<u8>> {
+    write_png(pixels, image::codecs::png::CompressionType::Level(effort.clamp(1, 9)))
+}
+
+fn write_png(pixels: &Pixels, compression: image::codecs::png::CompressionType) -> Result<Vec<u8>> {
+    let color = if pixels.alpha { image::ExtendedColorType::Rgba8 } else { image::ExtendedColorType::Rgb8 };
+    let mut out = Vec::new();
+    image::codecs::png::PngEncoder::new_with_quality(&mut out, compression, Default::default())
+        .write_image(&pixels.data, pixels.width, pixels.height, color)
+        .map_err(|e| Error::internal("a picture could not be written as PNG").because(e))?;
+    Ok(out)
 }
 
 fn jpeg(pixels: &Pixels, quality: u8) -> turbojpeg::Result<Vec<u8>> {

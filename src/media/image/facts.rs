@@ -19,7 +19,7 @@ pub fn facts(input: &Path, mime: &str) -> Result<MediaFacts> {
 
 pub(super) fn from(header: Header, mime: &str) -> MediaFacts {
     let kind = if header.frames > 1 { MediaKind::Animation } else { MediaKind::Image };
-    let mut facts = MediaFacts::bare(kind, mime);
+    let mut facts = MediaFacts::bare(kind, header.mime.unwrap_or(mime));
     facts.container = header.format.map(|f| f.as_str().to_owned());
     facts.duration_ms = (header.frames > 1).then_some(header.duration_ms);
     facts.image = (header.width > 0 && header.height > 0).then(|| ImageFacts {

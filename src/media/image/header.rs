@@ -10,13 +10,17 @@ use std::{
     path::Path,
 };
 
-use super::ifd::{self, Tiff};
+use super::{
+    boxes,
+    ifd::{self, Tiff},
+    psd, raw,
+};
 use crate::error::{Doing, Result};
 
 /// Longest ICC profile that is read. Those of printing presses have 0.5 to 3 MB; moxcms takes up to 10.
-const MOST_ICC: u64 = 10 << 20;
+pub(super) const MOST_ICC: u64 = 10 << 20;
 /// Longest EXIF block that is read. JPEG cannot hold more than 64 KiB.
-const MOST_EXIF: u64 = 1 << 20;
+pub(super) const MOST_EXIF: u64 = 1 << 20;
 /// Most chunks of a PNG that are looked at; writers split a large picture in pieces of 8 KiB.
 const MOST_CHUNKS: u32 = 500_000;
 
@@ -29,6 +33,12 @@ pub(super) enum Format {
     Gif,
     Webp,
     Bmp,
+    /// HEIC, AVIF.
+    Heif,
+    Jp2,
+    Psd,
+    /// A camera's raw file, of which its preview is read.
+    Raw,
 }
 
 impl Format {
@@ -40,6 +50,10 @@ impl Format {
             Format::Gif => "gif",
             Format::Webp => "webp",
             Format::Bmp => "bmp",
+            Format::Heif => "heif",
+            Format::Jp2 => "jp2",
+            Format::Psd => "psd",
+            Format::Raw => "raw",
         }
     }
 
@@ -51,6 +65,14 @@ impl Format {
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Format::Gif),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Format::Webp),
             [b'B', b'M', ..] => Some(Format::Bmp),
+            [b'8', b'B', b'P', b'S', ..] => Some(Format::Psd),
+            [_, _, _, _, b'f', b't', b'y', b'p', b'c', b'r', b'x', ..] => Some(Format::Raw),
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] => Some(Format::Heif),
+            [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => Some(Format::Jp2),
+            [b'F', b'U', b'J', b'I', b'F', b'I', b'L', b'M', ..] => Some(Format::Raw),
+            [b'I', b'I', b'U', 0, ..] | [b'I', b'I', b'R', b'O' | b'S', ..] | [b'M', b'M', b'O', b'R', ..] => {
+                Some(Format::Raw)
+            }
             _ => None,
         }
     }
@@ -75,6 +97,12 @@ pub(super) struct Header {
     pub(super) tags: BTreeMap<String, String>,
     /// JPEG: whether an Adobe marker is there, which by convention means that CMYK is stored inverted.
     pub(super) adobe: bool,
+    /// Whether brightness is coded by PQ or HLG.
+    pub(super) high_range: bool,
+    /// Of a raw file: where the JPEG begins that is read.
+    pub(super) preview: Option<u64>,
+    /// The media type, where it is known better than by the file's first bytes.
+    pub(super) mime: Option<&'static str>,
     pub(super) problem: Option<String>,
 }
 
@@ -101,7 +129,7 @@ pub(super) fn damaged(why: impl Into<String>) -> Trouble {
     Trouble::Damaged(why.into())
 }
 
-type Walk<T = ()> = std::result::Result<T, Trouble>;
+pub(super) type Walk<T = ()> = std::result::Result<T, Trouble>;
 
 /// Reads the header of a file. An error is one of I/O; damage is told by `problem`.
 pub(super) fn read(input: &Path) -> Result<Header> {
@@ -137,7 +165,13 @@ fn walk<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
     match format {
         Format::Jpeg => jpeg(source, header),
         Format::Png => png(source, header),
-        Format::Tiff => tiff(source, header),
+        Format::Tiff => tiff(source, &head, header),
+        Format::Raw if head.starts_with(b"FUJI") => raw::raf(source, header),
+        Format::Raw if head[4..].starts_with(b"ftyp") => raw::cr3(source, header),
+        Format::Raw => tiff(source, &head, header),
+        Format::Heif => boxes::heif(source, header),
+        Format::Jp2 => boxes::jp2(source, header),
+        Format::Psd => psd::header(source, header).map(drop),
         Format::Gif => gif(source, header),
         Format::Webp => webp(source, header),
         Format::Bmp => bmp(source, header),
@@ -145,7 +179,7 @@ fn walk<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
 }
 
 /// ISO/IEC 10918-1, annex B.
-fn jpeg<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
+pub(super) fn jpeg<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
     skip(source, 2)?;
     header.color = "ycbcr";
     let mut icc = BTreeMap::new();
@@ -283,10 +317,11 @@ fn png_icc<S: BufRead + Seek>(source: &mut S) -> Walk<Option<Vec<u8>>> {
     Ok(decoder.ok().and_then(|mut d| d.icc_profile().ok().flatten()).filter(|i| i.len() as u64 <= MOST_ICC))
 }
 
-/// TIFF 6.0. The first page alone.
-fn tiff<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
-    let mut tiff = Tiff::open(source)?;
+/// TIFF 6.0, the first page alone; and the raw files that are like it.
+fn tiff<S: BufRead + Seek>(source: &mut S, begins: &[u8], header: &mut Header) -> Walk {
+    let mut tiff = Tiff::open(&mut *source)?;
     let page = tiff.first()?;
+    let found = raw::look(&mut tiff, begins)?;
     let side = |n: Option<u64>| n.and_then(|n| u32::try_from(n).ok()).unwrap_or_default();
     header.width = side(tiff.number(&page, ifd::WIDTH)?);
     header.height = side(tiff.number(&page, ifd::HEIGHT)?);
@@ -303,11 +338,17 @@ fn tiff<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
     header.alpha = matches!(tiff.number(&page, ifd::EXTRA_SAMPLES)?, Some(1 | 2))
         || (header.color == "rgb" && tiff.number(&page, ifd::SAMPLES)? == Some(4));
     header.icc = tiff.bytes(&page, ifd::ICC, MOST_ICC)?;
-    described(&mut tiff, &page, header)
+    described(&mut tiff, &page, header)?;
+    header.mime = found.mime;
+    if header.mime.is_some() {
+        header.format = Some(Format::Raw);
+        raw::choose(source, &found, header)?;
+    }
+    Ok(())
 }
 
 /// EXIF in another container. Damage in it is no damage of the picture, so it is passed over.
-fn exif(block: &[u8], header: &mut Header) {
+pub(super) fn exif(block: &[u8], header: &mut Header) {
     // Some WebP writers keep JPEG's prefix.
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let Ok(mut tiff) = Tiff::open(Cursor::new(block)) else { return };
@@ -531,20 +572,20 @@ fn bmp<S: BufRead + Seek>(source: &mut S, header: &mut Header) -> Walk {
     Ok(())
 }
 
-fn exact<const N: usize>(source: &mut impl Read) -> Walk<[u8; N]> {
+pub(super) fn exact<const N: usize>(source: &mut impl Read) -> Walk<[u8; N]> {
     let mut bytes = [0; N];
     source.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Exactly so many bytes. What the file does not hold is not allocated.
-fn bytes(source: &mut impl Read, length: u64) -> Walk<Vec<u8>> {
+pub(super) fn bytes(source: &mut impl Read, length: u64) -> Walk<Vec<u8>> {
     let mut bytes = Vec::new();
     source.by_ref().take(length).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == length { Ok(bytes) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) }
 }
 
-fn skip<S: Seek>(source: &mut S, length: u64) -> Walk {
+pub(super) fn skip<S: Seek>(source: &mut S, length: u64) -> Walk {
     // Lengths come from 32-bit fields, so this never wraps.
     source.seek_relative(length as i64)?;
     Ok(())

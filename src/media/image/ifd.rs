@@ -73,6 +73,9 @@ impl<S: Read + Seek> Tiff<S> {
         let (little, big) = match &head {
             b"II*\0" => (true, false),
             b"MM\0*" => (false, false),
+            // Cameras' own: Panasonic's, Olympus's.
+            b"IIU\0" | b"IIRO" | b"IIRS" => (true, false),
+            b"MMOR" => (false, false),
             b"II+\0" => (true, true),
             b"MM\0+" => (false, true),
             _ => return Err(damaged("it does not begin as TIFF does")),
@@ -97,8 +100,25 @@ impl<S: Read + Seek> Tiff<S> {
         self.directory(self.first)
     }
 
+    /// Where the first directory stands.
+    pub(super) fn first_at(&self) -> u64 {
+        self.first
+    }
+
     /// The directory at an offset.
     pub(super) fn directory(&mut self, offset: u64) -> Result<Directory, Trouble> {
+        Ok(self.entries(offset)?.0)
+    }
+
+    /// The same, and where the one after it stands; 0 is nowhere.
+    pub(super) fn directory_and_next(&mut self, offset: u64) -> Result<(Directory, u64), Trouble> {
+        let (directory, end) = self.entries(offset)?;
+        self.source.seek(SeekFrom::Start(end))?;
+        let next = self.unsigned(if self.big { 8 } else { 4 }).unwrap_or_default();
+        Ok((directory, next))
+    }
+
+    fn entries(&mut self, offset: u64) -> Result<(Directory, u64), Trouble> {
         self.source.seek(SeekFrom::Start(offset))?;
         let count = self.unsigned(if self.big { 8 } else { 2 })?;
         if count > MOST_ENTRIES {
@@ -106,7 +126,7 @@ impl<S: Read + Seek> Tiff<S> {
         }
         let (counter, inline) = if self.big { (8, 8) } else { (4, 4) };
         let mut entries = Vec::new();
-        let mut place = offset + if self.big { 8 } else { 2 };
+        let mut place = offset.saturating_add(if self.big { 8 } else { 2 });
         for _ in 0..count {
             let tag = self.unsigned(2)? as u16;
             let kind = self.unsigned(2)? as u16;
@@ -119,7 +139,7 @@ impl<S: Read + Seek> Tiff<S> {
             place += 4 + counter as u64 + inline as u64;
             entries.push(entry);
         }
-        Ok(Directory(entries))
+        Ok((Directory(entries), place))
     }
 
     /// Up to `most` unsigned numbers of a field of BYTE, SHORT, LONG or LONG8; empty when it is missing or of another

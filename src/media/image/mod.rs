@@ -1,16 +1,26 @@
-//! Still pictures: read, scaled and written in plain Rust, libjpeg-turbo and libwebp, always to 8-bit sRGB.
+//! Still pictures: read, scaled and written in plain Rust, libjpeg-turbo, libwebp, libheif and libjxl, always to 8-bit sRGB.
 //!
 //! [`ImageRenderer`] is the entry: one decode, then a cascade of ever smaller pictures, each encoded on the way down.
 //! [`facts()`] reads headers alone, [`animation`] hands out composited frames, [`encode_still`] serves other renderers'
-//! posters and [`check`] the acceptance gate. What is refused here: raw camera files, floating-point samples, Lab.
+//! posters and [`check`] the acceptance gate. What is refused here: sensors' data, floating-point samples, Lab.
 
 pub mod animation;
+mod boxes;
 mod color;
 mod decode;
 mod encode;
 mod facts;
+#[cfg(test)]
+mod foreign_tests;
 mod header;
+#[cfg(feature = "heif")]
+mod heif;
 mod ifd;
+mod jp2;
+#[cfg(feature = "jxl")]
+mod jxl;
+mod psd;
+mod raw;
 mod render;
 #[cfg(test)]
 mod samples;
@@ -42,7 +52,7 @@ pub struct Pixels {
     pub data: Vec<u8>,
 }
 
-/// Decodes one of our own JPEG, WebP or PNG outputs to its last pixel and says its width, its height and whether it has
+/// Decodes one of our own outputs to its last pixel and says its width, its height and whether it has
 /// alpha. A truncated or damaged file is an error of [`Kind::Corrupt`](crate::error::Kind::Corrupt).
 pub fn check(path: &Path, mime: &str) -> Result<(u32, u32, bool)> {
     let bytes = decode::whole(path)?;
@@ -50,6 +60,10 @@ pub fn check(path: &Path, mime: &str) -> Result<(u32, u32, bool)> {
         "image/jpeg" => decode::jpeg(&bytes, None, OWN_PIXELS)?.raw,
         "image/webp" => webp::decode(&bytes, OWN_PIXELS)?,
         "image/png" => decode::png(std::io::Cursor::new(bytes.as_slice()), OWN_PIXELS)?,
+        #[cfg(feature = "heif")]
+        "image/avif" => heif::decode(&bytes, OWN_PIXELS)?,
+        #[cfg(feature = "jxl")]
+        "image/jxl" => jxl::decode(&bytes, OWN_PIXELS)?,
         other => return Err(Error::invalid(format!("'{other}' is not a picture format of ours"))),
     };
     Ok((raw.width, raw.height, raw.model.has_alpha()))

@@ -13,16 +13,15 @@ use crate::{
     error::{Doing, Error, Result},
     media::{Rendered, Renderer, Work},
     model::{MediaFacts, MediaKind},
-    profile::{Entry, Spec},
+    profile::Entry,
 };
 
-/// Renders JPEG and WebP of still pictures, and posters of animations.
+/// Renders still pictures, and posters of animations.
 pub struct ImageRenderer;
 
 impl Renderer for ImageRenderer {
     fn accepts(&self, facts: &MediaFacts, output: &Entry) -> bool {
-        matches!(facts.kind, MediaKind::Image | MediaKind::Animation)
-            && matches!(output.spec, Spec::Jpeg(_) | Spec::Webp(_))
+        matches!(facts.kind, MediaKind::Image | MediaKind::Animation) && output.spec.is_still()
     }
 
     fn render(

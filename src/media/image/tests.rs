@@ -26,18 +26,22 @@ fn jpg(name: &str, side: Option<u32>) -> Entry {
     Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), when: None, brand: None }
 }
 
-struct Bench {
+pub(super) struct Bench {
     dir: tempfile::TempDir,
     limits: Limits,
     stop: Stop,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), limits: Limits::default(), stop: Stop::new() }
     }
 
-    fn file(&self, bytes: &[u8]) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(super) fn file(&self, bytes: &[u8]) -> PathBuf {
         let path = self.dir.path().join("input");
         std::fs::write(&path, bytes).unwrap();
         path
@@ -55,11 +59,11 @@ impl Bench {
     }
 
     /// The one output of one input, decoded.
-    fn look(&self, bytes: &[u8], entry: Entry) -> Pixels {
+    pub(super) fn look(&self, bytes: &[u8], entry: Entry) -> Pixels {
         self.try_look(bytes, entry).unwrap()
     }
 
-    fn try_look(&self, bytes: &[u8], entry: Entry) -> Result<Pixels> {
+    pub(super) fn try_look(&self, bytes: &[u8], entry: Entry) -> Result<Pixels> {
         let mut results = self.render(&self.file(bytes), std::slice::from_ref(&entry))?;
         let rendered = results.remove(0).1?;
         let path = self.dir.path().join(&rendered.files[0]);
@@ -68,6 +72,11 @@ impl Bench {
         let bytes = decode::whole(&path)?;
         let raw = match entry.spec {
             Spec::Webp(_) => super::webp::decode(&bytes, OWN_PIXELS)?,
+            Spec::Png(_) => decode::png(std::io::Cursor::new(bytes.as_slice()), OWN_PIXELS)?,
+            #[cfg(feature = "heif")]
+            Spec::Avif(_) => super::heif::decode(&bytes, OWN_PIXELS)?,
+            #[cfg(feature = "jxl")]
+            Spec::Jxl(_) => super::jxl::decode(&bytes, OWN_PIXELS)?,
             _ => decode::jpeg(&bytes, None, OWN_PIXELS)?.raw,
         };
         let pixels = color::to_srgb(raw, None);
@@ -76,20 +85,20 @@ impl Bench {
     }
 }
 
-fn at(pixels: &Pixels, x: u32, y: u32) -> Vec<u8> {
+pub(super) fn at(pixels: &Pixels, x: u32, y: u32) -> Vec<u8> {
     let channels = if pixels.alpha { 4 } else { 3 };
     let start = (y * pixels.width + x) as usize * channels;
     pixels.data[start..start + channels].to_vec()
 }
 
 #[track_caller]
-fn near(got: &[u8], wanted: &[u8], tolerance: u8) {
+pub(super) fn near(got: &[u8], wanted: &[u8], tolerance: u8) {
     let close = got.len() == wanted.len() && got.iter().zip(wanted).all(|(a, b)| a.abs_diff(*b) <= tolerance);
     assert!(close, "{got:?} is not within {tolerance} of {wanted:?}");
 }
 
 #[track_caller]
-fn is_quarters(p: &Pixels) {
+pub(super) fn is_quarters(p: &Pixels) {
     // WebP halves the color's resolution, which shows in pictures of a few pixels; a wrong turn is off by 255.
     let tolerance = if p.width < 32 { 40 } else { 12 };
     near(&at(p, p.width / 4, p.height / 4)[..3], &[255, 0, 0], tolerance);

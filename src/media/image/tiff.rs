@@ -253,7 +253,7 @@ fn to_rgb(pixel: &mut [u8]) {
 }
 
 /// Divides by the alpha that the colors were multiplied with.
-fn straighten(raw: &mut Raw) {
+pub(super) fn straighten(raw: &mut Raw) {
     let channels = raw.model.channels();
     for pixel in raw.data.chunks_exact_mut(channels) {
         let Some((alpha, colors)) = pixel.split_last_mut() else { continue };

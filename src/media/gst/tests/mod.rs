@@ -30,6 +30,7 @@ mod levels;
 mod odd;
 mod peaks;
 mod picture;
+mod sheets;
 mod sound;
 mod still;
 mod stream;

@@ -14,7 +14,7 @@ fn poster(name: &str, at: &str) -> Entry {
 }
 
 /// From a picture file's colors to what a video of them would hold.
-const AS_VIDEO: &str =
+pub(super) const AS_VIDEO: &str =
     "scale=in_color_matrix=bt601,format=gbrp,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p";
 
 /// Red, green and blue in the middle of a picture file.
