@@ -1,11 +1,9 @@
 //! A picture with alpha, laid on frames.
 
-use fast_image_resize as fir;
-use image::RgbaImage;
-
 use super::Planes;
 use crate::{
     error::{Error, Result},
+    media::image::{self, Pixels},
     profile::{Corner, Logo},
 };
 
@@ -28,26 +26,17 @@ impl Overlay {
     /// A logo for films of this size.
     pub(super) fn of_logo(logo: &Logo, (width, height): (u32, u32)) -> Result<Self> {
         let path = &logo.file.path;
-        let cannot = |e: image::ImageError| {
-            Error::invalid(format!("the logo {} cannot be read", path.display()))
-                .because(e)
-                .hint("a PNG or a WebP is expected")
+        let fit = |(own_width, own_height): (u32, u32)| {
+            let wide = logo.width.of(width).round().max(2.0);
+            let high = (wide * f64::from(own_height) / f64::from(own_width.max(1))).round().max(2.0);
+            // As wide as asked for, unless that would be higher than the film.
+            let scale = (f64::from(height) / high).min(1.0);
+            let even = |side: f64, most: u32| ((side * scale) as u32 / 2 * 2).clamp(2, most.max(2));
+            (even(wide, width), even(high, height))
         };
-        let mut reader = image::ImageReader::open(path)
-            .map_err(|e| cannot(e.into()))?
-            .with_guessed_format()
-            .map_err(|e| cannot(e.into()))?;
-        let mut limits = image::Limits::default();
-        limits.max_alloc = Some(MOST * 8);
-        reader.limits(limits);
-        let picture = reader.decode().map_err(cannot)?.into_rgba8();
-        let wide = logo.width.of(width).round().max(2.0);
-        let high = (wide * f64::from(picture.height()) / f64::from(picture.width().max(1))).round().max(2.0);
-        // As wide as asked for, unless that would be higher than the film.
-        let scale = (f64::from(height) / high).min(1.0);
-        let size = ((wide * scale) as u32 / 2 * 2).max(2).min(width);
-        let size = (size, ((high * scale) as u32 / 2 * 2).max(2).min(height));
-        let picture = resized(picture, size)?;
+        let picture = image::seen(path, &fit, MOST)
+            .map_err(|e| Error::invalid(format!("the logo {} cannot be read: {}", path.display(), e.one_line())))?;
+        let size = (picture.width, picture.height);
         let margin = logo.margin.of(width.min(height)).round() as u32;
         let (right, bottom) = (width - size.0, height - size.1);
         let (far_right, far_bottom) = (right.saturating_sub(margin), bottom.saturating_sub(margin));
@@ -61,8 +50,10 @@ impl Overlay {
         Ok(Self::new(&picture, at, logo.opacity.value() / 100.0))
     }
 
-    fn new(picture: &RgbaImage, at: (u32, u32), opacity: f64) -> Self {
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
+    fn new(picture: &Pixels, at: (u32, u32), opacity: f64) -> Self {
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let channels = if picture.alpha { 4 } else { 3 };
+        let rgba = |p: &[u8]| [p[0], p[1], p[2], p.get(3).copied().unwrap_or(255)];
         let at = (at.0 as usize / 2 * 2, at.1 as usize / 2 * 2);
         let alpha = |a: f64| (a * opacity).round().clamp(0.0, 255.0) as u8;
         let yuv = |[r, g, b]: [f64; 3]| {
@@ -74,20 +65,18 @@ impl Overlay {
             ]
         };
         let code = |x: f64| x.round().clamp(0.0, 255.0) as u8;
-        let luma = picture
-            .pixels()
-            .map(|p| [code(yuv([0, 1, 2].map(|i| f64::from(p[i])))[0]), alpha(f64::from(p[3]))])
-            .collect();
+        let luma = picture.data.chunks_exact(channels).map(rgba);
+        let luma = luma.map(|[r, g, b, a]| [code(yuv([r, g, b].map(f64::from))[0]), alpha(f64::from(a))]).collect();
         let mut chroma = Vec::with_capacity(width * height / 4);
         for y in (0..height / 2 * 2).step_by(2) {
             for x in (0..width / 2 * 2).step_by(2) {
                 // What is seen through does not count in a color.
                 let (mut sum, mut weight) = ([0.0; 3], 0.0);
                 for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-                    let p = picture.get_pixel((x + dx) as u32, (y + dy) as u32);
+                    let p = rgba(&picture.data[((y + dy) * width + x + dx) * channels..][..channels]);
                     let a = f64::from(p[3]);
                     weight += a;
-                    for (sum, value) in sum.iter_mut().zip(p.0) {
+                    for (sum, value) in sum.iter_mut().zip(p) {
                         *sum += a * f64::from(value);
                     }
                 }
@@ -129,24 +118,14 @@ fn blend(under: u8, over: u8, alpha: u8) -> u8 {
     ((u32::from(under) * (255 - alpha) + u32::from(over) * alpha + 127) / 255) as u8
 }
 
-fn resized(picture: RgbaImage, (width, height): (u32, u32)) -> Result<RgbaImage> {
-    let failed = |e: &dyn std::fmt::Display| Error::internal(format!("a logo cannot be scaled: {e}"));
-    let (from_width, from_height) = picture.dimensions();
-    let from = fir::images::Image::from_vec_u8(from_width, from_height, picture.into_raw(), fir::PixelType::U8x4)
-        .map_err(|e| failed(&e))?;
-    let mut to = fir::images::Image::new(width, height, fir::PixelType::U8x4);
-    fir::Resizer::new().resize(&from, &mut to, None).map_err(|e| failed(&e))?;
-    RgbaImage::from_raw(width, height, to.into_vec()).ok_or_else(|| failed(&"its size is wrong"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_opaque_covers_and_what_is_not_shines_through() {
-        let picture =
-            RgbaImage::from_fn(4, 4, |x, _| image::Rgba(if x < 2 { [255, 255, 255, 255] } else { [255, 0, 0, 0] }));
+        let row = [[255, 255, 255, 255], [255, 255, 255, 255], [255, 0, 0, 0], [255, 0, 0, 0]].concat();
+        let picture = Pixels { width: 4, height: 4, alpha: true, data: row.repeat(4) };
         let (mut luma, mut cb, mut cr) = ([50_u8; 64], [100_u8; 16], [100_u8; 16]);
         let mut frame = Planes {
             width: 8,

@@ -35,7 +35,7 @@ use std::path::Path;
 pub use self::{
     encode::{encode_drawing, encode_still},
     facts::facts,
-    render::ImageRenderer,
+    render::{ImageRenderer, seen},
 };
 use crate::error::{Error, Result};
 

@@ -67,6 +67,15 @@ impl Renderer for ImageRenderer {
     }
 }
 
+/// A still picture as it is seen, upright and in sRGB, of a size that is told by its own.
+pub fn seen(input: &Path, size: &dyn Fn((u32, u32)) -> (u32, u32), pixel_cap: u64) -> Result<Pixels> {
+    let header = header::read(input)?;
+    let stored = |stored| turned(size(turned(stored, header.orientation)), header.orientation);
+    let decoded = decode::still(input, &header, pixel_cap, &stored)?;
+    let raw = scale::raw(decoded.raw, stored(decoded.stored))?;
+    Ok(scale::upright(color::to_srgb(raw, header.icc.as_deref()), header.orientation))
+}
+
 /// An output and its size in pixels.
 struct Wanted<'a> {
     entry: &'a Entry,
