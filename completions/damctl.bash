@@ -217,6 +217,9 @@ _damctl() {
             damctl__subcmd__help__subcmd__jobs,show)
                 cmd="damctl__subcmd__help__subcmd__jobs__subcmd__show"
                 ;;
+            damctl__subcmd__help__subcmd__profile,brand-schema)
+                cmd="damctl__subcmd__help__subcmd__profile__subcmd__brand__subcmd__schema"
+                ;;
             damctl__subcmd__help__subcmd__profile,check)
                 cmd="damctl__subcmd__help__subcmd__profile__subcmd__check"
                 ;;
@@ -253,6 +256,9 @@ _damctl() {
             damctl__subcmd__jobs__subcmd__help,show)
                 cmd="damctl__subcmd__jobs__subcmd__help__subcmd__show"
                 ;;
+            damctl__subcmd__profile,brand-schema)
+                cmd="damctl__subcmd__profile__subcmd__brand__subcmd__schema"
+                ;;
             damctl__subcmd__profile,check)
                 cmd="damctl__subcmd__profile__subcmd__check"
                 ;;
@@ -267,6 +273,9 @@ _damctl() {
                 ;;
             damctl__subcmd__profile,schema)
                 cmd="damctl__subcmd__profile__subcmd__schema"
+                ;;
+            damctl__subcmd__profile__subcmd__help,brand-schema)
+                cmd="damctl__subcmd__profile__subcmd__help__subcmd__brand__subcmd__schema"
                 ;;
             damctl__subcmd__profile__subcmd__help,check)
                 cmd="damctl__subcmd__profile__subcmd__help__subcmd__check"
@@ -1276,8 +1285,22 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__profile)
-            opts="check schema order-schema default"
+            opts="check schema brand-schema order-schema default"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__profile__subcmd__brand__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1790,8 +1813,34 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__profile)
-            opts="-C -h -V --archive --log-format --help --version check schema order-schema default help"
+            opts="-C -h -V --archive --log-format --help --version check schema brand-schema order-schema default help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__profile__subcmd__brand__subcmd__schema)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1868,8 +1917,22 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__profile__subcmd__help)
-            opts="check schema order-schema default help"
+            opts="check schema brand-schema order-schema default help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__profile__subcmd__help__subcmd__brand__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -356,18 +356,19 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -l dry-run -d 'Shows what would be given up and removed, and does nothing'
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "check" -d 'Checks a profile and shows what it asks for'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "schema" -d 'Prints the JSON schema of profiles'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "default" -d 'Prints the built-in profile'
-complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema order-schema default help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -f -a "check" -d 'Checks a profile and shows what it asks for'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -f -a "schema" -d 'Prints the JSON schema of profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -f -a "brand-schema" -d 'Prints the JSON schema of brands'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -f -a "default" -d 'Prints the built-in profile'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from check" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from check" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -382,6 +383,13 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from schema" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from brand-schema" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from brand-schema" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from brand-schema" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from brand-schema" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from order-schema" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from order-schema" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -398,6 +406,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_s
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from default" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "check" -d 'Checks a profile and shows what it asks for'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Prints the JSON schema of profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "brand-schema" -d 'Prints the JSON schema of brands'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "default" -d 'Prints the built-in profile'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -447,5 +456,6 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subc
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "check" -d 'Checks a profile and shows what it asks for'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "schema" -d 'Prints the JSON schema of profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "brand-schema" -d 'Prints the JSON schema of brands'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from profile" -f -a "default" -d 'Prints the built-in profile'

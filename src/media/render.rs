@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::{Order, Rendered, Renderer, Report, Work, gate, image, probe, sniff};
 use crate::{
     error::{Doing, Error, Result},
-    model::{MediaFacts, MediaKind, job::Failure},
+    model::{AudioFacts, MediaFacts, MediaKind, job::Failure},
     profile::Entry,
     stop::Stop,
 };
@@ -28,12 +28,30 @@ pub fn carry_out(order: &Order, stop: &Stop, report: &mut dyn FnMut(Report)) -> 
         report(Report::Probed { facts });
         return Ok(());
     }
-    let mut left: Vec<&Entry> = order.outputs.iter().collect();
+    // What lays sound over a film that has none has silence to lay it over.
+    let is_mute = facts.video.is_some() && facts.audio.is_empty();
+    let has_bed = |e: &&Entry| is_mute && e.sound().is_some_and(|s| s.bed.is_some());
+    let (over_silence, usual): (Vec<&Entry>, Vec<&Entry>) = order.outputs.iter().partition(has_bed);
+    if !over_silence.is_empty() {
+        let facts = MediaFacts { audio: vec![AudioFacts::silence()], ..facts.clone() };
+        render_all(order, &facts, over_silence, stop, report)?;
+    }
+    render_all(order, &facts, usual, stop, report)
+}
+
+/// Makes outputs of one input.
+fn render_all(
+    order: &Order,
+    facts: &MediaFacts,
+    mut left: Vec<&Entry>,
+    stop: &Stop,
+    report: &mut dyn FnMut(Report),
+) -> Result<()> {
     for renderer in renderers() {
-        let (mine, others): (Vec<&Entry>, Vec<&Entry>) = left.into_iter().partition(|e| renderer.accepts(&facts, e));
+        let (mine, others): (Vec<&Entry>, Vec<&Entry>) = left.into_iter().partition(|e| renderer.accepts(facts, e));
         left = others;
         if !mine.is_empty() {
-            render(order, &facts, &*renderer, mine, stop, report)?;
+            render(order, facts, &*renderer, mine, stop, report)?;
         }
     }
     for entry in left {

@@ -254,6 +254,22 @@ pub struct AudioFacts {
     pub loudness: Option<LoudnessFacts>,
 }
 
+impl AudioFacts {
+    /// Sound that is not there: two channels of silence, to lay something over.
+    pub fn silence() -> Self {
+        let (codec, layout) = (SILENCE.to_owned(), Some("stereo".to_owned()));
+        Self { codec, channels: 2, rate: 48_000, bits: 0, layout, language: None, loudness: None }
+    }
+
+    /// Whether it is [`silence`](Self::silence).
+    pub fn is_silence(&self) -> bool {
+        self.codec == SILENCE
+    }
+}
+
+/// No codec of ffprobe's.
+const SILENCE: &str = "silence";
+
 /// Loudness of a whole sound track by EBU R 128.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -505,6 +505,11 @@ mod tests {
     }
 
     #[test]
+    fn the_example_is_sound() {
+        Brand::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles/brands/example.yaml")).unwrap();
+    }
+
+    #[test]
     fn what_is_wrong_with_a_brand_is_told_with_its_place() {
         for (brand, why) in [
             ("logo: { file: gone.png }\n", "gone.png"),

@@ -542,6 +542,8 @@ pub enum ProfileCommand {
     },
     /// Prints the JSON schema of profiles.
     Schema,
+    /// Prints the JSON schema of brands.
+    BrandSchema,
     /// Prints the JSON schema of `damctl render`'s orders.
     OrderSchema,
     /// Prints the built-in profile.

@@ -6,7 +6,10 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
-use damctl::{media::Order, profile::Profile};
+use damctl::{
+    media::Order,
+    profile::{Brand, Profile},
+};
 
 use crate::cli::Cli;
 
@@ -26,6 +29,7 @@ pub fn generate(dir: &Path) -> Result<()> {
         fs::write(schema.join(name), text).with_context(|| format!("cannot write {name}"))
     };
     write("profile.json", Profile::json_schema())?;
+    write("brand.json", Brand::json_schema())?;
     write("render-order.json", Order::json_schema())?;
     Ok(())
 }

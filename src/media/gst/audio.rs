@@ -56,6 +56,19 @@ pub(super) fn head(
     Ok((tee, peak))
 }
 
+/// A tee of so much silence, of two channels at 48 kHz.
+pub(super) fn silence(pipeline: &gst::Pipeline, length: gst::ClockTime) -> Result<gst::Element> {
+    // In buffers of 10 ms.
+    let count = length.mseconds().div_ceil(10).clamp(1, i32::MAX as u64).to_string();
+    let source = make("audiotestsrc", &[("wave", "silence"), ("samplesperbuffer", "480"), ("num-buffers", &count)])?;
+    let (sound, tee) = (caps("audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2")?, graph::tee()?);
+    chain(pipeline, &[sound.clone(), queue(4)?, tee.clone()])?;
+    // It begins when the recording does: before all that listens is there, it would be over.
+    source.set_locked_state(true);
+    pipeline.add(&source).and_then(|()| source.link(&sound)).map_err(|e| cannot_build(&e))?;
+    Ok(tee)
+}
+
 /// Where the channels belong by their number, when the file does not say or the demuxer does not understand it
 /// (QuickTime's `chan`): channels without a place cannot be mixed down.
 fn guessed_positions(pad: &gst::Pad) -> Option<u64> {

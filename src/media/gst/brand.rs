@@ -157,7 +157,7 @@ fn decoded(work: &Work<'_>, path: &Path) -> Result<Track> {
     let wanted = Wanted { pictures: false, tracks: BTreeSet::from([0]), by_name: false };
     let mut source = source::open(path, sound_decode(&work), &wanted, complaints, stall(&work), work.stop)?;
     let pulse = Pulse::default();
-    let heads = Heads::build(&source, &pulse, Beds::default())?;
+    let heads = Heads::build(&source, &facts, &pulse, Beds::default())?;
     let sound = Sound {
         tracks: Tracks::default(),
         downmix: Downmix::Itu,

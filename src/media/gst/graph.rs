@@ -6,13 +6,14 @@ use gstreamer::prelude::*;
 use crate::error::{Error, Result};
 
 /// Everything the renderer may use: element, Debian package, and what cannot be made without it.
-pub(super) const ELEMENTS: [(&str, &str, &str); 45] = [
+pub(super) const ELEMENTS: [(&str, &str, &str); 46] = [
     ("uridecodebin", "gstreamer1.0-plugins-base", "any rendition of sound or moving pictures"),
     ("videoconvertscale", "gstreamer1.0-plugins-base", "every mp4"),
     ("identity", "libgstreamer1.0-0", "any sound"),
     ("audioconvert", "gstreamer1.0-plugins-base", "any sound"),
     ("audioresample", "gstreamer1.0-plugins-base", "any sound"),
     ("audiorate", "gstreamer1.0-plugins-base", "any sound"),
+    ("audiotestsrc", "gstreamer1.0-plugins-base", "music over films without sound"),
     ("audiomixer", "gstreamer1.0-plugins-base", "several sound tracks in one"),
     ("opusenc", "gstreamer1.0-plugins-base", "opus"),
     ("oggmux", "gstreamer1.0-plugins-base", "opus"),

@@ -9,7 +9,7 @@ use gstreamer_audio as gst_audio;
 use super::{
     audio,
     brand::Beds,
-    graph::{chain, make, pad},
+    graph::{self, chain, make, pad},
     mix::{self, Heads},
     run::{self, Complaints, Pulse, Watch},
     sound_decode, source, stall, wanted_streams,
@@ -71,10 +71,14 @@ fn pass(
     progress: &mut dyn FnMut(f64),
 ) -> Result<()> {
     let tracks = mix::needed(work.facts, open.iter().map(|(sound, _)| sound));
-    let wanted = wanted_streams(work, false, tracks);
+    // Of a master without sound, the pictures tell when it ends.
+    let wanted = wanted_streams(work, tracks.is_empty(), tracks);
     let mut source = source::open(work.input, sound_decode(work), &wanted, complaints, stall(work), work.stop)?;
     let pulse = Pulse::default();
-    let heads = Heads::build(&source, &pulse, beds.clone())?;
+    let heads = Heads::build(&source, work.facts, &pulse, beds.clone())?;
+    if let Some(pictures) = &source.video {
+        graph::discard(source.live.pipeline(), pictures)?;
+    }
     let mut ears = Vec::new();
     for (sound, search) in open.iter() {
         let level = search.next();

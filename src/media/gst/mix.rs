@@ -114,13 +114,18 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    pub(super) fn build(source: &Source, pulse: &Pulse, beds: Beds) -> Result<Self> {
+    pub(super) fn build(source: &Source, facts: &MediaFacts, pulse: &Pulse, beds: Beds) -> Result<Self> {
         let mut heads = BTreeMap::new();
         for (number, from) in &source.sounds {
             let (tee, peak) = audio::head(source.live.pipeline(), from, pulse, source.sounds.len() > 1)?;
             let info = from.current_caps().and_then(|c| gst_audio::AudioInfo::from_caps(&c).ok());
             let rate = info.as_ref().map_or(48_000, gst_audio::AudioInfo::rate);
             heads.insert(*number, Head { tee, peak, positions: positions(info.as_ref()), rate });
+        }
+        for number in (0..facts.audio.len()).filter(|n| facts.audio[*n].is_silence()) {
+            let length = gst::ClockTime::from_mseconds(facts.duration_ms.unwrap_or(0));
+            let tee = audio::silence(source.live.pipeline(), length)?;
+            heads.insert(number, Head { tee, peak: Peak::default(), positions: positions_of(2), rate: 48_000 });
         }
         Ok(Self { tracks: heads, beds })
     }
@@ -230,7 +235,8 @@ pub(super) struct Prepared {
 
 /// The numbers of all tracks that these sounds need.
 pub(super) fn needed<'a>(facts: &MediaFacts, sounds: impl Iterator<Item = &'a Sound>) -> BTreeSet<usize> {
-    sounds.filter_map(|s| s.tracks.of(&facts.audio)).flat_map(|(_, tracks)| tracks).collect()
+    let is_there = |track: &usize| facts.audio.get(*track).is_some_and(|a| !a.is_silence());
+    sounds.filter_map(|s| s.tracks.of(&facts.audio)).flat_map(|(_, tracks)| tracks).filter(is_there).collect()
 }
 
 /// Rows of weights: for each channel that goes out, one for each that comes in.

@@ -288,7 +288,7 @@ fn recording(
     if let (true, Some(Pictures { tee, look, .. })) = (stills_only, &pictures) {
         return poster::by_seeking(work, wanted, source, (tee, look), &pulse, complaints, progress);
     }
-    let heads = Heads::build(&source, &pulse, beds.clone())?;
+    let heads = Heads::build(&source, work.facts, &pulse, beds.clone())?;
     let mut built =
         Building { work, source: &source, heads: &heads, levels, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();

@@ -217,6 +217,11 @@ impl Source {
         for Exposed { pad, block } in self.exposed.drain(..) {
             pad.remove_probe(block);
         }
+        // What was added beside the recording, and held back.
+        for element in self.live.pipeline().children().iter().filter(|e| e.is_locked_state()) {
+            element.set_locked_state(false);
+            element.sync_state_with_parent().map_err(|e| graph::cannot_build(&e))?;
+        }
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use damctl::{
     media::Order,
     model::MediaKind,
-    profile::{self, Profile},
+    profile::{self, Brand, Profile},
 };
 
 use super::{Verdict, print};
@@ -27,6 +27,7 @@ pub fn run(command: ProfileCommand) -> Result<Verdict> {
             print(format_args!("{} is sound", file.display()));
         }
         ProfileCommand::Schema => print(serde_json::to_string_pretty(&Profile::json_schema())?),
+        ProfileCommand::BrandSchema => print(serde_json::to_string_pretty(&Brand::json_schema())?),
         ProfileCommand::OrderSchema => print(serde_json::to_string_pretty(&Order::json_schema())?),
         ProfileCommand::Default => print(profile::DEFAULT.trim_end()),
     }

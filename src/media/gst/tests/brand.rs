@@ -1,6 +1,7 @@
 //! Brands: what is put on frames and sound, against ffmpeg's filters of the same purpose where it has one.
 
 use super::{sound::RATE, *};
+use crate::media::{Order, Report, render};
 
 /// An MP4 with a brand; its files are in the folder.
 fn branded(desk: &Desk, brand: Value) -> Entry {
@@ -199,4 +200,30 @@ fn the_loudness_is_that_of_all_together() {
     let out = samples(&desk.path("out.mp4"));
     let channels = usize::try_from(facts.audio[0].channels).unwrap();
     assert!(level(&out, channels, 1000.0, 1.0, 5.0) > level(&out, channels, 300.0, 1.0, 5.0) + 10.0);
+}
+
+#[test]
+fn a_film_without_sound_gets_what_is_laid_over_it() {
+    let desk = Desk::new();
+    gray(&desk);
+    desk.ffmpeg("-f lavfi -i sine=f=1000:r=48000:d=1 music.wav");
+    let entry = branded(&desk, json!({"music": {"file": "music.wav", "gain": "0 dB", "fade": "10ms"}}));
+    // Beside one that stays without.
+    let (plain, out_dir) = (mp4("plain"), desk.path("made"));
+    std::fs::create_dir(&out_dir).unwrap();
+    let order = Order {
+        input: desk.path("in.mp4"),
+        facts: None,
+        outputs: vec![entry, plain],
+        out_dir: out_dir.clone(),
+        limits: Limits::default(),
+    };
+    let mut reports = Vec::new();
+    render::carry_out(&order, &Stop::new(), &mut |report| reports.push(report)).unwrap();
+    let accepted = reports.iter().filter(|r| matches!(r, Report::Accepted { .. })).count();
+    assert_eq!(accepted, 2, "{reports:#?}");
+    assert!(!has(&out_dir.join("plain.mp4"), "audio"));
+    let out = samples(&out_dir.join("out.mp4"));
+    assert!((out.len() as f64 / 2.0 / RATE as f64 - 2.0).abs() < 0.03, "{}", out.len());
+    assert!((level(&out, 2, 1000.0, 0.6, 1.9) + 21.1).abs() < 1.0, "{}", level(&out, 2, 1000.0, 0.6, 1.9));
 }
