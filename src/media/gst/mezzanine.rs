@@ -14,7 +14,7 @@ use super::{
     encoder::keep_durations,
     fit,
     graph::{caps, chain, make, pad, queue},
-    timecode,
+    mix, timecode,
     video::{FilmBuilt, Pace, Pictures, Tally, deinterlacer, direction, file_sink, one_frame},
 };
 use crate::{
@@ -112,7 +112,9 @@ pub(super) fn build(
     chain(&pipeline, &all)?;
     if let Some(sound) = spec.audio.as_ref().filter(|_| !building.work.facts.audio.is_empty()) {
         let prepared = building.prepare(entry, &format!("S{}LE", sound.bits))?;
-        elements.extend(audio::pcm(&pipeline, prepared, &mux)?);
+        let facts = building.work.facts;
+        let channels = entry.spec.sound().map_or(2, |wanted| mix::channels_of(facts, &wanted));
+        elements.extend(audio::pcm(&pipeline, prepared, channels, &mux)?);
     }
     Ok(FilmBuilt { elements, mux, tally, size, encoder: name })
 }

@@ -394,6 +394,8 @@ impl<'a> FilmBranch<'a> {
         let mut elements = vec![make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?];
         match self.look.route {
             Route::Plain => elements.push(sized(&yuv)?),
+            // What was laid on its background is RGB, whatever it was before.
+            Route::Recode { .. } if self.look.alpha => elements.push(sized(&yuv)?),
             Route::Recode { matrix, full_range } => {
                 let shallow = sized(&format!("video/x-raw,format={format}"))?;
                 let frames = pad(&shallow, "src")?;
