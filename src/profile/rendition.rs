@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Codec, Color, Downmix, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Sound, Stream, Waveform,
+    Codec, Color, Downmix, EncoderKind, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Sound, Stream,
+    Waveform,
     film::{check_background, side},
     stream,
 };
@@ -181,6 +182,11 @@ impl Spec {
             Spec::Ts(film) => (film, FilmFormat::Transport),
             _ => return None,
         })
+    }
+
+    /// Whether an encoder in hardware may make it.
+    pub fn may_use_hardware(&self) -> bool {
+        self.film().and_then(|(film, _)| film.video.encoder).is_some_and(|e| e != EncoderKind::Software)
     }
 
     /// Whether it is a picture that stands still.

@@ -30,6 +30,7 @@ mod mezzanine;
 mod odd;
 mod peaks;
 mod picture;
+mod ranges;
 mod rates;
 mod sound;
 mod still;
