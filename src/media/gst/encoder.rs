@@ -14,6 +14,7 @@ use super::{
     av1,
     graph::{self, caps, make, pad},
     run::Live,
+    sei,
 };
 use crate::{
     error::{Error, Result},
@@ -119,6 +120,7 @@ impl Job<'_> {
                 vec![caps(&format!("video/x-h264,profile=high,stream-format={format},alignment=au"))?]
             }
             VideoCodec::H265 => {
+                sei::cut_notes(&pad(&after[0], "src")?);
                 let profile = if self.depth > 8 { "main-10" } else { "main" };
                 let mut elements = vec![caps(&format!("video/x-h265,profile={profile}"))?];
                 elements.extend(self.parsed("h265parse", "video/x-h265", "hvc1")?);

@@ -21,6 +21,7 @@ mod mp3;
 mod peaks;
 mod poster;
 mod run;
+mod sei;
 mod source;
 mod still;
 mod stream;

@@ -19,7 +19,7 @@ use super::{
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
-    timecode,
+    sei, timecode,
 };
 use crate::{
     error::Result,
@@ -417,6 +417,7 @@ impl<'a> FilmBranch<'a> {
                 let deep = sized("video/x-raw,format=I420_10LE")?;
                 let map = ToneMap::new(transfer, full_range);
                 in_place(&pad(&deep, "src")?, move |frame| map.apply(frame));
+                sei::forget_display(&pad(&deep, "src")?);
                 elements.extend([deep, relabel(&colorimetry)?, queue(2)?]);
                 elements.extend([make("videoconvertscale", &[])?, caps(&yuv)?]);
             }
