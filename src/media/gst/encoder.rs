@@ -209,7 +209,8 @@ impl Job<'_> {
             options.push("scenecut=0".to_owned());
         }
         if self.rate.0 == 0 {
-            options.push("bframes=0".to_owned());
+            // It does not begin without a rate, and uses it only to judge how much a frame may take.
+            options.push("bframes=0:fps=10".to_owned());
         }
         options.extend(track.crf.map(|crf| format!("crf={crf}")));
         if let Some(max) = track.max_bitrate.or(track.bitrate.filter(|_| track.buffer.is_some())) {
