@@ -106,7 +106,7 @@ impl Gate<'_> {
             return Err(refused("it does not say its colors".to_owned()));
         }
         let bits = spec.audio.as_ref().map_or(24, |audio| audio.bits);
-        let facts = self.moving(entry, &looks, spec.frame_rate, &format!("pcm_s{bits}le"), told)?;
+        let facts = self.moving(entry, &looks, spec.frame_rate, &format!("pcm_s{bits}be"), told)?;
         self.timecode(&facts)?;
         let all = spec.audio.as_ref().is_some_and(|audio| audio.channels.is_none()) && self.rendered.mixed.is_none();
         if let (true, Some(first), Some(found)) = (all, self.master.audio.first(), facts.audio.first()) {

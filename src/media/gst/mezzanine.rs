@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    media::package::quicktime,
+    media::package::quicktime::{self, Becomes},
     model::{FieldOrder, VideoFacts},
     profile::{Entry, Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile as Profile},
 };
@@ -111,7 +111,7 @@ pub(super) fn build(
     all.extend(elements.iter().cloned());
     chain(&pipeline, &all)?;
     if let Some(sound) = spec.audio.as_ref().filter(|_| !building.work.facts.audio.is_empty()) {
-        let prepared = building.prepare(entry, &format!("S{}LE", sound.bits))?;
+        let prepared = building.prepare(entry, &format!("S{}BE", sound.bits))?;
         let facts = building.work.facts;
         let channels = entry.spec.sound().map_or(2, |wanted| mix::channels_of(facts, &wanted));
         elements.extend(audio::pcm(&pipeline, prepared, channels, &mux)?);
@@ -259,10 +259,16 @@ fn say_colors(pad: &gst::Pad, colors: &gst_video::VideoColorimetry) {
 }
 
 /// What is still to be done once the file is closed.
-pub(super) fn complete(path: &Path, spec: &Mezzanine) -> Result<()> {
+pub(super) fn complete(path: &Path, spec: &Mezzanine, has_sound: bool) -> Result<()> {
     match spec.codec {
-        MezzanineCodec::Prores => Ok(()),
-        MezzanineCodec::Dnxhd => quicktime::rename(path, *b"apch", *b"AVdn", "Avid DNxHD Codec"),
-        MezzanineCodec::Dnxhr => quicktime::rename(path, *b"apch", *b"AVdh", "Avid DNxHR Codec"),
+        MezzanineCodec::Prores => {}
+        MezzanineCodec::Dnxhd => quicktime::rename(path, *b"apch", *b"AVdn", Becomes::Pictures("Avid DNxHD Codec"))?,
+        MezzanineCodec::Dnxhr => quicktime::rename(path, *b"apch", *b"AVdh", Becomes::Pictures("Avid DNxHR Codec"))?,
+    }
+    // `twos` is of 16 bits.
+    match spec.audio.as_ref().filter(|_| has_sound).map(|audio| audio.bits) {
+        Some(24) => quicktime::rename(path, *b"twos", *b"in24", Becomes::Sound),
+        Some(32) => quicktime::rename(path, *b"twos", *b"in32", Becomes::Sound),
+        _ => Ok(()),
     }
 }

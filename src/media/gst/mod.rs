@@ -530,7 +530,7 @@ impl Branch {
                 std::fs::remove_file(video::scratch(&path)).ok();
                 Pass::clear(work.out_dir, &entry.name);
                 if let Spec::Mezzanine(spec) = &entry.spec {
-                    mezzanine::complete(&path, spec)?;
+                    mezzanine::complete(&path, spec, *has_sound)?;
                 }
                 rendered.size = built.size;
                 rendered.frames = tally.buffers();

@@ -86,7 +86,7 @@ fn the_names_of_codec_and_profile_are_those_that_editors_look_for() {
         assert_eq!((&found["pix_fmt"], counted(&found)), (&json!(pixels), 5));
         assert_eq!(found["color_space"], "bt709");
         let audio = &facts.audio[0];
-        assert_eq!((audio.codec.as_str(), audio.channels, audio.bits), ("pcm_s24le", 6, 24));
+        assert_eq!((audio.codec.as_str(), audio.channels, audio.bits), ("pcm_s24be", 6, 24));
     }
 }
 
@@ -252,4 +252,28 @@ fn what_a_codec_cannot_hold_is_told_in_words() {
     assert!(slow.contains("no 12/1 frames a second"), "{slow}");
     let fields = told("tff.mp4", json!({"mezzanine": {"max_height": 288}}));
     assert!(fields.contains("fields cannot be scaled"), "{fields}");
+}
+
+#[test]
+fn sound_is_linear_and_exact_at_every_depth() {
+    let desk = Desk::new();
+    let samples = super::sound::noise(96_000);
+    desk.ffmpeg_fed(
+        &samples,
+        &format!("-f s24le -ar 48000 -ac 2 -i - -f lavfi -i testsrc2=s=64x64:r=25:d=1 -map 1:v -map 0:a -c:v ffv1 -c:a pcm_s24le {BT709} in.mkv"),
+    );
+    let of =
+        |bits: u32| entry(&format!("b{bits}"), json!({"mezzanine": {"profile": "proxy", "audio": {"bits": bits}}}));
+    let entries = [16, 24, 32].map(of);
+    let made = desk.render("in.mkv", &entries);
+    for (entry, tag) in entries.iter().zip(["twos", "in24", "in32"]) {
+        accepted(&desk, "in.mkv", entry, made.rendered(&entry.name));
+        let out = desk.path(&entry.spec.file_name(&entry.name));
+        assert_eq!(stream(&out, "audio")["codec_tag_string"], tag);
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-i"]).arg(&out).args(["-vn", "-f", "s24le", "-"]);
+        let found = fed(command, &[]);
+        assert_eq!(found.len(), samples.len(), "{tag}");
+        assert!(tag == "twos" || found == samples, "{tag} is not exact");
+    }
 }
