@@ -125,6 +125,12 @@ impl Gate<'_> {
         told: &mut dyn FnMut(f64),
     ) -> Result<MediaFacts> {
         let mut facts = self.measured(entry)?;
+        let container = match entry.spec.mime() {
+            "video/webm" => "matroska,webm",
+            "video/mp2t" => "mpegts",
+            _ => "mov,mp4,m4a,3gp,3g2,mj2",
+        };
+        same("the container", facts.container.as_deref(), Some(container))?;
         let video = pictures(&facts, looks)?;
         self.size(entry, (video.width, video.height))?;
         self.paced(video, rule)?;

@@ -204,7 +204,7 @@ fn colored(look: &Look, form: &Form, size: (u32, u32), rotation: u16) -> Result<
         Route::Plain => false,
     };
     let colors = if flattened { color::bt709() } else { look.as_they_are() };
-    let coded = look.colorimetry.as_ref().filter(|_| !flattened).map_or_else(color::bt709, Clone::clone);
+    let coded = look.colorimetry.as_ref().filter(|_| !flattened).map_or_else(color::bt709, |c| *c);
     // What is to be recoded has 10 bits until it is.
     let format = if full_range && form.format == "Y42B" { "I422_10LE" } else { form.format };
     let said = if full_range { String::new() } else { format!(",colorimetry=(string){coded}") };
@@ -213,11 +213,9 @@ fn colored(look: &Look, form: &Form, size: (u32, u32), rotation: u16) -> Result<
     let mut elements = vec![make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?];
     elements.push(frames.clone());
     elements.extend(look.limited(&frames, full_range, &colors)?);
-    if full_range {
-        if format != form.format {
-            let wanted = format!("video/x-raw,format={},colorimetry=(string){colors}", form.format);
-            elements.extend([make("videoconvertscale", &[])?, caps(&wanted)?]);
-        }
+    if full_range && format != form.format {
+        let wanted = format!("video/x-raw,format={},colorimetry=(string){colors}", form.format);
+        elements.extend([make("videoconvertscale", &[])?, caps(&wanted)?]);
     }
     Ok(elements)
 }
@@ -244,15 +242,13 @@ fn say_colors(pad: &gst::Pad, colors: &gst_video::VideoColorimetry) {
     let codes = [colors.primaries().to_iso(), colors.transfer().to_iso(), colors.matrix().to_iso()];
     let codes = codes.map(|code| u8::try_from(code).unwrap_or(2));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer_mut() {
-            if let Ok(mut map) = buffer.make_mut().map_writable() {
-                // After the size, `icpf`, and the frame header's first fourteen bytes.
-                if map.get(4..8) == Some(b"icpf") {
-                    if let Some(said) = map.get_mut(22..25) {
-                        said.copy_from_slice(&codes);
-                    }
-                }
-            }
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        // After the size, `icpf`, and the frame header's first fourteen bytes.
+        if let Ok(mut map) = buffer.make_mut().map_writable()
+            && map.get(4..8) == Some(b"icpf")
+            && let Some(said) = map.get_mut(22..25)
+        {
+            said.copy_from_slice(&codes);
         }
         gst::PadProbeReturn::Ok
     });
