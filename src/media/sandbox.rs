@@ -1,7 +1,7 @@
 //! What the child process gives up before it touches a hostile byte: memory, processor time, core files, the network,
 //! every path that its order does not need, and a life of its own when the parent is gone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
@@ -41,6 +41,16 @@ fn limit(limits: &Limits) -> Result<()> {
     set(Resource::Core, 0, 0)
 }
 
+/// What encoders in hardware are reached by: NVIDIA's devices, render nodes, and codecs of Video4Linux.
+fn devices() -> Vec<PathBuf> {
+    let named = |folder: &str, prefix: &str| {
+        let all = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let is = |e: &std::fs::DirEntry| e.file_name().to_string_lossy().starts_with(prefix);
+        all.filter(is).map(|e| e.path()).collect::<Vec<_>>()
+    };
+    [named("/dev", "nvidia"), named("/dev/dri", "renderD"), named("/dev", "video")].concat()
+}
+
 /// Landlock, as far as the kernel has it (file system from 5.13, TCP from 6.7). On an older kernel the rest of the
 /// limits still hold.
 fn confine(order: &Order) -> Result<()> {
@@ -66,6 +76,11 @@ fn confine(order: &Order) -> Result<()> {
         allow(Path::new(system), read)?;
     }
     allow(Path::new("/dev/null"), all)?;
+    if order.outputs.iter().any(|entry| entry.spec.may_use_hardware()) {
+        for device in devices() {
+            allow(&device, all)?;
+        }
+    }
     // The program itself, which may live anywhere, and the registry of GStreamer's plugins.
     if let Ok(exe) = std::env::current_exe() {
         allow(&exe, read)?;

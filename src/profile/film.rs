@@ -99,6 +99,9 @@ impl Film {
         if kind == MediaKind::Animation && self.video.is_two_pass() {
             return Err("an animation is encoded in one pass: leave 'passes' out".to_owned());
         }
+        if kind == MediaKind::Animation && self.frame_rate.is_some_and(|rate| rate != FrameRate::Keep) {
+            return Err("the frames of an animation come as they like: leave 'frame_rate' out".to_owned());
+        }
         let Some(audio) = &self.audio else { return Ok(()) };
         if kind == MediaKind::Animation {
             return Err("an animation has no sound: leave 'audio' out".to_owned());

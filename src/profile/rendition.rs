@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Codec, Downmix, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound, Sprite, Still,
-    Stream, Waveform, picture, stream,
+    Codec, Downmix, EncoderKind, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound, Sprite,
+    Still, Stream, Waveform, picture, stream,
 };
 use crate::model::MediaKind;
 
@@ -195,6 +195,11 @@ impl Spec {
             Some(_) => Ok(()),
             None => Err("a brand is put on films: an mp4, webm, mov, fmp4 or ts".to_owned()),
         }
+    }
+
+    /// Whether an encoder in hardware may make it.
+    pub fn may_use_hardware(&self) -> bool {
+        self.film().and_then(|(film, _)| film.video.encoder).is_some_and(|e| e != EncoderKind::Software)
     }
 
     /// Whether it is made of sound alone.

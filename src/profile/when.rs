@@ -1,5 +1,7 @@
 //! `when:`: of which masters an entry is wanted.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +86,31 @@ impl When {
             && self.channels.is_none_or(|between| between.holds(channels))
     }
 
+    fn words(&self) -> Vec<String> {
+        let least = |what: &str, bound: Option<String>| bound.map(|b| format!("{what} from {b}"));
+        let most = |what: &str, bound: Option<String>| bound.map(|b| format!("{what} up to {b}"));
+        let said = |what: &str, wanted: Option<bool>| {
+            wanted.map(|wanted| if wanted { what.to_owned() } else { format!("not {what}") })
+        };
+        let text = |n: Option<u32>| n.map(|n| n.to_string());
+        let channels = self.channels.unwrap_or_default();
+        [
+            least("height", text(self.min_height)),
+            most("height", text(self.max_height)),
+            least("duration", self.min_duration.map(|d| d.to_string())),
+            most("duration", self.max_duration.map(|d| d.to_string())),
+            Some(self.codec.join(" or ")).filter(|codec| !codec.is_empty()),
+            said("HDR", self.hdr),
+            said("interlaced", self.interlaced),
+            said("with alpha", self.alpha),
+            least("channels", text(channels.min)),
+            most("channels", text(channels.max)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
         if *self == Self::default() {
             return Err("'when' names no condition: leave it out".to_owned());
@@ -102,6 +129,12 @@ impl When {
             Some(Between { min: None, max: None }) => Err("'channels' needs min or max".to_owned()),
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words().join(", "))
     }
 }
 
@@ -147,6 +180,16 @@ mod tests {
         assert!(!holds("{channels: {min: 3}}", SOUND));
         assert!(holds("{channels: {max: 0}, alpha: true}", STILL));
         assert!(holds("{alpha: false}", FILM));
+    }
+
+    #[test]
+    fn conditions_are_told_in_words() {
+        let yaml = "{min_height: 2160, max_duration: 10min, codec: [prores, dnxhd], hdr: false, channels: {min: 6}}";
+        let when: When = serde_saphyr::from_str(yaml).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            when.to_string(),
+            "height from 2160, duration up to 600s, prores or dnxhd, not HDR, channels from 6"
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Missing {
     pub master: Digest,
     /// Where it is.
     pub key: Key,
-    /// Everything that the profile wants of it.
+    /// Everything that the profile wants of it: entries whose `when` does not hold of it are not.
     pub wanted: Vec<Entry>,
     /// The names of what is missing.
     pub missing: Vec<String>,
@@ -42,6 +42,9 @@ pub struct Plan {
     pub masters: Vec<Missing>,
     /// Number of renditions that are there already.
     pub present: usize,
+    /// Number of entries that are not wanted of a master, because their `when` does not hold of it. Of masters that
+    /// have all there is, none are counted.
+    pub unwanted: usize,
     /// What is planned and drained together: one profile's wishes, for all assets or for some.
     pub scope: String,
 }
@@ -71,16 +74,18 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
     }
     let is_complete = |kind: MediaKind, master: &Digest| complete.get(&kind).is_some_and(|of| of.contains(master));
     let mut subtract = |row: &AssetRow, present: &HashSet<(Digest, String, Digest)>| {
-        let wanted = profile.wanted(row.asset.kind);
-        if wanted.is_empty() {
+        let all = profile.wanted(row.asset.kind);
+        if all.is_empty() {
             return;
         }
         for master in row.masters.iter().filter(|m| m.role.is_shown()) {
             if is_complete(row.asset.kind, &master.digest) {
-                plan.present += wanted.len();
+                plan.present += all.len();
                 continue;
             }
-            let is_present = |e: &&Entry| {
+            let wanted: Vec<&Entry> = all.iter().filter(|e| e.is_wanted_of(&master.facts)).collect();
+            plan.unwanted += all.len() - wanted.len();
+            let is_present = |e: &Entry| {
                 let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
                 present.contains(&(master.digest, e.name.clone(), recipe))
             };
@@ -96,7 +101,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                     kind: row.asset.kind,
                     master: master.digest,
                     key: master.key.clone(),
-                    wanted: wanted.to_vec(),
+                    wanted: wanted.into_iter().cloned().collect(),
                     missing,
                     scope: plan.scope.clone(),
                     problem: master.facts.problem.clone(),
@@ -140,7 +145,8 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
 
 fn scope(profile: &Profile, only: &[AssetId]) -> String {
     let entry = |kind: MediaKind| {
-        let each = profile.wanted(kind).iter().map(move |e| format!("{kind} {} {}", e.name, e.recipe()));
+        let when = |e: &Entry| e.when.as_ref().map(|when| format!(" {when}")).unwrap_or_default();
+        let each = profile.wanted(kind).iter().map(move |e| format!("{kind} {} {}{}", e.name, e.recipe(), when(e)));
         each.collect::<Vec<_>>()
     };
     let mut fields: Vec<String> = MediaKind::ALL.into_iter().flat_map(entry).collect();
@@ -155,7 +161,9 @@ impl Missing {
     pub fn wanted(&self) -> Wanted {
         let mut recipes: Vec<String> = self.wanted.iter().map(|e| format!("{}={}", e.name, e.recipe())).collect();
         recipes.sort();
-        let task = Task { asset: self.asset, master: self.master, entries: self.wanted.clone() };
+        // When they are wanted is settled.
+        let entries = self.wanted.iter().map(|e| Entry { when: None, ..e.clone() }).collect();
+        let task = Task { asset: self.asset, master: self.master, entries };
         Wanted {
             stage: Stage::Transcode,
             scope: self.scope.clone(),

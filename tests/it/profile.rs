@@ -56,6 +56,46 @@ fn mistakes_are_told_with_file_line_column_and_what_was_expected() {
 }
 
 #[test]
+fn what_a_container_a_codec_or_a_condition_cannot_be_is_told() {
+    let of = |settings: &str| format!("video:\n  p:\n    {settings}\n");
+    let told: Vec<String> = [
+        "webm: { video: { bitrate: 1M } }",
+        "mov: { video: { codec: vp9, bitrate: 1M } }",
+        "ts: { video: { codec: av1, bitrate: 1M } }",
+        "webm: { video: { codec: vp9, bitrate: 1M }, audio: { rate: 44100 } }",
+        "mp4: { video: { codec: h265 } }",
+        "mp4: { video: { bitrate: 1M, crf: 20 } }",
+        "mp4: { video: { crf: 52 } }",
+        "mp4: { video: { bitrate: 1M, max_bitrate: 2M } }",
+        "mp4: { video: { codec: h265, bitrate: 3M, max_bitrate: 2M } }",
+        "mp4: { video: { codec: av1, crf: 30, max_bitrate: 2M } }",
+        "mp4: { video: { codec: vp9, crf: 30, buffer: 2s } }",
+        "mp4: { video: { crf: 20, passes: 2 } }",
+        "mp4: { video: { codec: av1, bitrate: 1M, passes: 2 } }",
+        "mp4: { video: { bitrate: 1M, depth: 10 } }",
+        "mp4: { video: { codec: h265, bitrate: 1M, hdr: keep } }",
+        "mp4: { video: { codec: vp9, bitrate: 1M, encoder: hardware } }",
+        "mp4: { video: { bitrate: 1M }, frame_rate: 0 }",
+        "mp4: { video: { bitrate: 1M }, frame_rate: { most: 30 } }",
+        "mp4: { video: { bitrate: 1M }, background: none }",
+        "stream: { rungs: [{ name: a, video: { codec: h265, bitrate: 1M } }] }",
+        "mezzanine: { profile: sq }",
+        "mezzanine: { codec: dnxhd, profile: '4444' }",
+        "mezzanine: { audio: { bits: 20 } }",
+        "{ mp4: { video: { bitrate: 1M } }, when: {} }",
+        "{ mp4: { video: { bitrate: 1M } }, when: { min_height: 3, max_height: 2 } }",
+        "{ mp4: { video: { bitrate: 1M } }, when: { height: 3 } }",
+        "{ mp4: { video: { bitrate: 1M } }, when: { min_duration: long } }",
+        "{ mp4: { video: { bitrate: 1M } }, mp3: {} }",
+        "{ when: { hdr: true } }",
+    ]
+    .iter()
+    .map(|settings| check(&of(settings)))
+    .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn the_built_in_profile_is_sound_and_shown() {
     let dir = scratch();
     let yaml = damctl(["profile", "default"]).ends(0).stdout;
@@ -108,6 +148,10 @@ fn entries_that_do_not_use_new_keys_keep_their_recipes() {
     // What is said and what goes without saying are the same.
     let usual = "audio:\n  a: { wav: { track: 1, downmix: full, mono: keep } }\n  b: { mp3: { track: [1] } }\n";
     assert_eq!(shown(usual), ["53e6f09d", "6cf102a9"]);
+    let films = "video:\n  a: { mp4: { video: { bitrate: 1M } } }\n  b: { mp4: { video: { codec: h264, bitrate: 1M, passes: 1, depth: 8, \
+                 hdr: tone_map, encoder: software }, frame_rate: keep, background: '#000000' }, when: { hdr: false } }\n";
+    let films = shown(films);
+    assert_eq!(films[0], films[1].split_whitespace().next().unwrap());
     let both =
         "audio:\n  a: { flac: {} }\n  b: { flac: { downmix: itu, track: '1' } }\n  c: { flac: { downmix: full } }\n";
     let both = shown(both);

@@ -421,3 +421,45 @@ fn render_by_hand_says_what_it_does() {
     render(&serde_json::json!({"input": input, "out_dir": out_dir, "sneaky": 1}).to_string()).ends(2).says("sneaky");
     render(&serde_json::json!({"input": dir.path().join("none"), "out_dir": out_dir}).to_string()).ends(2);
 }
+
+#[test]
+fn an_entry_is_wanted_only_of_masters_for_which_its_when_holds() {
+    let (archive, drive) = (Archive::new(), scratch());
+    for (name, size) in [("small.mp4", "320x240"), ("large.mp4", "640x480")] {
+        let file = drive.path().join(name);
+        let words = format!("-v error -f lavfi -i testsrc2=s={size}:r=25:d=1 -pix_fmt yuv420p -c:v libx264");
+        tool("ffmpeg", words.split(' ').map(OsStr::new).chain([file.as_os_str()]));
+    }
+    archive.ingest(drive.path());
+    let profile = archive.root().join("when.yaml");
+    let write = |when: &str| {
+        let yaml = format!(
+            "video:\n  proxy: {{ mp4: {{ max_height: 120, video: {{ bitrate: 200k }} }} }}\n  edit: {{ mezzanine: \
+             {{ profile: proxy }}, when: {{ {when} }} }}\n"
+        );
+        fs::write(&profile, yaml).unwrap();
+    };
+    let transcode = |more: &[&str]| {
+        let words = [OsStr::new("transcode"), OsStr::new("--profile"), profile.as_os_str()];
+        archive.run(words.into_iter().chain(more.iter().map(OsStr::new))).ends(0).stdout
+    };
+    write("min_height: 400");
+    let plan = transcode(&["--dry-run"]);
+    assert!(plan.contains("would make 3 renditions of 2 masters"), "{plan}");
+    assert!(plan.contains("1 are not wanted"), "{plan}");
+    transcode(&[]);
+    let made =
+        || archive.rows("SELECT a.title, r.entry FROM renditions r JOIN assets a ON a.id = r.asset ORDER BY 1, 2");
+    assert_eq!(made().len(), 3, "{:?}", made());
+    assert!(transcode(&[]).contains("nothing to do"));
+    // What is wanted changes, what was made does not: only what is missing now is made.
+    write("min_height: 100");
+    let plan = transcode(&["--dry-run"]);
+    assert!(plan.contains("would make 1 renditions of 1 masters; 3 are present"), "{plan}");
+    transcode(&[]);
+    assert_eq!(made().len(), 4, "{:?}", made());
+    write("min_height: 4000");
+    assert!(transcode(&[]).contains("nothing to do"));
+    let probed = ffprobe(&rendition(&archive, "large.mp4", "edit"));
+    assert_eq!(stream(&probed, "video")["codec_name"], "prores");
+}

@@ -106,8 +106,12 @@ impl Gate<'_> {
             return Err(refused("it does not say its colors".to_owned()));
         }
         let bits = spec.audio.as_ref().map_or(24, |audio| audio.bits);
-        let facts = self.moving(entry, &looks, spec.frame_rate, &format!("pcm_s{bits}le"), told)?;
+        let facts = self.moving(entry, &looks, spec.frame_rate, &format!("pcm_s{bits}be"), told)?;
         self.timecode(&facts)?;
+        let all = spec.audio.as_ref().is_some_and(|audio| audio.channels.is_none()) && self.rendered.mixed.is_none();
+        if let (true, Some(first), Some(found)) = (all, self.master.audio.first(), facts.audio.first()) {
+            same("the number of channels", found.channels, first.channels)?;
+        }
         Ok(facts)
     }
 
@@ -121,6 +125,12 @@ impl Gate<'_> {
         told: &mut dyn FnMut(f64),
     ) -> Result<MediaFacts> {
         let mut facts = self.measured(entry)?;
+        let container = match entry.spec.mime() {
+            "video/webm" => "matroska,webm",
+            "video/mp2t" => "mpegts",
+            _ => "mov,mp4,m4a,3gp,3g2,mj2",
+        };
+        same("the container", facts.container.as_deref(), Some(container))?;
         let video = pictures(&facts, looks)?;
         self.size(entry, (video.width, video.height))?;
         self.paced(video, rule)?;

@@ -313,11 +313,20 @@ pub(super) fn m4a(
     Ok(elements)
 }
 
-/// A branch of linear PCM to a muxer of pictures.
-pub(super) fn pcm(pipeline: &gst::Pipeline, prepared: Prepared, mux: &gst::Element) -> Result<Vec<gst::Element>> {
+/// A branch of linear PCM of so many channels to a muxer of pictures.
+pub(super) fn pcm(
+    pipeline: &gst::Pipeline,
+    prepared: Prepared,
+    channels: u32,
+    mux: &gst::Element,
+) -> Result<Vec<gst::Element>> {
     let waiting = queue(0)?;
     let mut elements = vec![prepared.from];
     elements.extend(prepared.before);
+    if channels > 2 {
+        // GStreamer 1.22 writes them to QuickTime only as channels without places, and would mix down others.
+        elements.push(make("capssetter", &[("caps", "audio/x-raw,channel-mask=(bitmask)0x0")])?);
+    }
     elements.push(waiting.clone());
     chain(pipeline, &elements)?;
     into(&waiting, mux)?;

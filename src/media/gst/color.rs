@@ -132,7 +132,7 @@ impl Look {
 impl Look {
     /// The colors as they are, of limited range.
     pub(super) fn as_they_are(&self) -> VideoColorimetry {
-        self.stored.clone().unwrap_or_else(bt709)
+        self.stored.unwrap_or_else(bt709)
     }
 
     /// What has frames of 10 bits, which pass this element, say these colors, which are theirs but for the range.

@@ -14,6 +14,7 @@ use super::{
     av1,
     graph::{self, caps, make, pad},
     run::Live,
+    sei,
 };
 use crate::{
     error::{Error, Result},
@@ -119,6 +120,7 @@ impl Job<'_> {
                 vec![caps(&format!("video/x-h264,profile=high,stream-format={format},alignment=au"))?]
             }
             VideoCodec::H265 => {
+                sei::cut_notes(&pad(&after[0], "src")?);
                 let profile = if self.depth > 8 { "main-10" } else { "main" };
                 let mut elements = vec![caps(&format!("video/x-h265,profile={profile}"))?];
                 elements.extend(self.parsed("h265parse", "video/x-h265", "hvc1")?);
@@ -207,7 +209,8 @@ impl Job<'_> {
             options.push("scenecut=0".to_owned());
         }
         if self.rate.0 == 0 {
-            options.push("bframes=0".to_owned());
+            // It does not begin without a rate, and uses it only to judge how much a frame may take.
+            options.push("bframes=0:fps=10".to_owned());
         }
         options.extend(track.crf.map(|crf| format!("crf={crf}")));
         if let Some(max) = track.max_bitrate.or(track.bitrate.filter(|_| track.buffer.is_some())) {

@@ -14,12 +14,12 @@ use super::{
     encoder::keep_durations,
     fit,
     graph::{caps, chain, make, pad, queue},
-    timecode,
+    mix, timecode,
     video::{FilmBuilt, Pace, Pictures, Tally, deinterlacer, direction, file_sink, one_frame},
 };
 use crate::{
     error::{Error, Result},
-    media::package::quicktime,
+    media::package::quicktime::{self, Becomes},
     model::{FieldOrder, VideoFacts},
     profile::{Entry, Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile as Profile},
 };
@@ -111,8 +111,10 @@ pub(super) fn build(
     all.extend(elements.iter().cloned());
     chain(&pipeline, &all)?;
     if let Some(sound) = spec.audio.as_ref().filter(|_| !building.work.facts.audio.is_empty()) {
-        let prepared = building.prepare(entry, &format!("S{}LE", sound.bits))?;
-        elements.extend(audio::pcm(&pipeline, prepared, &mux)?);
+        let prepared = building.prepare(entry, &format!("S{}BE", sound.bits))?;
+        let facts = building.work.facts;
+        let channels = entry.spec.sound().map_or(2, |wanted| mix::channels_of(facts, &wanted));
+        elements.extend(audio::pcm(&pipeline, prepared, channels, &mux)?);
     }
     Ok(FilmBuilt { elements, mux, tally, size, encoder: name })
 }
@@ -202,7 +204,7 @@ fn colored(look: &Look, form: &Form, size: (u32, u32), rotation: u16) -> Result<
         Route::Plain => false,
     };
     let colors = if flattened { color::bt709() } else { look.as_they_are() };
-    let coded = look.colorimetry.as_ref().filter(|_| !flattened).map_or_else(color::bt709, Clone::clone);
+    let coded = look.colorimetry.as_ref().filter(|_| !flattened).map_or_else(color::bt709, |c| *c);
     // What is to be recoded has 10 bits until it is.
     let format = if full_range && form.format == "Y42B" { "I422_10LE" } else { form.format };
     let said = if full_range { String::new() } else { format!(",colorimetry=(string){coded}") };
@@ -211,11 +213,9 @@ fn colored(look: &Look, form: &Form, size: (u32, u32), rotation: u16) -> Result<
     let mut elements = vec![make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?];
     elements.push(frames.clone());
     elements.extend(look.limited(&frames, full_range, &colors)?);
-    if full_range {
-        if format != form.format {
-            let wanted = format!("video/x-raw,format={},colorimetry=(string){colors}", form.format);
-            elements.extend([make("videoconvertscale", &[])?, caps(&wanted)?]);
-        }
+    if full_range && format != form.format {
+        let wanted = format!("video/x-raw,format={},colorimetry=(string){colors}", form.format);
+        elements.extend([make("videoconvertscale", &[])?, caps(&wanted)?]);
     }
     Ok(elements)
 }
@@ -242,25 +242,29 @@ fn say_colors(pad: &gst::Pad, colors: &gst_video::VideoColorimetry) {
     let codes = [colors.primaries().to_iso(), colors.transfer().to_iso(), colors.matrix().to_iso()];
     let codes = codes.map(|code| u8::try_from(code).unwrap_or(2));
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        if let Some(buffer) = info.buffer_mut() {
-            if let Ok(mut map) = buffer.make_mut().map_writable() {
-                // After the size, `icpf`, and the frame header's first fourteen bytes.
-                if map.get(4..8) == Some(b"icpf") {
-                    if let Some(said) = map.get_mut(22..25) {
-                        said.copy_from_slice(&codes);
-                    }
-                }
-            }
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        // After the size, `icpf`, and the frame header's first fourteen bytes.
+        if let Ok(mut map) = buffer.make_mut().map_writable()
+            && map.get(4..8) == Some(b"icpf")
+            && let Some(said) = map.get_mut(22..25)
+        {
+            said.copy_from_slice(&codes);
         }
         gst::PadProbeReturn::Ok
     });
 }
 
 /// What is still to be done once the file is closed.
-pub(super) fn complete(path: &Path, spec: &Mezzanine) -> Result<()> {
+pub(super) fn complete(path: &Path, spec: &Mezzanine, has_sound: bool) -> Result<()> {
     match spec.codec {
-        MezzanineCodec::Prores => Ok(()),
-        MezzanineCodec::Dnxhd => quicktime::rename(path, *b"apch", *b"AVdn", "Avid DNxHD Codec"),
-        MezzanineCodec::Dnxhr => quicktime::rename(path, *b"apch", *b"AVdh", "Avid DNxHR Codec"),
+        MezzanineCodec::Prores => {}
+        MezzanineCodec::Dnxhd => quicktime::rename(path, *b"apch", *b"AVdn", Becomes::Pictures("Avid DNxHD Codec"))?,
+        MezzanineCodec::Dnxhr => quicktime::rename(path, *b"apch", *b"AVdh", Becomes::Pictures("Avid DNxHR Codec"))?,
+    }
+    // `twos` is of 16 bits.
+    match spec.audio.as_ref().filter(|_| has_sound).map(|audio| audio.bits) {
+        Some(24) => quicktime::rename(path, *b"twos", *b"in24", Becomes::Sound),
+        Some(32) => quicktime::rename(path, *b"twos", *b"in32", Becomes::Sound),
+        _ => Ok(()),
     }
 }

@@ -24,6 +24,7 @@ mod peaks;
 mod poster;
 mod run;
 mod scenes;
+mod sei;
 mod source;
 mod sprite;
 mod still;
@@ -583,7 +584,7 @@ impl Branch {
                 std::fs::remove_file(video::scratch(&path)).ok();
                 Pass::clear(work.out_dir, &entry.name);
                 if let Spec::Mezzanine(spec) = &entry.spec {
-                    mezzanine::complete(&path, spec)?;
+                    mezzanine::complete(&path, spec, *has_sound)?;
                 }
                 rendered.size = built.size;
                 rendered.frames = tally.buffers();

@@ -20,7 +20,7 @@ use super::{
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
-    timecode,
+    sei, timecode,
 };
 use crate::{
     error::{Error, Result},
@@ -401,13 +401,18 @@ impl<'a> FilmBranch<'a> {
         let colorimetry = color::bt709();
         let format = if self.depth > 8 { "I420_10LE" } else { "I420" };
         let yuv = format!("video/x-raw,format={format},colorimetry=(string){colorimetry}");
+        // Said of both sides, so that the converter keeps the matrix and the range that are dealt with below.
+        let as_coded = self.look.colorimetry.as_ref().filter(|_| !self.look.alpha);
+        let as_coded = as_coded.map(|c| format!(",colorimetry=(string){c}")).unwrap_or_default();
         let sized = |format: &str| caps(&format!("{format},width={width},height={height},pixel-aspect-ratio=1/1"));
         // Without borders: a size rounded to even numbers is no reason for a black line.
         let mut elements = vec![make("videoconvertscale", &[("method", "catrom"), ("add-borders", "false")])?];
         match self.look.route {
             Route::Plain => elements.push(sized(&yuv)?),
+            // What was laid on its background is RGB, whatever it was before.
+            Route::Recode { .. } if self.look.alpha => elements.push(sized(&yuv)?),
             Route::Recode { matrix, full_range } => {
-                let shallow = sized(&format!("video/x-raw,format={format}"))?;
+                let shallow = sized(&format!("video/x-raw,format={format}{as_coded}"))?;
                 let frames = pad(&shallow, "src")?;
                 if self.depth > 8 {
                     let recode = DeepRecode::new(matrix, gst_video::VideoColorMatrix::Bt709, full_range);
@@ -419,14 +424,15 @@ impl<'a> FilmBranch<'a> {
                 elements.extend([shallow, relabel(&colorimetry)?]);
             }
             Route::Tone { full_range, .. } if self.track.hdr == Some(Hdr::Keep) && self.depth > 8 => {
-                let deep = sized("video/x-raw,format=I420_10LE")?;
+                let deep = sized(&format!("video/x-raw,format=I420_10LE{as_coded}"))?;
                 elements.push(deep.clone());
                 elements.extend(self.look.limited(&deep, full_range, &self.look.as_they_are())?);
             }
             Route::Tone { transfer, full_range } => {
-                let deep = sized("video/x-raw,format=I420_10LE")?;
+                let deep = sized(&format!("video/x-raw,format=I420_10LE{as_coded}"))?;
                 let map = ToneMap::new(transfer, full_range);
                 in_place(&pad(&deep, "src")?, move |frame| map.apply(frame));
+                sei::forget_display(&pad(&deep, "src")?);
                 elements.extend([deep, relabel(&colorimetry)?, queue(2)?]);
                 elements.extend([make("videoconvertscale", &[])?, caps(&yuv)?]);
             }

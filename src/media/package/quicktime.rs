@@ -1,5 +1,5 @@
-//! QuickTime files as their muxer left them, of a codec that it does not know: the sample description of the pictures is
-//! given its right name (Apple, QuickTime File Format, Video Sample Description).
+//! QuickTime files as their muxer left them, of a codec that it does not know: sample descriptions are given their right
+//! names (Apple, QuickTime File Format, Video and Sound Sample Description).
 
 use std::{
     fs::OpenOptions,
@@ -13,8 +13,16 @@ use crate::error::{Doing, Result};
 /// An index of hours of frames is a few megabytes.
 const MOST_INDEX: u64 = 256 << 20;
 
-/// Renames the sample description `from`, which must be there, and the compressor that it names.
-pub(crate) fn rename(path: &Path, from: [u8; 4], to: [u8; 4], compressor: &str) -> Result<()> {
+/// What a sample description is to become.
+pub(crate) enum Becomes<'a> {
+    /// Pictures of this compressor.
+    Pictures(&'a str),
+    /// Sound whose name alone says how many bits a sample has: its description says 16, as all such do.
+    Sound,
+}
+
+/// Renames the sample description `from`, which must be there.
+pub(crate) fn rename(path: &Path, from: [u8; 4], to: [u8; 4], becomes: Becomes<'_>) -> Result<()> {
     let doing = || format!("cannot change {}", path.display());
     let mut file = OpenOptions::new().read(true).write(true).open(path).doing(doing)?;
     let end = file.metadata().doing(doing)?.len();
@@ -43,13 +51,19 @@ pub(crate) fn rename(path: &Path, from: [u8; 4], to: [u8; 4], compressor: &str) 
             let name = stsd + 16;
             file.seek(SeekFrom::Start(at + name as u64)).doing(doing)?;
             file.write_all(&to).doing(doing)?;
-            // A string of 31 bytes at most, its length before it.
-            let mut text = [0; 32];
-            let spoken = &compressor.as_bytes()[..compressor.len().min(31)];
-            text[0] = spoken.len() as u8;
-            text[1..=spoken.len()].copy_from_slice(spoken);
-            file.seek(SeekFrom::Start(at + name as u64 + 46)).doing(doing)?;
-            file.write_all(&text).doing(doing)?;
+            let (offset, rest) = match becomes {
+                Becomes::Pictures(compressor) => {
+                    // A string of 31 bytes at most, its length before it.
+                    let spoken = &compressor.as_bytes()[..compressor.len().min(31)];
+                    let mut text = vec![0; 32];
+                    text[0] = spoken.len() as u8;
+                    text[1..=spoken.len()].copy_from_slice(spoken);
+                    (46, text)
+                }
+                Becomes::Sound => (22, vec![0, 16]),
+            };
+            file.seek(SeekFrom::Start(at + (name + offset) as u64)).doing(doing)?;
+            file.write_all(&rest).doing(doing)?;
             return Ok(());
         }
         at += size;

@@ -16,8 +16,9 @@ pub fn run(command: ProfileCommand) -> Result<Verdict> {
             let profile = Profile::load(&file)?;
             for kind in MediaKind::ALL {
                 for entry in profile.wanted(kind) {
+                    let when = entry.when.as_ref().map(|when| format!("  when {when}")).unwrap_or_default();
                     print(format_args!(
-                        "{kind:<10} {:<20} {:<28} recipe {}",
+                        "{kind:<10} {:<20} {:<28} recipe {}{when}",
                         entry.name,
                         entry.spec.file_name(&entry.name),
                         entry.recipe().short()

@@ -13,7 +13,7 @@ use anyhow::Result;
 use damctl::{
     catalog::{Catalog, Census, Feed},
     error::Doing,
-    model::{JobState, Stage},
+    model::{JobState, MediaKind, Stage},
     stop::Stop,
     tend,
 };
@@ -103,6 +103,17 @@ fn heard(feed: &Feed, last: i64) -> String {
 /// How far back throughput is looked at (ms).
 const LATELY_MS: i64 = 60_000;
 
+/// The profile's entries that are wanted of some masters only: their names, of which kind, and when.
+fn conditions(archive: &Archive) -> Vec<(String, MediaKind, String)> {
+    // A profile that cannot be read is told by what needs it.
+    let Ok(profile) = archive.profile() else { return Vec::new() };
+    let of = |kind: MediaKind| {
+        let entries = profile.wanted(kind).iter();
+        entries.filter_map(move |e| Some((e.name.clone(), kind, e.when.as_ref()?.to_string()))).collect::<Vec<_>>()
+    };
+    MediaKind::ALL.into_iter().flat_map(of).collect()
+}
+
 pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
     if let Some(file) = &args.textfile {
@@ -115,11 +126,14 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     let (sightings, jobs) = (catalog.sighting_counts()?, catalog.job_counts()?);
     let arrivals = catalog.arrival_counts()?;
     let (feeds, last) = (catalog.feeds()?, catalog.last_event()?);
+    let when = conditions(archive);
     if args.json {
         let assets: Vec<_> =
             assets.iter().map(|(kind, count, bytes)| json!({"kind": kind, "assets": count, "bytes": bytes})).collect();
         let renditions: Vec<_> =
             renditions.iter().map(|(entry, count)| json!({"entry": entry, "renditions": count})).collect();
+        let when: Vec<_> =
+            when.iter().map(|(entry, kind, when)| json!({"entry": entry, "of": kind, "when": when})).collect();
         let sightings: Vec<_> =
             sightings.iter().map(|(outcome, count)| json!({"outcome": outcome, "paths": count})).collect();
         let jobs: Vec<_> =
@@ -128,7 +142,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
             arrivals.iter().map(|(state, count)| json!({"state": state, "arrivals": count})).collect();
         print(json!({
             "assets": assets, "renditions": renditions, "sightings": sightings, "jobs": jobs, "arrivals": arrivals,
-            "last_event": last, "feeds": feeds,
+            "last_event": last, "feeds": feeds, "wanted_when": when,
         }));
         return Ok(Verdict::Done);
     }
@@ -141,6 +155,9 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     }
     for (entry, count) in renditions {
         print(format_args!("renditions {entry:<12} {count:>8}"));
+    }
+    for (entry, kind, when) in &when {
+        print(format_args!("wanted     {entry:<12} of {kind} masters only when {when}"));
     }
     for (state, count) in arrivals {
         print(format_args!("arrivals   {:<12} {count:>8}", state.as_str()));

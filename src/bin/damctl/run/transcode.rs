@@ -120,6 +120,10 @@ fn show(plan: &Plan, catalog: &Catalog) -> Result<()> {
             None => print(format_args!("render {} {} ({}): {}", m.kind, m.title, m.asset, m.missing.join(", "))),
         }
     }
-    print(format_args!("would make {count} renditions of {masters} masters; {} are present", plan.present));
+    let unwanted = match plan.unwanted {
+        0 => String::new(),
+        some => format!("; {some} are not wanted (their 'when' does not hold)"),
+    };
+    print(format_args!("would make {count} renditions of {masters} masters; {} are present{unwanted}", plan.present));
     Ok(())
 }

@@ -70,3 +70,23 @@ fn every_codec_in_every_container_shows_the_same_pictures_at_the_same_times() {
         near(click(&out) - before, 1.0, 0.002);
     }
 }
+
+#[test]
+fn an_animation_keeps_its_times_in_every_codec() {
+    let desk = Desk::new();
+    // 0.2 s a frame, the last one 1 s.
+    desk.ffmpeg("-f lavfi -i testsrc2=s=200x120:r=5:d=1.6 -final_delay 100 in.gif");
+    let cases = [("mp4", "h264"), ("mp4", "h265"), ("mp4", "vp9"), ("mp4", "av1"), ("webm", "vp9"), ("webm", "av1")];
+    let of = |(format, codec): &(&str, &str)| {
+        entry(&format!("{format}_{codec}"), json!({*format: {"video": {"codec": codec, "crf": 20}}}))
+    };
+    let entries: Vec<Entry> = cases.iter().map(of).collect();
+    let made = desk.render("in.gif", &entries);
+    for entry in &entries {
+        let facts = accepted(&desk, "in.gif", entry, made.rendered(&entry.name));
+        let times = times(&desk.path(&entry.spec.file_name(&entry.name)));
+        assert_eq!(times.len(), 8, "{}", entry.name);
+        times.iter().enumerate().for_each(|(i, t)| near(*t, i as f64 * 0.2, 0.0015));
+        assert!(facts.duration_ms.unwrap().abs_diff(2400) < 50, "{}: {:?}", entry.name, facts.duration_ms);
+    }
+}
