@@ -38,6 +38,15 @@ pub(super) fn head(
     if let Some(colorimetry) = &look.colorimetry {
         elements.push(make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])?);
     }
+    // Decoders of DV call every frame interlaced; the container knows better.
+    if facts.is_some_and(|f| f.field_order == FieldOrder::Progressive) {
+        let said = from
+            .current_caps()
+            .and_then(|c| Some(c.structure(0)?.get::<&str>("interlace-mode").ok()? != "progressive"));
+        if said == Some(true) {
+            elements.push(make("capssetter", &[("caps", "video/x-raw,interlace-mode=(string)progressive")])?);
+        }
+    }
     if let Some(order) = facts.map(|f| f.field_order).filter(|o| *o != FieldOrder::Progressive) {
         elements.extend(deinterlacer(order, look.format)?);
     }
@@ -221,7 +230,9 @@ impl Mp4Branch<'_> {
         match self.route {
             Route::Plain => elements.push(sized(&yuv)?),
             Route::Recode { matrix, full_range } => {
-                let shallow = sized("video/x-raw,format=I420")?;
+                // Said as it is, or the scaler would recode 4:2:2 and deeper samples as well.
+                let as_it_is = color::coded(matrix, full_range);
+                let shallow = sized(&format!("video/x-raw,format=I420,colorimetry=(string){as_it_is}"))?;
                 let recode = Recode::new(matrix, full_range);
                 in_place(&pad(&shallow, "src")?, move |frame| recode.apply(frame));
                 elements.extend([shallow, relabel()?]);
