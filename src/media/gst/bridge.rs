@@ -63,7 +63,10 @@ impl Bridge {
                 // FFV1's decoder in GStreamer 1.22 crashes on deep grays.
                 (_, "gray" | "gray8") => Some("yuv420p"),
                 (_, p) if p.starts_with("gray") => Some("yuv420p10le"),
-                // Nor does it know 16 bits.
+                // Nor does it know alpha beside 4:2:2 and 4:4:4 of 8 bits, or 16 bits.
+                (_, "yuva444p" | "yuva422p") => Some("bgra"),
+                (_, "ayuv64le") => Some("gbrap10le"),
+                (_, "yuv440p") => Some("yuv444p"),
                 (_, p) if p.starts_with("rgba64") || p.starts_with("bgra64") => Some("gbrap10le"),
                 (_, p) if p.starts_with("rgb48") || p.starts_with("bgr48") || p.starts_with("gbrp16") => {
                     Some("gbrp12le")

@@ -152,11 +152,12 @@ fn a_wav_that_would_pass_4_gib_is_an_rf64_with_its_sizes_in_64_bits() {
 }
 
 /// What GStreamer has no decoder for, or shows in wrong colors, and what ffmpeg makes such files of.
-const BRIDGED: [(&str, &str); 8] = [
+const BRIDGED: [(&str, &str); 9] = [
     ("palette", "-c:v smc -pix_fmt pal8"),
     ("gray_animation", "-c:v qtrle -pix_fmt gray"),
     ("thousands", "-c:v rawvideo -pix_fmt rgb555be"),
     ("v308", "-c:v v308"),
+    ("v408", "-c:v v408"),
     ("v410", "-c:v v410"),
     ("uncompressed", "-c:v rawvideo -pix_fmt yuyv422"),
     ("dnxhr", "-c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p"),
