@@ -62,7 +62,7 @@ fn outcome(path: &Path, profile: &Profile) -> Outcome {
     for film in of("accepted").filter(is_film) {
         let made = dir.path().join(text(&film["rendered"]["files"][0]));
         let apart = apart(path, &made);
-        assert!(apart < 8.0, "{} is {apart:.1} from {}", made.display(), path.display());
+        assert!(apart < 6.0, "{} is {apart:.1} from {}", made.display(), path.display());
     }
     Outcome { kind: text(&facts["kind"]), made, failed }
 }

@@ -105,7 +105,7 @@ impl Look {
                 Route::Tone { transfer, full_range: full },
             ),
             None => (
-                VideoColorimetry::new(range, matrix, VideoTransferFunction::Bt709, VideoColorPrimaries::Bt709),
+                coded(matrix, full),
                 if full || matrix != VideoColorMatrix::Bt709 {
                     Route::Recode { matrix, full_range: full }
                 } else {
@@ -183,6 +183,12 @@ fn transfer_named(name: &str) -> Option<VideoTransferFunction> {
         "linear" => VideoTransferFunction::Gamma10,
         _ => return None,
     })
+}
+
+/// Frames of this matrix and range, their colors otherwise as BT.709's.
+pub(super) fn coded(matrix: VideoColorMatrix, full_range: bool) -> VideoColorimetry {
+    let range = if full_range { VideoColorRange::Range0_255 } else { VideoColorRange::Range16_235 };
+    VideoColorimetry::new(range, matrix, VideoTransferFunction::Bt709, VideoColorPrimaries::Bt709)
 }
 
 /// BT.709 of limited range.

@@ -12,6 +12,7 @@ mod audio;
 mod av1;
 mod best;
 mod brand;
+mod bridge;
 mod color;
 mod encoder;
 mod graph;
@@ -135,13 +136,44 @@ impl Renderer for GstRenderer {
                 Err(e) => each(&output.name, Err(e)),
             }
         }
+        let mut told = BTreeSet::new();
+        let mut lacks_decoder = bridge::is_shown_wrongly(work.facts);
+        if !lacks_decoder {
+            let mut each = |name: &str, result: Result<Rendered>| {
+                told.insert(name.to_owned());
+                each(name, result);
+            };
+            match self.decoded(work, wanted.clone(), &mut lacks_decoder, &mut each, progress) {
+                Err(_) if lacks_decoder => {}
+                ended => return ended,
+            }
+        }
+        wanted.retain(|entry| !told.contains(&entry.name));
+        let bridge = bridge::Bridge::build(work, &mut |done| progress(BRIDGED * done))?;
+        let progress = &mut |done| progress(BRIDGED + (1.0 - BRIDGED) * done);
+        self.decoded(&bridge.work(work), wanted, &mut lacks_decoder, each, progress)
+    }
+}
+
+impl GstRenderer {
+    /// Makes outputs of what GStreamer itself can decode; `lacks_decoder` becomes true where it cannot.
+    fn decoded(
+        &self,
+        work: &Work<'_>,
+        wanted: Vec<&Entry>,
+        lacks_decoder: &mut bool,
+        each: &mut dyn FnMut(&str, Result<Rendered>),
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<()> {
         let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, e)).collect();
         let mut from = 0.0;
         let beds = Beds::decode(work, &sounds)?;
         let mut levels = if sounds.iter().any(|s| s.loudness.is_some()) {
             from = MEASURED;
             let mut told = |done| progress(from * done);
-            level::measure(work, &sounds, &beds, &mut Complaints::default(), &mut told)?
+            let mut complaints = Complaints::default();
+            let measured = level::measure(work, &sounds, &beds, &mut complaints, &mut told);
+            measured.inspect_err(|_| *lacks_decoder |= complaints.no_decoder().is_some())?
         } else {
             Levels::new()
         };
@@ -154,19 +186,18 @@ impl Renderer for GstRenderer {
         let count = groups.len() as f64;
         for (i, group) in groups.into_iter().enumerate() {
             let progress = &mut |done| progress((i as f64 + done) / count);
-            self.group(work, group, (&levels, &beds), each, progress)?;
+            self.group(work, group, (&levels, &beds), lacks_decoder, each, progress)?;
         }
         Ok(())
     }
-}
 
-impl GstRenderer {
     /// Makes outputs that share a decode.
     fn group(
         &self,
         work: &Work<'_>,
         mut wanted: Vec<&Entry>,
         (levels, beds): (&Levels, &Beds),
+        lacks_decoder: &mut bool,
         each: &mut dyn FnMut(&str, Result<Rendered>),
         progress: &mut dyn FnMut(f64),
     ) -> Result<()> {
@@ -194,7 +225,10 @@ impl GstRenderer {
                     wanted.iter().for_each(|entry| clear(work.out_dir, entry));
                     match culprit.filter(|_| wanted.len() > 1 || e.kind() == crate::error::Kind::Internal) {
                         Some(index) => each(&wanted.remove(index).name, Err(e)),
-                        None => return Err(e),
+                        None => {
+                            *lacks_decoder |= complaints.no_decoder().is_some();
+                            return Err(e);
+                        }
                     }
                 }
             }
@@ -203,6 +237,8 @@ impl GstRenderer {
     }
 }
 
+/// The share of the work that ffmpeg's decode is, where GStreamer has none.
+const BRIDGED: f64 = 0.3;
 /// The share of the work that measuring the sound is, where that is to be done before.
 const MEASURED: f64 = 0.1;
 /// The share of the rest that looking at the pictures is, where some are encoded in two passes.
@@ -278,6 +314,10 @@ fn recording(
     let tracks = mix::needed(work.facts, sounds.iter());
     let streams = wanted_streams(work, pictures, tracks);
     let mut source = source::open(work.input, decode, &streams, complaints, stall(work), work.stop)?;
+    // What has no decoder is told beside the streams, and may come after them.
+    while let Some(message) = source.live.bus().pop_filtered(&[gst::MessageType::Element]) {
+        complaints.listen(&message)?;
+    }
     missing_stream(&source, work.facts, !sound_only, &streams.tracks, complaints)?;
 
     let pulse = Pulse::default();

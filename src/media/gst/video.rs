@@ -52,6 +52,15 @@ pub(super) fn head(
     if let Some(colorimetry) = &look.colorimetry {
         elements.push(make("capssetter", &[("caps", &format!("video/x-raw,colorimetry=(string){colorimetry}"))])?);
     }
+    // Decoders of DV call every frame interlaced; the container knows better.
+    if facts.is_some_and(|f| f.field_order == FieldOrder::Progressive) {
+        let said = from
+            .current_caps()
+            .and_then(|c| Some(c.structure(0)?.get::<&str>("interlace-mode").ok()? != "progressive"));
+        if said == Some(true) {
+            elements.push(make("capssetter", &[("caps", "video/x-raw,interlace-mode=(string)progressive")])?);
+        }
+    }
     let mut stored = None;
     if wants_stored {
         let tee = graph::tee()?;

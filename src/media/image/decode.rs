@@ -48,7 +48,14 @@ pub(super) fn still(input: &Path, header: &Header, cap: u64, needed: Needed<'_>)
         Some(Format::Tiff) => super::tiff::decode(input, cap)?,
         Some(Format::Png) => png(open(input)?, cap)?,
         Some(Format::Bmp) => plain(image::codecs::bmp::BmpDecoder::new(open(input)?).map_err(from_image)?, cap)?,
-        Some(Format::Heif) => heif(input, header, cap)?,
+        Some(Format::Heif) => {
+            let raw = heif(input, header, cap)?;
+            // A crop by fractions may be rounded otherwise than by whoever measured it.
+            let said = (header.width, header.height);
+            let is_close = raw.width.abs_diff(said.0) <= 1 && raw.height.abs_diff(said.1) <= 1;
+            let stored = if is_close { said } else { (raw.width, raw.height) };
+            return Ok(Decoded { raw, stored });
+        }
         Some(Format::Psd) => super::psd::decode(input, cap)?,
         Some(Format::Jp2) => {
             let stored = (header.width, header.height);

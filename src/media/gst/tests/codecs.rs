@@ -150,3 +150,51 @@ fn a_wav_that_would_pass_4_gib_is_an_rf64_with_its_sizes_in_64_bits() {
     assert!(got == wanted, "not the same samples");
     assert_eq!(stream(&desk.path("out.wav"), "audio")["codec_name"], "pcm_s24le");
 }
+
+/// What GStreamer has no decoder for, or shows in wrong colors, and what ffmpeg makes such files of.
+const BRIDGED: [(&str, &str); 9] = [
+    ("palette", "-c:v smc -pix_fmt pal8"),
+    ("gray_animation", "-c:v qtrle -pix_fmt gray"),
+    ("thousands", "-c:v rawvideo -pix_fmt rgb555be"),
+    ("v308", "-c:v v308"),
+    ("v408", "-c:v v408"),
+    ("v410", "-c:v v410"),
+    ("uncompressed", "-c:v rawvideo -pix_fmt yuyv422"),
+    ("dnxhr", "-c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p"),
+    ("targa", "-c:v targa"),
+];
+
+#[test]
+fn what_gstreamer_cannot_read_is_read_by_ffmpeg() {
+    let desk = Desk::new();
+    let gray = |p: &Picture| p.at(0.3, 0.3);
+    for (name, words) in BRIDGED {
+        let mut command = Command::new("ffmpeg");
+        let source =
+            ["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=320x192:r=25:d=1", "-f", "lavfi", "-i", "sine=d=1"];
+        command.args(source).args(words.split(' '));
+        if name == "targa" {
+            command.args(["-vtag", "tga "]);
+        }
+        command.arg("in.mov").current_dir(desk.0.path());
+        fed(command, &[]);
+        let wanted = [mp4("out"), poster_at("poster", "50%"), poster_at("best", "best")];
+        let made = desk.render("in.mov", &wanted);
+        for entry in &wanted {
+            accepted(&desk, "in.mov", entry, made.rendered(&entry.name));
+        }
+        assert!(!desk.path(".decoded.mov").exists());
+        let got = pictures(&desk.path("out.mp4"));
+        let as_video = "scale=320:192,format=gbrp,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p";
+        let all = shown(&desk.path("in.mov"), (320, 192), as_video);
+        assert_eq!(got.len(), 25, "{name}");
+        let least = got.iter().zip(&all).map(|(a, b)| psnr(a, b)).fold(f64::MAX, f64::min);
+        let (a, b) = (gray(&got[12]), gray(&all[12]));
+        let apart = (0..3).map(|c| (a[c] - b[c]).abs()).fold(0.0, f64::max);
+        assert!(least > 22.0 && apart < 8.0, "{name}: {least:.1} dB, {a:?} {b:?}");
+    }
+}
+
+fn poster_at(name: &str, at: &str) -> Entry {
+    entry(name, json!({"jpeg": { "at": at }}))
+}

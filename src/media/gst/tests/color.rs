@@ -263,3 +263,28 @@ fn hlg_is_tone_mapped() {
          -color_trc arib-std-b67 in.mp4",
     );
 }
+
+#[test]
+fn pictures_of_bt601_in_any_sampling_keep_their_colors() {
+    let desk = Desk::new();
+    for (format, codec) in [
+        ("yuv422p", "-c:v mpeg2video -q:v 1"),
+        ("yuv422p10le", "-c:v prores_ks"),
+        ("yuv444p", "-c:v ffv1 -level 1"),
+        ("yuv420p10le", "-c:v libx264 -qp 4"),
+    ] {
+        let frame = |yuv: [f64; 3]| {
+            let planar: Vec<u8> = yuv.iter().flat_map(|c| [c.round() as u8].repeat(160 * 96)).collect();
+            planar
+        };
+        let green = [30.0, 200.0, 60.0];
+        let frames = frame(Coding::BT601.yuv(green)).repeat(10);
+        desk.ffmpeg_fed(
+            &frames,
+            &format!("-f rawvideo -pix_fmt yuv444p -s 160x96 -r 25 -i - {codec} -pix_fmt {format} in.mov"),
+        );
+        desk.mp4("in.mov");
+        let got = pictures(&desk.path("out.mp4"))[5].rgb(0.5, 0.5);
+        assert!((0..3).all(|c| (got[c] - green[c]).abs() < 6.0), "{format}: {got:.1?}");
+    }
+}

@@ -229,6 +229,29 @@ fn every_frame_of_an_animation_comes_out_at_its_time() {
 }
 
 #[test]
+fn an_animated_webp_is_a_loop_like_a_gif() {
+    let desk = Desk::new();
+    desk.ffmpeg("-f lavfi -i testsrc2=s=96x64:r=10:d=2 -c:v libwebp_anim -lossless 1 -loop 0 in.webp");
+    assert_eq!(facts(&desk.path("in.webp")).kind, MediaKind::Animation);
+    let wanted = entry("out", json!({"mp4": {"video": {"bitrate": "2M"}}}));
+    let made = desk.render("in.webp", std::slice::from_ref(&wanted));
+    let rendered = made.rendered("out");
+    assert_eq!((rendered.frames, rendered.duration_ms, rendered.size), (20, 2000, (96, 64)));
+    accepted(&desk, "in.webp", &wanted, rendered);
+    let got = pictures(&desk.path("out.mp4"));
+    // What was encoded without loss, as ffmpeg makes it again.
+    desk.ffmpeg(&format!(
+        "-f lavfi -i testsrc2=s=96x64:r=10:d=2 -vf scale=out_color_matrix=bt709 -c:v libx264 -crf 1 {BT709} same.mp4"
+    ));
+    let wanted = pictures(&desk.path("same.mp4"));
+    assert!(
+        got.iter().zip(&wanted).all(|(a, b)| psnr(a, b) > 28.0),
+        "{:?}",
+        got.iter().zip(&wanted).map(|(a, b)| psnr(a, b)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn animations_keep_their_colors() {
     let desk = Desk::new();
     gif(&desk);
