@@ -190,8 +190,8 @@ pub(super) fn into_mux(pipeline: &gst::Pipeline, tee: &gst::Element, mux: &gst::
 /// Links to a new pad of the muxer for sound.
 fn into(waiting: &gst::Element, mux: &gst::Element) -> Result<()> {
     // Transport streams have pads of one kind for all.
-    let kind = if mux.pad_template("audio_%u").is_some() { "audio_%u" } else { "sink_%d" };
-    let waits = mux.static_pad("audio_0").filter(|pad| !pad.is_linked());
+    let kind = if mux.factory().is_some_and(|f| f.name() == "mpegtsmux") { "sink_%d" } else { "audio_%u" };
+    let waits = mux.sink_pads().into_iter().find(|pad| !pad.is_linked());
     let sink =
         waits.or_else(|| mux.request_pad_simple(kind)).ok_or_else(|| cannot_build(&"the muxer takes no sound"))?;
     pad(waiting, "src")?.link(&sink).map(drop).map_err(|e| cannot_build(&e))

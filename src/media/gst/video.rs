@@ -259,7 +259,10 @@ impl Container {
                 let mux = make("webmmux", &[])?;
                 if has_sound {
                     // Later, when it is no longer still, it takes none.
-                    mux.request_pad_simple("audio_%u").ok_or_else(|| cannot_build(&"the muxer takes no sound"))?;
+                    let sound = mux.request_pad_simple("audio_%u");
+                    let sound = sound.ok_or_else(|| cannot_build(&"the muxer takes no sound"))?;
+                    // GStreamer 1.22's muxer gives its pad's template back once too often, and the next one has none.
+                    std::mem::forget(sound.pad_template());
                 }
                 Ok(mux)
             }

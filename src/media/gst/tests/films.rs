@@ -90,3 +90,25 @@ fn an_animation_keeps_its_times_in_every_codec() {
         assert!(facts.duration_ms.unwrap().abs_diff(2400) < 50, "{}: {:?}", entry.name, facts.duration_ms);
     }
 }
+
+/// Within one process: what fails is left out, and the others are begun again.
+#[test]
+fn a_film_is_begun_again_when_another_output_fails() {
+    let desk = Desk::new();
+    click_file(&desk, "click.wav", 0.4, &[0.1]);
+    desk.ffmpeg(&format!(
+        "-f lavfi -i testsrc2=s=320x240:r=25:d=0.4 -i click.wav -pix_fmt yuv420p -c:v libx264 {BT709} in.mkv"
+    ));
+    let film = |format: &str, codec: &str| {
+        entry(format, json!({format: {"video": {"codec": codec, "bitrate": "1M"}, "audio": {}}}))
+    };
+    let mut entries = vec![film("webm", "vp9"), film("mov", "h265"), film("ts", "h264"), film("fmp4", "av1")];
+    entries.extend(["one", "two"].map(|name| entry(name, json!({"mezzanine": {"codec": "dnxhd"}}))));
+    for _ in 0..2 {
+        let made = desk.render("in.mkv", &entries);
+        for entry in &entries[..4] {
+            accepted(&desk, "in.mkv", entry, made.rendered(&entry.name));
+        }
+        assert!(made.results["one"].is_err() && made.results["two"].is_err());
+    }
+}
