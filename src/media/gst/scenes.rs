@@ -156,7 +156,8 @@ impl Scaler {
             .build()
             .map_err(failed)?;
         let mut config = gst_video::VideoConverterConfig::new();
-        config.set_resampler_method(gst_video::VideoResamplerMethod::Linear);
+        // Samples as they are: like all pixels, they differ by grain, too, and cost next to nothing.
+        config.set_resampler_method(gst_video::VideoResamplerMethod::Nearest);
         let converter = gst_video::VideoConverter::new(&from, &to, Some(config)).map_err(failed)?;
         Ok(Self { from, to, converter })
     }
