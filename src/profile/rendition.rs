@@ -61,7 +61,7 @@ impl Spec {
     /// Changes whenever the same settings begin to give other output, so that plans see it.
     pub fn renderer_version(&self) -> &'static str {
         match self {
-            Spec::Mp4(_) => "mp4/1",
+            Spec::Mp4(_) => "mp4/2",
             Spec::Mp3(_) => "mp3/1",
             Spec::Wav(_) => "wav/1",
             Spec::Jpeg(_) => "jpeg/1",
@@ -76,7 +76,7 @@ impl Spec {
             Spec::Ac3(_) => "ac3/1",
             Spec::Flac(_) => "flac/1",
             Spec::Waveform(_) => "waveform/1",
-            Spec::Stream(_) => "stream/1",
+            Spec::Stream(_) => "stream/2",
             Spec::Webm(_) => "webm/1",
             Spec::Mov(_) => "mov/1",
             Spec::Fmp4(_) => "fmp4/1",

@@ -141,7 +141,7 @@ fn entries_that_do_not_use_new_keys_keep_their_recipes() {
     };
     let default = damctl(["profile", "default"]).ends(0).stdout;
     let of_default = [
-        "627254e4", "03954d21", "e23b51f2", "53e6f09d", "6cf102a9", "f0b32d78", "611bcbdf", "4f543629", "2111d9dc",
+        "627254e4", "d475672a", "4c06ddea", "53e6f09d", "6cf102a9", "f0b32d78", "611bcbdf", "4f543629", "d4e8e9cd",
         "2590f308",
     ];
     assert_eq!(shown(&default), of_default);
