@@ -11,7 +11,9 @@ mod ladder;
 use std::{path::Path, process::Command, time::Duration};
 
 use super::{
-    Leveled, Rendered, image,
+    Glance, Leveled, Rendered,
+    glance::{Onlooker, POINTS},
+    image,
     probe::{self, file_url},
     scenes, sprite, waveform,
 };
@@ -24,6 +26,8 @@ use crate::{
 
 /// How far durations may lie apart, unless a frame is longer.
 const TOLERANCE_MS: u64 = 100;
+/// How far sound and picture may begin apart (EBU R 37: 40 ms before, 60 ms after).
+const OFFSET_MS: f64 = 40.0;
 /// A master louder than this has sound, and so must have what is made of it.
 const AUDIBLE_DBFS: f64 = -60.0;
 /// Most that mixing down, resampling and a lossy codec take away from the loudest sample.
@@ -113,6 +117,7 @@ struct Decoded {
     frames: u64,
     peak_dbfs: Option<f64>,
     loudness: Option<LoudnessFacts>,
+    seen: Glance,
 }
 
 struct Gate<'a> {
@@ -204,6 +209,32 @@ impl Gate<'_> {
         }
     }
 
+    /// Whether its pictures show something, and move, where the master's do.
+    fn shows(&self, decoded: &Decoded) -> Result<()> {
+        let lost = self.rendered.input_seen.and_then(|seen| seen.lost(decoded.seen));
+        lost.map_or(Ok(()), |why| Err(refused(why.to_owned())))
+    }
+
+    /// Whether sound and picture begin together, where it has both.
+    fn together(&self) -> Result<()> {
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-protocol_whitelist", "file", "-of", "csv=p=0"]);
+        command.args(["-show_entries", "stream=codec_type,start_time", "-i"]).arg(file_url(self.path));
+        let ran = probe::tool(command, "ffprobe", self.timeout, self.stop)?;
+        let start = |kind: &str| {
+            let line = ran.stdout.lines().find_map(|l| l.strip_prefix(kind)?.strip_prefix(','))?;
+            line.trim_end_matches(',').parse::<f64>().ok()
+        };
+        let (Some(video), Some(audio)) = (start("video"), start("audio")) else { return Ok(()) };
+        match (audio - video).abs() * 1000.0 {
+            off if off > OFFSET_MS => Err(refused(format!(
+                "its sound begins {off:.0} ms {} its picture",
+                if audio > video { "after" } else { "before" }
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn track(&self, track: &AudioFacts, codec: &str, asked: &Sound) -> Result<()> {
         same("the sound's codec", track.codec.as_str(), codec)?;
         same("the sound's rate", Some(track.rate), asked.rate)?;
@@ -287,6 +318,13 @@ impl Gate<'_> {
         // Frames that come unevenly must not fall onto one tick of a guessed rate.
         command.args(["-enc_time_base:v", "-1"]);
         command.args(["-progress", "pipe:1", "-stats_period", "1", "-f", "null", "-"]);
+        // A few points of two frames a second, in a file beside it.
+        let glance = self.rendered.input_seen.is_some().then(|| self.path.with_extension("glance"));
+        if let Some(glance) = &glance {
+            let (across, down) = POINTS;
+            let filters = format!("fps=2,scale={across}:{down}:flags=neighbor,format=gray");
+            command.args(["-map", "0:v", "-vf", &filters, "-f", "rawvideo"]).arg(glance);
+        }
         let whole = self.rendered.duration_ms.max(1) as f64;
         // Ten times its length is more than the slowest machine needs.
         let timeout = self.timeout.max(Duration::from_millis(self.rendered.duration_ms * 10));
@@ -295,6 +333,12 @@ impl Gate<'_> {
                 told((us as f64 / 1000.0 / whole).clamp(0.0, 1.0));
             }
         })?;
+        let mut onlooker = Onlooker::default();
+        if let Some(glance) = &glance {
+            let points = std::fs::read(glance).unwrap_or_default();
+            std::fs::remove_file(glance).ok();
+            points.chunks_exact(POINTS.0 * POINTS.1).for_each(|points| onlooker.look(points));
+        }
         if let Some(complaint) = ran.stderr.lines().find(|l| l.contains("[error]") || l.contains("[fatal]")) {
             return Err(refused(format!("it does not decode: {}", complaint.trim())));
         }
@@ -306,6 +350,7 @@ impl Gate<'_> {
             frames: last_number(&ran.stdout, "frame=").unwrap_or(0),
             peak_dbfs: volume.and_then(|(_, v)| v.trim_end_matches("dB").trim().parse().ok()),
             loudness: loudness(&ran.stderr),
+            seen: onlooker.seen,
         })
     }
 }
@@ -388,6 +433,7 @@ mod tests {
                 frames: 50,
                 duration_ms: 2000,
                 input_peak_dbfs: Some(-18.0),
+                input_seen: None,
                 mixed: None,
                 encoder: None,
             };
@@ -478,6 +524,32 @@ mod tests {
         trial.refused_for("silent");
         trial.rendered.input_peak_dbfs = Some(-200.0);
         trial.judge().unwrap();
+    }
+
+    #[test]
+    fn black_and_frozen_pictures_are_refused_where_the_masters_are_not() {
+        let film = Glance { looks: 8, lit: 8, moved: 7 };
+        for (source, told) in [
+            ("color=c=black:s=320x240:r=25:d=2", "it is black, and its master is not"),
+            ("color=c=orange:s=320x240:r=25:d=2", "its picture stands still, and its master's moves"),
+        ] {
+            let mut trial = Trial::new(&format!("-f lavfi -i {source} -f lavfi -i sine=d=2 {GOOD}"));
+            trial.rendered.input_seen = Some(film);
+            trial.refused_for(told);
+            trial.rendered.input_seen = Some(Glance { looks: 8, lit: 0, moved: 0 });
+            trial.judge().unwrap();
+        }
+        let mut trial = Trial::new(&format!("{SOURCE} {GOOD}"));
+        trial.rendered.input_seen = Some(film);
+        trial.judge().unwrap();
+        assert!(!trial.dir.path().join("proxy.glance").exists());
+    }
+
+    #[test]
+    fn sound_that_begins_late_is_refused() {
+        Trial::new(&format!("{} {GOOD}", SOURCE.replace("-f lavfi -i sine", "-itsoffset 0.08 -f lavfi -i sine")))
+            .refused_for("ms after its picture");
+        Trial::new(&format!("{SOURCE} {GOOD}")).judge().unwrap();
     }
 
     #[test]

@@ -19,8 +19,11 @@ use crate::{
 
 #[cfg(feature = "gst")]
 mod brand;
+pub use glance::Glance;
+
 pub mod child;
 pub mod gate;
+mod glance;
 #[cfg(feature = "gst")]
 pub mod gst;
 pub mod image;
@@ -140,6 +143,9 @@ pub struct Rendered {
     /// Loudest sample of the decoded input in dBFS, when it has sound; −∞ is written as −200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_peak_dbfs: Option<f64>,
+    /// What the decoded pictures look like from afar, of a film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_seen: Option<Glance>,
     /// What became of the sound, where it was not simply the first track.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mixed: Option<Mixed>,

@@ -145,6 +145,8 @@ impl Gate<'_> {
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.audible(&decoded)?;
+        self.shows(&decoded)?;
+        self.together()?;
         self.leveled(asked.and_then(|a| a.loudness), &decoded, &mut facts)?;
         Ok(facts)
     }

@@ -40,7 +40,8 @@ impl Gate<'_> {
         let asked = spec.audio.as_ref().filter(|_| !self.master.audio.is_empty()).and(entry.spec.sound());
         if let Some(asked) = asked {
             let path = out_dir.join(format!("{}.{SOUND}.m3u8", entry.name));
-            let gate = Gate { path: &path, ..*self };
+            let rendered = Rendered { input_seen: None, ..self.rendered.clone() };
+            let gate = Gate { path: &path, rendered: &rendered, ..*self };
             let mut sound = gate.measured(entry)?;
             same("the number of sound tracks", sound.audio.len(), 1)?;
             gate.track(&sound.audio[0], "aac", &asked)?;
@@ -49,6 +50,7 @@ impl Gate<'_> {
             gate.leveled(asked.loudness, &decoded, &mut sound)?;
             facts.audio = sound.audio;
         }
+        self.together()?;
         Ok(facts)
     }
 
@@ -60,6 +62,7 @@ impl Gate<'_> {
         let decoded = self.decode(told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
+        self.shows(&decoded)?;
         Ok(facts)
     }
 }

@@ -140,6 +140,7 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &FilmBuilt) -> Result<Rendered
         frames: branch.tally.buffers(),
         duration_ms: branch.tally.end_ms(),
         input_peak_dbfs: None,
+        input_seen: None,
         mixed: None,
         encoder: Some(branch.encoder.clone()),
     })

@@ -15,6 +15,7 @@ mod brand;
 mod bridge;
 mod color;
 mod encoder;
+mod glance;
 mod graph;
 mod hdr;
 mod level;
@@ -59,7 +60,7 @@ use self::{
     stream::Ladder,
     video::{FilmBranch, FilmBuilt, Pictures, Tally},
 };
-use super::{Rendered, Renderer, Work};
+use super::{Rendered, Renderer, Work, package};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
@@ -345,7 +346,12 @@ fn recording(
     drop(pipeline);
     source.live.close();
     let look = pictures.as_ref().map(|p| &p.look);
-    let finish = |(branch, entry): (&Branch, &&Entry)| branch.finish(work, entry, look, &heads, levels);
+    let seen = pictures.as_ref().and_then(|p| p.looking.seen());
+    let finish = |(branch, entry): (&Branch, &&Entry)| {
+        let mut rendered = branch.finish(work, entry, look, &heads, levels)?;
+        rendered.input_seen = seen.filter(|_| matches!(branch, Branch::Film { .. } | Branch::Stream(_)));
+        Ok(rendered)
+    };
     Ok(branches.iter().zip(wanted).map(finish).collect())
 }
 
@@ -382,12 +388,13 @@ fn first_look(
     missing_stream(&source, work.facts, true, &streams.tracks, complaints)?;
     let pulse = Pulse::default();
     let from = source.video.clone().ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
-    let Pictures { tee, look, .. } = shared_pictures(work, &source, &from, false, &pulse)?;
+    let pictures = shared_pictures(work, &source, &from, false, &pulse)?;
     for (index, entry) in wanted.iter().enumerate().filter(|(_, entry)| is_due(entry)) {
         let Some((film, format)) = entry.spec.film() else { continue };
         let path = path(work.out_dir, entry);
-        let branch = FilmBranch::of_film(work, fit(work, entry)?, entry, (film, format), &look, &path);
+        let branch = FilmBranch::of_film(work, fit(work, entry)?, entry, (film, format), &pictures.look, &path);
         let branch = FilmBranch { pass: Pass::First(Pass::notes(work.out_dir, &entry.name)), ..branch };
+        let tee = pictures.of_depth(source.live.pipeline(), branch.depth)?;
         let built = branch.build(source.live.pipeline(), &tee, &pulse);
         let built = built.map_err(|e| complaints.blame(index, source.live.bus(), e))?;
         complaints.own(index, &built.elements);
@@ -486,8 +493,9 @@ impl Building<'_> {
                 Ok(Branch::Waveform { tally, collected })
             }
             Spec::Stream(spec) => {
-                let Pictures { tee, look, .. } = shown()?;
-                self.stream(index, entry, spec, tee, look).map(Branch::Stream)
+                let pictures = shown()?;
+                let tee = pictures.of_depth(pipeline, 8)?;
+                self.stream(index, entry, spec, &tee, &pictures.look).map(Branch::Stream)
             }
             Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
                 let built = self.sound(entry, &path)?;
@@ -530,7 +538,8 @@ impl Building<'_> {
         if film.video.is_two_pass() {
             branch.pass = Pass::Second(Pass::notes(self.work.out_dir, &entry.name));
         }
-        let built = branch.build(pipeline, &pictures.tee, self.pulse)?;
+        let tee = pictures.of_depth(pipeline, branch.depth)?;
+        let built = branch.build(pipeline, &tee, self.pulse)?;
         self.complaints.own(index, &built.elements);
         let has_sound = branch.has_sound;
         if has_sound {
@@ -608,6 +617,7 @@ impl Branch {
             frames: 0,
             duration_ms: 0,
             // What is turned down on purpose is not lost.
+            input_seen: None,
             input_peak_dbfs: peak.map(|p| (p + level.map_or(0.0, |l| l.gain.min(0.0))).max(-200.0)),
             mixed: sound.as_ref().and_then(|s| mix::told(work.facts, s, level)),
             encoder: None,
@@ -625,6 +635,9 @@ impl Branch {
                 Pass::clear(work.out_dir, &entry.name);
                 if let Spec::Mezzanine(spec) = &entry.spec {
                     mezzanine::complete(&path, spec, *has_sound)?;
+                }
+                if let Spec::Fmp4(_) = &entry.spec {
+                    package::start::at_once(&path)?;
                 }
                 rendered.size = built.size;
                 rendered.frames = tally.buffers();

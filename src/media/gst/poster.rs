@@ -35,6 +35,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         frames: 1,
         duration_ms: 0,
         input_peak_dbfs: None,
+        input_seen: None,
         mixed: None,
         encoder: None,
     })

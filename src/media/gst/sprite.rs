@@ -45,6 +45,7 @@ pub(super) fn render(
         frames: cues.len() as u64,
         duration_ms,
         input_peak_dbfs: None,
+        input_seen: None,
         mixed: None,
         encoder: None,
     }))

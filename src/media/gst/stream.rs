@@ -116,6 +116,7 @@ impl Ladder {
         if self.rungs.iter().any(|rung| rung.tally.buffers() == 0) {
             return Err(Error::corrupt("not one picture of it could be decoded"));
         }
+        self.rungs.iter().try_for_each(|rung| package::start::at_once(&rung.path))?;
         let rate = work.facts.video.as_ref().map(|v| v.rate).filter(|(n, d)| *n > 0 && *d > 0);
         let rate = rate.map(|(n, d)| f64::from(n) / f64::from(d));
         let mut rungs: Vec<package::Rung<'_>> = self

@@ -1,6 +1,7 @@
 //! The picture: from the decoder's frames to upright, progressive, square pixels, and on to a film's file.
 
 use std::{
+    cell::OnceCell,
     collections::VecDeque,
     path::Path,
     sync::{
@@ -17,6 +18,7 @@ use super::{
     brand::Branding,
     color::{self, DeepRecode, Look, Recode, Route},
     encoder::{self, Packets, Pass},
+    glance::Looking,
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
@@ -36,6 +38,32 @@ pub(super) struct Pictures {
     /// Progressive frames; of those with alpha, RGBA.
     pub(super) tee: gst::Element,
     pub(super) look: Look,
+    pub(super) looking: Looking,
+    /// Whether both sides are even, so that color of half the size fits.
+    is_even: bool,
+    /// The same in 8 bits of 4:2:0, once somebody wants them.
+    shallow: OnceCell<gst::Element>,
+}
+
+impl Pictures {
+    /// The frames for an output of this depth: what all those of 8 bits would do first is done once for them.
+    pub(super) fn of_depth(&self, pipeline: &gst::Pipeline, depth: u8) -> Result<gst::Element> {
+        use gst_video::VideoFormat as F;
+        let is_shallow = matches!(self.look.format, F::I420 | F::Yv12 | F::Nv12 | F::Nv21);
+        let is_other = self.look.alpha || matches!(self.look.route, Route::Tone { .. }) || !self.is_even;
+        let colorimetry = match &self.look.colorimetry {
+            Some(colorimetry) if depth == 8 && !is_shallow && !is_other => colorimetry,
+            _ => return Ok(self.tee.clone()),
+        };
+        if let Some(shallow) = self.shallow.get() {
+            return Ok(shallow.clone());
+        }
+        let tee = graph::tee()?;
+        // Said of both sides, so that matrix and range stay as they are.
+        let frames = caps(&format!("video/x-raw,format=I420,colorimetry=(string){colorimetry}"))?;
+        chain(pipeline, &[self.tee.clone(), queue(4)?, make("videoconvertscale", &[])?, frames, tee.clone()])?;
+        Ok(self.shallow.get_or_init(|| tee).clone())
+    }
 }
 
 /// Leads the decoder's frames to the tees that all outputs share.
@@ -78,9 +106,13 @@ pub(super) fn head(
     let entry = pad(&first, "sink")?;
     put_in_order(&entry);
     pulse.watch(&entry);
+    let looking = Looking::default();
+    looking.watch(&pad(&tee, "sink")?);
     chain(pipeline, &elements)?;
     from.link(&entry).map_err(|e| cannot_build(&e))?;
-    Ok(Pictures { stored, tee, look })
+    let info = from.current_caps().and_then(|c| gst_video::VideoInfo::from_caps(&c).ok());
+    let is_even = info.is_some_and(|i| i.width() % 2 == 0 && i.height() % 2 == 0);
+    Ok(Pictures { stored, tee, look, looking, is_even, shallow: OnceCell::new() })
 }
 
 /// One frame for each frame: of every pair of fields the earlier one, its missing lines found by `yadif` from the

@@ -163,6 +163,7 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         frames: 1,
         duration_ms: 0,
         input_peak_dbfs: None,
+        input_seen: None,
         mixed: None,
         encoder: None,
     })

@@ -68,7 +68,7 @@ fn find<'a>(of: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
     if rest.is_empty() { Some(content) } else { find(content, rest) }
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 

@@ -3,6 +3,7 @@
 
 mod boxes;
 pub(crate) mod quicktime;
+pub(crate) mod start;
 
 use std::{
     fmt::Write as _,
