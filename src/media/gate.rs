@@ -390,6 +390,7 @@ mod tests {
                 input_peak_dbfs: Some(-18.0),
                 mixed: None,
                 encoder: None,
+                others: Vec::new(),
             };
             Self {
                 dir,

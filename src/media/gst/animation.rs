@@ -142,5 +142,6 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &FilmBuilt) -> Result<Rendered
         input_peak_dbfs: None,
         mixed: None,
         encoder: Some(branch.encoder.clone()),
+        others: Vec::new(),
     })
 }

@@ -37,6 +37,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         input_peak_dbfs: None,
         mixed: None,
         encoder: None,
+        others: Vec::new(),
     })
 }
 

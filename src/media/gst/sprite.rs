@@ -47,6 +47,7 @@ pub(super) fn render(
         input_peak_dbfs: None,
         mixed: None,
         encoder: None,
+        others: Vec::new(),
     }))
 }
 

@@ -1,4 +1,4 @@
-//! A ladder for streaming: every rung and the sound to a fragmented MP4 of its own, from one decode; then cut and listed
+//! A ladder for streaming: every rung and every sound to a fragmented MP4 of its own, from one decode; then cut and listed
 //! by [`package`].
 
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use super::{
     video::{self, Container, FilmBranch, Pace, Tally},
 };
 use crate::{
-    media::package::{self, RungKind},
-    profile::{Entry, SOUND, Spec, Stream},
+    media::package::{self, Label, RungKind},
+    profile::{Entry, Spec, Stream, StreamSound},
 };
 
 /// What is being made of a ladder.
 pub(super) struct Ladder {
     rungs: Vec<RungBuilt>,
-    sound: Option<(PathBuf, u32, u32)>,
+    sounds: Vec<SoundBuilt>,
 }
 
 struct RungBuilt {
@@ -26,6 +26,12 @@ struct RungBuilt {
     path: PathBuf,
     size: (u32, u32),
     tally: Tally,
+}
+
+struct SoundBuilt {
+    path: PathBuf,
+    channels: u32,
+    of: StreamSound,
 }
 
 /// Where a track is kept until it is cut.
@@ -78,27 +84,21 @@ impl Building<'_> {
             self.complaints.own(index, &built.elements);
             rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally: built.tally });
         }
-        let mut sound = None;
-        if spec.audio.is_some() && !self.work.facts.audio.is_empty() {
-            let path = track(out_dir, &entry.name, SOUND);
-            let (aac, _) = self.coded(index, entry)?;
+        let mut sounds = Vec::new();
+        for of in spec.sounds_of(&self.work.facts.audio) {
+            let path = track(out_dir, &entry.name, &of.file);
+            let (aac, _) = self.coded(index, of.sound.clone())?;
             // As long as a segment, so that none is cut from two halves.
             let mux = video::fragments(spec.segment)?;
             let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;
             self.complaints.own(index, &elements);
-            let wanted = entry.spec.sound().ok_or_else(|| Error::internal("a track of no sound"))?;
-            let channels = super::mix::channels_of(self.work.facts, &wanted);
-            sound = Some((path, channels, wanted.rate.unwrap_or(48_000)));
+            sounds.push(SoundBuilt { path, channels: super::mix::channels_of(self.work.facts, &of.sound), of });
         }
-        Ok(Ladder { rungs, sound })
+        Ok(Ladder { rungs, sounds })
     }
 }
 
 impl Ladder {
-    pub(super) fn has_sound(&self) -> bool {
-        self.sound.is_some()
-    }
-
     /// Of its first rung.
     pub(super) fn size(&self) -> (u32, u32) {
         self.rungs.first().map_or((0, 0), |rung| rung.size)
@@ -127,10 +127,11 @@ impl Ladder {
                 kind: RungKind::Video { size: rung.size, rate },
             })
             .collect();
-        if let Some((path, channels, rate)) = &self.sound {
-            let kind = RungKind::Audio { channels: *channels, rate: *rate };
-            rungs.push(package::Rung { name: SOUND, file: path, kind });
-        }
+        rungs.extend(self.sounds.iter().map(|SoundBuilt { path, channels, of }| {
+            let label = of.name.clone().map(|name| Label { name, language: of.language.clone() });
+            let kind = RungKind::Audio { channels: *channels, rate: of.sound.rate.unwrap_or(48_000), label };
+            package::Rung { name: &of.file, file: path, kind }
+        }));
         package::package(work.out_dir, &entry.name, &rungs, u64::from(spec.segment.0))
     }
 }

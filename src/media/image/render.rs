@@ -165,5 +165,6 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         input_peak_dbfs: None,
         mixed: None,
         encoder: None,
+        others: Vec::new(),
     })
 }

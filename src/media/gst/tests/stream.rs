@@ -1,11 +1,23 @@
 //! Ladders for streaming: one set of segments, played by ffmpeg from both of their lists.
 
-use super::{sound::click, *};
+use super::{
+    sound::click,
+    tracks::{levels, mono_tracks},
+    *,
+};
 
 fn ladder() -> Entry {
     let rung = |name: &str, height: u32, bitrate: &str| json!({"name": name, "max_height": height, "video": {"bitrate": bitrate, "preset": "superfast", "keyframe_interval": "1s"}});
     let rungs = [rung("large", 240, "800k"), rung("same", 240, "700k"), rung("small", 120, "200k")];
     entry("web", json!({"stream": {"segment": "2s", "rungs": rungs, "audio": {"rate": 48000}}}))
+}
+
+/// One rung, and what else is asked for.
+fn small(more: Value) -> Entry {
+    let rung = json!({"name": "small", "max_height": 120, "video": {"bitrate": "200k", "preset": "superfast", "keyframe_interval": "1s"}});
+    let mut stream = json!({"segment": "2s", "rungs": [rung]});
+    stream.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    entry("web", json!({"stream": stream}))
 }
 
 /// Times of packets of a stream's pictures, and whether each is a keyframe.
@@ -66,6 +78,12 @@ fn every_rung_can_be_changed_at_the_same_moments_and_both_lists_play_to_the_end_
             let count = text.lines().filter(|line| !line.starts_with('#')).count();
             assert_eq!(count, frames, "{list} {rung}");
         }
+        // The first picture is shown when the first sample is heard, though it is decoded ahead.
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "csv=p=0"]);
+        command.args(["-read_intervals", "%+#1"]).arg(desk.path(list));
+        let first = String::from_utf8(fed(command, &[])).unwrap();
+        assert!(first.starts_with("0.000000"), "{list}: the first picture is shown at {first}");
         let at = click(&desk.path(list));
         assert!((at - 3.0).abs() < 0.002, "{list}: the click of 3 s is heard at {at:.4} s");
     }
@@ -135,4 +153,56 @@ fn a_ladder_with_a_segment_that_is_gone_short_or_damaged_is_refused() {
     refused(Some(&damaged));
     std::fs::write(&segment, &whole).unwrap();
     judge().unwrap();
+}
+
+#[test]
+fn whoever_watches_can_choose_a_sound_track_in_both_lists() {
+    let desk = Desk::new();
+    mono_tracks(&desk, &["eng", "spa", "deu"], "-c:v libx264 -c:a pcm_s16le in.mov");
+    let choices = json!({"audio": [
+        {"name": "Español", "track": "spa"},
+        {"name": "日本語", "track": "jpn", "optional": true},
+        {"name": "Original <raw> & more", "language": "en-GB", "track": 1, "loudness": {"target": "-30 LUFS"}},
+    ]});
+    let entry = small(choices);
+    let made = desk.render("in.mov", std::slice::from_ref(&entry));
+    let facts = accepted(&desk, "in.mov", &entry, made.rendered("web"));
+    let languages: Vec<Option<&str>> = facts.audio.iter().map(|a| a.language.as_deref()).collect();
+    assert_eq!(languages, [Some("es"), Some("en-GB")]);
+    assert!((facts.audio[1].loudness.unwrap().integrated_lufs + 30.0).abs() < 1.0);
+    // One is of 500 Hz as it was, the other of 400 Hz and turned down; what the master lacks is not there.
+    let [spanish, original] = ["sound", "sound_3"].map(|sound| levels(&desk.path(&format!("web.{sound}.m3u8")), 0, 2));
+    assert!(spanish[0] < 0.005 && spanish[1] > 0.28, "{spanish:.3?}");
+    assert!(original[1] < 0.005 && (0.02..0.1).contains(&original[0]), "{original:.3?}");
+    let master = std::fs::read_to_string(desk.path("web.m3u8")).unwrap();
+    let groups: Vec<&str> = master.lines().filter(|l| l.starts_with("#EXT-X-MEDIA:")).collect();
+    assert_eq!(
+        groups,
+        [
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Español\",LANGUAGE=\"es\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"1\",URI=\"web.sound.m3u8\"",
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Original <raw> & more\",LANGUAGE=\"en-GB\",DEFAULT=NO,AUTOSELECT=YES,CHANNELS=\"1\",URI=\"web.sound_3.m3u8\"",
+        ]
+    );
+    for list in ["web.m3u8", "web.mpd"] {
+        let mut command = Command::new("ffprobe");
+        command.args([
+            "-v",
+            "error",
+            "-select_streams",
+            "a",
+            "-show_entries",
+            "stream_tags=language",
+            "-of",
+            "csv=p=0",
+        ]);
+        command.arg(desk.path(list));
+        let mut found: Vec<String> =
+            String::from_utf8(fed(command, &[])).unwrap().lines().map(|l| l.trim_end_matches(',').to_owned()).collect();
+        found.dedup();
+        assert_eq!(found.len(), 2, "{list}: {found:?}");
+        assert_eq!(found, ["es", "en-GB"], "{list}");
+    }
+    let error = desk.render("in.mov", &[small(json!({"audio": [{"name": "日本語", "track": "jpn"}]}))]);
+    let error = error.results["web"].as_ref().unwrap_err().to_string();
+    assert_eq!(error, "it has no sound track 'jpn': it has 1 (eng, 1 channel), 2 (spa, 1 channel), 3 (1 channel)");
 }
