@@ -189,7 +189,7 @@ impl Gate<'_> {
 
     /// What ffprobe says of it.
     fn measured(&self, entry: &Entry) -> Result<MediaFacts> {
-        let facts = probe::probe(self.path, entry.spec.mime(), self.timeout, self.stop)?;
+        let facts = probe::made(self.path, entry.spec.mime(), self.timeout, self.stop)?;
         match &facts.problem {
             Some(problem) => Err(refused(problem.clone())),
             None => Ok(facts),
@@ -278,7 +278,7 @@ impl Gate<'_> {
     fn decode(&self, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]);
-        command.args(["-err_detect", "explode", "-protocol_whitelist", "file", "-skip_loop_filter", "all", "-i"]);
+        command.args(["-err_detect", "explode", "-skip_loop_filter", "all"]).args(probe::opening(self.path)).arg("-i");
         command.arg(file_url(self.path));
         // Loudness is measured only where it was asked for: it takes as long as all the rest of the sound.
         let is_leveled = self.rendered.mixed.as_ref().is_some_and(|m| m.leveled.is_some());

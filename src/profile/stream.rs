@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
-    AudioTrack, Codec, Color, Downmix, Interval, Sound, VideoCodec, VideoTrack,
+    AudioTrack, Codec, Color, Downmix, Interval, Sound, Tracks, VideoCodec, VideoTrack,
     film::check_background,
     rendition::{fit_within, possible},
-    tracks,
+    tracks::{self, Pick},
     video::Holds,
 };
 use crate::model::{AudioFacts, MediaKind};
@@ -24,6 +24,12 @@ pub struct Stream {
     /// The sound, in tracks of its own that all rungs share: one, or a list to choose from. Left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audio: Option<StreamAudio>,
+    /// The master's text tracks, as WebVTT. Left out: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subtitles: Vec<TextChoice>,
+    /// How segments of pictures and sound are encrypted, for HLS alone: there is no DASH then. Left out: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// What shows through where the master is transparent. Left out: black.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Color>,
@@ -72,6 +78,31 @@ pub struct Choice {
     pub audio: AudioTrack,
 }
 
+/// A text track of a stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextChoice {
+    /// Which of the master's text tracks: by its number among them (1 is the first) or its language, or a list of these.
+    #[serde(default, skip_serializing_if = "Tracks::is_first")]
+    pub track: Tracks,
+    /// What players show in their list: 1 to 64 characters, without quotes. No two are the same.
+    pub name: String,
+    /// Its language (BCP 47, such as `es` or `pt-BR`). Left out: as the master's track is tagged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Whether the stream is made without it where the master has no such track, or one without a word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+}
+
+/// How a stream is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Encryption {
+    /// AES-128 in CBC mode, whole segments (RFC 8216, 4.3.2.4), by a key that is made for this rendition.
+    Aes128,
+}
+
 /// A sound track that is made of a master.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamSound {
@@ -87,8 +118,10 @@ pub struct StreamSound {
 
 /// What the files of the first sound are called after; those of the second `sound_2`, and so on.
 pub const SOUND: &str = "sound";
-/// Most sound tracks of one stream.
-const MOST_SOUNDS: usize = 16;
+/// What the files of the first text track are called after; those of the second `text_2`, and so on.
+const TEXT: &str = "text";
+/// Most sound tracks of one stream, and most text tracks.
+const MOST_TRACKS: usize = 16;
 
 fn six_seconds() -> Interval {
     Interval(6000)
@@ -127,7 +160,7 @@ impl Stream {
             Some(StreamAudio::Several(all)) => {
                 let made = all.iter().enumerate().filter(|(_, choice)| is_made(choice));
                 made.map(|(i, choice)| StreamSound {
-                    file: sound_file(i),
+                    file: numbered(SOUND, i),
                     name: Some(choice.name.clone()),
                     language: choice.language.clone().or_else(|| choice.audio.track.language_of(master)),
                     sound: choice.audio.sound(Codec::Aac),
@@ -164,7 +197,8 @@ impl Stream {
 
     /// The files to open, the first first.
     pub(super) fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
-        ["m3u8", "mpd"].map(|kind| format!("{entry}.{kind}")).map(|name| (name.clone(), self.mime_of(&name))).into()
+        let kinds = if self.encryption.is_some() { ["m3u8"].as_slice() } else { &["m3u8", "mpd"] };
+        kinds.iter().map(|kind| format!("{entry}.{kind}")).map(|name| (name.clone(), self.mime_of(&name))).collect()
     }
 
     pub(super) fn check(&self, kind: MediaKind) -> Result<(), String> {
@@ -206,30 +240,52 @@ impl Stream {
         }
         check_background(self.background)?;
         self.tracks().try_for_each(|audio| audio.check(Codec::Aac))?;
-        match &self.audio {
-            Some(StreamAudio::Several(all)) => self.check_choices(all),
-            _ => Ok(()),
+        if let Some(StreamAudio::Several(all)) = &self.audio {
+            self.check_choices(all)?;
+        }
+        self.check_texts()
+    }
+
+    /// What the files of each text track that is asked for are called after.
+    pub fn texts(&self) -> impl Iterator<Item = (String, &TextChoice)> {
+        self.subtitles.iter().enumerate().map(|(i, choice)| (numbered(TEXT, i), choice))
+    }
+
+    fn check_texts(&self) -> Result<(), String> {
+        if self.subtitles.len() > MOST_TRACKS {
+            return Err(format!("{} text tracks were given, expected {MOST_TRACKS} at most", self.subtitles.len()));
+        }
+        names(self.subtitles.iter().map(|t| (t.name.as_str(), t.language.as_deref())), "text track")?;
+        let is_one = |pick: &Pick| matches!(pick, Pick::Number(_) | Pick::Language(_));
+        match self.subtitles.iter().find(|t| !t.track.0.iter().all(is_one)) {
+            Some(t) => Err(format!("text track '{}': one track is taken: expected a number or a language", t.name)),
+            None => self.not_rungs(self.texts().map(|(file, _)| file), "text"),
         }
     }
 
-    fn check_choices(&self, all: &[Choice]) -> Result<(), String> {
-        if !(1..=MOST_SOUNDS).contains(&all.len()) {
-            return Err(format!("{} sound tracks were given, expected 1 to {MOST_SOUNDS}", all.len()));
-        }
-        names(all.iter().map(|choice| (choice.name.as_str(), choice.language.as_deref())), "sound track")?;
-        let files: Vec<String> = (0..all.len()).map(sound_file).collect();
+    fn not_rungs(&self, files: impl Iterator<Item = String>, what: &str) -> Result<(), String> {
+        let files: Vec<String> = files.collect();
         match self.rungs.iter().find(|rung| files.contains(&rung.name)) {
-            Some(rung) => Err(format!("rung '{}': the files of a sound track are called so", rung.name)),
+            Some(rung) => Err(format!("rung '{}': the files of a {what} track are called so", rung.name)),
             None => Ok(()),
         }
     }
 
+    fn check_choices(&self, all: &[Choice]) -> Result<(), String> {
+        if !(1..=MOST_TRACKS).contains(&all.len()) {
+            return Err(format!("{} sound tracks were given, expected 1 to {MOST_TRACKS}", all.len()));
+        }
+        names(all.iter().map(|choice| (choice.name.as_str(), choice.language.as_deref())), "sound track")?;
+        self.not_rungs((0..all.len()).map(|i| numbered(SOUND, i)), "sound")
+    }
+
     /// The media type of one of its files, by its name.
     pub(super) fn mime_of(&self, name: &str) -> &'static str {
-        let of_sound = || (0..self.tracks().count()).any(|i| name.contains(&format!(".{}.", sound_file(i))));
+        let of_sound = || (0..self.tracks().count()).any(|i| name.contains(&format!(".{}.", numbered(SOUND, i))));
         match name.rsplit('.').next() {
             Some("m3u8") => "application/vnd.apple.mpegurl",
             Some("mpd") => "application/dash+xml",
+            Some("vtt") => "text/vtt",
             Some("m4s" | "mp4") if of_sound() => "audio/mp4",
             Some("m4s" | "mp4") => "video/mp4",
             _ => "application/octet-stream",
@@ -237,9 +293,9 @@ impl Stream {
     }
 }
 
-/// Of the sound of this place in the list, counted from 0.
-fn sound_file(index: usize) -> String {
-    if index == 0 { SOUND.to_owned() } else { format!("{SOUND}_{}", index + 1) }
+/// Of the track of this place in a list, counted from 0.
+fn numbered(kind: &str, index: usize) -> String {
+    if index == 0 { kind.to_owned() } else { format!("{kind}_{}", index + 1) }
 }
 
 /// Refuses names and languages that a playlist cannot say, or by which nothing could be chosen.
@@ -327,5 +383,8 @@ mod tests {
         assert!(refusal(r#"audio: [{name: 'a"b'}]"#).contains("without quotes"));
         assert!(refusal("audio: [{name: A, bitrates: 1M}]").contains("bitrates"));
         assert!(refusal("audio: [{track: spa}]").contains("name"));
+        assert!(refusal("subtitles: [{name: A, track: all}]").contains("one track is taken"));
+        assert!(refusal("subtitles: [{name: A}, {name: A}]").starts_with("two text tracks"));
+        assert!(refusal("encryption: aes256").contains("aes128"));
     }
 }

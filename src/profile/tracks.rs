@@ -78,6 +78,17 @@ impl Tracks {
         self.0.iter().find_map(|pick| Some((pick, pick.of(master)?)))
     }
 
+    /// The one track taken of some that are tagged with these languages, counted from 0.
+    pub fn one_of(&self, languages: &[Option<String>]) -> Option<usize> {
+        self.0.iter().find_map(|pick| match pick {
+            Pick::Number(n) => (*n as usize).checked_sub(1).filter(|i| *i < languages.len()),
+            Pick::Language(code) => {
+                languages.iter().position(|l| l.as_deref().is_some_and(|l| is_same_language(l, code)))
+            }
+            Pick::Together(_) | Pick::All => None,
+        })
+    }
+
     /// The language of the track that is taken, as BCP 47 writes it, where the master says it.
     pub(super) fn language_of(&self, master: &[AudioFacts]) -> Option<String> {
         let (_, tracks) = self.of(master)?;
@@ -130,7 +141,7 @@ pub(super) fn is_language(text: &str) -> bool {
 }
 
 /// A language as BCP 47 writes it, of two letters where there are such.
-pub(super) fn tag(code: &str) -> Option<String> {
+pub(crate) fn tag(code: &str) -> Option<String> {
     let code = code.replace('_', "-");
     let (language, region) = code.split_once('-').map_or((code.as_str(), None), |(l, r)| (l, Some(r)));
     let language = language.to_ascii_lowercase();

@@ -1,7 +1,7 @@
 //! Judging a ladder: each rung and each sound is played from their own playlist to the end, and the lists are compared
 //! with the files.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use super::{
     Gate,
@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    media::Rendered,
+    media::{
+        Rendered,
+        probe::{self, file_url},
+    },
     model::{AudioFacts, MediaFacts},
     profile::{Entry, Stream, StreamSound},
 };
@@ -55,7 +58,26 @@ impl Gate<'_> {
             track.language = of.language.clone();
             facts.audio.push(track);
         }
+        for (file, choice) in spec.texts() {
+            let name = format!("{}.{file}.vtt", entry.name);
+            match self.rendered.files.contains(&name) {
+                true => self.words(&out_dir.join(&name)).map_err(|e| within(&choice.name, e))?,
+                false if choice.optional => {}
+                false => return Err(refused(format!("{name} was not made"))),
+            }
+        }
         Ok(facts)
+    }
+
+    /// Whether a file of words is read as such, and as many as stand in it.
+    fn words(&self, path: &Path) -> Result<()> {
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-protocol_whitelist", "file", "-count_packets", "-of", "csv=p=0"]);
+        command.args(["-show_entries", "stream=codec_name,nb_read_packets", "-i"]).arg(file_url(path));
+        let ran = probe::tool(command, "ffprobe", self.timeout, self.stop)?;
+        let text = std::fs::read_to_string(path).map_err(|e| refused("it cannot be read".to_owned()).because(e))?;
+        let cues = text.lines().filter(|line| line.contains(" --> ")).count();
+        same("the number of cues", ran.stdout.trim(), format!("webvtt,{cues}").as_str())
     }
 
     fn heard(&self, entry: &Entry, of: &StreamSound, told: &mut dyn FnMut(f64)) -> Result<AudioFacts> {

@@ -59,7 +59,7 @@ use self::{
     stream::Ladder,
     video::{FilmBranch, FilmBuilt, Pictures, Tally},
 };
-use super::{Heard, Rendered, Renderer, Work};
+use super::{Heard, Rendered, Renderer, Work, package::Text};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
@@ -314,6 +314,7 @@ fn recording(
     let sounds: Vec<Sound> = wanted.iter().flat_map(|e| e.sounds_of(work.facts)).collect();
     let tracks = mix::needed(work.facts, sounds.iter());
     let streams = wanted_streams(work, pictures, tracks);
+    let mut texts = stream::texts(work, wanted, complaints, progress)?;
     let mut source = source::open(work.input, decode, &streams, complaints, stall(work), work.stop)?;
     // What has no decoder is told beside the streams, and may come after them.
     while let Some(message) = source.live.bus().pop_filtered(&[gst::MessageType::Element]) {
@@ -335,7 +336,7 @@ fn recording(
         Building { work, source: &source, heads: &heads, levels, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();
     for (index, entry) in wanted.iter().enumerate() {
-        let branch = built.branch(index, entry, pictures.as_ref());
+        let branch = built.branch(index, entry, pictures.as_ref(), std::mem::take(&mut texts[index]));
         branches.push(branch.map_err(|e| built.complaints.blame(index, source.live.bus(), e))?);
     }
     let pipeline = source.live.pipeline().clone();
@@ -454,7 +455,7 @@ struct Building<'a> {
 }
 
 impl Building<'_> {
-    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>) -> Result<Branch> {
+    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>, texts: Vec<Text>) -> Result<Branch> {
         let pipeline = self.source.live.pipeline();
         let path = path(self.work.out_dir, entry);
         let shown = || pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"));
@@ -488,7 +489,7 @@ impl Building<'_> {
             }
             Spec::Stream(spec) => {
                 let Pictures { tee, look, .. } = shown()?;
-                self.stream(index, entry, spec, tee, look).map(Branch::Stream)
+                self.stream(index, entry, spec, tee, (look, texts)).map(Branch::Stream)
             }
             Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
                 let built = self.sound(entry, &path)?;

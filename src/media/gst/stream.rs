@@ -8,10 +8,11 @@ use gstreamer as gst;
 use super::{
     Building, Error, Look, Result, Work, audio,
     encoder::Pass,
+    run::Complaints,
     video::{self, Container, FilmBranch, Pace, Tally},
 };
 use crate::{
-    media::package::{self, Label, RungKind},
+    media::package::{self, Label, RungKind, Text},
     profile::{Entry, Spec, Stream, StreamSound},
 };
 
@@ -19,6 +20,7 @@ use crate::{
 pub(super) struct Ladder {
     rungs: Vec<RungBuilt>,
     sounds: Vec<SoundBuilt>,
+    texts: Vec<Text>,
 }
 
 struct RungBuilt {
@@ -55,7 +57,7 @@ impl Building<'_> {
         entry: &Entry,
         spec: &Stream,
         tee: &gst::Element,
-        look: &Look,
+        (look, texts): (&Look, Vec<Text>),
     ) -> Result<Ladder> {
         let pipeline = self.source.live.pipeline();
         let (facts, out_dir) = (self.work.facts.video.as_ref(), self.work.out_dir);
@@ -94,7 +96,7 @@ impl Building<'_> {
             self.complaints.own(index, &elements);
             sounds.push(SoundBuilt { path, channels: super::mix::channels_of(self.work.facts, &of.sound), of });
         }
-        Ok(Ladder { rungs, sounds })
+        Ok(Ladder { rungs, sounds, texts })
     }
 }
 
@@ -132,6 +134,30 @@ impl Ladder {
             let kind = RungKind::Audio { channels: *channels, rate: of.sound.rate.unwrap_or(48_000), label };
             package::Rung { name: &of.file, file: path, kind }
         }));
-        package::package(work.out_dir, &entry.name, &rungs, u64::from(spec.segment.0))
+        let parts = (rungs.as_slice(), self.texts.as_slice());
+        package::package(work.out_dir, &entry.name, parts, u64::from(spec.segment.0), spec.encryption)
     }
 }
+
+/// The text tracks of each stream, in the order of `wanted`.
+pub(super) fn texts(
+    work: &Work<'_>,
+    wanted: &[&Entry],
+    complaints: &mut Complaints,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Vec<Vec<Text>>> {
+    let mut done = 0.0;
+    let mut told = || {
+        // ffmpeg does not say how much is left where words are few.
+        done += (TEXTS - done) / 100.0;
+        progress(done);
+    };
+    let each = wanted.iter().enumerate().map(|(index, entry)| match &entry.spec {
+        Spec::Stream(spec) => package::extract(work, &entry.name, spec, &mut told).map_err(|e| complaints.of(index, e)),
+        _ => Ok(Vec::new()),
+    });
+    each.collect()
+}
+
+/// The share of the work that reading text tracks is at most.
+const TEXTS: f64 = 0.05;

@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::{Label, RungKind, Track};
+use super::{Label, Ladder, RungKind, Text, Track, text::words_name};
 
 /// Times stand in a timeline: sound is cut where its frames end, not where pictures do.
-pub(super) fn manifest(tracks: &[Track<'_>], segment_ms: u64) -> String {
-    let total = tracks.iter().map(Track::total_seconds).fold(0.0, f64::max);
+pub(super) fn manifest(ladder: &Ladder<'_>) -> String {
+    let (tracks, total) = (&ladder.tracks, ladder.seconds());
     let longest = tracks.iter().flat_map(|t| t.segments.iter().map(|s| t.seconds(s.duration()))).fold(0.0, f64::max);
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
          profiles=\"urn:mpeg:dash:profile:isoff-live:2011\" minBufferTime=\"PT{:.3}S\" \
          mediaPresentationDuration=\"PT{total:.3}S\" maxSegmentDuration=\"PT{longest:.3}S\">\n  <Period id=\"0\" start=\"PT0S\">\n",
-        segment_ms as f64 / 1000.0
+        ladder.segment_ms as f64 / 1000.0
     );
     let of_kind = |is_video: bool| tracks.iter().filter(move |t| t.is_video() == is_video);
     if of_kind(true).next().is_some() {
@@ -25,6 +25,7 @@ pub(super) fn manifest(tracks: &[Track<'_>], segment_ms: u64) -> String {
         };
         adaptation(&mut text, "audio", &attributes, &children, std::iter::once(track));
     }
+    ladder.texts.iter().for_each(|words| subtitles(&mut text, ladder, words));
     text + "  </Period>\n</MPD>\n"
 }
 
@@ -43,6 +44,20 @@ fn adaptation<'a>(
     text.push_str(children);
     tracks.for_each(|track| representation(text, track));
     text.push_str("    </AdaptationSet>\n");
+}
+
+/// A set of one whole file of words.
+fn subtitles(text: &mut String, ladder: &Ladder<'_>, Text { file, label }: &Text) {
+    let (attributes, children) = chosen_by(label, "subtitle");
+    let name = format!("{}.{file}", ladder.entry);
+    writeln!(
+        text,
+        "    <AdaptationSet contentType=\"text\" mimeType=\"text/vtt\"{attributes}>\n{children}      \
+         <Representation id=\"{name}\" bandwidth=\"1000\">\n        <BaseURL>{}</BaseURL>\n      </Representation>\n    \
+         </AdaptationSet>",
+        words_name(&name)
+    )
+    .ok();
 }
 
 /// What names a set, as attributes and as elements in it.

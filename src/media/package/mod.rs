@@ -5,6 +5,8 @@ mod boxes;
 mod dash;
 mod hls;
 pub(crate) mod quicktime;
+mod seal;
+mod text;
 
 use std::{
     fs::{self, File},
@@ -12,8 +14,15 @@ use std::{
     path::Path,
 };
 
-use self::boxes::{Fragment, Fragmented};
-use crate::error::{Doing, Error, Result};
+pub(crate) use self::text::extract;
+use self::{
+    boxes::{Fragment, Fragmented},
+    seal::{Key, Vector},
+};
+use crate::{
+    error::{Doing, Error, Result},
+    profile::Encryption,
+};
 
 /// A track of the ladder.
 pub(crate) struct Rung<'a> {
@@ -43,6 +52,15 @@ pub(crate) struct Label {
     pub(crate) language: Option<String>,
 }
 
+/// Words beside the pictures, already in their file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Text {
+    /// What its files are called after.
+    pub(crate) file: String,
+    /// What it is chosen by.
+    pub(crate) label: Label,
+}
+
 /// A piece of a track that is fetched at once.
 #[derive(Debug, PartialEq)]
 struct Segment {
@@ -69,6 +87,23 @@ struct Track<'a> {
     rung: &'a Rung<'a>,
     media: Fragmented,
     segments: Vec<Segment>,
+    /// Of an encrypted track, one a segment.
+    vectors: Vec<Vector>,
+}
+
+/// All that is listed.
+struct Ladder<'a> {
+    /// What its files begin with.
+    entry: &'a str,
+    tracks: Vec<Track<'a>>,
+    texts: &'a [Text],
+    segment_ms: u64,
+}
+
+impl Ladder<'_> {
+    fn seconds(&self) -> f64 {
+        self.tracks.iter().map(Track::total_seconds).fold(0.0, f64::max)
+    }
 }
 
 impl Track<'_> {
@@ -103,30 +138,56 @@ impl Track<'_> {
 
 /// Cuts the rungs' files and writes the playlists into `dir`, all under names that begin with `entry`; gives the names of
 /// all files, those to open first. Segments are as long as fits into `segment_ms`, and at least one keyframe interval.
-pub(crate) fn package(dir: &Path, entry: &str, rungs: &[Rung<'_>], segment_ms: u64) -> Result<Vec<String>> {
+/// Encrypted, they are for HLS alone, and the key lies beside them.
+pub(crate) fn package(
+    dir: &Path,
+    entry: &str,
+    (rungs, texts): (&[Rung<'_>], &[Text]),
+    segment_ms: u64,
+    encryption: Option<Encryption>,
+) -> Result<Vec<String>> {
+    let key = encryption.map(|Encryption::Aes128| Key::random()).transpose()?;
     let mut tracks = Vec::new();
     for rung in rungs {
         let media = boxes::read(rung.file)?;
-        let name = format!("{entry}.{}", rung.name);
-        tracks.push(Track { name, rung, segments: grouped(&media, segment_ms), media });
+        let segments = grouped(&media, segment_ms);
+        let vectors = if key.is_some() { seal::vectors(segments.len())? } else { Vec::new() };
+        tracks.push(Track { name: format!("{entry}.{}", rung.name), rung, segments, media, vectors });
     }
     aligned(&tracks)?;
+    let ladder = Ladder { entry, tracks, texts, segment_ms };
     let mut names = Vec::new();
     let write = |names: &mut Vec<String>, name: String, text: &str| -> Result<()> {
         fs::write(dir.join(&name), text).doing(|| format!("cannot write {name}"))?;
         names.push(name);
         Ok(())
     };
-    write(&mut names, format!("{entry}.m3u8"), &hls::master(&tracks))?;
-    write(&mut names, format!("{entry}.mpd"), &dash::manifest(&tracks, segment_ms))?;
-    for track in &tracks {
-        write(&mut names, format!("{}.m3u8", track.name), &hls::media_playlist(track))?;
-        if track.is_video() {
+    write(&mut names, format!("{entry}.m3u8"), &hls::master(&ladder))?;
+    match &key {
+        None => write(&mut names, format!("{entry}.mpd"), &dash::manifest(&ladder))?,
+        Some(key) => {
+            let name = key_name(entry);
+            key.write(&dir.join(&name))?;
+            names.push(name);
+        }
+    }
+    for track in &ladder.tracks {
+        write(&mut names, format!("{}.m3u8", track.name), &hls::media_playlist(track, entry))?;
+        if track.is_video() && key.is_none() {
             write(&mut names, format!("{}.iframes.m3u8", track.name), &hls::iframe_playlist(track))?;
         }
-        cut(dir, track, &mut names)?;
+        cut(dir, track, key.as_ref(), &mut names)?;
+    }
+    for text in texts {
+        let name = format!("{entry}.{}", text.file);
+        write(&mut names, format!("{name}.m3u8"), &hls::text_playlist(&name, ladder.seconds()))?;
+        names.push(text::words_name(&name));
     }
     Ok(names)
+}
+
+fn key_name(entry: &str) -> String {
+    format!("{entry}.key")
 }
 
 /// Fragments put together to segments of about the wished length, each of which begins with a keyframe.
@@ -179,14 +240,14 @@ fn aligned(tracks: &[Track<'_>]) -> Result<()> {
 }
 
 /// Writes a track's segments, and removes what they were cut from.
-fn cut(dir: &Path, track: &Track<'_>, names: &mut Vec<String>) -> Result<()> {
+fn cut(dir: &Path, track: &Track<'_>, key: Option<&Key>, names: &mut Vec<String>) -> Result<()> {
     let name = track.init_name();
     fs::write(dir.join(&name), &track.media.init).doing(|| format!("cannot write {name}"))?;
     names.push(name);
     let doing = || format!("cannot read {}", track.rung.file.display());
     let mut from = File::open(track.rung.file).doing(doing)?;
-    for (segment, number) in track.segments.iter().zip(1..) {
-        let name = track.segment_name(number);
+    for (i, segment) in track.segments.iter().enumerate() {
+        let name = track.segment_name(i + 1);
         let mut to = File::create(dir.join(&name)).doing(|| format!("cannot write {name}"))?;
         for fragment in &segment.fragments {
             from.seek(SeekFrom::Start(fragment.at)).doing(doing)?;
@@ -195,6 +256,9 @@ fn cut(dir: &Path, track: &Track<'_>, names: &mut Vec<String>) -> Result<()> {
             if copied != fragment.bytes {
                 return Err(Error::internal(format!("{} became shorter", track.rung.file.display())));
             }
+        }
+        if let Some((key, vector)) = key.zip(track.vectors.get(i)) {
+            key.seal(&dir.join(&name), vector)?;
         }
         names.push(name);
     }
