@@ -110,7 +110,7 @@ pub enum Report {
     /// One output is written and has passed the acceptance gate.
     Accepted {
         /// As its renderer left it.
-        rendered: Rendered,
+        rendered: Box<Rendered>,
         /// As the gate measured it.
         facts: MediaFacts,
     },
