@@ -194,7 +194,7 @@ impl Gate<'_> {
 
     /// What ffprobe says of it.
     fn measured(&self, entry: &Entry) -> Result<MediaFacts> {
-        let facts = probe::probe(self.path, entry.spec.mime(), self.timeout, self.stop)?;
+        let facts = probe::made(self.path, entry.spec.mime(), self.timeout, self.stop)?;
         match &facts.problem {
             Some(problem) => Err(refused(problem.clone())),
             None => Ok(facts),
@@ -309,7 +309,7 @@ impl Gate<'_> {
     fn decode(&self, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]);
-        command.args(["-err_detect", "explode", "-protocol_whitelist", "file", "-skip_loop_filter", "all", "-i"]);
+        command.args(["-err_detect", "explode", "-skip_loop_filter", "all"]).args(probe::opening(self.path)).arg("-i");
         command.arg(file_url(self.path));
         // Loudness is measured only where it was asked for: it takes as long as all the rest of the sound.
         let is_leveled = self.rendered.mixed.as_ref().is_some_and(|m| m.leveled.is_some());
@@ -322,7 +322,10 @@ impl Gate<'_> {
         let glance = self.rendered.input_seen.is_some().then(|| self.path.with_extension("glance"));
         if let Some(glance) = &glance {
             let (across, down) = POINTS;
-            let filters = format!("fps=2,scale={across}:{down}:flags=neighbor,format=gray");
+            // Its luma as it is: gray would be stretched to full range.
+            let filters = format!(
+                "fps=2,scale={across}:{down}:flags=neighbor:in_range=tv:out_range=tv,format=yuv420p,extractplanes=y"
+            );
             command.args(["-map", "0:v", "-vf", &filters, "-f", "rawvideo"]).arg(glance);
         }
         let whole = self.rendered.duration_ms.max(1) as f64;
@@ -332,13 +335,14 @@ impl Gate<'_> {
             if let Some(us) = last_number(piece, "out_time_us=") {
                 told((us as f64 / 1000.0 / whole).clamp(0.0, 1.0));
             }
-        })?;
+        });
         let mut onlooker = Onlooker::default();
         if let Some(glance) = &glance {
             let points = std::fs::read(glance).unwrap_or_default();
             std::fs::remove_file(glance).ok();
             points.chunks_exact(POINTS.0 * POINTS.1).for_each(|points| onlooker.look(points));
         }
+        let ran = ran?;
         if let Some(complaint) = ran.stderr.lines().find(|l| l.contains("[error]") || l.contains("[fatal]")) {
             return Err(refused(format!("it does not decode: {}", complaint.trim())));
         }
@@ -436,6 +440,7 @@ mod tests {
                 input_seen: None,
                 mixed: None,
                 encoder: None,
+                others: Vec::new(),
             };
             Self {
                 dir,

@@ -113,7 +113,7 @@ pub enum Report {
     /// One output is written and has passed the acceptance gate.
     Accepted {
         /// As its renderer left it.
-        rendered: Rendered,
+        rendered: Box<Rendered>,
         /// As the gate measured it.
         facts: MediaFacts,
     },
@@ -152,6 +152,20 @@ pub struct Rendered {
     /// What encoded its pictures, as GStreamer names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
+    /// Of the second of several sound tracks, and of those after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Heard>,
+}
+
+/// One of several sound tracks as its renderer left it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Heard {
+    /// Loudest sample of the decoded input in dBFS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_peak_dbfs: Option<f64>,
+    /// What became of it, where it was not simply the first track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<Mixed>,
 }
 
 /// What became of the sound on its way into an output.

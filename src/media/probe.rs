@@ -33,6 +33,26 @@ const LONGEST_TAG: usize = 1024;
 /// Errors: [`Kind::Unavailable`](crate::error::Kind::Unavailable) when `ffprobe` is not installed or does not finish,
 /// and what opening the file gives. A damaged file is *not* an error, see [`MediaFacts::problem`].
 pub fn probe(input: &Path, mime: &str, timeout: Duration, stop: &Stop) -> Result<MediaFacts> {
+    probe_opened(input, &PLAIN, mime, timeout, stop)
+}
+
+/// [`probe`] of what was made here, which may be a list that names a key.
+pub(crate) fn made(input: &Path, mime: &str, timeout: Duration, stop: &Stop) -> Result<MediaFacts> {
+    probe_opened(input, opening(input), mime, timeout, stop)
+}
+
+/// Files alone, none on a network.
+const PLAIN: [&str; 2] = ["-protocol_whitelist", "file"];
+
+/// How ffmpeg's tools open what was made here: a list of segments may name a key, whose file has no name of media.
+pub(crate) fn opening(path: &Path) -> &'static [&'static str] {
+    match path.extension().is_some_and(|e| e == "m3u8") {
+        true => &["-protocol_whitelist", "file,crypto", "-allowed_extensions", "ALL"],
+        false => &PLAIN,
+    }
+}
+
+fn probe_opened(input: &Path, opening: &[&str], mime: &str, timeout: Duration, stop: &Stop) -> Result<MediaFacts> {
     let mut file = File::open(input).doing(|| format!("cannot open {}", input.display()))?;
     let size = file.metadata().doing(|| format!("cannot look at {}", input.display()))?.len();
     if size == 0 {
@@ -41,7 +61,7 @@ pub fn probe(input: &Path, mime: &str, timeout: Duration, stop: &Stop) -> Result
         return Ok(facts);
     }
     let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-protocol_whitelist", "file", "-print_format", "json"]);
+    command.args(["-v", "error", "-print_format", "json"]).args(opening);
     command.args(["-show_format", "-show_streams", "-i"]).arg(file_url(input));
     let ran = tool(command, "ffprobe", timeout, stop)?;
     let mut facts = parse(&ran.stdout, &ran.stderr, mime);

@@ -125,7 +125,7 @@ fn judge_all(
                 let judged = result.and_then(|rendered| {
                     let mut told = |share| drop(tell.send((i, Word::Judged(share))));
                     let facts = gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop, &mut told)?;
-                    Ok(Report::Accepted { rendered, facts })
+                    Ok(Report::Accepted { rendered: Box::new(rendered), facts })
                 });
                 let failed = |e| Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) };
                 tell.send((i, Word::Ended(Box::new(judged.unwrap_or_else(failed))))).ok();

@@ -89,7 +89,7 @@ impl JsonSchema for Piece {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Logo {
-    /// PNG or WebP; its alpha counts.
+    /// A picture of any format that masters can have; its alpha counts.
     pub file: Piece,
     /// Which corner.
     #[serde(default)]

@@ -28,7 +28,9 @@ pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};
 pub use picture::{Exact, Scenes, SheetFormat, Sprite, Still};
 pub use rendition::Spec;
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
-pub use stream::{Rung, SOUND, Stream};
+pub use stream::{Choice, Encryption, Rung, SOUND, Stream, StreamAudio, StreamSound, TextChoice};
+#[cfg(feature = "gst")]
+pub(crate) use tracks::tag;
 pub use tracks::{Pick, Tracks};
 pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span};
 pub use video::{EncoderKind, Hdr, Preset, VideoCodec, VideoTrack};
@@ -92,6 +94,15 @@ impl Entry {
             sound.bed = Some(SoundBed { music: brand.music.clone(), narration: brand.narration.clone() });
         }
         Some(sound)
+    }
+
+    /// The sounds that it is made of, of a master of these facts: a master without any has none to take.
+    pub fn sounds_of(&self, master: &MediaFacts) -> Vec<Sound> {
+        match &self.spec {
+            _ if master.audio.is_empty() => Vec::new(),
+            Spec::Stream(stream) => stream.sounds_of(&master.audio).into_iter().map(|s| s.sound).collect(),
+            _ => self.sound().into_iter().collect(),
+        }
     }
 }
 
@@ -286,7 +297,11 @@ impl Profile {
                 when.as_ref().map_or(Ok(()), When::check).map_err(at)?;
                 let brand = brand.map(|brand| {
                     spec.takes_brand().map_err(&at)?;
-                    Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()))
+                    let brand = Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()))?;
+                    match brand.has_sound() && spec.sound().is_none() {
+                        true => Err(at("its brand has music or narration, for which it needs 'audio'".to_owned())),
+                        false => Ok(brand),
+                    }
                 });
                 list.push(Entry { name, spec, when, brand: brand.transpose()? });
             }

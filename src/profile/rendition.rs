@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Codec, Downmix, EncoderKind, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound, Sprite,
-    Still, Stream, Waveform, picture, stream,
+    Still, Stream, Waveform, picture,
 };
 use crate::model::MediaKind;
 
@@ -76,7 +76,7 @@ impl Spec {
             Spec::Ac3(_) => "ac3/1",
             Spec::Flac(_) => "flac/1",
             Spec::Waveform(_) => "waveform/1",
-            Spec::Stream(_) => "stream/2",
+            Spec::Stream(_) => "stream/3",
             Spec::Webm(_) => "webm/1",
             Spec::Mov(_) => "mov/1",
             Spec::Fmp4(_) => "fmp4/1",
@@ -98,7 +98,7 @@ impl Spec {
     /// The media type of one of its files.
     pub fn mime_of(&self, entry: &str, name: &str) -> &'static str {
         match self {
-            Spec::Stream(_) => stream::mime_of(name),
+            Spec::Stream(s) => s.mime_of(name),
             Spec::Sprite(_) | Spec::Scenes(_) => picture::mime_of(name),
             _ => self.files(entry).into_iter().find(|(known, _)| known == name).map_or(self.mime(), |(_, mime)| mime),
         }
@@ -168,7 +168,7 @@ impl Spec {
             Spec::Ac3(s) => Some(s.sound(Codec::Ac3, Downmix::Itu)),
             Spec::Flac(s) => Some(s.sound(Downmix::Itu)),
             Spec::Waveform(w) => Some(w.sound()),
-            Spec::Stream(s) => s.audio.as_ref().map(|audio| audio.sound(Codec::Aac)),
+            Spec::Stream(s) => s.sound(),
             Spec::Mezzanine(m) => m.audio.as_ref().map(|audio| audio.sound(Downmix::Full)),
             _ => None,
         }
@@ -217,7 +217,7 @@ impl Spec {
             }
             Spec::Stream(s) => {
                 s.leave_out_usual();
-                (s.audio.as_mut().map(|a| &mut a.downmix), Downmix::Full)
+                return;
             }
             Spec::Mezzanine(m) => {
                 m.leave_out_usual();

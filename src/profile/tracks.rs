@@ -77,6 +77,24 @@ impl Tracks {
     pub fn of(&self, master: &[AudioFacts]) -> Option<(&Pick, Vec<usize>)> {
         self.0.iter().find_map(|pick| Some((pick, pick.of(master)?)))
     }
+
+    /// The one track taken of some that are tagged with these languages, counted from 0.
+    pub fn one_of(&self, languages: &[Option<String>]) -> Option<usize> {
+        self.0.iter().find_map(|pick| match pick {
+            Pick::Number(n) => (*n as usize).checked_sub(1).filter(|i| *i < languages.len()),
+            Pick::Language(code) => {
+                languages.iter().position(|l| l.as_deref().is_some_and(|l| is_same_language(l, code)))
+            }
+            Pick::Together(_) | Pick::All => None,
+        })
+    }
+
+    /// The language of the track that is taken, as BCP 47 writes it, where the master says it.
+    pub(super) fn language_of(&self, master: &[AudioFacts]) -> Option<String> {
+        let (_, tracks) = self.of(master)?;
+        let [one] = tracks.as_slice() else { return None };
+        master[*one].language.as_deref().and_then(tag)
+    }
 }
 
 impl Pick {
@@ -111,12 +129,26 @@ impl Pick {
             }
             None => {}
         }
-        let (language, rest) = text.split_once('-').unwrap_or((text, "x"));
-        let is_word =
-            |w: &str, longest: usize| (1..=longest).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_alphanumeric());
-        let is_language = matches!(language.len(), 2 | 3) && language.bytes().all(|b| b.is_ascii_alphabetic());
-        (is_language && is_word(rest, 8)).then(|| Pick::Language(text.to_ascii_lowercase()))
+        is_language(text).then(|| Pick::Language(text.to_ascii_lowercase()))
     }
+}
+
+/// Whether it is a language as files and players name them: `es`, `spa`, `pt-BR`.
+pub(super) fn is_language(text: &str) -> bool {
+    let (language, rest) = text.split_once('-').unwrap_or((text, "x"));
+    let is_region = (1..=8).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric());
+    matches!(language.len(), 2 | 3) && language.bytes().all(|b| b.is_ascii_alphabetic()) && is_region
+}
+
+/// A language as BCP 47 writes it, of two letters where there are such.
+pub(crate) fn tag(code: &str) -> Option<String> {
+    let code = code.replace('_', "-");
+    let (language, region) = code.split_once('-').map_or((code.as_str(), None), |(l, r)| (l, Some(r)));
+    let language = language.to_ascii_lowercase();
+    let known = LANGUAGES.iter().find(|names| names.contains(&language.as_str()));
+    let short = known.map_or(language.clone(), |names| names[0].to_owned());
+    let tag = region.map_or(short.clone(), |region| format!("{short}-{region}"));
+    (is_language(&tag) && language != "und").then_some(tag)
 }
 
 fn number(text: &str) -> Option<u32> {
@@ -268,6 +300,16 @@ mod tests {
         assert_eq!(taken("\"1+3\"", &mono), Some(vec![0, 2]));
         assert_eq!(taken("\"de\"", &mono), Some(vec![1]));
         assert_eq!(taken("\"en-GB\"", &mono), Some(vec![2]));
+    }
+
+    #[test]
+    fn languages_are_written_as_players_know_them() {
+        for (found, written) in
+            [("spa", Some("es")), ("GER", Some("de")), ("por_BR", Some("pt-BR")), ("gsw", Some("gsw"))]
+        {
+            assert_eq!(tag(found).as_deref(), written);
+        }
+        assert_eq!([tag("und"), tag("\"x"), tag("")], [None, None, None]);
     }
 
     #[test]

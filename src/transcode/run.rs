@@ -80,7 +80,7 @@ impl Transcode<'_> {
         let mut whole: Option<Failure> = None;
         let ended = self.child.run(order, &attempt.stop, &mut |report| match report {
             Report::Progress { done } => attempt.tick(Amount::Share(done)),
-            Report::Accepted { rendered, facts } => outcomes.accepted.push((rendered, facts)),
+            Report::Accepted { rendered, facts } => outcomes.accepted.push((*rendered, facts)),
             Report::Failed { output: Some(output), failure } => outcomes.failed.push((output, failure)),
             Report::Failed { output: None, failure } => whole = Some(failure),
             Report::Probed { .. } => {}

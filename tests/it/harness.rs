@@ -52,6 +52,11 @@ impl From<Output> for Ran {
     }
 }
 
+/// Where something of the repository lies.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
 /// The program's command, free of what the machine's user has set.
 pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(DAMCTL);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fanout::{archive_with, clip, jobs, of_state, wait_for},
-    harness::{self, Archive, DAMCTL, Ran, damctl, picture, scratch},
+    harness::{self, Archive, DAMCTL, Ran, damctl, picture, repository, scratch},
 };
 
 const IMAGE: [&str; 2] = ["--image", "registry.example/news/damctl:0.1.0"];
@@ -52,10 +52,6 @@ fn forms() -> Vec<(&'static str, String)> {
         ("anywhere", print(&["--any-node", "--cpus", "8", "--time", "30m", "--scratch", "2T"])),
         ("policy", std::fs::read_to_string(repository("deploy/k8s-jobs/networkpolicy.yaml")).unwrap()),
     ]
-}
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 #[test]

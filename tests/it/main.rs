@@ -5,6 +5,7 @@
 
 mod architecture;
 mod areas;
+mod browser;
 mod certificate;
 mod cli;
 mod collect;

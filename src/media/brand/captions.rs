@@ -29,7 +29,7 @@ pub(crate) fn script(brand: &Brand, (width, height): (u32, u32)) -> Result<Optio
     if let Some(subtitles) = &brand.subtitles {
         let path = &subtitles.file.path;
         let written = text(path, MOST)?;
-        if written.lines().any(|l| l.trim() == "[Script Info]") {
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ass")) {
             if !brand.texts.is_empty() {
                 return Err(Error::invalid(
                     "texts cannot be put beside subtitles that come with styles of their own (.ass)",
@@ -137,8 +137,7 @@ fn cues(written: &str) -> Vec<Cue> {
     let mut lines = written.lines().peekable();
     while let Some(line) = lines.next() {
         let Some((from, to)) = line.split_once("-->") else { continue };
-        let (Some(from), Some(to)) = (moment(from), moment(to.trim().split_whitespace().next().unwrap_or_default()))
-        else {
+        let (Some(from), Some(to)) = (moment(from), moment(to.split_whitespace().next().unwrap_or_default())) else {
             continue;
         };
         let mut text = Vec::new();
@@ -168,9 +167,9 @@ fn placed(text: &str) -> (String, String) {
     (place, words + rest)
 }
 
-/// `01:02:03,456`, `02:03.456`.
+/// `01:02:03,456`, `02:03.456`, `01:02:03`.
 fn moment(text: &str) -> Option<u64> {
-    let (clock, part) = text.trim().split_once([',', '.'])?;
+    let (clock, part) = text.trim().split_once([',', '.']).unwrap_or((text.trim(), "0"));
     let mut seconds = 0_u64;
     for number in clock.split(':') {
         seconds = seconds.checked_mul(60)?.checked_add(number.trim().parse().ok()?)?;
@@ -186,8 +185,14 @@ fn marked(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(start) = rest.find('<') {
         let Some(length) = rest[start..].find('>') else { break };
+        let mark = &rest[start + 1..start + length];
+        if !mark.trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic()) {
+            // Less than, and no mark.
+            out.push_str(&plain_piece(&rest[..=start]));
+            rest = &rest[start + 1..];
+            continue;
+        }
         out.push_str(&plain_piece(&rest[..start]));
-        let mark = rest[start + 1..start + length].trim();
         let (name, on) = mark.strip_prefix('/').map_or((mark, 1), |name| (name, 0));
         match name.split(['.', ' ']).next().unwrap_or_default().to_ascii_lowercase().as_str() {
             letter @ ("i" | "b" | "u") => out.push_str(&format!("{{\\{letter}{on}}}")),
@@ -226,6 +231,8 @@ mod tests {
     #[test]
     fn what_people_write_is_no_command() {
         assert_eq!(plain("{\\fs900}a\nb\u{7}"), "\\{\\\u{2060}fs900}a\\Nb");
+        assert_eq!(marked("5 < 6 and 7 > 3 <b>x</b>"), "5 < 6 and 7 > 3 {\\b1}x{\\b0}");
+        assert_eq!((moment("00:00:04"), moment("00:00:04,5")), (Some(4000), Some(4500)));
         assert_eq!(time(3_661_250), "1:01:01.25");
         assert_eq!(code(Color([0x11, 0x22, 0x33, 0xff])), "&H00332211");
     }

@@ -1,7 +1,7 @@
-//! Judging a ladder: each rung and the sound are played from their own playlist to the end, and the lists are compared
+//! Judging a ladder: each rung and each sound is played from their own playlist to the end, and the lists are compared
 //! with the files.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use super::{
     Gate,
@@ -10,9 +10,12 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    media::Rendered,
-    model::MediaFacts,
-    profile::{Entry, SOUND, Stream},
+    media::{
+        Rendered,
+        probe::{self, file_url},
+    },
+    model::{AudioFacts, MediaFacts},
+    profile::{Entry, Stream, StreamSound},
 };
 
 impl Gate<'_> {
@@ -26,32 +29,66 @@ impl Gate<'_> {
         listed(out_dir, &self.rendered.files)?;
         let master = self.master.display_size().ok_or_else(|| Error::internal("pictures of no size"))?;
         let rungs = spec.rungs_of(master);
-        let parts = rungs.len() as f64 + 1.0;
+        let sounds = spec.sounds_of(&self.master.audio);
+        let parts = (rungs.len() + sounds.len()).max(1) as f64;
+        let told = &mut |part: usize, share: f64| told((part as f64 + share) / parts);
+        let within = |name: &str, e: Error| Error::new(e.kind(), format!("{name}: {}", e.one_line()));
         let mut first = None;
         for (i, (rung, size)) in rungs.iter().enumerate() {
             let rendered = Rendered { size: *size, ..self.rendered.clone() };
             let path = out_dir.join(format!("{}.{}.m3u8", entry.name, rung.name));
             let gate = Gate { path: &path, rendered: &rendered, ..*self };
-            let of_rung = |e: Error| Error::new(e.kind(), format!("{}: {}", rung.name, e.one_line()));
-            let facts = gate.rung(entry, &mut |share| told((i as f64 + share) / parts)).map_err(of_rung)?;
+            let facts = gate.rung(entry, &mut |share| told(i, share)).map_err(|e| within(&rung.name, e))?;
             first.get_or_insert(facts);
         }
         let mut facts = first.ok_or_else(|| refused("it has no rung".to_owned()))?;
-        let asked = spec.audio.as_ref().filter(|_| !self.master.audio.is_empty()).and(entry.spec.sound());
-        if let Some(asked) = asked {
-            let path = out_dir.join(format!("{}.{SOUND}.m3u8", entry.name));
-            let rendered = Rendered { input_seen: None, ..self.rendered.clone() };
+        facts.audio.clear();
+        for (i, of) in sounds.iter().enumerate() {
+            let mut rendered = Rendered { input_seen: None, ..self.rendered.clone() };
+            if let Some(heard) = i.checked_sub(1) {
+                let heard = self.rendered.others.get(heard);
+                let heard = heard.ok_or_else(|| Error::internal("a sound of which nothing is told"))?.clone();
+                (rendered.input_peak_dbfs, rendered.mixed) = (heard.input_peak_dbfs, heard.mixed);
+            }
+            let path = out_dir.join(format!("{}.{}.m3u8", entry.name, of.file));
             let gate = Gate { path: &path, rendered: &rendered, ..*self };
-            let mut sound = gate.measured(entry)?;
-            same("the number of sound tracks", sound.audio.len(), 1)?;
-            gate.track(&sound.audio[0], "aac", &asked)?;
-            let decoded = gate.decode(&mut |share| told((parts - 1.0 + share) / parts))?;
-            gate.audible(&decoded)?;
-            gate.leveled(asked.loudness, &decoded, &mut sound)?;
-            facts.audio = sound.audio;
+            let mut track = gate
+                .heard(entry, of, &mut |share| told(rungs.len() + i, share))
+                .map_err(|e| within(of.name.as_deref().unwrap_or(&of.file), e))?;
+            track.language = of.language.clone();
+            facts.audio.push(track);
+        }
+        for (file, choice) in spec.texts() {
+            let name = format!("{}.{file}.vtt", entry.name);
+            match self.rendered.files.contains(&name) {
+                true => self.words(&out_dir.join(&name)).map_err(|e| within(&choice.name, e))?,
+                false if choice.optional => {}
+                false => return Err(refused(format!("{name} was not made"))),
+            }
         }
         self.together()?;
         Ok(facts)
+    }
+
+    /// Whether a file of words is read as such, and as many as stand in it.
+    fn words(&self, path: &Path) -> Result<()> {
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-protocol_whitelist", "file", "-count_packets", "-of", "csv=p=0"]);
+        command.args(["-show_entries", "stream=codec_name,nb_read_packets", "-i"]).arg(file_url(path));
+        let ran = probe::tool(command, "ffprobe", self.timeout, self.stop)?;
+        let text = std::fs::read_to_string(path).map_err(|e| refused("it cannot be read".to_owned()).because(e))?;
+        let cues = text.lines().filter(|line| line.contains(" --> ")).count();
+        same("the number of cues", ran.stdout.trim(), format!("webvtt,{cues}").as_str())
+    }
+
+    fn heard(&self, entry: &Entry, of: &StreamSound, told: &mut dyn FnMut(f64)) -> Result<AudioFacts> {
+        let mut facts = self.measured(entry)?;
+        same("the number of sound tracks", facts.audio.len(), 1)?;
+        self.track(&facts.audio[0], "aac", &of.sound)?;
+        let decoded = self.decode(told)?;
+        self.audible(&decoded)?;
+        self.leveled(of.sound.loudness, &decoded, &mut facts)?;
+        Ok(facts.audio.swap_remove(0))
     }
 
     fn rung(&self, entry: &Entry, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {

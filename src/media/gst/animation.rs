@@ -143,5 +143,6 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &FilmBuilt) -> Result<Rendered
         input_seen: None,
         mixed: None,
         encoder: Some(branch.encoder.clone()),
+        others: Vec::new(),
     })
 }

@@ -104,17 +104,16 @@ pub(super) struct Beds(Vec<(PathBuf, Track)>);
 
 impl Beds {
     /// Decodes what these sounds are mixed with.
-    pub(super) fn decode(work: &Work<'_>, sounds: &[Sound]) -> Result<Self> {
-        let mut beds = Self::default();
+    pub(super) fn decode(&mut self, work: &Work<'_>, sounds: &[Sound]) -> Result<()> {
         for piece in sounds.iter().filter_map(|s| s.bed.as_ref()).flat_map(SoundBed::pieces) {
-            if !beds.0.iter().any(|(path, _)| *path == piece.path) {
+            if !self.0.iter().any(|(path, _)| *path == piece.path) {
                 let track = decoded(work, &piece.path).map_err(|e| {
                     Error::new(e.kind(), format!("the brand's {}: {}", piece.path.display(), e.one_line()))
                 })?;
-                beds.0.push((piece.path.clone(), track));
+                self.0.push((piece.path.clone(), track));
             }
         }
-        Ok(beds)
+        Ok(())
     }
 
     fn track(&self, piece: &Piece) -> Result<Track> {

@@ -248,8 +248,8 @@ impl Job<'_> {
             Preset::Medium => "2",
             Preset::Slow => "1",
         };
-        // What no picture of ours reaches: quality alone decides.
-        let most = track.max_bitrate.unwrap_or(BitRate(400_000_000));
+        // Quality alone decides below this. With 50M and more, libvpx 1.12 loses the last frames of a film.
+        let most = track.max_bitrate.unwrap_or(BitRate(20_000_000));
         let keyframes = self.keyframes().to_string();
         let (rate, threads) = (track.bitrate.unwrap_or(most).0.to_string(), threads().to_string());
         let mut settings = vec![

@@ -56,7 +56,7 @@ impl Watching {
     }
 }
 
-/// The lumas of a few points as 8 bits; of RGB, the brightest component's.
+/// The lumas of a few points as 8 bits of limited range.
 fn points(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Option<Vec<u8>> {
     let format = info.format_info();
     if format.flags().contains(gst_video::VideoFormatFlags::COMPLEX) {
@@ -64,13 +64,16 @@ fn points(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Option<Vec<u8
     }
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(buffer, info).ok()?;
     let components = if info.is_rgb() { 0..3 } else { 0..1 };
-    let mut points = vec![0_u8; POINTS.0 * POINTS.1];
+    // Of RGB, what each component weighs in it (BT.709).
+    let weights: &[f32] = if info.is_rgb() { &[0.2126, 0.7152, 0.0722] } else { &[1.0] };
+    let is_full = info.is_rgb() || info.colorimetry().range() == gst_video::VideoColorRange::Range0_255;
+    let mut lumas = vec![0_f32; POINTS.0 * POINTS.1];
     for component in components {
         let (depth, shift) = (format.depth()[component as usize], format.shift()[component as usize]);
         let (stride, step) = (frame.comp_stride(component), frame.comp_pstride(component));
         let data = frame.comp_data(component).ok()?;
         let (stride, step) = (usize::try_from(stride).ok()?, usize::try_from(step).ok()?);
-        for (i, point) in points.iter_mut().enumerate() {
+        for (i, luma) in lumas.iter_mut().enumerate() {
             let x = (2 * (i % POINTS.0) + 1) * info.width() as usize / (2 * POINTS.0);
             let y = (2 * (i / POINTS.0) + 1) * info.height() as usize / (2 * POINTS.1);
             let bytes = data.get(y * stride + x * step..)?;
@@ -84,8 +87,9 @@ fn points(buffer: &gst::BufferRef, info: &gst_video::VideoInfo) -> Option<Vec<u8
                 }
                 _ => return None,
             };
-            *point = (*point).max(value.min(255) as u8);
+            *luma += weights[component as usize] * value.min(255) as f32;
         }
     }
-    Some(points)
+    let limited = |luma: f32| if is_full { 16.0 + luma * 219.0 / 255.0 } else { luma };
+    Some(lumas.into_iter().map(|luma| limited(luma).round() as u8).collect())
 }

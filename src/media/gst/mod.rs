@@ -60,7 +60,10 @@ use self::{
     stream::Ladder,
     video::{FilmBranch, FilmBuilt, Pictures, Tally},
 };
-use super::{Rendered, Renderer, Work, package};
+use super::{
+    Heard, Rendered, Renderer, Work,
+    package::{self, Text},
+};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
@@ -161,14 +164,21 @@ impl GstRenderer {
     fn decoded(
         &self,
         work: &Work<'_>,
-        wanted: Vec<&Entry>,
+        mut wanted: Vec<&Entry>,
         lacks_decoder: &mut bool,
         each: &mut dyn FnMut(&str, Result<Rendered>),
         progress: &mut dyn FnMut(f64),
     ) -> Result<()> {
-        let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, e)).collect();
         let mut from = 0.0;
-        let beds = Beds::decode(work, &sounds)?;
+        let mut beds = Beds::default();
+        wanted.retain(|e| match beds.decode(work, &e.sounds_of(work.facts)) {
+            Ok(()) => true,
+            Err(error) => {
+                each(&e.name, Err(error));
+                false
+            }
+        });
+        let sounds: Vec<Sound> = wanted.iter().flat_map(|e| e.sounds_of(work.facts)).collect();
         let mut levels = if sounds.iter().any(|s| s.loudness.is_some()) {
             from = MEASURED;
             let mut told = |done| progress(from * done);
@@ -250,12 +260,13 @@ fn is_two_pass(entry: &Entry) -> bool {
 }
 
 fn possible(facts: &MediaFacts, output: &Entry) -> Result<()> {
-    sound_of(facts, output).map_or(Ok(()), |sound| mix::tracks(facts, &sound).map(drop))
+    output.sounds_of(facts).iter().try_for_each(|sound| mix::tracks(facts, sound).map(drop))
 }
 
-/// The sound of an output of this master: a video without any has none to take.
-fn sound_of(facts: &MediaFacts, entry: &Entry) -> Option<Sound> {
-    entry.sound().filter(|_| !facts.audio.is_empty())
+/// The first sound of an output of this master.
+fn sound_of(facts: &MediaFacts, entry: &Entry) -> Result<Sound> {
+    let first = entry.sounds_of(facts).into_iter().next();
+    first.ok_or_else(|| Error::unsupported("the recording has no sound"))
 }
 
 fn path(out_dir: &Path, entry: &Entry) -> PathBuf {
@@ -311,9 +322,10 @@ fn recording(
     let sound_only = wanted.iter().all(|e| e.spec.is_sound());
     let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
     let pictures = work.facts.video.is_some() && !sound_only;
-    let sounds: Vec<Sound> = wanted.iter().filter_map(|e| sound_of(work.facts, e)).collect();
+    let sounds: Vec<Sound> = wanted.iter().flat_map(|e| e.sounds_of(work.facts)).collect();
     let tracks = mix::needed(work.facts, sounds.iter());
     let streams = wanted_streams(work, pictures, tracks);
+    let mut texts = stream::texts(work, wanted, complaints, progress)?;
     let mut source = source::open(work.input, decode, &streams, complaints, stall(work), work.stop)?;
     // What has no decoder is told beside the streams, and may come after them.
     while let Some(message) = source.live.bus().pop_filtered(&[gst::MessageType::Element]) {
@@ -335,7 +347,7 @@ fn recording(
         Building { work, source: &source, heads: &heads, levels, pulse: &pulse, complaints, encoded: Vec::new() };
     let mut branches = Vec::new();
     for (index, entry) in wanted.iter().enumerate() {
-        let branch = built.branch(index, entry, pictures.as_ref());
+        let branch = built.branch(index, entry, pictures.as_ref(), std::mem::take(&mut texts[index]));
         branches.push(branch.map_err(|e| built.complaints.blame(index, source.live.bus(), e))?);
     }
     let pipeline = source.live.pipeline().clone();
@@ -349,7 +361,8 @@ fn recording(
     let seen = pictures.as_ref().and_then(|p| p.looking.seen());
     let finish = |(branch, entry): (&Branch, &&Entry)| {
         let mut rendered = branch.finish(work, entry, look, &heads, levels)?;
-        rendered.input_seen = seen.filter(|_| matches!(branch, Branch::Film { .. } | Branch::Stream(_)));
+        rendered.input_seen =
+            seen.filter(|_| matches!(branch, Branch::Film { .. } | Branch::Stream(_)) && entry.brand.is_none());
         Ok(rendered)
     };
     Ok(branches.iter().zip(wanted).map(finish).collect())
@@ -460,7 +473,7 @@ struct Building<'a> {
 }
 
 impl Building<'_> {
-    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>) -> Result<Branch> {
+    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>, texts: Vec<Text>) -> Result<Branch> {
         let pipeline = self.source.live.pipeline();
         let path = path(self.work.out_dir, entry);
         let shown = || pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"));
@@ -479,7 +492,7 @@ impl Building<'_> {
                 Ok(Branch::Mp3 { tally: built.tally, samples: built.samples })
             }
             Spec::M4a(_) => {
-                let (aac, tally) = self.coded(index, entry)?;
+                let (aac, tally) = self.coded(index, sound_of(self.work.facts, entry)?)?;
                 let mux = video::index_first("mp4mux", &path)?;
                 let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;
                 self.complaints.own(index, &elements);
@@ -495,7 +508,7 @@ impl Building<'_> {
             Spec::Stream(spec) => {
                 let pictures = shown()?;
                 let tee = pictures.of_depth(pipeline, 8)?;
-                self.stream(index, entry, spec, &tee, &pictures.look).map(Branch::Stream)
+                self.stream(index, entry, spec, &tee, (&pictures.look, texts)).map(Branch::Stream)
             }
             Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
                 let built = self.sound(entry, &path)?;
@@ -543,7 +556,7 @@ impl Building<'_> {
         self.complaints.own(index, &built.elements);
         let has_sound = branch.has_sound;
         if has_sound {
-            let (coded, _) = self.coded(index, entry)?;
+            let (coded, _) = self.coded(index, sound_of(self.work.facts, entry)?)?;
             let waiting = audio::into_mux(pipeline, &coded, &built.mux)?;
             self.complaints.own(index, &waiting);
         }
@@ -552,10 +565,12 @@ impl Building<'_> {
 
     /// Where an output's sound begins, up to samples of this format.
     fn prepare(&self, entry: &Entry, format: &str) -> Result<Prepared> {
-        let facts = self.work.facts;
-        let sound = sound_of(facts, entry).ok_or_else(|| Error::unsupported("the recording has no sound"))?;
-        let level = level::of(self.levels, &sound);
-        self.heads.prepare(self.source.live.pipeline(), facts, &sound, format, level)
+        self.prepare_sound(&sound_of(self.work.facts, entry)?, format)
+    }
+
+    fn prepare_sound(&self, sound: &Sound, format: &str) -> Result<Prepared> {
+        let level = level::of(self.levels, sound);
+        self.heads.prepare(self.source.live.pipeline(), self.work.facts, sound, format, level)
     }
 
     fn sound(&self, entry: &Entry, path: &Path) -> Result<audio::SoundBuilt> {
@@ -575,15 +590,13 @@ impl Building<'_> {
         }
     }
 
-    /// The frames of an output's sound in its codec.
-    fn coded(&mut self, index: usize, entry: &Entry) -> Result<(gst::Element, Tally)> {
-        let silent = || Error::unsupported("the recording has no sound");
-        let sound = sound_of(self.work.facts, entry).ok_or_else(silent)?;
+    /// The frames of a sound in its codec.
+    fn coded(&mut self, index: usize, sound: Sound) -> Result<(gst::Element, Tally)> {
         if let Some((_, tee, tally)) = self.encoded.iter().find(|(s, ..)| *s == sound) {
             return Ok((tee.clone(), tally.clone()));
         }
         let tally = Tally::default();
-        let prepared = self.prepare(entry, "")?;
+        let prepared = self.prepare_sound(&sound, "")?;
         let (tee, elements) = audio::coded(self.source.live.pipeline(), prepared, &sound, &tally)?;
         self.complaints.own(index, &elements);
         self.encoded.push((sound, tee.clone(), tally.clone()));
@@ -607,20 +620,26 @@ impl Branch {
         levels: &Levels,
     ) -> Result<Rendered> {
         let path = path(work.out_dir, entry);
-        let sound = sound_of(work.facts, entry);
-        let level = sound.as_ref().and_then(|s| level::of(levels, s));
-        let peak = sound.as_ref().and_then(|s| heads.peak(&mix::tracks(work.facts, s).ok()?));
+        let heard = |sound: &Sound| {
+            let level = level::of(levels, sound);
+            let peak = mix::tracks(work.facts, sound).ok().and_then(|tracks| heads.peak(&tracks));
+            // What is turned down on purpose is not lost.
+            let input_peak_dbfs = peak.map(|p| (p + level.map_or(0.0, |l| l.gain.min(0.0))).max(-200.0));
+            Heard { input_peak_dbfs, mixed: mix::told(work.facts, sound, level) }
+        };
+        let mut sounds = entry.sounds_of(work.facts).into_iter().map(|sound| heard(&sound));
+        let first = sounds.next().unwrap_or(Heard { input_peak_dbfs: None, mixed: None });
         let mut rendered = Rendered {
             output: entry.name.clone(),
             files: vec![entry.spec.file_name(&entry.name)],
             size: (0, 0),
             frames: 0,
             duration_ms: 0,
-            // What is turned down on purpose is not lost.
             input_seen: None,
-            input_peak_dbfs: peak.map(|p| (p + level.map_or(0.0, |l| l.gain.min(0.0))).max(-200.0)),
-            mixed: sound.as_ref().and_then(|s| mix::told(work.facts, s, level)),
+            input_peak_dbfs: first.input_peak_dbfs,
+            mixed: first.mixed,
             encoder: None,
+            others: sounds.collect(),
         };
         let tally = match self {
             Branch::Film { built, has_sound } => {
@@ -658,9 +677,6 @@ impl Branch {
                 tally
             }
             Branch::Stream(ladder) => {
-                if !ladder.has_sound() {
-                    rendered.input_peak_dbfs = None;
-                }
                 rendered.size = ladder.size();
                 rendered.frames = ladder.tally().buffers();
                 rendered.files = ladder.finish(work, entry)?;

@@ -38,6 +38,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         input_seen: None,
         mixed: None,
         encoder: None,
+        others: Vec::new(),
     })
 }
 

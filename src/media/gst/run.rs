@@ -104,8 +104,13 @@ impl Complaints {
     /// was.
     pub(super) fn blame(&mut self, output: usize, bus: &gst::Bus, error: Error) -> Error {
         let told = std::iter::from_fn(|| bus.pop()).find_map(|m| self.listen(&m).err());
+        self.of(output, told.unwrap_or(error))
+    }
+
+    /// Lays an error to an output.
+    pub(super) fn of(&mut self, output: usize, error: Error) -> Error {
         self.culprit = Some(output);
-        told.unwrap_or(error)
+        error
     }
 
     /// The output whose own element failed.

@@ -1,4 +1,4 @@
-//! A ladder for streaming: every rung and the sound to a fragmented MP4 of its own, from one decode; then cut and listed
+//! A ladder for streaming: every rung and every sound to a fragmented MP4 of its own, from one decode; then cut and listed
 //! by [`package`].
 
 use std::path::{Path, PathBuf};
@@ -8,17 +8,19 @@ use gstreamer as gst;
 use super::{
     Building, Error, Look, Result, Work, audio,
     encoder::Pass,
+    run::Complaints,
     video::{self, Container, FilmBranch, Pace, Tally},
 };
 use crate::{
-    media::package::{self, RungKind},
-    profile::{Entry, SOUND, Spec, Stream},
+    media::package::{self, Label, RungKind, Text},
+    profile::{Entry, Spec, Stream, StreamSound},
 };
 
 /// What is being made of a ladder.
 pub(super) struct Ladder {
     rungs: Vec<RungBuilt>,
-    sound: Option<(PathBuf, u32, u32)>,
+    sounds: Vec<SoundBuilt>,
+    texts: Vec<Text>,
 }
 
 struct RungBuilt {
@@ -26,6 +28,12 @@ struct RungBuilt {
     path: PathBuf,
     size: (u32, u32),
     tally: Tally,
+}
+
+struct SoundBuilt {
+    path: PathBuf,
+    channels: u32,
+    of: StreamSound,
 }
 
 /// Where a track is kept until it is cut.
@@ -49,7 +57,7 @@ impl Building<'_> {
         entry: &Entry,
         spec: &Stream,
         tee: &gst::Element,
-        look: &Look,
+        (look, texts): (&Look, Vec<Text>),
     ) -> Result<Ladder> {
         let pipeline = self.source.live.pipeline();
         let (facts, out_dir) = (self.work.facts.video.as_ref(), self.work.out_dir);
@@ -78,27 +86,21 @@ impl Building<'_> {
             self.complaints.own(index, &built.elements);
             rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally: built.tally });
         }
-        let mut sound = None;
-        if spec.audio.is_some() && !self.work.facts.audio.is_empty() {
-            let path = track(out_dir, &entry.name, SOUND);
-            let (aac, _) = self.coded(index, entry)?;
+        let mut sounds = Vec::new();
+        for of in spec.sounds_of(&self.work.facts.audio) {
+            let path = track(out_dir, &entry.name, &of.file);
+            let (aac, _) = self.coded(index, of.sound.clone())?;
             // As long as a segment, so that none is cut from two halves.
             let mux = video::fragments(spec.segment)?;
             let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;
             self.complaints.own(index, &elements);
-            let wanted = entry.spec.sound().ok_or_else(|| Error::internal("a track of no sound"))?;
-            let channels = super::mix::channels_of(self.work.facts, &wanted);
-            sound = Some((path, channels, wanted.rate.unwrap_or(48_000)));
+            sounds.push(SoundBuilt { path, channels: super::mix::channels_of(self.work.facts, &of.sound), of });
         }
-        Ok(Ladder { rungs, sound })
+        Ok(Ladder { rungs, sounds, texts })
     }
 }
 
 impl Ladder {
-    pub(super) fn has_sound(&self) -> bool {
-        self.sound.is_some()
-    }
-
     /// Of its first rung.
     pub(super) fn size(&self) -> (u32, u32) {
         self.rungs.first().map_or((0, 0), |rung| rung.size)
@@ -116,7 +118,6 @@ impl Ladder {
         if self.rungs.iter().any(|rung| rung.tally.buffers() == 0) {
             return Err(Error::corrupt("not one picture of it could be decoded"));
         }
-        self.rungs.iter().try_for_each(|rung| package::start::at_once(&rung.path))?;
         let rate = work.facts.video.as_ref().map(|v| v.rate).filter(|(n, d)| *n > 0 && *d > 0);
         let rate = rate.map(|(n, d)| f64::from(n) / f64::from(d));
         let mut rungs: Vec<package::Rung<'_>> = self
@@ -128,10 +129,35 @@ impl Ladder {
                 kind: RungKind::Video { size: rung.size, rate },
             })
             .collect();
-        if let Some((path, channels, rate)) = &self.sound {
-            let kind = RungKind::Audio { channels: *channels, rate: *rate };
-            rungs.push(package::Rung { name: SOUND, file: path, kind });
-        }
-        package::package(work.out_dir, &entry.name, &rungs, u64::from(spec.segment.0))
+        rungs.extend(self.sounds.iter().map(|SoundBuilt { path, channels, of }| {
+            let label = of.name.clone().map(|name| Label { name, language: of.language.clone() });
+            let kind = RungKind::Audio { channels: *channels, rate: of.sound.rate.unwrap_or(48_000), label };
+            package::Rung { name: &of.file, file: path, kind }
+        }));
+        let parts = (rungs.as_slice(), self.texts.as_slice());
+        package::package(work.out_dir, &entry.name, parts, u64::from(spec.segment.0), spec.encryption)
     }
 }
+
+/// The text tracks of each stream, in the order of `wanted`.
+pub(super) fn texts(
+    work: &Work<'_>,
+    wanted: &[&Entry],
+    complaints: &mut Complaints,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Vec<Vec<Text>>> {
+    let mut done = 0.0;
+    let mut told = || {
+        // ffmpeg does not say how much is left where words are few.
+        done += (TEXTS - done) / 100.0;
+        progress(done);
+    };
+    let each = wanted.iter().enumerate().map(|(index, entry)| match &entry.spec {
+        Spec::Stream(spec) => package::extract(work, &entry.name, spec, &mut told).map_err(|e| complaints.of(index, e)),
+        _ => Ok(Vec::new()),
+    });
+    each.collect()
+}
+
+/// The share of the work that reading text tracks is at most.
+const TEXTS: f64 = 0.05;

@@ -166,5 +166,6 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         input_seen: None,
         mixed: None,
         encoder: None,
+        others: Vec::new(),
     })
 }

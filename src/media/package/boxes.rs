@@ -122,6 +122,10 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
             b"moof" => {
                 let bytes = whole()?;
                 let moof = moof(&bytes[8..], defaults).ok_or_else(|| damaged("a fragment is not understood"))?;
+                if found.fragments.is_empty() && moof.delay > 0 {
+                    // GStreamer 1.22 does not say that pictures which are decoded ahead are not shown late.
+                    shown_from(&mut found.init, moof.delay).ok_or_else(|| damaged("its head is not understood"))?;
+                }
                 open = Some(Moof { at, ..moof });
             }
             b"mdat" => {
@@ -170,6 +174,8 @@ fn describe(moov: &[u8]) -> Option<(String, u32)> {
 /// What a `moof` says of its samples.
 struct Moof {
     at: u64,
+    /// How long after its decoding its first sample is shown.
+    delay: u32,
     start: u64,
     duration: u64,
     first: u64,
@@ -202,7 +208,7 @@ fn moof(moof: &[u8], (default_duration, default_size, default_flags): (u32, u32,
     let usual_flags = flags_at.map_or(Some(default_flags), |at| u32_at(tfhd, at))?;
     let usual_duration = duration_at.map_or(Some(default_duration), |at| u32_at(tfhd, at))?;
     let usual_size = size_at.map_or(Some(default_size), |at| u32_at(tfhd, at))?;
-    let mut found = Moof { at: 0, start, duration: 0, first: 0, is_key: false };
+    let mut found = Moof { at: 0, delay: 0, start, duration: 0, first: 0, is_key: false };
     let mut samples = 0;
     for (_, trun) in children(traf).filter(|(kind, _)| kind == b"trun") {
         let (flags, count) = (u32_at(trun, 0)? & 0x00ff_ffff, u32_at(trun, 4)?);
@@ -218,14 +224,37 @@ fn moof(moof: &[u8], (default_duration, default_size, default_flags): (u32, u32,
             };
             let (duration, size) = (field(0x100, usual_duration)?, field(0x200, usual_size)?);
             let own_flags = field(0x400, usual_flags)?;
-            field(0x800, 0)?;
+            let shown = field(0x800, 0)?;
             if samples == 0 {
                 let first_flags = if flags & 0x4 != 0 { u32_at(trun, first_flags_at)? } else { own_flags };
                 (found.first, found.is_key) = (u64::from(size), first_flags & NO_SYNC == 0);
+                found.delay = shown;
             }
             found.duration += u64::from(duration);
             samples += 1;
         }
     }
     Some(found)
+}
+
+/// Says in the head that the track is shown from this tick on, by an edit list (ISO/IEC 14496-12, 8.6.6; CMAF, 7.5.13).
+fn shown_from(init: &mut Vec<u8>, tick: u32) -> Option<()> {
+    let begins = |content: &[u8]| content.as_ptr() as usize - init.as_ptr() as usize;
+    let moov = find(init, &[b"moov"])?;
+    let trak = find(moov, &[b"trak"])?;
+    if find(trak, &[b"edts"]).is_some() {
+        return Some(());
+    }
+    let tkhd = find(trak, &[b"tkhd"])?;
+    let after = begins(tkhd) + tkhd.len();
+    let parents = [begins(moov) - 8, begins(trak) - 8];
+    // One entry: however long, from this tick, at its own speed.
+    let words = [36, u32::from_be_bytes(*b"edts"), 28, u32::from_be_bytes(*b"elst"), 0, 1, 0, tick, 1 << 16];
+    let list: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_be_bytes()).collect();
+    for at in parents {
+        let size = u32_at(init, at).filter(|size| *size > 1)? + list.len() as u32;
+        init[at..at + 4].copy_from_slice(&size.to_be_bytes());
+    }
+    init.splice(after..after, list);
+    Some(())
 }

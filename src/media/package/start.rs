@@ -81,6 +81,15 @@ fn begin(path: &Path, mut file: &File, place: u64, moov: &[u8], moof: &[u8]) -> 
     to.write_all(&longer).doing(doing)?;
     file.seek(SeekFrom::Start(place + moov.len() as u64)).doing(doing)?;
     std::io::copy(&mut file, &mut to).doing(doing)?;
+    // The index at the end says where fragments were; players do without (8.8.9), as they do in streams.
+    let mut last = [0; 16];
+    file.seek(SeekFrom::End(-16)).doing(doing)?;
+    file.read_exact(&mut last).doing(doing)?;
+    if &last[4..8] == b"mfro" {
+        let length = to.metadata().doing(doing)?.len();
+        let index = u64::from(u32_at(&last, 12).unwrap_or(0)).min(length);
+        to.set_len(length - index).doing(doing)?;
+    }
     std::fs::rename(&beside, path).doing(doing)
 }
 

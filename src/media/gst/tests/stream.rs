@@ -1,11 +1,23 @@
 //! Ladders for streaming: one set of segments, played by ffmpeg from both of their lists.
 
-use super::{sound::click, *};
+use super::{
+    sound::click,
+    tracks::{levels, mono_tracks},
+    *,
+};
 
 fn ladder() -> Entry {
     let rung = |name: &str, height: u32, bitrate: &str| json!({"name": name, "max_height": height, "video": {"bitrate": bitrate, "preset": "superfast", "keyframe_interval": "1s"}});
     let rungs = [rung("large", 240, "800k"), rung("same", 240, "700k"), rung("small", 120, "200k")];
     entry("web", json!({"stream": {"segment": "2s", "rungs": rungs, "audio": {"rate": 48000}}}))
+}
+
+/// One rung, and what else is asked for.
+fn small(more: Value) -> Entry {
+    let rung = json!({"name": "small", "max_height": 120, "video": {"bitrate": "200k", "preset": "superfast", "keyframe_interval": "1s"}});
+    let mut stream = json!({"segment": "2s", "rungs": [rung]});
+    stream.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    entry("web", json!({"stream": stream}))
 }
 
 /// Times of packets of a stream's pictures, and whether each is a keyframe.
@@ -66,6 +78,12 @@ fn every_rung_can_be_changed_at_the_same_moments_and_both_lists_play_to_the_end_
             let count = text.lines().filter(|line| !line.starts_with('#')).count();
             assert_eq!(count, frames, "{list} {rung}");
         }
+        // The first picture is shown when the first sample is heard, though it is decoded ahead.
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "csv=p=0"]);
+        command.args(["-read_intervals", "%+#1"]).arg(desk.path(list));
+        let first = String::from_utf8(fed(command, &[])).unwrap();
+        assert!(first.starts_with("0.000000"), "{list}: the first picture is shown at {first}");
         let at = click(&desk.path(list));
         assert!((at - 3.0).abs() < 0.002, "{list}: the click of 3 s is heard at {at:.4} s");
     }
@@ -135,4 +153,159 @@ fn a_ladder_with_a_segment_that_is_gone_short_or_damaged_is_refused() {
     refused(Some(&damaged));
     std::fs::write(&segment, &whole).unwrap();
     judge().unwrap();
+}
+
+#[test]
+fn whoever_watches_can_choose_a_sound_track_in_both_lists() {
+    let desk = Desk::new();
+    mono_tracks(&desk, &["eng", "spa", "deu"], "-c:v libx264 -c:a pcm_s16le in.mov");
+    let choices = json!({"audio": [
+        {"name": "Español", "track": "spa"},
+        {"name": "日本語", "track": "jpn", "optional": true},
+        {"name": "Original <raw> & more", "language": "en-GB", "track": 1, "loudness": {"target": "-30 LUFS"}},
+    ]});
+    let entry = small(choices);
+    let made = desk.render("in.mov", std::slice::from_ref(&entry));
+    let facts = accepted(&desk, "in.mov", &entry, made.rendered("web"));
+    let languages: Vec<Option<&str>> = facts.audio.iter().map(|a| a.language.as_deref()).collect();
+    assert_eq!(languages, [Some("es"), Some("en-GB")]);
+    assert!((facts.audio[1].loudness.unwrap().integrated_lufs + 30.0).abs() < 1.0);
+    // One is of 500 Hz as it was, the other of 400 Hz and turned down; what the master lacks is not there.
+    let [spanish, original] = ["sound", "sound_3"].map(|sound| levels(&desk.path(&format!("web.{sound}.m3u8")), 0, 2));
+    assert!(spanish[0] < 0.005 && spanish[1] > 0.28, "{spanish:.3?}");
+    assert!(original[1] < 0.005 && (0.02..0.1).contains(&original[0]), "{original:.3?}");
+    let master = std::fs::read_to_string(desk.path("web.m3u8")).unwrap();
+    let groups: Vec<&str> = master.lines().filter(|l| l.starts_with("#EXT-X-MEDIA:")).collect();
+    assert_eq!(
+        groups,
+        [
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Español\",LANGUAGE=\"es\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"1\",URI=\"web.sound.m3u8\"",
+            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Original <raw> & more\",LANGUAGE=\"en-GB\",DEFAULT=NO,AUTOSELECT=YES,CHANNELS=\"1\",URI=\"web.sound_3.m3u8\"",
+        ]
+    );
+    for list in ["web.m3u8", "web.mpd"] {
+        let mut command = Command::new("ffprobe");
+        command.args([
+            "-v",
+            "error",
+            "-select_streams",
+            "a",
+            "-show_entries",
+            "stream_tags=language",
+            "-of",
+            "csv=p=0",
+        ]);
+        command.arg(desk.path(list));
+        let mut found: Vec<String> =
+            String::from_utf8(fed(command, &[])).unwrap().lines().map(|l| l.trim_end_matches(',').to_owned()).collect();
+        found.dedup();
+        assert_eq!(found.len(), 2, "{list}: {found:?}");
+        assert_eq!(found, ["es", "en-GB"], "{list}");
+    }
+    let error = desk.render("in.mov", &[small(json!({"audio": [{"name": "日本語", "track": "jpn"}]}))]);
+    let error = error.results["web"].as_ref().unwrap_err().to_string();
+    assert_eq!(error, "it has no sound track 'jpn': it has 1 (eng, 1 channel), 2 (spa, 1 channel), 3 (1 channel)");
+}
+
+/// A clip of 6 s with two text tracks in Spanish and German, and one without a word.
+fn with_words(desk: &Desk, master: &str) {
+    let srt = |name: &str, cues: &[(&str, &str, &str)]| {
+        let text: Vec<String> =
+            (1..).zip(cues).map(|(i, (from, to, words))| format!("{i}\n{from} --> {to}\n{words}\n\n")).collect();
+        std::fs::write(desk.path(name), text.concat()).unwrap();
+    };
+    srt(
+        "es.srt",
+        &[("00:00:01,000", "00:00:02,500", "¿Qué <i>tal</i>?"), ("00:00:04,000", "00:00:05,000", "Adiós\nya")],
+    );
+    srt("de.srt", &[("00:00:03,040", "00:00:04,000", "Grüß Gott")]);
+    srt("none.srt", &[("00:00:03,000", "00:00:03,001", " ")]);
+    // AAC would begin before the pictures, and ffmpeg move them all.
+    let codecs = if master.ends_with("mkv") { "-c:a flac -c:s subrip" } else { "-c:a aac -c:s mov_text" };
+    desk.ffmpeg(&format!(
+        "-f lavfi -i testsrc2=s=320x240:r=25:d=6 -f lavfi -i sine=d=6 -i es.srt -i de.srt -map 0 -map 1 -map 2 -map 3 -c:v \
+         libx264 {codecs} -metadata:s:s:0 language=spa -metadata:s:s:1 language=ger {master}"
+    ));
+}
+
+#[test]
+fn text_tracks_become_webvtt_that_both_lists_name() {
+    for master in ["in.mkv", "in.mp4"] {
+        let desk = Desk::new();
+        with_words(&desk, master);
+        let words = json!([
+            {"name": "Español", "track": "es"},
+            {"name": "Klingon", "track": "tlh", "optional": true},
+            {"name": "Deutsch", "track": ["nor", 2], "language": "de-AT"},
+        ]);
+        let entry = small(json!({"audio": {}, "subtitles": words}));
+        let made = desk.render(master, std::slice::from_ref(&entry));
+        accepted(&desk, master, &entry, made.rendered("web"));
+        let text = std::fs::read_to_string(desk.path("web.text.vtt")).unwrap();
+        let expected = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n\n00:01.000 --> 00:02.500\n¿Qué <i>tal</i>?\n\n\
+                        00:04.000 --> 00:05.000\nAdiós\nya\n\n";
+        assert_eq!(text.trim_end(), expected.trim_end(), "{master}");
+        let text = std::fs::read_to_string(desk.path("web.text_3.vtt")).unwrap();
+        assert!(text.contains("00:03.040 --> 00:04.000\nGrüß Gott"), "{text}");
+        let list = std::fs::read_to_string(desk.path("web.m3u8")).unwrap();
+        let groups: Vec<&str> = list.lines().filter(|l| l.contains("TYPE=SUBTITLES")).collect();
+        assert_eq!(
+            groups,
+            [
+                "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"text\",NAME=\"Español\",LANGUAGE=\"es\",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI=\"web.text.m3u8\"",
+                "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"text\",NAME=\"Deutsch\",LANGUAGE=\"de-AT\",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI=\"web.text_3.m3u8\"",
+            ]
+        );
+        // ffmpeg 5.1 knows none of HLS, and reads those of DASH where it may open files of any name.
+        let mut command = Command::new("ffprobe");
+        command.args(["-v", "error", "-allowed_extensions", "ALL", "-show_entries", "stream=codec_name"]);
+        command.args(["-of", "csv=p=0"]).arg(desk.path("web.mpd"));
+        let found = String::from_utf8(fed(command, &[])).unwrap();
+        assert!(["webvtt", "h264", "aac"].iter().all(|codec| found.contains(codec)), "{found}");
+        let refused =
+            desk.render(master, &[small(json!({"subtitles": [{"name": "Français", "track": "fr"}]})), mp4("out")]);
+        let error = refused.results["web"].as_ref().unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert_eq!(error.to_string(), "it has no text track 'fr': it has 1 (spa), 2 (ger)");
+        refused.rendered("out");
+    }
+}
+
+#[test]
+fn encrypted_segments_are_played_by_the_key_beside_them_and_by_no_other() {
+    let desk = Desk::new();
+    clip(&desk, 5, "25", "");
+    let entry = small(json!({"audio": {}, "encryption": "aes128"}));
+    let made = desk.render("in.mov", std::slice::from_ref(&entry));
+    let rendered = made.rendered("web");
+    accepted(&desk, "in.mov", &entry, rendered);
+    assert!(rendered.files.iter().all(|f| !f.ends_with(".mpd") && !f.contains("iframes")), "{:?}", rendered.files);
+    let frames = |list: &str| {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-allowed_extensions", "ALL", "-i"]).arg(desk.path(list));
+        command.args(["-map", "0:v?", "-map", "0:a?", "-f", "framemd5", "-"]);
+        let out = command.output().unwrap();
+        String::from_utf8(out.stdout).unwrap().lines().filter(|l| l.starts_with("0,")).count()
+    };
+    assert_eq!(frames("web.m3u8"), 125);
+    let list = std::fs::read_to_string(desk.path("web.small.m3u8")).unwrap();
+    let vectors: std::collections::BTreeSet<&str> =
+        list.lines().filter_map(|l| Some(l.split_once(",IV=0x")?.1)).collect();
+    assert_eq!(vectors.len(), 3, "{list}");
+    // openssl undoes it to a segment as it would be without.
+    let key = std::fs::read(desk.path("web.key")).unwrap();
+    let hex: String = key.iter().map(|b| format!("{b:02x}")).collect();
+    let first = list.lines().find_map(|l| Some(l.split_once(",IV=0x")?.1)).unwrap();
+    let mut command = Command::new("openssl");
+    command.args(["enc", "-d", "-aes-128-cbc", "-K", &hex, "-iv", first, "-in"]).arg(desk.path("web.small.00001.m4s"));
+    if let Ok(out) = command.output() {
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(&out.stdout[4..8], b"moof");
+    }
+    let other = entry.clone();
+    let again = desk.render("in.mov", std::slice::from_ref(&other));
+    again.rendered("web");
+    assert_ne!(std::fs::read(desk.path("web.key")).unwrap(), key, "a key of two renditions");
+    std::fs::write(desk.path("web.key"), key).unwrap();
+    assert_eq!(frames("web.m3u8"), 0, "another key opens it");
 }

@@ -11,7 +11,7 @@ fn of_track(name: &str, track: Value) -> Entry {
 
 /// Levels of 400 Hz, 500 Hz and so on in a channel of an output.
 #[track_caller]
-fn levels(path: &Path, channel: usize, count: usize) -> Vec<f64> {
+pub(super) fn levels(path: &Path, channel: usize, count: usize) -> Vec<f64> {
     let channels = stream(path, "audio")["channels"].as_u64().unwrap() as usize;
     let heard = samples(path);
     (0..count).map(|i| tone(&heard, channels, channel, 400.0 + 100.0 * i as f64)).collect()
@@ -24,7 +24,7 @@ fn are(got: &[f64], wanted: &[f64]) {
 }
 
 /// Tracks of one channel each, of 0.3 at 400 Hz, 500 Hz and so on; languages as given.
-fn mono_tracks(desk: &Desk, languages: &[&str], words: &str) {
+pub(super) fn mono_tracks(desk: &Desk, languages: &[&str], words: &str) {
     let (mut inputs, mut maps) = (String::new(), String::new());
     for (i, language) in languages.iter().enumerate() {
         let hertz = 400 + 100 * i;
