@@ -82,6 +82,8 @@ mod tests {
         // A few letters on black, and one dot that moves.
         let title = seen((0..10).map(|i| (0..points).map(|p| if p < 20 + i { 200 } else { 16 }).collect()));
         assert_eq!((black.lit, still.moved, title.lit), (0, 0, 10));
+        let night = seen((0..10).map(|i| (0..points).map(|p| 20 + ((p + i) % 9) as u8).collect()));
+        assert_eq!((night.lit, night.moved, night.lost(night)), (10, 9, None));
         assert_eq!(film.lost(black), Some("it is black, and its master is not"));
         assert_eq!(film.lost(still), Some("its picture stands still, and its master's moves"));
         for (a, b) in [(film, film), (black, black), (still, still), (title, title), (black, film)] {

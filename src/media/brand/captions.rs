@@ -194,9 +194,9 @@ fn marked(text: &str) -> String {
         }
         out.push_str(&plain_piece(&rest[..start]));
         let (name, on) = mark.strip_prefix('/').map_or((mark, 1), |name| (name, 0));
-        match name.split(['.', ' ']).next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            letter @ ("i" | "b" | "u") => out.push_str(&format!("{{\\{letter}{on}}}")),
-            _ => {}
+        let name = name.split(['.', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+        if matches!(name.as_str(), "i" | "b" | "u") {
+            out.push_str(&format!("{{\\{name}{on}}}"));
         }
         rest = &rest[start + length + 1..];
     }

@@ -9,7 +9,7 @@ use crate::{error::Result, media::table::Table, profile::Grade};
 pub(super) enum Graded {
     /// Luma and chroma apart.
     Apart {
-        luma: [u8; 256],
+        luma: Box<[u8; 256]>,
         /// What Cb and Cr each become, of Cb and of Cr, in 4096ths.
         turn: [i32; 2],
     },
@@ -24,7 +24,7 @@ impl Graded {
         let (sin, cos) = (sin * grade.saturation, cos * grade.saturation);
         let Some(lut) = &grade.lut else {
             let luma = std::array::from_fn(|code| luma(code as f64).round().clamp(0.0, 255.0) as u8);
-            return Ok(Graded::Apart { luma, turn: [cos, sin].map(|x| (x * 4096.0).round() as i32) });
+            return Ok(Graded::Apart { luma: Box::new(luma), turn: [cos, sin].map(|x| (x * 4096.0).round() as i32) });
         };
         let cube = Cube::load(&lut.path)?;
         Ok(Graded::Together(Table::new(|[y, cb, cr]| {
