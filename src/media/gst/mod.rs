@@ -55,7 +55,7 @@ use self::{
     peaks::Collected,
     run::{Complaints, Pulse, Watch},
     scenes::Cuts,
-    source::{Decode, Source, Wanted},
+    source::{Decode, Source, Wanted, missing_stream},
     still::{Lookout, Passage},
     stream::Ladder,
     video::{FilmBranch, FilmBuilt, Pictures, Tally},
@@ -437,27 +437,6 @@ fn sound_decode(work: &Work<'_>) -> Decode {
         Some("wav" | "w64") => Decode::Forward,
         _ => Decode::Everything,
     }
-}
-
-/// An error when a stream that was probed, and that an output needs, has no decoder or could not be decoded at all.
-fn missing_stream(
-    source: &Source,
-    facts: &MediaFacts,
-    pictures: bool,
-    tracks: &BTreeSet<usize>,
-    complaints: &Complaints,
-) -> Result<()> {
-    let picture_missing = pictures && source.video.is_none();
-    let absent = tracks.iter().find(|track| !source.sounds.iter().any(|(there, _)| there == *track));
-    let sound_missing = absent.is_some();
-    if !picture_missing && !sound_missing {
-        return Ok(());
-    }
-    let (what, codec) = match &facts.video {
-        Some(video) if picture_missing => ("pictures", video.codec.as_str()),
-        _ => ("sound", facts.audio.get(*absent.unwrap_or(&0)).map_or("unknown", |a| a.codec.as_str())),
-    };
-    Err(complaints.no_decoder().unwrap_or_else(|| Error::corrupt(format!("its {what} ({codec}) cannot be decoded"))))
 }
 
 /// Builds the branches of all outputs.

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     error::{Doing, Error, Result},
+    model::MediaFacts,
     stop::Stop,
 };
 
@@ -224,6 +225,27 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// An error when a stream that was probed, and that an output needs, has no decoder or could not be decoded at all.
+pub(super) fn missing_stream(
+    source: &Source,
+    facts: &MediaFacts,
+    pictures: bool,
+    tracks: &BTreeSet<usize>,
+    complaints: &Complaints,
+) -> Result<()> {
+    let picture_missing = pictures && source.video.is_none();
+    let absent = tracks.iter().find(|track| !source.sounds.iter().any(|(there, _)| there == *track));
+    let sound_missing = absent.is_some();
+    if !picture_missing && !sound_missing {
+        return Ok(());
+    }
+    let (what, codec) = match &facts.video {
+        Some(video) if picture_missing => ("pictures", video.codec.as_str()),
+        _ => ("sound", facts.audio.get(*absent.unwrap_or(&0)).map_or("unknown", |a| a.codec.as_str())),
+    };
+    Err(complaints.no_decoder().unwrap_or_else(|| Error::corrupt(format!("its {what} ({codec}) cannot be decoded"))))
 }
 
 /// Holds back data, gaps and the end, but lets the events pass that say what the stream is.

@@ -50,7 +50,7 @@ impl Pictures {
     pub(super) fn of_depth(&self, pipeline: &gst::Pipeline, depth: u8) -> Result<gst::Element> {
         use gst_video::VideoFormat as F;
         let is_shallow = matches!(self.look.format, F::I420 | F::Yv12 | F::Nv12 | F::Nv21);
-        let is_other = self.look.alpha || matches!(self.look.route, Route::Tone { .. }) || !self.is_even;
+        let is_other = self.look.alpha || !matches!(self.look.route, Route::Plain) || !self.is_even;
         let colorimetry = match &self.look.colorimetry {
             Some(colorimetry) if depth == 8 && !is_shallow && !is_other => colorimetry,
             _ => return Ok(self.tee.clone()),

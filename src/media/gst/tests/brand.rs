@@ -135,8 +135,12 @@ fn what_cannot_be_put_on_is_told_by_its_file() {
     }
     desk.ffmpeg("-f lavfi -i color=c=gray:s=64x64:r=25:d=0.4 -f lavfi -i sine=d=0.4 -c:v libx264 -c:a aac loud.mp4");
     let made = desk.render("loud.mp4", &[branded(&desk, json!({"music": {"file": "silent.mp4"}}))]);
-    let told = made.outcome.unwrap_err().one_line();
+    let told = made.results["out"].as_ref().unwrap_err().one_line();
     assert!(told.contains("silent.mp4: there is no sound in it"), "{told}");
+    // And whoever has no part in it is made.
+    let made = desk.render("loud.mp4", &[branded(&desk, json!({"music": {"file": "silent.mp4"}})), mp4("plain")]);
+    assert!(made.results["out"].is_err());
+    made.rendered("plain");
 }
 
 /// How strong a frequency is between two moments, in dB, by Goertzel's algorithm on the left channel.
