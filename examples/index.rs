@@ -20,18 +20,25 @@ fn main() -> Result<()> {
     let (catalog, dir) = (Catalog::open_sqlite(&root.join("catalog.sqlite"))?, root.join("index"));
 
     // The current index, or a new one beside it: a rebuild is never seen half done.
-    let id = index::target(&dir, false)?;
-    catalog.enqueue(&index::plan(&catalog, &id)?)?;
-    // One writer an index.
-    let how = Drain { scope: id.clone(), workers: 1, ..Drain::default() };
-    work::drain(&catalog, &Indexing::open(&catalog, &dir, &id)?, &how, &Silent, &Stop::new())?;
-    search::switch(&dir, &id)?;
+    let index = index::target(&dir, false, None)?;
+    let plan = index::plan(&catalog, &index)?;
+    catalog.enqueue(&plan.wanted)?;
+    catalog.set_index_cursor(&index.id, plan.seen)?;
+    // One writer a shard.
+    for shard in 0..index.shards {
+        let how = Drain { scope: index.scope(shard), workers: 1, ..Drain::default() };
+        work::drain(&catalog, &Indexing::open(&catalog, &dir, &index, shard)?, &how, &Silent, &Stop::new())?;
+    }
+    search::switch(&dir, &index)?;
 
     let words = words.join(" ");
-    let answer = Searcher::new(&dir).search(&Question { words: &words, kind: None, limit: 10 })?;
+    let answer = Searcher::new(&dir).search(&Question { words: &words, limit: 10, ..Question::default() })?;
     println!("{} hit(s)", answer.total);
     for hit in answer.hits {
-        println!("{:.1} {} {}", hit.score, hit.document.title, hit.document.asset);
+        println!("{} {}", hit.card.title, hit.card.asset);
+        for spot in hit.moments {
+            println!("  {:.1} s: {}", spot.moment.seconds().0, spot.moment.text);
+        }
     }
     Ok(())
 }

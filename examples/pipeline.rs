@@ -58,14 +58,15 @@ fn main() -> Result<()> {
 
     // Index: what is known minus what the index holds.
     let dir = root.join("index");
-    let id = index::target(&dir, false)?;
-    let done = run(&catalog, &Indexing::open(&catalog, &dir, &id)?, index::plan(&catalog, &id)?, &id, &stop)?;
+    let id = index::target(&dir, false, None)?;
+    let stage = Indexing::open(&catalog, &dir, &id, 0)?;
+    let done = run(&catalog, &stage, index::plan(&catalog, &id)?.wanted, &id.scope(0), &stop)?;
     search::switch(&dir, &id)?;
     println!("index: {} chunk(s) done", done.done);
 
     let words = words.join(" ");
-    for hit in Searcher::new(&dir).search(&Question { words: &words, kind: None, limit: 5 })?.hits {
-        println!("{:.1} {} {}", hit.score, hit.document.kind, hit.document.title);
+    for hit in Searcher::new(&dir).search(&Question { words: &words, limit: 5, ..Question::default() })?.hits {
+        println!("{} {}", hit.card.kind, hit.card.title);
     }
     Ok(())
 }

@@ -85,6 +85,7 @@ pub mod serve;
 pub mod spool;
 pub mod stop;
 pub mod store;
+pub mod subtitle;
 pub mod tend;
 pub mod transcode;
 pub mod work;

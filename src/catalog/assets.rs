@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Catalog,
     db::{Row, Tx, Value, values},
+    events::append,
 };
 use crate::{
     digest::Digest,
@@ -266,8 +267,14 @@ impl Catalog {
 
     /// Forgets paths that are not there any more.
     pub fn forget_sightings(&self, drive: DriveId, paths: &[RawPath]) -> Result<()> {
+        let now = self.now()?;
         self.db.with_tx(&mut |tx| {
             paths.iter().try_for_each(|path| {
+                let sql = "SELECT asset FROM sightings WHERE drive = ?1 AND path = ?2 AND asset IS NOT NULL";
+                for row in tx.query(sql, values![drive, path])? {
+                    let detail = serde_json::json!({"drive": drive, "path": path});
+                    append(tx, now, "asset.unseen", row.text(0)?, &detail)?;
+                }
                 tx.execute("DELETE FROM sightings WHERE drive = ?1 AND path = ?2", values![drive, path]).map(drop)
             })
         })

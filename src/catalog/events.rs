@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Catalog,
-    db::{Tx, values},
+    db::{Row, Tx, values},
 };
 use crate::error::{Error, Result};
 
@@ -61,6 +61,16 @@ impl News {
     }
 }
 
+pub(super) fn event(r: &Row) -> Result<Event> {
+    Ok(Event {
+        seq: r.int(0)?,
+        at: r.int(1)?,
+        kind: r.text(2)?.to_owned(),
+        subject: r.text(3)?.to_owned(),
+        detail: r.json(4)?,
+    })
+}
+
 impl Catalog {
     /// Numbers the events that have none. What depends on another was written after it had ended, and has a greater id; of
     /// those that were written at once, either may be first.
@@ -92,16 +102,6 @@ impl Catalog {
         self.number_events()?;
         let sql = "SELECT seq, at, kind, subject, detail FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let rows = self.db.query(sql, values![seq, limit])?;
-        rows.iter()
-            .map(|r| {
-                Ok(Event {
-                    seq: r.int(0)?,
-                    at: r.int(1)?,
-                    kind: r.text(2)?.to_owned(),
-                    subject: r.text(3)?.to_owned(),
-                    detail: r.json(4)?,
-                })
-            })
-            .collect()
+        rows.iter().map(event).collect()
     }
 }

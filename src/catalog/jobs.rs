@@ -14,14 +14,16 @@ use super::{
     claim::Lease,
     db::{Row, Tx, values},
     events::{News, append},
-    renditions::{activate, mark_indexed},
+    knowledge::learn,
+    renditions::{activate, mark_indexed, unmark_indexed},
     uploads::complete,
 };
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{
-        Asset, AssetId, Job, JobId, JobState, Key, Master, Outcome, Queue, Rendition, Sighting, Stage, job::Failure,
+        Asset, AssetId, Findings, Job, JobId, JobState, Key, Master, Outcome, Queue, Rendition, Sighting, Stage,
+        job::Failure,
     },
 };
 
@@ -77,6 +79,10 @@ pub struct Facts {
     pub renditions: Vec<Rendition>,
     /// What an index holds now: index, asset, digest of its documents.
     pub indexed: Vec<(String, AssetId, Digest)>,
+    /// Assets that an index has no more.
+    pub unindexed: Vec<(String, AssetId)>,
+    /// What was found in masters of assets.
+    pub findings: Vec<(AssetId, Findings)>,
     /// How arrivals ended.
     pub arrivals: Vec<Landed>,
 }
@@ -354,8 +360,14 @@ impl Catalog {
                         let is_new = s.digest.is_some_and(|d| new_bytes.contains(&d));
                         let outcome = if is_new { s.outcome } else { Outcome::Duplicate };
                         upsert_sighting(tx, now, &Sighting { outcome, asset: Some(*owner), ..s.clone() })?;
+                        news.add("asset.seen", owner, serde_json::json!({"drive": s.drive, "path": s.path}));
                     }
-                    None => upsert_sighting(tx, now, s)?,
+                    None => {
+                        upsert_sighting(tx, now, s)?;
+                        if let (Some(asset), Outcome::Duplicate) = (s.asset, s.outcome) {
+                            news.add("asset.seen", asset, serde_json::json!({"drive": s.drive, "path": s.path}));
+                        }
+                    }
                 }
             }
             for r in &facts.renditions {
@@ -365,6 +377,15 @@ impl Catalog {
             }
             for (index, asset, digest) in &facts.indexed {
                 mark_indexed(tx, index, *asset, digest)?;
+            }
+            for (index, asset) in &facts.unindexed {
+                unmark_indexed(tx, index, *asset)?;
+            }
+            for (asset, found) in &facts.findings {
+                learn(tx, now, found)?;
+                let detail = serde_json::json!({"kind": found.kind, "track": found.track, "recipe": found.recipe,
+                    "items": found.items.len(), "source": found.source});
+                news.add("findings.ready", asset, detail);
             }
             land(tx, now, &facts.arrivals, &moved, &mut settled, &mut news)?;
             let (kind, why) = match failure {

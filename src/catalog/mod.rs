@@ -18,12 +18,14 @@ pub mod db;
 mod events;
 mod feeds;
 mod jobs;
+mod knowledge;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod renditions;
 mod roll;
 mod sqlite;
 mod stores;
+mod tokens;
 mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
@@ -35,6 +37,7 @@ pub use copy::{Copied, TABLES};
 pub use events::Event;
 pub use feeds::Feed;
 pub use jobs::{Enqueued, Facts, Settled, TRIES, Wanted};
+pub use knowledge::{Described, Edit};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
 pub use roll::{JobFilter, UnderWay};

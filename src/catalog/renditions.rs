@@ -62,6 +62,10 @@ pub(super) fn mark_indexed(tx: &mut dyn Tx, index: &str, asset: AssetId, digest:
     Ok(())
 }
 
+pub(super) fn unmark_indexed(tx: &mut dyn Tx, index: &str, asset: AssetId) -> Result<()> {
+    tx.execute("DELETE FROM indexed WHERE index_id = ?1 AND asset = ?2", values![index, asset]).map(drop)
+}
+
 impl Catalog {
     /// The masters that have every one of these entries, as (entry, recipe). They are counted where they lie: of millions,
     /// only digests come here.
@@ -148,8 +152,17 @@ impl Catalog {
         rows.iter().map(|r| Ok((r.parse(0)?, r.parse(1)?))).collect()
     }
 
+    /// The digest of an asset's documents in this index, if it has any.
+    pub fn indexed_digest(&self, index: &str, asset: AssetId) -> Result<Option<Digest>> {
+        let sql = "SELECT digest FROM indexed WHERE index_id = ?1 AND asset = ?2";
+        self.db.query(sql, values![index, asset])?.first().map(|r| r.parse(0)).transpose()
+    }
+
     /// Forgets what indexes other than this one held: they are gone.
     pub fn forget_other_indexes(&self, index: &str) -> Result<()> {
-        self.db.with_tx(&mut |tx| tx.execute("DELETE FROM indexed WHERE index_id <> ?1", values![index]).map(drop))
+        self.db.with_tx(&mut |tx| {
+            tx.execute("DELETE FROM indexed WHERE index_id <> ?1", values![index])?;
+            tx.execute("DELETE FROM index_cursors WHERE index_id <> ?1", values![index]).map(drop)
+        })
     }
 }

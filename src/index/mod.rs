@@ -1,26 +1,31 @@
 //! Everything known into the search index: the documents that the catalog gives, minus those that the index holds.
-//! A job is a chunk of assets and one commit.
+//! A job is a chunk of one shard's assets and one commit.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{AssetRow, Catalog, Facts, Wanted},
+    catalog::{AssetRow, Catalog, Event, Facts, Wanted},
     digest::Digest,
-    error::Result,
-    model::{AssetId, MediaFacts, Role, Stage},
-    search::{self, Document, Writer},
+    error::{Kind, Result},
+    model::{AssetId, Findings, Master, MediaFacts, Role, Stage, description},
+    search::{self, Card, Document, IndexId, Moment, Searcher, Technical, Writer},
+    stop::Stop,
     work::{Amount, Attempt, Done, StageRun},
 };
 
-/// Assets a job.
+/// Assets a job; and where there is much to do, for each job is a commit.
 const CHUNK: usize = 500;
+const LARGE_CHUNK: usize = 5000;
 
-/// The stage, on one index.
+/// The stage, on one shard of an index.
 pub struct Indexing<'a> {
     catalog: &'a Catalog,
-    id: String,
+    index: IndexId,
     writer: Writer,
 }
 
@@ -29,28 +34,99 @@ struct Task {
     assets: Vec<AssetId>,
 }
 
-/// Jobs for what the index `id` lacks.
-pub fn plan(catalog: &Catalog, id: &str) -> Result<Vec<Wanted>> {
-    let held = catalog.indexed(id)?;
-    let mut lacking: Vec<(AssetId, Digest)> = Vec::new();
+/// What an index lacks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Jobs, each of one shard.
+    pub wanted: Vec<Wanted>,
+    /// Up to which event this was looked at: to be remembered once the jobs are written down.
+    pub seen: i64,
+}
+
+/// Jobs for what an index lacks: of all assets when it was never planned as a whole; else of those that something has
+/// happened to since.
+pub fn plan(catalog: &Catalog, index: &IndexId) -> Result<Plan> {
+    match catalog.index_cursor(&index.id)? {
+        Some(cursor) => plan_since(catalog, index, cursor),
+        None => plan_whole(catalog, index),
+    }
+}
+
+fn plan_whole(catalog: &Catalog, index: &IndexId) -> Result<Plan> {
+    // What happens from here on is looked at again.
+    catalog.events_after(i64::MAX, 1)?;
+    let seen = catalog.last_event()?;
+    let mut held = catalog.indexed(&index.id)?;
+    let mut lacking = Lacking::default();
     catalog.each_asset(|row| {
-        let document = document(catalog, &row)?;
-        let digest = document.digest();
-        if held.get(&row.asset.id) != Some(&digest) {
-            lacking.push((row.asset.id, digest));
+        let digest = document(catalog, &row)?.digest();
+        if held.remove(&row.asset.id) != Some(digest) {
+            lacking.add(index, row.asset.id, digest);
         }
         Ok(())
     })?;
-    Ok(lacking.chunks(CHUNK).map(|chunk| job(id, chunk)).collect())
+    for (gone, digest) in held {
+        lacking.add(index, gone, digest);
+    }
+    Ok(Plan { wanted: lacking.jobs(index), seen })
 }
 
-fn job(id: &str, chunk: &[(AssetId, Digest)]) -> Wanted {
-    let mut identity = vec![id.to_owned()];
+fn plan_since(catalog: &Catalog, index: &IndexId, cursor: i64) -> Result<Plan> {
+    const PAGE: i64 = 1000;
+    let mut touched: BTreeSet<AssetId> = BTreeSet::new();
+    let mut seen = cursor;
+    loop {
+        let page = catalog.events_after(seen, PAGE)?;
+        let Some(last) = page.last() else { break };
+        seen = last.seq;
+        touched.extend(page.iter().filter_map(of_asset));
+    }
+    let mut lacking = Lacking::default();
+    for asset in touched {
+        let digest = match catalog.asset(asset) {
+            Ok(row) => document(catalog, &row)?.digest(),
+            Err(e) if e.kind() == Kind::NotFound => Digest::of_fields(&["gone"]),
+            Err(e) => return Err(e),
+        };
+        if catalog.indexed_digest(&index.id, asset)? != Some(digest) {
+            lacking.add(index, asset, digest);
+        }
+    }
+    Ok(Plan { wanted: lacking.jobs(index), seen })
+}
+
+/// The asset that an event has changed, as far as a document tells.
+fn of_asset(event: &Event) -> Option<AssetId> {
+    let is_of_asset = ["asset.", "rendition.", "findings."].iter().any(|kind| event.kind.starts_with(kind));
+    is_of_asset.then(|| event.subject.parse().ok()).flatten()
+}
+
+/// Assets by shard.
+#[derive(Default)]
+struct Lacking(BTreeMap<u32, Vec<(AssetId, Digest)>>);
+
+impl Lacking {
+    fn add(&mut self, index: &IndexId, asset: AssetId, digest: Digest) {
+        self.0.entry(index.shard_of(asset)).or_default().push((asset, digest));
+    }
+
+    fn jobs(self, index: &IndexId) -> Vec<Wanted> {
+        let most = self.0.values().map(Vec::len).max().unwrap_or(0);
+        let chunk = if most > 20 * CHUNK { LARGE_CHUNK } else { CHUNK };
+        let each = |(shard, lacking): (u32, Vec<_>)| {
+            lacking.chunks(chunk).map(|chunk| job(index, shard, chunk)).collect::<Vec<_>>()
+        };
+        self.0.into_iter().flat_map(each).collect()
+    }
+}
+
+fn job(index: &IndexId, shard: u32, chunk: &[(AssetId, Digest)]) -> Wanted {
+    let mut identity = vec![index.id.clone()];
     identity.extend(chunk.iter().flat_map(|(asset, digest)| [asset.to_string(), digest.to_string()]));
     let task = Task { assets: chunk.iter().map(|(asset, _)| *asset).collect() };
     Wanted {
         stage: Stage::Index,
-        scope: id.to_owned(),
+        scope: index.scope(shard),
         subject: format!("{} assets", chunk.len()),
         recipe: Digest::of_fields(&identity).to_string(),
         task: serde_json::to_value(task).unwrap_or_default(),
@@ -62,21 +138,92 @@ fn job(id: &str, chunk: &[(AssetId, Digest)]) -> Wanted {
 pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
     let main = row.masters.iter().find(|m| m.role == Role::Main);
     let facts = main.map(|m| &m.facts);
-    Ok(Document {
+    let described = catalog.described(row.asset.id)?.description;
+    let recorded_at = described.date.as_deref().and_then(|date| description::moment(date).ok());
+    let card = Card {
         asset: row.asset.id,
         kind: row.asset.kind,
         title: row.asset.title.clone(),
         collection: row.asset.collection.clone(),
         paths: catalog.sightings_of(row.asset.id)?.into_iter().map(|(drive, path)| format!("{drive}/{path}")).collect(),
         tags: facts.map(descriptive).unwrap_or_default(),
-        duration_ms: facts.and_then(|f| f.duration_ms),
-        size: facts.and_then(|f| f.display_size()),
+        technical: main.map(technical).unwrap_or_default(),
+        created_at: row.asset.created_at,
+        recorded_at: recorded_at.or_else(|| facts.and_then(recorded)),
         renditions: catalog
             .renditions_of(row.asset.id)?
             .into_iter()
             .filter_map(|r| r.files.first().map(|f| (r.entry.clone(), f.digest)))
             .collect(),
+        description: described,
+    };
+    // Times are of one recording: what was found in a chapter would be played from the wrong file.
+    let main: Vec<Digest> = main.map(|m| m.digest).into_iter().collect();
+    let moments = catalog.findings_of(&main)?.into_iter().flat_map(moments).collect();
+    Ok(Document { card, moments })
+}
+
+fn moments(found: Findings) -> impl Iterator<Item = Moment> {
+    let kind = found.kind;
+    found.items.into_iter().filter(|item| !item.text.trim().is_empty()).map(move |item| Moment {
+        kind,
+        from_ms: item.from_ms,
+        to_ms: item.to_ms,
+        text: item.text,
+        speaker: item.speaker,
+        area: item.area,
+        trust: item.trust,
+        doubts: item.doubts,
     })
+}
+
+fn technical(master: &Master) -> Technical {
+    let facts = &master.facts;
+    let video = facts.video.as_ref();
+    let image = facts.image.as_ref();
+    Technical {
+        bytes: master.bytes,
+        duration_ms: facts.duration_ms,
+        size: facts.display_size(),
+        codec: video
+            .map(|v| v.codec.clone())
+            .or_else(|| facts.audio.first().map(|a| a.codec.clone()))
+            .or_else(|| image.and(facts.container.clone())),
+        rate: video.map(|v| v.rate).filter(|(n, _)| *n > 0),
+        channels: facts.audio.first().map(|a| a.channels),
+        hdr: video.is_some_and(crate::model::VideoFacts::is_hdr),
+        color: video.and_then(|v| v.matrix.clone()).or_else(|| image.map(|i| i.color.clone())),
+        timecode: facts.timecode.clone(),
+    }
+}
+
+/// Names under which files say when they were recorded, the surest first.
+const DATES: [&str; 8] = [
+    "datetimeoriginal",
+    "com.apple.quicktime.creationdate",
+    "creation_time",
+    "origination_date",
+    "date_recorded",
+    "datetime",
+    "date",
+    "year",
+];
+
+/// When a file says that it was recorded.
+fn recorded(facts: &MediaFacts) -> Option<i64> {
+    let known = DATES.iter().find_map(|name| time(facts.tags.get(*name)?));
+    // Cameras without a clock say 1904 or 1970.
+    known.filter(|ms| *ms > 86_400_000)
+}
+
+fn time(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Ok(time) = description::moment(text) {
+        return Some(time);
+    }
+    // EXIF: 2024:03:17 10:20:30, of no time zone.
+    let day = text.get(..10)?.replace([':', '/'], "-");
+    description::moment(&day).ok()
 }
 
 /// Tags that programs write for programs, and our own warnings: nobody searches for them.
@@ -99,19 +246,73 @@ fn descriptive(facts: &MediaFacts) -> Vec<String> {
     tags.map(|(_, text)| text.clone()).collect()
 }
 
-impl<'a> Indexing<'a> {
-    /// The stage for the index `id` in `dir`.
-    pub fn open(catalog: &'a Catalog, dir: &Path, id: &str) -> Result<Self> {
-        Ok(Self { catalog, id: id.to_owned(), writer: Writer::open(dir, id)? })
+/// The index to write to: the current one, or (there is none, a rebuild is asked for, or another number of shards) one
+/// beside it. A rebuild that was interrupted goes on.
+pub fn target(dir: &Path, rebuild: bool, shards: Option<u32>) -> Result<IndexId> {
+    let current = search::current(dir)?;
+    match current {
+        Some(index) if !rebuild && shards.is_none_or(|n| n == index.shards) => Ok(index),
+        current => search::beside(dir, shards.or(current.map(|c| c.shards)).unwrap_or(1)),
     }
 }
 
-/// The index to write to: the current one, or (there is none, or a rebuild is asked for) one beside it. A rebuild that
-/// was interrupted goes on.
-pub fn target(dir: &Path, rebuild: bool) -> Result<String> {
-    match search::current_id(dir)? {
-        Some(id) if !rebuild => Ok(id),
-        _ => search::beside(dir),
+/// How an index and the catalog differ.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checked {
+    /// Number of assets in the catalog.
+    pub assets: usize,
+    /// Number of assets in the index.
+    pub documents: usize,
+    /// Assets that the index lacks.
+    pub missing: Vec<AssetId>,
+    /// Assets of which the index has something else than the catalog.
+    pub stale: Vec<AssetId>,
+    /// Assets of the index that the catalog does not have, or that the index has twice.
+    pub gone: Vec<AssetId>,
+}
+
+impl Checked {
+    /// Whether they say the same.
+    pub fn is_sound(&self) -> bool {
+        self.missing.is_empty() && self.stale.is_empty() && self.gone.is_empty()
+    }
+}
+
+/// Compares the current index with the catalog, document by document.
+pub fn check(catalog: &Catalog, searcher: &Searcher, stop: &Stop) -> Result<Checked> {
+    let mut checked = Checked::default();
+    let mut held: HashMap<AssetId, Digest> = HashMap::new();
+    searcher.each_digest(&mut |asset, digest| {
+        checked.documents += 1;
+        if held.insert(asset, digest).is_some() {
+            checked.gone.push(asset);
+        }
+        stop.check()
+    })?;
+    catalog.each_asset(|row| {
+        stop.check()?;
+        checked.assets += 1;
+        match held.remove(&row.asset.id) {
+            None => checked.missing.push(row.asset.id),
+            Some(digest) if digest != document(catalog, &row)?.digest() => checked.stale.push(row.asset.id),
+            Some(_) => {}
+        }
+        Ok(())
+    })?;
+    checked.gone.extend(held.into_keys());
+    Ok(checked)
+}
+
+impl<'a> Indexing<'a> {
+    /// The stage for one shard of an index in `dir`. Whoever writes to it already is waited for by nobody: `Unavailable`.
+    pub fn open(catalog: &'a Catalog, dir: &Path, index: &IndexId, shard: u32) -> Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        Ok(Self { catalog, index: index.clone(), writer: Writer::open(dir, &index.id, shard, threads)? })
+    }
+
+    /// Waits until the pieces that were written are put together.
+    pub fn settle(self) -> Result<()> {
+        self.writer.settle()
     }
 }
 
@@ -122,15 +323,25 @@ impl StageRun for Indexing<'_> {
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<Done> {
         let task: Task = attempt.task()?;
-        let mut documents = Vec::with_capacity(task.assets.len());
-        for (i, id) in task.assets.iter().enumerate() {
+        let (mut indexed, mut gone) = (Vec::with_capacity(task.assets.len()), Vec::new());
+        for (n, assets) in task.assets.chunks(50).enumerate() {
             attempt.stop.check()?;
-            documents.push(document(self.catalog, &self.catalog.asset(*id)?)?);
-            attempt.tick(Amount::Share(i as f64 / task.assets.len() as f64));
+            let mut documents = Vec::with_capacity(assets.len());
+            for id in assets {
+                match self.catalog.asset(*id) {
+                    Ok(row) => documents.push(document(self.catalog, &row)?),
+                    Err(e) if e.kind() == Kind::NotFound => gone.push(*id),
+                    Err(e) => return Err(e),
+                }
+            }
+            self.writer.replace(&documents, &[])?;
+            indexed.extend(documents.iter().map(|d| (self.index.id.clone(), d.card.asset, d.digest())));
+            attempt.tick(Amount::Share((n * 50) as f64 / task.assets.len() as f64));
         }
-        self.writer.replace(&documents)?;
+        self.writer.replace(&[], &gone)?;
+        self.writer.commit()?;
         crate::crash::point("index.after-commit");
-        let indexed = documents.iter().map(|d| (self.id.clone(), d.asset, d.digest())).collect();
-        Ok(Facts { indexed, ..Facts::default() }.into())
+        let unindexed = gone.into_iter().map(|asset| (self.index.id.clone(), asset)).collect();
+        Ok(Facts { indexed, unindexed, ..Facts::default() }.into())
     }
 }

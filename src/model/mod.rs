@@ -2,15 +2,21 @@
 
 pub mod arrival;
 pub mod asset;
+pub mod description;
+pub mod finding;
 pub mod id;
 pub mod job;
 pub mod key;
 pub mod media;
 pub mod path;
 pub mod rendition;
+pub mod timecode;
+pub mod token;
 
 pub use arrival::{Arrival, ArrivalState};
 pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
+pub use description::{Description, Rights};
+pub use finding::{Finding, FindingKind, Findings, Source};
 pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
@@ -19,3 +25,5 @@ pub use media::{
 };
 pub use path::RawPath;
 pub use rendition::{Rendition, RenditionFile};
+pub use timecode::Counting;
+pub use token::{Grade, Token};

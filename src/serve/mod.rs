@@ -1,34 +1,55 @@
-//! The small HTTP endpoint that editors ask: searches, assets and renditions, read only, in JSON.
+//! The small HTTP endpoint that editors ask, and its one page: searches, assets, renditions, changes of what is said of
+//! them, in JSON. Who asks is known by [`guard`] before anything else is looked at.
 
 use std::{
-    io::Read,
+    collections::HashMap,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, Request, State},
+    extract::{DefaultBodyLimit, Extension, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
 };
-use serde::Deserialize;
 use serde_json::json;
-use tower::ServiceExt;
-use tower_http::{services::ServeFile, set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
 
 use crate::{
     block,
     catalog::Catalog,
     error::{Doing, Error, Kind, Result},
-    model::{AssetId, MediaKind, Rendition},
-    search::{Question, Searcher},
+    model::Grade,
+    search::Searcher,
     stop::Stop,
     store::Store,
 };
+
+mod assets;
+mod events;
+mod files;
+mod guard;
+mod look;
+mod oidc;
+mod openapi;
+mod page;
+mod problem;
+
+use guard::{Caller, Guard};
+use problem::{Answer, Problem};
+
+pub use guard::Anonymous;
+pub use oidc::Provider;
+pub use openapi::document as openapi;
+
+/// What all our tokens begin with.
+pub const TOKEN: &str = "damctl_";
 
 /// What the endpoint answers from.
 pub struct Archive {
@@ -40,11 +61,70 @@ pub struct Archive {
     pub searcher: Searcher,
 }
 
-/// Longest query in bytes, and most hits of an answer.
-const LONGEST_QUERY: usize = 1000;
-const MOST_HITS: usize = 100;
-/// How long the address of a rendition in a bucket is good for.
-const PRESIGNED: Duration = Duration::from_secs(15 * 60);
+/// Who is let in, and how.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Who needs no token.
+    pub anonymous: Anonymous,
+    /// An identity provider whose tokens are believed.
+    pub provider: Option<Provider>,
+    /// Certificate and key (PEM files) for TLS; none: plain HTTP.
+    pub tls: Option<(PathBuf, PathBuf)>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { anonymous: Anonymous::Here, provider: None, tls: None }
+    }
+}
+
+/// Largest body of a request.
+const LARGEST_BODY: usize = 256 << 10;
+/// How long a request may take, and how long its head.
+const PATIENCE: Duration = Duration::from_secs(30);
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a search waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
+/// How long who takes a rendition counts as the same taking.
+const TAKING: Duration = Duration::from_secs(3600);
+const MOST_TAKINGS: usize = 10_000;
+
+/// What every request is answered with.
+struct Served {
+    archive: Archive,
+    guard: Guard,
+    stop: Stop,
+    turns: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    taken: Mutex<HashMap<String, Instant>>,
+}
+
+impl Served {
+    /// A turn to search: more at once than there are cores would only wait for each other.
+    async fn turn(&self) -> Answer<OwnedSemaphorePermit> {
+        match tokio::time::timeout(TURN, self.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(Error::unavailable("too many searches at once").hint("try again in a moment").into()),
+        }
+    }
+
+    /// Whether this is the first time in an hour.
+    fn is_first(&self, what: &str) -> bool {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if taken.len() >= MOST_TAKINGS {
+            taken.retain(|_, since| now.duration_since(*since) < TAKING);
+        }
+        match taken.insert(what.to_owned(), now) {
+            Some(since) if now.duration_since(since) < TAKING => {
+                // It began then.
+                taken.insert(what.to_owned(), since);
+                false
+            }
+            _ => true,
+        }
+    }
+}
 
 /// A listener that is bound, so that its port is known before it answers.
 pub struct Server {
@@ -65,231 +145,147 @@ impl Server {
     }
 
     /// Answers until `stop` is tripped; requests under way are then finished.
-    pub fn run(self, archive: Archive, stop: &Stop) -> Result<()> {
-        let router = router(Arc::new(archive));
-        let stop = stop.clone();
+    pub fn run(self, archive: Archive, terms: &Terms, stop: &Stop) -> Result<()> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let served = Arc::new(Served {
+            archive,
+            guard: Guard::new(terms.anonymous, terms.provider.clone().map(oidc::Oidc::new).transpose()?),
+            stop: stop.clone(),
+            turns: Arc::new(Semaphore::new(cores * 2)),
+            readers: Arc::new(Semaphore::new(events::MOST_READERS)),
+            taken: Mutex::default(),
+        });
+        let tls = terms.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
+        let (stop, sweeps) = (stop.clone(), served.clone());
+        let service = router(served).into_make_service_with_connect_info::<SocketAddr>();
         block::on(async move {
-            let listener = tokio::net::TcpListener::from_std(self.listener).doing(|| "cannot set up the socket")?;
-            let until = async move {
+            let handle = axum_server::Handle::new();
+            let ending = handle.clone();
+            tokio::spawn(async move {
+                let mut n = 0_u32;
                 while !stop.is_tripped() {
                     tokio::time::sleep(Duration::from_millis(100)).await;
+                    n = n.wrapping_add(1);
+                    if n.is_multiple_of(600) {
+                        sweeps.guard.sweep();
+                    }
                 }
-            };
-            axum::serve(listener, router).with_graceful_shutdown(until).await.doing(|| "the server failed")
+                ending.graceful_shutdown(Some(PATIENCE));
+            });
+            let failed = || "the server failed";
+            macro_rules! serve {
+                ($server:expr) => {{
+                    let mut server = $server.doing(|| "cannot set up the socket")?.handle(handle);
+                    let timer = hyper_util::rt::TokioTimer::new();
+                    server.http_builder().http1().timer(timer).header_read_timeout(HEAD_PATIENCE);
+                    server.serve(service).await.doing(failed)
+                }};
+            }
+            match tls {
+                Some(tls) => serve!(axum_server::from_tcp_rustls(self.listener, tls)),
+                None => serve!(axum_server::from_tcp(self.listener)),
+            }
         })?
     }
 }
 
-fn router(archive: Arc<Archive>) -> Router {
+/// TLS by a certificate and its key.
+fn tls(certificate: &std::path::Path, key: &std::path::Path) -> Result<axum_server::tls_rustls::RustlsConfig> {
+    // Whoever was first has chosen the same.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    block::on(axum_server::tls_rustls::RustlsConfig::from_pem_file(certificate, key))?
+        .doing(|| format!("cannot use the certificate {} and its key", certificate.display()))
+}
+
+fn router(served: Arc<Served>) -> Router {
     let fixed = |name: HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+        SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
+    let api = || {
+        Router::new()
+            .route("/search", get(look::search).post(look::search_by_body))
+            .route("/facets", get(look::facets))
+            .route("/suggest", get(look::suggest))
+            .route("/assets", post(assets::announce))
+            .route("/assets/{id}", get(assets::asset).patch(assets::change))
+            .route("/assets/{id}/complete", post(assets::complete))
+            .route("/assets/{id}/similar", get(assets::similar))
+            .route("/assets/{id}/history", get(assets::history))
+            .route("/assets/{id}/{transcript}", get(assets::transcript))
+            .route("/assets/{id}/renditions/{name}", get(files::rendition))
+            .route("/assets/{id}/renditions/{name}/{file}", get(files::file))
+            .route("/me", get(me))
+            .route("/metrics", get(metrics))
+    };
+    let guarded = Router::new()
+        .merge(api())
+        .nest("/api/v1", api())
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        // These go on for as long as somebody reads them.
+        .route("/events", get(events::events))
+        .route("/api/v1/events", get(events::events))
+        .layer(middleware::from_fn_with_state(served.clone(), guard::admit));
     Router::new()
+        .merge(guarded)
+        .merge(page::routes())
         .route("/health", get(async || Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))))
-        .route("/metrics", get(metrics))
-        .route("/search", get(search))
-        .route("/assets/{id}", get(asset))
-        .route("/assets/{id}/renditions/{name}", get(rendition))
-        .route("/assets/{id}/renditions/{name}/{file}", get(rendition_file))
-        .fallback(async || Problem(Error::not_found("there is nothing at this address")))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(30)))
+        .route("/ready", get(ready))
+        .route("/api/v1/health", get(async || Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))))
+        .route("/api/v1/ready", get(ready))
+        .route("/api/v1/openapi.json", get(async || Json(openapi())))
+        .fallback(async || Problem::from(Error::not_found("there is nothing at this address")))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, Error::invalid("this address does not do that"))
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
-        .with_state(archive)
+        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"))
+        .with_state(served)
 }
-
-/// An error as an answer: what went wrong, not how we are built.
-struct Problem(Error);
-
-impl From<Error> for Problem {
-    fn from(e: Error) -> Self {
-        Self(e)
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let e = self.0;
-        let status = match e.kind() {
-            Kind::Invalid => StatusCode::BAD_REQUEST,
-            Kind::NotFound => StatusCode::NOT_FOUND,
-            Kind::Conflict => StatusCode::CONFLICT,
-            Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
-            Kind::Unavailable | Kind::Paused | Kind::Stopped | Kind::LeaseLost => StatusCode::SERVICE_UNAVAILABLE,
-            Kind::Corrupt | Kind::OutOfMemory | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, Json(json!({"error": e.to_string(), "kind": e.kind(), "hint": e.hint_text()}))).into_response()
-    }
-}
-
-type Answer<T> = std::result::Result<T, Problem>;
 
 /// Runs what blocks off the runtime's threads.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Answer<T> {
+async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Answer<T> {
     match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome.map_err(Problem),
-        Err(_) => Err(Problem(Error::internal("the request failed"))),
+        Ok(outcome) => outcome.map_err(Problem::from),
+        Err(_) => Err(Error::internal("the request failed").into()),
     }
 }
 
-#[derive(Deserialize)]
-struct Asked {
-    #[serde(default)]
-    q: String,
-    kind: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn search(
-    State(archive): State<Arc<Archive>>,
-    asked: std::result::Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-) -> Answer<Response> {
-    let Query(asked) = asked.map_err(|e| Error::invalid(e.body_text()))?;
-    if asked.q.trim().is_empty() {
-        return Err(Problem(Error::invalid("the query is empty: ask /search?q=words")));
-    }
-    if asked.q.len() > LONGEST_QUERY {
-        return Err(Problem(Error::invalid(format!("the query is longer than {LONGEST_QUERY} bytes"))));
-    }
-    let kind: Option<MediaKind> = asked.kind.as_deref().filter(|k| !k.is_empty()).map(str::parse).transpose()?;
-    let limit = asked.limit.unwrap_or(20).clamp(1, MOST_HITS);
-    blocking(move || {
-        let answer = archive.searcher.search(&Question { words: &asked.q, kind, limit })?;
-        let mut hits = Vec::new();
-        for hit in &answer.hits {
-            let mut value = serde_json::to_value(hit).map_err(|e| Error::internal("cannot write JSON").because(e))?;
-            value["renditions"] = links(&archive.catalog, hit.document.asset)?;
-            hits.push(value);
+/// Whether there is an index and a catalog to answer from.
+#[utoipa::path(get, path = "/api/v1/ready", tag = "service",
+    responses((status = 200, description = "It answers", body = serde_json::Value), (status = 503, description = "Not yet")))]
+async fn ready(State(served): State<Arc<Served>>) -> Answer<Response> {
+    run(move || {
+        served.archive.catalog.last_event()?;
+        match served.archive.searcher.len() {
+            Ok(assets) => Ok(Json(json!({"status": "ready", "assets": assets})).into_response()),
+            Err(e) if e.kind() == Kind::NotFound => Err(Error::unavailable(e.to_string())),
+            Err(e) => Err(e),
         }
-        Ok(Json(json!({"query": asked.q, "total": answer.total, "hits": hits})).into_response())
     })
     .await
 }
 
-fn links(catalog: &Catalog, asset: AssetId) -> Result<serde_json::Value> {
-    let link = |r: &crate::model::Rendition| {
-        let file = r.files.first();
-        json!({
-            "name": r.entry,
-            "url": format!("/assets/{asset}/renditions/{}", r.entry),
-            "mime": file.map(|f| &f.mime),
-            "bytes": file.map(|f| f.bytes),
-            "duration_ms": r.facts.duration_ms,
-            "size": r.facts.display_size(),
-        })
-    };
-    Ok(catalog.renditions_of(asset)?.iter().map(link).collect())
+/// Who the caller is taken for.
+#[utoipa::path(get, path = "/api/v1/me", tag = "service",
+    responses((status = 200, description = "Name, role and collections", body = serde_json::Value)))]
+async fn me(Extension(caller): Extension<Caller>) -> Json<serde_json::Value> {
+    Json(json!({"name": caller.name, "role": caller.grade, "collections": caller.collections}))
 }
 
-async fn metrics(State(archive): State<Arc<Archive>>) -> Answer<Response> {
-    blocking(move || {
-        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-        Ok((kind, crate::tend::metrics(&archive.catalog)?).into_response())
-    })
-    .await
-}
-
-async fn asset(State(archive): State<Arc<Archive>>, Path(id): Path<String>) -> Answer<Response> {
-    let id: AssetId = id.parse()?;
-    blocking(move || {
-        let row = archive.catalog.asset(id)?;
-        let seen = archive.catalog.sightings_of(id)?;
-        let seen: Vec<_> = seen.iter().map(|(drive, path)| json!({"drive": drive, "path": path})).collect();
-        let renditions = links(&archive.catalog, id)?;
-        Ok(Json(json!({"asset": row.asset, "masters": row.masters, "seen": seen, "renditions": renditions}))
-            .into_response())
-    })
-    .await
-}
-
-/// Where a file of a rendition can be had.
-enum Place {
-    File(PathBuf),
-    Elsewhere(String),
-    /// What names other files relative to its own address: it is given here, as they are.
-    Here(Vec<u8>),
-}
-
-/// The largest list of a stream that is read at once: a day in segments of a second.
-const LONGEST_LIST: u64 = 16 << 20;
-
-fn is_list(mime: &str) -> bool {
-    matches!(mime, "application/vnd.apple.mpegurl" | "application/dash+xml" | "text/vtt")
-}
-
-async fn rendition(
-    State(archive): State<Arc<Archive>>,
-    Path((id, name)): Path<(String, String)>,
-    request: Request,
-) -> Answer<Response> {
-    let id: AssetId = id.parse()?;
-    let entry = name.clone();
-    let (file, mime) = {
-        let archive = archive.clone();
-        blocking(move || {
-            let r = found(&archive.catalog, id, &entry)?;
-            let file = r.files.first().ok_or_else(|| Error::internal("a rendition of no files"))?;
-            Ok((file.name.clone(), file.mime.clone()))
-        })
-        .await?
-    };
-    // Players look for what a list names beside the list.
-    match is_list(&mime) {
-        true => Ok(Redirect::temporary(&format!("{name}/{file}")).into_response()),
-        false => give(archive, id, name, file, request).await,
+/// Numbers of the archive, for Prometheus.
+#[utoipa::path(get, path = "/api/v1/metrics", tag = "service",
+    responses((status = 200, description = "Prometheus' text format", body = String)))]
+async fn metrics(State(served): State<Arc<Served>>, Extension(caller): Extension<Caller>) -> Answer<Response> {
+    // On this machine alone there is nobody to hide them from.
+    if !caller.address.is_loopback() {
+        caller.at_least(Grade::Operator)?;
     }
-}
-
-async fn rendition_file(
-    State(archive): State<Arc<Archive>>,
-    Path((id, name, file)): Path<(String, String, String)>,
-    request: Request,
-) -> Answer<Response> {
-    give(archive, id.parse()?, name, file, request).await
-}
-
-fn found(catalog: &Catalog, asset: AssetId, name: &str) -> Result<Rendition> {
-    let found = catalog.renditions_of(asset)?.into_iter().find(|r| r.entry == name);
-    found.ok_or_else(|| Error::not_found(format!("asset {asset} has no rendition '{name}'")))
-}
-
-async fn give(archive: Arc<Archive>, id: AssetId, name: String, file: String, request: Request) -> Answer<Response> {
-    let (place, mime): (Place, String) = blocking(move || {
-        let r = found(&archive.catalog, id, &name)?;
-        let known = r.files.iter().find(|f| f.name == file);
-        let known = known.ok_or_else(|| Error::not_found(format!("rendition '{name}' has no file '{file}'")))?;
-        let key = r.prefix.join(&known.name)?;
-        let lost =
-            || Error::not_found("the store has lost this rendition").hint("'damctl verify' lists what is missing");
-        let place = match archive.store.local_path(&key) {
-            Some(path) => path.is_file().then_some(Place::File(path)),
-            None if is_list(&known.mime) => {
-                let mut list = Vec::new();
-                archive
-                    .store
-                    .open(&key, None)?
-                    .take(LONGEST_LIST)
-                    .read_to_end(&mut list)
-                    .doing(|| "cannot read the list of a stream")?;
-                Some(Place::Here(list))
-            }
-            None => archive.store.presigned(&key, PRESIGNED)?.map(Place::Elsewhere),
-        };
-        Ok((place.ok_or_else(lost)?, known.mime.clone()))
+    run(move || {
+        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+        Ok((kind, crate::tend::metrics(&served.archive.catalog)?).into_response())
     })
-    .await?;
-    let path = match place {
-        Place::File(path) => path,
-        Place::Elsewhere(url) => return Ok(Redirect::temporary(&url).into_response()),
-        Place::Here(list) => return Ok(([(header::CONTENT_TYPE, mime)], list).into_response()),
-    };
-    let mime = mime.parse().map_err(|_| Error::internal("a rendition has no media type"))?;
-    // Answers Range, If-Modified-Since and HEAD.
-    let mut response = ServeFile::new_with_mime(path, &mime)
-        .oneshot(request)
-        .await
-        .map_err(|_| Error::unavailable("the rendition cannot be read"))?
-        .into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    .await
 }

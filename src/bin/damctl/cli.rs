@@ -122,8 +122,10 @@ pub enum Command {
     },
     /// Finds assets.
     ///
-    /// Words are found in titles, file names, paths, tags and collections, whatever their case and accents; all of
-    /// them must match. `kind:video` narrows to a kind.
+    /// Words are found in titles, names of files, paths, tags, descriptions, and in what was said or shown, whatever their
+    /// case, accents and form; all of them must match. "Words side by side" stand between quotation marks; begin*, *part*,
+    /// AND, OR, NOT and ( ) are understood, and fields: said:inflación, person:"Juan Pérez", kind:video, duration:>90s,
+    /// date:2023..2024, before:2024-12, height:>=1080, has:speech. 'docs/search.md' has all of it.
     Search(SearchArgs),
     /// Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id},
     /// /assets/{id}/renditions/{name}, /health.
@@ -389,6 +391,16 @@ pub struct IndexArgs {
     /// Makes a new index from nothing, then takes it in place of the old one.
     #[arg(long)]
     pub rebuild: bool,
+    /// Number of shards. Each is written by one worker at a time, so that several can build an index together; all are
+    /// asked together. Another number than the current index has makes a new one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub shards: Option<u32>,
+    /// Goes on with what changes, until ^C. A change can be found about a second later.
+    #[arg(long)]
+    pub follow: bool,
+    /// Compares the index with the catalog, document by document, and changes nothing. The exit code is 1 if they differ.
+    #[arg(long, conflicts_with_all = ["rebuild", "shards", "follow", "for_time"])]
+    pub check: bool,
     /// Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub for_time: Option<jiff::SignedDuration>,
@@ -396,18 +408,99 @@ pub struct IndexArgs {
 
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// What to look for.
-    #[arg(value_name = "QUERY", required = true, num_args = 1..)]
+    /// What to look for. Without words: everything, what came last first.
+    #[arg(value_name = "QUERY", num_args = 0.., allow_hyphen_values = false)]
     pub query: Vec<String>,
+    /// One of the words is enough; more are better.
+    #[arg(long)]
+    pub any: bool,
     /// Only assets of this kind.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<MediaKind>,
     /// Number of hits.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Number of moments of each hit.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub moments: usize,
+    /// In which order.
+    #[arg(long, value_enum, default_value_t = Order::Relevance)]
+    pub sort: Order,
+    /// Counts the values of these fields: kind, collection, program, category, people, places, organizations, objects, tags,
+    /// codec.
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    pub facets: Vec<String>,
+    /// Goes on where an earlier answer ended.
+    #[arg(long, value_name = "CURSOR")]
+    pub cursor: Option<String>,
+    #[command(flatten)]
+    pub export: ExportArgs,
     /// Prints a JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// In which order hits come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Order {
+    /// The best first.
+    Relevance,
+    /// What was recorded last first.
+    Newest,
+    /// What was recorded first first.
+    Oldest,
+    /// The longest first.
+    Longest,
+    /// The shortest first.
+    Shortest,
+}
+
+impl From<Order> for damctl::search::Sort {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Relevance => Self::Relevance,
+            Order::Newest => Self::Newest,
+            Order::Oldest => Self::Oldest,
+            Order::Longest => Self::Longest,
+            Order::Shortest => Self::Shortest,
+        }
+    }
+}
+
+/// Moments for an editing suite.
+#[derive(Debug, Args)]
+#[group(multiple = false, conflicts_with = "json")]
+pub struct ExportArgs {
+    /// Prints the moments as a cut list by CMX 3600, with source timecodes.
+    #[arg(long)]
+    pub edl: bool,
+    /// Prints the moments as an OpenTimelineIO timeline.
+    #[arg(long)]
+    pub otio: bool,
+    /// Prints the moments as a table.
+    #[arg(long)]
+    pub csv: bool,
+    /// Prints the moments as a playlist.
+    #[arg(long)]
+    pub m3u: bool,
+}
+
+/// What moments are written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Export {
+    Edl,
+    Otio,
+    Csv,
+    M3u,
+}
+
+impl ExportArgs {
+    /// The one that was asked for.
+    pub fn chosen(&self) -> Option<Export> {
+        let all =
+            [(self.edl, Export::Edl), (self.otio, Export::Otio), (self.csv, Export::Csv), (self.m3u, Export::M3u)];
+        all.into_iter().find_map(|(is, export)| is.then_some(export))
+    }
 }
 
 #[derive(Debug, Args)]

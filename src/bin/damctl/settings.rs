@@ -18,7 +18,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 37] = [
+pub const KEYS: [(&str, &str, &str); 38] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -48,6 +48,7 @@ pub const KEYS: [(&str, &str, &str); 37] = [
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
+    ("synonyms", "", "a file of words that stand for each other in searches; empty: none"),
     ("workers", "0", "jobs at a time; 0: one a core"),
     ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),
     ("memory", "6144", "MiB of address space that one renderer may use"),
@@ -256,6 +257,12 @@ impl Settings {
         let from_flag = self.resolved.get("profile").is_some_and(|r| r.origin.starts_with("--"));
         // A flag's path is the working folder's, as on any command line.
         (!value.is_empty()).then(|| if from_flag { PathBuf::from(value) } else { self.root.join(value) })
+    }
+
+    /// The file of synonyms, when one is set.
+    pub fn synonyms(&self) -> Option<PathBuf> {
+        let value = self.get("synonyms");
+        (!value.is_empty()).then(|| self.root.join(value))
     }
 
     /// Bucket and prefix, when a setting names some: `s3://BUCKET/PREFIX`.

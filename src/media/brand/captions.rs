@@ -7,6 +7,7 @@ use super::text;
 use crate::{
     error::{Error, Result},
     profile::{Brand, Color, Place, Style},
+    subtitle,
 };
 
 /// How long a text takes to come and to go, in milliseconds.
@@ -133,24 +134,12 @@ fn plain(text: &str) -> String {
 
 /// The cues of a SubRip or WebVTT file. What is not one is left out, as players do.
 fn cues(written: &str) -> Vec<Cue> {
-    let mut cues = Vec::new();
-    let mut lines = written.lines().peekable();
-    while let Some(line) = lines.next() {
-        let Some((from, to)) = line.split_once("-->") else { continue };
-        let (Some(from), Some(to)) = (moment(from), moment(to.split_whitespace().next().unwrap_or_default())) else {
-            continue;
-        };
-        let mut text = Vec::new();
-        while let Some(line) = lines.next_if(|l| !l.trim().is_empty()) {
-            text.push(line.trim());
-        }
-        let (place, text) = placed(&text.join("\n"));
-        let text = format!("{place}{}", marked(&text));
-        if to > from && text.len() > place.len() {
-            cues.push(Cue { from, to, text });
-        }
-    }
-    cues
+    let each = |cue: subtitle::Cue| {
+        let (place, words) = placed(&cue.text);
+        let text = format!("{place}{}", marked(&words));
+        (text.len() > place.len()).then_some(Cue { from: cue.from_ms, to: cue.to_ms, text })
+    };
+    subtitle::cues(written).into_iter().filter_map(each).collect()
 }
 
 /// What SubRip files borrow from the script's own commands: where the words are (`{\an8}`) is kept, all else left out.
@@ -165,19 +154,6 @@ fn placed(text: &str) -> (String, String) {
         }
     }
     (place, words + rest)
-}
-
-/// `01:02:03,456`, `02:03.456`, `01:02:03`.
-fn moment(text: &str) -> Option<u64> {
-    let (clock, part) = text.trim().split_once([',', '.']).unwrap_or((text.trim(), "0"));
-    let mut seconds = 0_u64;
-    for number in clock.split(':') {
-        seconds = seconds.checked_mul(60)?.checked_add(number.trim().parse().ok()?)?;
-    }
-    let digits: String = part.chars().take(3).collect();
-    let part: u64 = digits.parse().ok()?;
-    let part = part * 10_u64.pow(3 - digits.len() as u32);
-    Some(seconds.checked_mul(1000)? + part).filter(|ms| *ms < 1_000 * 3_600_000)
 }
 
 /// Text with its `<i>`, `<b>` and `<u>`; other marks are left out.
@@ -232,7 +208,6 @@ mod tests {
     fn what_people_write_is_no_command() {
         assert_eq!(plain("{\\fs900}a\nb\u{7}"), "\\{\\\u{2060}fs900}a\\Nb");
         assert_eq!(marked("5 < 6 and 7 > 3 <b>x</b>"), "5 < 6 and 7 > 3 {\\b1}x{\\b0}");
-        assert_eq!((moment("00:00:04"), moment("00:00:04,5")), (Some(4000), Some(4500)));
         assert_eq!(time(3_661_250), "1:01:01.25");
         assert_eq!(code(Color([0x11, 0x22, 0x33, 0xff])), "&H00332211");
     }

@@ -14,7 +14,7 @@ use damctl::{
     },
     index,
     model::{Queue, Stage},
-    search,
+    search::{self, IndexId},
     work::Worker,
 };
 
@@ -49,10 +49,8 @@ fn waiting(stage: Stage, queue: Queue, archive: &Archive, catalog: &Catalog) -> 
     if stage == Stage::Index {
         // Its worker plans by itself; here it is only counted.
         let dir = archive.settings.path("index");
-        let lacking = match search::current_id(&dir)? {
-            Some(id) => index::plan(catalog, &id)?.len(),
-            None => index::plan(catalog, "")?.len(),
-        };
+        let current = search::current(&dir)?.unwrap_or(IndexId { id: String::new(), shards: 1 });
+        let lacking = index::plan(catalog, &current)?.wanted.len();
         return Ok(Waiting { jobs: lacking as u64, notes });
     }
     if matches!(queue, Queue::Batch | Queue::All) {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use damctl::{
-    search::Searcher,
     serve::{self, Server},
     stop::Stop,
     work::{Event, Reporter},
@@ -17,7 +16,7 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
         // Whoever asks is told in time that it is away.
         catalog: archive.catalog_within(Duration::from_secs(10))?,
         store: archive.store()?,
-        searcher: Searcher::new(&archive.settings.path("index")),
+        searcher: super::search::searcher(archive)?,
     };
     let server = Server::bind(archive.settings.listen()?)?;
     let address = server.address()?;

@@ -1,0 +1,124 @@
+//! What was learned of a master: what is said in it, what can be read and seen, each with its time and its trust.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// What somebody says.
+    Speech,
+    /// What can be read in the picture.
+    Text,
+    /// What is to be seen.
+    Object,
+    /// A person who is spoken of or named in the picture.
+    Person,
+    /// A place.
+    Place,
+    /// An organization.
+    Organization,
+}
+
+impl FindingKind {
+    /// All of them.
+    pub const ALL: [FindingKind; 6] = [
+        FindingKind::Speech,
+        FindingKind::Text,
+        FindingKind::Object,
+        FindingKind::Person,
+        FindingKind::Place,
+        FindingKind::Organization,
+    ];
+
+    /// The word stored in the catalog and used in queries.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FindingKind::Speech => "speech",
+            FindingKind::Text => "text",
+            FindingKind::Object => "object",
+            FindingKind::Person => "person",
+            FindingKind::Place => "place",
+            FindingKind::Organization => "organization",
+        }
+    }
+}
+
+impl std::str::FromStr for FindingKind {
+    type Err = crate::error::Error;
+
+    fn from_str(text: &str) -> crate::error::Result<Self> {
+        Self::ALL.into_iter().find(|k| k.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            crate::error::Error::invalid(format!("'{text}' is not a kind of finding: expected one of {known}"))
+        })
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Where it begins, in milliseconds of the master; 0 in a picture.
+    #[serde(default)]
+    pub from_ms: u64,
+    /// Where it ends, in milliseconds.
+    #[serde(default)]
+    pub to_ms: u64,
+    /// The words, or the name of what is seen.
+    pub text: String,
+    /// The language of the words (BCP 47), where it differs from the set's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Who speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
+    /// Where it is in the picture: left, top, width and height as shares of its size, upright.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<[f32; 4]>,
+    /// How sure it is, 0 to 1; none where nothing was said of it, as by a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<f32>,
+    /// Why it is to be doubted: `repeated`, `invented`, …
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+/// Who found something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The model's or the file's name.
+    pub name: String,
+    /// Its version or digest, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether a person wrote or corrected it: no model takes its place.
+    #[serde(default)]
+    pub by_hand: bool,
+}
+
+/// Everything of one kind that was found in one track of a master.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Findings {
+    /// The master.
+    pub master: Digest,
+    /// What they are about.
+    pub kind: FindingKind,
+    /// The sound track, counted from 1; 0 where that has no meaning.
+    #[serde(default)]
+    pub track: u32,
+    /// What they were made by and how, as a digest.
+    pub recipe: Digest,
+    /// The language of their words (BCP 47).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Who found them.
+    pub source: Source,
+    /// By time.
+    pub items: Vec<Finding>,
+}

@@ -1,0 +1,674 @@
+//! Answers questions: the best assets, each with its best moments.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+use tantivy::{
+    DocAddress, DocId, Index, IndexReader, Order, ReloadPolicy, Score, Searcher as Pieces, TERMINATED, TantivyDocument,
+    collector::TopDocs,
+    query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery},
+    schema::Value,
+};
+
+use super::{
+    Card, Moment,
+    ask::{self, Match},
+    build::{Builder, any, term, without_score},
+    facets::{self, Counter, FACETS, Facet},
+    failed,
+    folder::{self, shard_path},
+    join::Assets,
+    mark::Marker,
+    schema::{Fields, analyzed, schema},
+    vocabulary::{self, PLAIN, Synonyms},
+    words::Morphology,
+};
+use crate::{
+    digest::Digest,
+    error::{Error, Kind, Result},
+    model::{AssetId, FindingKind, MediaKind},
+};
+
+/// Most hits of a page, and how far pages go.
+pub const MOST_HITS: usize = 100;
+const DEEPEST: usize = 10_000;
+/// Up to how many hits are counted.
+const MOST_COUNTED: usize = 10_000;
+/// Moments of a hit, and how many are looked at for them.
+const MOST_MOMENTS: usize = 50;
+const LOOKED_AT: usize = 2000;
+/// Values of a facet.
+const MOST_VALUES: usize = 50;
+
+/// What an answer may show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// These collections and no others; none: all, and what is in none.
+    pub collections: Option<Vec<String>>,
+    /// Whether embargoed assets are shown; else the time by which embargoes have ended, in milliseconds since 1970-01-01
+    /// UTC.
+    pub embargo: std::result::Result<(), i64>,
+}
+
+impl Access {
+    /// To everything.
+    pub fn all() -> Self {
+        Self { collections: None, embargo: Ok(()) }
+    }
+
+    /// Whether an asset may be shown.
+    pub fn allows(&self, collection: Option<&str>, embargo_ms: Option<i64>) -> bool {
+        let is_among = |all: &Vec<String>| collection.is_some_and(|c| all.iter().any(|known| known == c));
+        let has_ended = |now: &i64| embargo_ms.is_none_or(|until| until <= *now);
+        self.collections.as_ref().is_none_or(is_among) && self.embargo.as_ref().err().is_none_or(has_ended)
+    }
+}
+
+/// In which order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// The best first; without words, what came last into the archive.
+    #[default]
+    Relevance,
+    /// What was recorded last first.
+    Newest,
+    /// What was recorded first first.
+    Oldest,
+    /// The longest first.
+    Longest,
+    /// The shortest first.
+    Shortest,
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// As [`ask`] reads it.
+    pub words: &'a str,
+    /// Whether all words are to match.
+    pub by: Match,
+    /// Only assets of this kind.
+    pub kind: Option<MediaKind>,
+    /// In which order.
+    pub sort: Sort,
+    /// Number of hits, [`MOST_HITS`] at most.
+    pub limit: usize,
+    /// Number of moments of each hit.
+    pub moments: usize,
+    /// Where the page before ended, as its answer said.
+    pub cursor: Option<&'a str>,
+    /// Fields whose values are counted, of [`FACETS`].
+    pub facets: &'a [String],
+    /// What may be shown.
+    pub access: Access,
+}
+
+impl Default for Question<'_> {
+    fn default() -> Self {
+        Self {
+            words: "",
+            by: Match::All,
+            kind: None,
+            sort: Sort::Relevance,
+            limit: 20,
+            moments: 3,
+            cursor: None,
+            facets: &[],
+            access: Access::all(),
+        }
+    }
+}
+
+/// A moment of a hit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Spot {
+    /// How well it matches; comparable within one hit.
+    pub score: f32,
+    /// Its words, `<b>` around those that match; the rest is escaped for HTML.
+    pub snippet: String,
+    /// The source timecode of its beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timecode: Option<String>,
+    /// The frame that it begins with, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<u64>,
+    /// What was found.
+    #[serde(flatten)]
+    pub moment: Moment,
+}
+
+/// One hit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Hit {
+    /// How well it matches; comparable within one answer. Left out where the order is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+    /// Where it matches, `<b>` around the words; the rest is escaped for HTML.
+    pub snippet: String,
+    /// Its best moments.
+    pub moments: Vec<Spot>,
+    /// What was found.
+    #[serde(flatten)]
+    pub card: Card,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// How many match.
+    pub total: usize,
+    /// Whether there are more than `total`: counting ends at ten thousand.
+    pub more: bool,
+    /// The best of them.
+    pub hits: Vec<Hit>,
+    /// Counted values, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facets: Vec<Facet>,
+    /// Words that nothing has, each with those that were looked for instead.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub corrections: BTreeMap<String, Vec<String>>,
+    /// Where the next page begins; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What may follow what was typed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Suggestion {
+    /// A name or a word.
+    pub text: String,
+}
+
+/// Asks the current index, whichever that is at the time.
+pub struct Searcher {
+    dir: PathBuf,
+    open: Mutex<Option<Arc<Opened>>>,
+    fields: Fields,
+    synonyms: Synonyms,
+}
+
+struct Opened {
+    id: folder::IndexId,
+    shards: Vec<IndexReader>,
+    assets: Assets,
+}
+
+/// The index as it is at one moment.
+struct View {
+    shards: Vec<Pieces>,
+    assets: Assets,
+    id: String,
+}
+
+/// A hit's place: its shard, and where it lies there.
+type Found = (usize, DocAddress);
+
+impl Searcher {
+    /// A searcher of the index in this folder. There need not be one yet.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), open: Mutex::default(), fields: schema().1, synonyms: Synonyms::default() }
+    }
+
+    /// One that takes words for others, too.
+    pub fn with(self, synonyms: Synonyms) -> Self {
+        Self { synonyms, ..self }
+    }
+
+    fn view(&self) -> Result<View> {
+        let id = folder::existing(&self.dir)?;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = match &*open {
+            Some(opened) if opened.id == id => {
+                let reload = |r: &IndexReader| r.reload().map_err(failed("cannot read the index"));
+                opened.shards.iter().try_for_each(reload)?;
+                opened.clone()
+            }
+            _ => {
+                let opened = Arc::new(self.open(id)?);
+                *open = Some(opened.clone());
+                opened
+            }
+        };
+        drop(open);
+        let shards: Vec<Pieces> = opened.shards.iter().map(IndexReader::searcher).collect();
+        let pieces: Vec<_> = shards.iter().flat_map(|s| s.segment_readers().iter().cloned()).collect();
+        opened.assets.keep(&pieces);
+        Ok(View { shards, assets: opened.assets.clone(), id: opened.id.id.clone() })
+    }
+
+    fn open(&self, id: folder::IndexId) -> Result<Opened> {
+        let shard = |n: u32| {
+            let index =
+                Index::open_in_dir(shard_path(&self.dir, &id.id, n)).map_err(failed("cannot open the index"))?;
+            let reader = analyzed(index).reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
+            reader.map_err(failed("cannot read the index"))
+        };
+        let shards = (0..id.shards).map(shard).collect::<Result<_>>()?;
+        Ok(Opened { id, shards, assets: Assets::default() })
+    }
+
+    /// Number of assets in the index.
+    pub fn len(&self) -> Result<usize> {
+        guarded(|| self.count_all())
+    }
+
+    fn count_all(&self) -> Result<usize> {
+        let view = self.view()?;
+        let all = term(self.fields.what, super::join::ASSET);
+        let count = |shard: &Pieces| all.count(shard).map_err(failed("cannot search"));
+        view.shards.iter().map(count).sum()
+    }
+
+    /// Whether the index has no assets.
+    pub fn is_empty(&self) -> Result<bool> {
+        self.len().map(|n| n == 0)
+    }
+
+    /// Calls `each` with every asset of the index, and the digest of its documents.
+    pub fn each_digest(&self, each: &mut dyn FnMut(AssetId, Digest) -> Result<()>) -> Result<()> {
+        guarded(|| self.digests(each))
+    }
+
+    /// Files of the index whose checksum is wrong.
+    pub fn damaged(&self) -> Result<Vec<PathBuf>> {
+        let view = self.view()?;
+        let mut all: Vec<PathBuf> = Vec::new();
+        for shard in &view.shards {
+            all.extend(shard.index().validate_checksum().map_err(failed("cannot read the index"))?);
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    fn digests(&self, each: &mut dyn FnMut(AssetId, Digest) -> Result<()>) -> Result<()> {
+        let view = self.view()?;
+        let damaged = || Error::corrupt("the index is damaged").hint("'damctl index --rebuild' makes a new one");
+        for shard in &view.shards {
+            for reader in shard.segment_readers() {
+                let store = reader.get_store_reader(8).map_err(|e| crate::error::io("cannot read the index", e))?;
+                for doc in view.assets.of(reader, self.fields.what).map_err(failed("cannot read the index"))?.iter() {
+                    if reader.alive_bitset().is_some_and(|alive| !alive.is_alive(*doc)) {
+                        continue;
+                    }
+                    let doc: TantivyDocument = store.get(*doc).map_err(failed("cannot read the index"))?;
+                    let text = |field| doc.get_first(field).and_then(|v| v.as_str());
+                    let digest = text(self.fields.digest).and_then(|d| d.parse().ok()).ok_or_else(damaged)?;
+                    let card: Card = text(self.fields.stored)
+                        .and_then(|card| serde_json::from_str(card).ok())
+                        .ok_or_else(damaged)?;
+                    each(card.asset, digest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers a question.
+    pub fn search(&self, question: &Question<'_>) -> Result<Answer> {
+        guarded(|| self.answer(question))
+    }
+
+    fn answer(&self, question: &Question<'_>) -> Result<Answer> {
+        let ask = ask::parse(question.words, question.by)?;
+        if let Some(unknown) = question.facets.iter().find(|f| !FACETS.iter().any(|known| known == f)) {
+            let known = FACETS.join(", ");
+            return Err(Error::invalid(format!("'{unknown}' is not counted: expected one of {known}")));
+        }
+        let view = self.view()?;
+        let limit = question.limit.clamp(1, MOST_HITS);
+        let from = question.cursor.map_or(Ok(0), |cursor| place(cursor, question, &view.id))?;
+        let built = Builder::new(&view.shards, self.fields, view.assets.clone(), &self.synonyms).build(ask.as_ref())?;
+        let query = self.narrowed(built.assets, question);
+        let by_words = question.sort == Sort::Relevance && ask.is_some();
+        let (found, is_last) = self.top(&view, &*query, question.sort, by_words, from, limit)?;
+        let (total, more) = match is_last {
+            true => (from + found.len(), false),
+            false => self.count(&view, &*query)?,
+        };
+        let morphology = Morphology::default();
+        let marker = Marker { terms: &built.terms, morphology: &morphology };
+        let moments = match &built.moments {
+            Some(moments) => self.moments(&view, &**moments, &found, question.moments.min(MOST_MOMENTS))?,
+            None => HashMap::new(),
+        };
+        let mut hits = Vec::with_capacity(found.len());
+        for (score, place) in &found {
+            let card: Card = self.stored(&view, *place)?;
+            let spots = moments.get(place).map(Vec::as_slice).unwrap_or_default();
+            let spots = spots.iter().map(|(score, m)| spot(*score, m, &card, &marker)).collect();
+            hits.push(hit(by_words.then_some(*score), card, spots, &marker));
+        }
+        let facets = match question.facets {
+            [] => Vec::new(),
+            fields => {
+                let counter = Counter { fields: fields.to_vec() };
+                let mut sum = vec![BTreeMap::new(); fields.len()];
+                for shard in &view.shards {
+                    facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);
+                }
+                facets::facets(fields, sum, MOST_VALUES)
+            }
+        };
+        let end = from + hits.len();
+        let next = (!is_last && end < DEEPEST).then(|| cursor(end, question, &view.id));
+        Ok(Answer { total, more, hits, facets, corrections: built.corrections, next })
+    }
+
+    /// Assets like one: with the same people, places, organizations and tags, and words of its title.
+    pub fn similar(&self, asset: AssetId, access: &Access, limit: usize) -> Result<Vec<Hit>> {
+        guarded(|| self.like(asset, access, limit))
+    }
+
+    fn like(&self, asset: AssetId, access: &Access, limit: usize) -> Result<Vec<Hit>> {
+        let view = self.view()?;
+        let itself = term(self.fields.asset, &asset.to_string());
+        let is_it = BooleanQuery::new(vec![
+            (Occur::Must, Box::new(itself.clone()) as Box<dyn Query>),
+            (Occur::Must, Box::new(term(self.fields.what, super::join::ASSET))),
+        ]);
+        let (found, _) = self.top(&view, &is_it, Sort::Relevance, true, 0, 1)?;
+        let Some((_, place)) = found.first() else {
+            return Err(Error::not_found(format!("the index has no asset {asset}")));
+        };
+        let card: Card = self.stored(&view, *place)?;
+        let d = &card.description;
+        let shared = [
+            (self.fields.people, &d.people),
+            (self.fields.places, &d.places),
+            (self.fields.organizations, &d.organizations),
+            (self.fields.tags, &d.tags),
+        ];
+        let mut clauses: Vec<Box<dyn Query>> = shared
+            .into_iter()
+            .flat_map(|(field, names)| names.iter().map(move |name| Box::new(term(field, name)) as Box<dyn Query>))
+            .collect();
+        for (_, word) in super::words::words(&super::words::composed(&card.title)) {
+            let exact = super::words::folded(&word.to_lowercase());
+            clauses.push(Box::new(term(self.fields.title, &exact)));
+        }
+        let question = Question { access: access.clone(), ..Question::default() };
+        let like = BooleanQuery::new(vec![(Occur::Must, any(clauses)), (Occur::MustNot, Box::new(itself))]);
+        let query = self.narrowed(Box::new(like), &question);
+        let (found, _) = self.top(&view, &*query, Sort::Relevance, true, 0, limit.clamp(1, MOST_HITS))?;
+        let (terms, morphology) = (std::collections::HashSet::new(), Morphology::default());
+        let marker = Marker { terms: &terms, morphology: &morphology };
+        let each =
+            |(score, place): &(Score, Found)| Ok(hit(Some(*score), self.stored(&view, *place)?, Vec::new(), &marker));
+        found.iter().map(each).collect()
+    }
+
+    /// Names and words that may follow what was typed, of what may be shown.
+    pub fn suggest(&self, typed: &str, access: &Access, most: usize) -> Result<Vec<Suggestion>> {
+        guarded(|| self.completed(typed, access, most))
+    }
+
+    fn completed(&self, typed: &str, access: &Access, most: usize) -> Result<Vec<Suggestion>> {
+        if typed.len() > ask::LONGEST {
+            return Err(Error::invalid(format!("the beginning is longer than {} bytes", ask::LONGEST)));
+        }
+        let view = self.view()?;
+        let fields = (self.fields.suggestion, self.fields.all);
+        // More than are wanted, for some may be of what is not shown.
+        let all = vocabulary::completions(&view.shards, fields, typed, most.min(MOST_HITS) * 4)?;
+        let question = Question { access: access.clone(), ..Question::default() };
+        let mut shown = Vec::new();
+        for (text, term) in all {
+            if shown.len() >= most {
+                break;
+            }
+            let query = self.narrowed(Box::new(tantivy::query::TermQuery::new(term, PLAIN)), &question);
+            if *access == Access::all() || self.has_any(&view, &*query)? {
+                shown.push(Suggestion { text });
+            }
+        }
+        Ok(shown)
+    }
+
+    /// Only what the question wants of what the words find, and may show.
+    fn narrowed(&self, assets: Box<dyn Query>, question: &Question<'_>) -> Box<dyn Query> {
+        let mut clauses = Vec::new();
+        if let Some(kind) = question.kind {
+            clauses.push((Occur::Must, without_score(term(self.fields.kind, kind.as_str()))));
+        }
+        if let Some(collections) = &question.access.collections {
+            let each = collections.iter().map(|c| Box::new(term(self.fields.collection, c)) as Box<dyn Query>);
+            clauses.push((Occur::Must, without_score(any(each.collect()))));
+        }
+        if let Err(now) = question.access.embargo {
+            let until = tantivy::Term::from_field_i64(self.fields.embargo, now);
+            let ended = RangeQuery::new(std::ops::Bound::Unbounded, std::ops::Bound::Included(until));
+            clauses.push((Occur::Must, without_score(ended)));
+        }
+        if clauses.is_empty() {
+            return assets;
+        }
+        clauses.insert(0, (Occur::Must, assets));
+        Box::new(BooleanQuery::new(clauses))
+    }
+
+    /// A page of the best, and whether it is the last one.
+    fn top(
+        &self,
+        view: &View,
+        query: &dyn Query,
+        sort: Sort,
+        by_words: bool,
+        from: usize,
+        limit: usize,
+    ) -> Result<(Vec<(Score, Found)>, bool)> {
+        let wanted = || TopDocs::with_limit(from + limit + 1);
+        let mut all: Vec<(f64, Score, Found)> = Vec::new();
+        for (n, shard) in view.shards.iter().enumerate() {
+            if by_words {
+                let found = shard.search(query, &wanted().order_by_score()).map_err(searching(""))?;
+                all.extend(found.into_iter().map(|(score, at)| (-f64::from(score), score, (n, at))));
+                continue;
+            }
+            let (field, order) = match sort {
+                Sort::Relevance => ("created", Order::Desc),
+                Sort::Newest => ("recorded", Order::Desc),
+                Sort::Oldest => ("recorded", Order::Asc),
+                Sort::Longest => ("duration", Order::Desc),
+                Sort::Shortest => ("duration", Order::Asc),
+            };
+            let sign = if matches!(order, Order::Desc) { -1.0 } else { 1.0 };
+            // What has no date or length comes last.
+            let key = |value: Option<f64>| value.map_or(f64::INFINITY, |v| sign * v);
+            match field {
+                "duration" => {
+                    let by = wanted().order_by_fast_field::<u64>(field, order);
+                    let found = shard.search(query, &by).map_err(searching(""))?;
+                    all.extend(found.into_iter().map(|(v, at)| (key(v.map(|v| v as f64)), 0.0, (n, at))));
+                }
+                _ => {
+                    let by = wanted().order_by_fast_field::<i64>(field, order);
+                    let found = shard.search(query, &by).map_err(searching(""))?;
+                    all.extend(found.into_iter().map(|(v, at)| (key(v.map(|v| v as f64)), 0.0, (n, at))));
+                }
+            }
+        }
+        // One shard's are in order already, and equal ones stay so from page to page.
+        if view.shards.len() > 1 {
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.2.0.cmp(&b.2.0)).then_with(|| a.2.1.cmp(&b.2.1)));
+        }
+        let is_last = all.len() <= from + limit;
+        Ok((all.into_iter().skip(from).take(limit).map(|(_, score, at)| (score, at)).collect(), is_last))
+    }
+
+    fn has_any(&self, view: &View, query: &dyn Query) -> Result<bool> {
+        self.count_to(view, query, 1).map(|(n, _)| n > 0)
+    }
+
+    fn count(&self, view: &View, query: &dyn Query) -> Result<(usize, bool)> {
+        self.count_to(view, query, MOST_COUNTED)
+    }
+
+    /// How many match, up to a number of them, and whether there are more.
+    fn count_to(&self, view: &View, query: &dyn Query, most: usize) -> Result<(usize, bool)> {
+        let mut count = 0;
+        for shard in &view.shards {
+            let weight = query.weight(EnableScoring::disabled_from_searcher(shard)).map_err(searching(""))?;
+            for reader in shard.segment_readers() {
+                let mut found = weight.scorer(reader, 1.0).map_err(searching(""))?;
+                let alive = reader.alive_bitset();
+                let mut doc = found.doc();
+                while doc != TERMINATED {
+                    if alive.is_none_or(|alive| alive.is_alive(doc)) {
+                        if count == most {
+                            return Ok((count, true));
+                        }
+                        count += 1;
+                    }
+                    doc = found.advance();
+                }
+            }
+        }
+        Ok((count, false))
+    }
+
+    /// The best moments of each hit. They lie before their asset, so that each is looked up by its place alone.
+    fn moments(
+        &self,
+        view: &View,
+        query: &dyn Query,
+        found: &[(Score, Found)],
+        most: usize,
+    ) -> Result<HashMap<Found, Vec<(Score, Moment)>>> {
+        let mut all = HashMap::new();
+        let mut by_piece: BTreeMap<(usize, u32), Vec<DocId>> = BTreeMap::new();
+        for (_, (shard, at)) in found {
+            by_piece.entry((*shard, at.segment_ord)).or_default().push(at.doc_id);
+        }
+        let mut weights = HashMap::new();
+        for ((shard, piece), mut docs) in by_piece {
+            let pieces = &view.shards[shard];
+            if !weights.contains_key(&shard) {
+                let weight = query.weight(EnableScoring::enabled_from_searcher(pieces)).map_err(searching(""))?;
+                weights.insert(shard, weight);
+            }
+            let reader = pieces.segment_reader(piece);
+            let mut scorer = weights[&shard].scorer(reader, 1.0).map_err(searching(""))?;
+            let assets = view.assets.of(reader, self.fields.what).map_err(failed("cannot read the index"))?;
+            docs.sort_unstable();
+            for asset in docs {
+                let place = assets.partition_point(|doc| *doc < asset);
+                let first = place.checked_sub(1).map_or(0, |before| assets[before] + 1);
+                if scorer.doc() < first {
+                    scorer.seek(first);
+                }
+                let mut best: Vec<(Score, DocId)> = Vec::new();
+                while scorer.doc() < asset && best.len() < LOOKED_AT {
+                    best.push((scorer.score(), scorer.doc()));
+                    scorer.advance();
+                }
+                best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+                // Some more, for what is to be doubted falls behind.
+                best.truncate(most + most.min(3));
+                let mut moments = Vec::with_capacity(best.len());
+                for (score, doc) in best {
+                    let moment: Moment = self.stored(view, (shard, DocAddress::new(piece, doc)))?;
+                    moments.push((if moment.doubts.is_empty() { score } else { score / 2.0 }, moment));
+                }
+                moments.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.from_ms.cmp(&b.1.from_ms)));
+                moments.truncate(most);
+                all.insert((shard, DocAddress::new(piece, asset)), moments);
+            }
+        }
+        Ok(all)
+    }
+
+    fn stored<T: serde::de::DeserializeOwned>(&self, view: &View, (shard, at): Found) -> Result<T> {
+        let doc: TantivyDocument = view.shards[shard].doc(at).map_err(failed("cannot read the index"))?;
+        let text = doc.get_first(self.fields.stored).and_then(|v| v.as_str()).unwrap_or_default();
+        serde_json::from_str(text).map_err(|e| {
+            Error::corrupt("the index is damaged").because(e).hint("'damctl index --rebuild' makes a new one")
+        })
+    }
+}
+
+/// A file of the index that is cut short or overwritten makes its reader panic: that is one answer less, and no reason to
+/// end.
+fn guarded<T>(ask: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).unwrap_or_else(|_| {
+        Err(Error::corrupt("the index is damaged").hint("'damctl index --rebuild' makes a new one"))
+    })
+}
+
+fn searching(words: &str) -> impl Fn(tantivy::TantivyError) -> Error {
+    move |e| match e {
+        // Ranges and wildcards where a field has none.
+        tantivy::TantivyError::SchemaError(why) | tantivy::TantivyError::InvalidArgument(why) => {
+            Error::new(Kind::Invalid, format!("'{words}' cannot be looked for: {why}"))
+        }
+        e => failed("cannot search")(e),
+    }
+}
+
+fn spot(score: Score, moment: &Moment, card: &Card, marker: &Marker<'_>) -> Spot {
+    let t = &card.technical;
+    let has_time = card.kind == MediaKind::Video && moment.to_ms > 0;
+    let rate = t.rate.filter(|_| has_time);
+    let counting = |drops| rate.and_then(|rate| crate::model::Counting::new(rate, drops));
+    let frame = counting(false).map(|c| c.frame_at(moment.from_ms));
+    let timecode = match (&t.timecode, rate) {
+        (Some(first), Some(rate)) => first.after(rate, moment.from_ms),
+        _ => frame.and_then(|frame| Some(counting(false)?.label(frame))),
+    };
+    Spot { score, snippet: marker.excerpt(&moment.text).0, timecode, frame, moment: moment.clone() }
+}
+
+fn hit(score: Option<Score>, card: Card, moments: Vec<Spot>, marker: &Marker<'_>) -> Hit {
+    let d = &card.description;
+    let texts = d.text.iter().map(String::as_str).chain([card.title.as_str()]);
+    let lists = [&d.people, &d.places, &d.organizations, &d.tags, &card.tags].into_iter().flatten();
+    let texts = texts.chain(lists.map(String::as_str)).chain(card.paths.iter().map(String::as_str));
+    let mut excerpts = texts.map(|text| marker.excerpt(text));
+    let first = excerpts.next();
+    let snippet = match (first, moments.first()) {
+        (Some((html, n)), _) if n > 0 => html,
+        (_, Some(spot)) => spot.snippet.clone(),
+        (first, None) => excerpts.find(|(_, n)| *n > 0).or(first).map(|(html, _)| html).unwrap_or_default(),
+    };
+    drop(excerpts);
+    Hit { score, snippet, moments, card }
+}
+
+/// What a page's place is good for: one question to one index.
+fn told(question: &Question<'_>, index: &str) -> String {
+    let about = format!("{:?} {:?} {:?} {:?}", question.by, question.kind, question.sort, question.access.collections);
+    Digest::of_fields(&[question.words, &about, index]).to_string()[..12].to_owned()
+}
+
+fn cursor(at: usize, question: &Question<'_>, index: &str) -> String {
+    format!("{at}-{}", told(question, index))
+}
+
+fn place(cursor: &str, question: &Question<'_>, index: &str) -> Result<usize> {
+    let read = cursor.split_once('-').and_then(|(at, of)| Some((at.parse::<usize>().ok()?, of)));
+    let Some((at, of)) = read.filter(|(at, _)| *at <= DEEPEST) else {
+        return Err(Error::invalid("the cursor is none that an answer gave"));
+    };
+    match of == told(question, index) {
+        true => Ok(at),
+        false => Err(Error::invalid("the cursor belongs to another question, or the index was made anew since")
+            .hint("ask again from the beginning")),
+    }
+}
+
+/// Whether a kind of finding is shown with a time.
+impl Moment {
+    /// Seconds of its beginning and end, for an address's `#t=`.
+    pub fn seconds(&self) -> (f64, f64) {
+        (self.from_ms as f64 / 1000.0, self.to_ms as f64 / 1000.0)
+    }
+
+    /// Whether it is something that was said.
+    pub fn is_speech(&self) -> bool {
+        self.kind == FindingKind::Speech
+    }
+}

@@ -1,0 +1,378 @@
+//! Makes what the index understands of a question: which assets, and which of their moments.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tantivy::{
+    Searcher as Pieces, Term,
+    query::{
+        AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, RangeQuery,
+        TermQuery,
+    },
+    schema::{Field, IndexRecordOption},
+};
+
+use super::{
+    ask::{Ask, Label, Number, Place, Words},
+    failed,
+    join::{ASSET, Assets, ToAsset},
+    schema::Fields,
+    vocabulary::{self, Synonyms},
+    words::{GRAM, Morphology, folded, spelled, words},
+};
+use crate::{
+    error::{Error, Result},
+    model::FindingKind,
+};
+
+/// Words that were taken for others, for want of themselves.
+pub(super) type Corrections = BTreeMap<String, Vec<String>>;
+
+/// What a question became.
+pub(super) struct Built {
+    /// The assets.
+    pub(super) assets: Box<dyn Query>,
+    /// Their moments; none where nothing is asked that a moment could have.
+    pub(super) moments: Option<Box<dyn Query>>,
+    /// The terms by which words are marked.
+    pub(super) terms: HashSet<String>,
+    /// What was taken for something else.
+    pub(super) corrections: Corrections,
+}
+
+pub(super) struct Builder<'a> {
+    pub(super) shards: &'a [Pieces],
+    pub(super) fields: Fields,
+    pub(super) assets: Assets,
+    pub(super) synonyms: &'a Synonyms,
+    morphology: Morphology,
+    terms: HashSet<String>,
+    corrections: Corrections,
+    /// What a word of this field became: it is asked for of assets and of moments.
+    known: HashMap<String, Vec<String>>,
+}
+
+type Boxed = Box<dyn Query>;
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(shards: &'a [Pieces], fields: Fields, assets: Assets, synonyms: &'a Synonyms) -> Self {
+        Self {
+            shards,
+            fields,
+            assets,
+            synonyms,
+            morphology: Morphology::default(),
+            terms: HashSet::new(),
+            corrections: Corrections::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Of a question, or of none: then of all assets.
+    pub(super) fn build(mut self, ask: Option<&Ask>) -> Result<Built> {
+        let assets = match ask {
+            Some(ask) => self.assets_of(ask)?,
+            None => self.every(),
+        };
+        let moments = ask.map(|ask| self.moments_of(ask)).transpose()?.unwrap_or_default();
+        let moments = (!moments.is_empty()).then(|| any(moments));
+        Ok(Built { assets, moments, terms: self.terms, corrections: self.corrections })
+    }
+
+    fn every(&self) -> Boxed {
+        without_score(term(self.fields.what, ASSET))
+    }
+
+    fn assets_of(&mut self, ask: &Ask) -> Result<Boxed> {
+        Ok(match ask {
+            Ask::Words(place, words) => self.words(*place, words)?,
+            Ask::Label(label, value) => self.label(*label, value)?,
+            Ask::Number(number, from, to) => self.number(*number, from, to),
+            Ask::Has(kind) => without_score(self.joined(Box::new(term(self.fields.what, kind.as_str())))),
+            Ask::Not(inner) => {
+                let inner = self.assets_of(inner)?;
+                Box::new(BooleanQuery::new(vec![(Occur::Must, self.every()), (Occur::MustNot, inner)]))
+            }
+            Ask::Any(all) => any(all.iter().map(|ask| self.assets_of(ask)).collect::<Result<_>>()?),
+            Ask::All(all) => {
+                let mut clauses = Vec::new();
+                for ask in all {
+                    clauses.push(match ask {
+                        Ask::Not(inner) => (Occur::MustNot, self.assets_of(inner)?),
+                        ask => (Occur::Must, self.assets_of(ask)?),
+                    });
+                }
+                if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+                    clauses.push((Occur::Must, self.every()));
+                }
+                Box::new(BooleanQuery::new(clauses))
+            }
+        })
+    }
+
+    /// What moments are shown for: each of the words, in any order.
+    fn moments_of(&mut self, ask: &Ask) -> Result<Vec<Boxed>> {
+        let within = |queries: Vec<Boxed>, kind: FindingKind, what: Field| -> Vec<Boxed> {
+            let only = |query| -> Boxed {
+                Box::new(BooleanQuery::new(vec![
+                    (Occur::Must, query),
+                    (Occur::Must, without_score(term(what, kind.as_str()))),
+                ]))
+            };
+            queries.into_iter().map(only).collect()
+        };
+        let what = self.fields.what;
+        Ok(match ask {
+            Ask::Words(place, words) => {
+                let kind = match place {
+                    None => None,
+                    Some(Place::Found(kind)) => Some(*kind),
+                    Some(Place::Person) => Some(FindingKind::Person),
+                    Some(Place::Location) => Some(FindingKind::Place),
+                    Some(Place::Organization) => Some(FindingKind::Organization),
+                    Some(_) => return Ok(Vec::new()),
+                };
+                let queries = self.moment_words(words)?;
+                match kind {
+                    Some(kind) => within(queries, kind, what),
+                    None => queries,
+                }
+            }
+            Ask::All(all) | Ask::Any(all) => {
+                let each = all.iter().map(|ask| self.moments_of(ask)).collect::<Result<Vec<_>>>()?;
+                each.into_iter().flatten().collect()
+            }
+            Ask::Label(..) | Ask::Number(..) | Ask::Has(_) | Ask::Not(_) => Vec::new(),
+        })
+    }
+
+    fn moment_words(&mut self, asked: &Words) -> Result<Vec<Boxed>> {
+        let field = self.fields.text;
+        Ok(match asked {
+            Words::All(text) => {
+                let each = words(text).map(|(_, word)| self.word(field, word)).collect::<Result<Vec<_>>>()?;
+                each.into_iter().map(any).collect()
+            }
+            Words::Phrase(text) => self.phrase(field, text).into_iter().collect(),
+            Words::Beginning(text) => vec![beginning(field, text)],
+            // The words that have this part are not known; what has a number in it is found by its pieces.
+            Words::Part(_) => Vec::new(),
+        })
+    }
+
+    fn words(&mut self, place: Option<Place>, asked: &Words) -> Result<Boxed> {
+        let field = match place {
+            None => self.fields.all,
+            Some(Place::Title) => self.fields.title,
+            Some(Place::Description) => self.fields.description,
+            Some(Place::Tag) => self.fields.tag,
+            Some(Place::Person) => self.fields.person,
+            Some(Place::Location) => self.fields.place,
+            Some(Place::Organization) => self.fields.organization,
+            Some(Place::Path | Place::File) => self.fields.path,
+            Some(Place::Found(kind)) => return self.found(kind, asked),
+        };
+        Ok(match asked {
+            Words::All(text) => {
+                let mut each = Vec::new();
+                for (_, word) in words(text) {
+                    let mut forms = self.word(field, word)?;
+                    if forms.is_empty() && place.is_none() {
+                        forms = self.instead(word)?;
+                    }
+                    each.push(any(forms));
+                }
+                all(each)
+            }
+            Words::Phrase(text) if place.is_none() => {
+                let mut either: Vec<Boxed> = self.phrase(self.fields.own, text).into_iter().collect();
+                if words(text).nth(1).is_some() {
+                    either.extend(self.phrase(self.fields.text, text).map(|phrase| self.joined(phrase)));
+                } else {
+                    either = self.phrase(field, text).into_iter().collect();
+                }
+                any(either)
+            }
+            Words::Phrase(text) => any(self.phrase(field, text).into_iter().collect()),
+            Words::Beginning(text) => beginning(field, text),
+            Words::Part(text) => match place {
+                None | Some(Place::File) => self.part(text),
+                Some(_) => {
+                    return Err(Error::invalid("any part of a word can be looked for in names of files only")
+                        .hint("file:PART, or *PART* without a field"));
+                }
+            },
+        })
+    }
+
+    /// Assets by what was found in them.
+    fn found(&mut self, kind: FindingKind, asked: &Words) -> Result<Boxed> {
+        if let Words::Part(_) = asked {
+            return Err(Error::invalid("any part of a word can be looked for in names of files only")
+                .hint("file:PART, or *PART* without a field"));
+        }
+        // Words of one moment each: said in one place or in two.
+        let what = self.fields.what;
+        let only = |query: Boxed| -> Boxed {
+            Box::new(BooleanQuery::new(vec![
+                (Occur::Must, query),
+                (Occur::Must, without_score(term(what, kind.as_str()))),
+            ]))
+        };
+        let each = self.moment_words(asked)?;
+        Ok(all(each.into_iter().map(|query| self.joined(only(query))).collect()))
+    }
+
+    fn joined(&self, moments: Boxed) -> Boxed {
+        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what })
+    }
+
+    /// The terms of a word, its forms and its synonyms that the field has; none if it has none.
+    fn word(&mut self, field: Field, word: &str) -> Result<Vec<Boxed>> {
+        let terms = match self.known.get(word) {
+            Some(terms) => terms.clone(),
+            None => {
+                let mut terms = Vec::new();
+                for word in std::iter::once(word).chain(self.synonyms.of(word)) {
+                    let forms = self.morphology.asked(word);
+                    terms.push(forms.exact);
+                    terms.extend(forms.also);
+                }
+                terms.sort();
+                terms.dedup();
+                self.terms.extend(terms.iter().cloned());
+                self.known.insert(word.to_owned(), terms.clone());
+                terms
+            }
+        };
+        let mut there: Vec<Boxed> = Vec::new();
+        for text in &terms {
+            let term = Term::from_field_text(field, text);
+            if self.count(&term)? > 0 {
+                there.push(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)));
+            }
+        }
+        Ok(there)
+    }
+
+    fn count(&self, term: &Term) -> Result<u64> {
+        let each = self.shards.iter().map(|shard| shard.doc_freq(term).map_err(failed("cannot read the index")));
+        each.sum()
+    }
+
+    /// What a word may have meant that nothing has: a part of a name, else words that are written almost like it.
+    fn instead(&mut self, word: &str) -> Result<Vec<Boxed>> {
+        if spelled(word).chars().count() >= GRAM {
+            let part = self.part(word);
+            let found = |shard: &Pieces| part.count(shard).map_err(failed("cannot search"));
+            if self.shards.iter().map(found).collect::<Result<Vec<_>>>()?.iter().any(|n| *n > 0) {
+                return Ok(vec![part]);
+            }
+        }
+        let near = vocabulary::near(self.shards, self.fields.all, word)?;
+        if near.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.corrections.insert(word.to_owned(), near.clone());
+        self.terms.extend(near.iter().cloned());
+        // Moments are asked the same.
+        self.known.insert(word.to_owned(), near.clone());
+        let near = near.iter().map(|word| Box::new(term(self.fields.all, word)) as Boxed);
+        Ok(near.collect())
+    }
+
+    /// Words side by side, as they are written; none of no words.
+    fn phrase(&mut self, field: Field, text: &str) -> Option<Boxed> {
+        let exact: Vec<String> = words(text).map(|(_, word)| folded(&word.to_lowercase())).collect();
+        self.terms.extend(exact.iter().cloned());
+        let mut terms: Vec<Term> = exact.iter().map(|word| Term::from_field_text(field, word)).collect();
+        match terms.len() {
+            0 => None,
+            1 => terms.pop().map(|term| Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Boxed),
+            _ => Some(Box::new(PhraseQuery::new(terms))),
+        }
+    }
+
+    fn part(&self, text: &str) -> Boxed {
+        let letters: Vec<char> = spelled(text).chars().collect();
+        let pieces = letters.windows(GRAM).map(|piece| piece.iter().collect::<String>());
+        let mut terms: Vec<Term> = pieces.map(|piece| Term::from_field_text(self.fields.pieces, &piece)).collect();
+        match (terms.len(), terms.pop()) {
+            (_, None) => Box::new(EmptyQuery),
+            (1, Some(only)) => Box::new(TermQuery::new(only, IndexRecordOption::WithFreqs)),
+            (_, Some(last)) => {
+                terms.push(last);
+                Box::new(PhraseQuery::new(terms))
+            }
+        }
+    }
+
+    /// Assets with one of a label's values, whatever the letters' case and accents.
+    fn label(&self, label: Label, value: &str) -> Result<Boxed> {
+        let field = match label {
+            Label::Kind => self.fields.kind,
+            Label::Collection => self.fields.collection,
+            Label::Program => self.fields.program,
+            Label::Category => self.fields.category,
+            Label::License => self.fields.license,
+            Label::Codec => self.fields.codec,
+        };
+        let like = vocabulary::like(self.shards, field, value)?;
+        Ok(without_score(any(like.iter().map(|value| Box::new(term(field, value)) as Boxed).collect())))
+    }
+
+    fn number(&self, number: Number, from: &std::ops::Bound<i64>, to: &std::ops::Bound<i64>) -> Boxed {
+        let f = &self.fields;
+        let (field, is_signed) = match number {
+            Number::Duration => (f.duration, false),
+            Number::Bytes => (f.bytes, false),
+            Number::Width => (f.width, false),
+            Number::Height => (f.height, false),
+            Number::Rate => (f.rate, false),
+            Number::Channels => (f.channels, false),
+            Number::Hdr => (f.hdr, false),
+            Number::Recorded => (f.recorded, true),
+            Number::Created => (f.created, true),
+        };
+        let bound = |n: &i64| match is_signed {
+            true => Term::from_field_i64(field, *n),
+            false => Term::from_field_u64(field, u64::try_from(*n).unwrap_or(0)),
+        };
+        without_score(RangeQuery::new(from.as_ref().map(bound), to.as_ref().map(bound)))
+    }
+}
+
+pub(super) fn term(field: Field, text: &str) -> TermQuery {
+    TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs)
+}
+
+pub(super) fn without_score(query: impl Query) -> Boxed {
+    Box::new(ConstScoreQuery::new(Box::new(query), 0.0))
+}
+
+/// The beginning of a word. Stems are marked by what no word begins with.
+fn beginning(field: Field, text: &str) -> Boxed {
+    let term = Term::from_field_text(field, &folded(&text.to_lowercase()));
+    Box::new(FuzzyTermQuery::new_prefix(term, 0, true))
+}
+
+pub(super) fn any(mut queries: Vec<Boxed>) -> Boxed {
+    match (queries.len(), queries.pop()) {
+        (_, None) => Box::new(EmptyQuery),
+        (1, Some(only)) => only,
+        (_, Some(last)) => {
+            queries.push(last);
+            Box::new(BooleanQuery::union(queries))
+        }
+    }
+}
+
+pub(super) fn all(mut queries: Vec<Boxed>) -> Boxed {
+    match (queries.len(), queries.pop()) {
+        (_, None) => Box::new(AllQuery),
+        (1, Some(only)) => only,
+        (_, Some(last)) => {
+            queries.push(last);
+            Box::new(BooleanQuery::intersection(queries))
+        }
+    }
+}

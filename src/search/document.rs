@@ -1,0 +1,144 @@
+//! What the index knows of an asset: the asset itself, and what was found in it with its times.
+
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use crate::{
+    digest::Digest,
+    model::{AssetId, Description, FindingKind, MediaKind, Timecode},
+};
+
+/// Everything the index knows of an asset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// What is given back of it.
+    #[serde(flatten)]
+    pub card: Card,
+    /// What was found in it, each with its time.
+    pub moments: Vec<Moment>,
+}
+
+/// An asset as a hit shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The asset.
+    pub asset: AssetId,
+    /// Its kind.
+    pub kind: MediaKind,
+    /// What it is called.
+    pub title: String,
+    /// Its collection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// What people say of it.
+    #[serde(default)]
+    pub description: Description,
+    /// Where it was seen: drive and path.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Descriptive tags of the file itself.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Technical facts.
+    #[serde(flatten)]
+    pub technical: Technical,
+    /// When it came into the archive, in milliseconds since 1970-01-01 UTC.
+    #[serde(default)]
+    pub created_at: i64,
+    /// When it was recorded, as far as that is known: of its description, else of the file. Milliseconds since
+    /// 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<i64>,
+    /// Names of its active renditions, each with its digest, so that a new one is a new document.
+    #[serde(default)]
+    pub renditions: Vec<(String, Digest)>,
+}
+
+/// Technical facts of the main master.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Technical {
+    /// Size in bytes.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Duration in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Size as displayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<(u32, u32)>,
+    /// Of the pictures, else of the sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// Frames a second, numerator and denominator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<(u32, u32)>,
+    /// Channels of the first sound track.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u32>,
+    /// Whether it has high dynamic range.
+    #[serde(default)]
+    pub hdr: bool,
+    /// `bt709`, `rgb`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+    /// The start timecode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timecode: Option<Timecode>,
+}
+
+/// Something that was found, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// What it is.
+    pub kind: FindingKind,
+    /// Milliseconds of the recording.
+    pub from_ms: u64,
+    /// Milliseconds of the recording.
+    pub to_ms: u64,
+    /// The words, or the name of what is seen.
+    pub text: String,
+    /// Who speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
+    /// Where in the picture: left, top, width and height as shares of its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub area: Option<[f32; 4]>,
+    /// How sure, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<f32>,
+    /// Why it is to be doubted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+impl Document {
+    /// The digest by which the catalog knows whether the index holds this very document.
+    pub fn digest(&self) -> Digest {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        Digest::of_fields(&["document", &VERSION.to_string(), &text])
+    }
+}
+
+impl Card {
+    /// An asset of which no more is known than what it is called.
+    pub fn bare(asset: AssetId, kind: MediaKind, title: impl Into<String>) -> Self {
+        Self {
+            asset,
+            kind,
+            title: title.into(),
+            collection: None,
+            description: Description::default(),
+            paths: Vec::new(),
+            tags: Vec::new(),
+            technical: Technical::default(),
+            created_at: 0,
+            recorded_at: None,
+            renditions: Vec::new(),
+        }
+    }
+
+    /// Names of its files, without their folders.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(|path| path.rsplit('/').next().unwrap_or(path))
+    }
+}

@@ -1,0 +1,166 @@
+//! From moments to their assets: in the index, an asset's document is the next one behind those of its moments.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tantivy::{
+    DocId, DocSet, Score, SegmentReader, TERMINATED, Term,
+    index::SegmentId,
+    query::{EnableScoring, Explanation, Query, Scorer, Weight},
+    schema::{Field, IndexRecordOption},
+};
+
+/// What `what` says of assets.
+pub(super) const ASSET: &str = "asset";
+
+/// Where assets lie in each piece of an index.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Assets(Arc<Mutex<HashMap<SegmentId, Arc<Vec<DocId>>>>>);
+
+impl Assets {
+    /// The assets of one piece, removed ones too, in their order.
+    pub(super) fn of(&self, reader: &SegmentReader, what: Field) -> tantivy::Result<Arc<Vec<DocId>>> {
+        let known = |assets: &Self| {
+            let known = assets.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.get(&reader.segment_id()).cloned()
+        };
+        if let Some(known) = known(self) {
+            return Ok(known);
+        }
+        let mut all = Vec::new();
+        let term = Term::from_field_text(what, ASSET);
+        if let Some(mut postings) = reader.inverted_index(what)?.read_postings(&term, IndexRecordOption::Basic)? {
+            while postings.doc() != TERMINATED {
+                all.push(postings.doc());
+                postings.advance();
+            }
+        }
+        let all = Arc::new(all);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(reader.segment_id(), all.clone());
+        Ok(all)
+    }
+
+    /// Forgets pieces that are not part of the index any more.
+    pub(super) fn keep(&self, pieces: &[SegmentReader]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|id, _| pieces.iter().any(|reader| reader.segment_id() == *id));
+    }
+}
+
+/// The assets of the moments that a query finds, each as good as its best one.
+#[derive(Debug)]
+pub(super) struct ToAsset {
+    pub(super) moments: Box<dyn Query>,
+    pub(super) assets: Assets,
+    pub(super) what: Field,
+}
+
+impl Clone for ToAsset {
+    fn clone(&self) -> Self {
+        Self { moments: self.moments.box_clone(), assets: self.assets.clone(), what: self.what }
+    }
+}
+
+impl Query for ToAsset {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let moments = self.moments.weight(scoring)?;
+        Ok(Box::new(Join { moments, assets: self.assets.clone(), what: self.what }))
+    }
+}
+
+struct Join {
+    moments: Box<dyn Weight>,
+    assets: Assets,
+    what: Field,
+}
+
+impl Weight for Join {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let moments = self.moments.scorer(reader, boost)?;
+        let assets = self.assets.of(reader, self.what)?;
+        let mut joined = Joined { moments, assets, at: 0, doc: TERMINATED, score: 0.0 };
+        joined.gather();
+        Ok(Box::new(joined))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        let mut scorer = self.scorer(reader, 1.0)?;
+        match scorer.seek(doc) == doc {
+            true => Ok(Explanation::new("best moment", scorer.score())),
+            false => Err(tantivy::TantivyError::InvalidArgument("the asset has no such moment".to_owned())),
+        }
+    }
+}
+
+struct Joined {
+    moments: Box<dyn Scorer>,
+    assets: Arc<Vec<DocId>>,
+    /// The place in `assets` of the current one.
+    at: usize,
+    doc: DocId,
+    score: Score,
+}
+
+impl Joined {
+    /// Goes to the asset of the next moment, with the best score of its moments.
+    fn gather(&mut self) -> DocId {
+        let first = self.moments.doc();
+        if first == TERMINATED {
+            self.doc = TERMINATED;
+            return TERMINATED;
+        }
+        self.at += self.assets[self.at..].partition_point(|asset| *asset < first);
+        let Some(asset) = self.assets.get(self.at).copied() else {
+            // Moments without an asset behind them: nothing that this program writes.
+            self.doc = TERMINATED;
+            return TERMINATED;
+        };
+        self.score = 0.0;
+        while self.moments.doc() < asset {
+            self.score = self.score.max(self.moments.score());
+            self.moments.advance();
+        }
+        // What is asked of moments finds no asset; were it to, it would be its own.
+        if self.moments.doc() == asset {
+            self.moments.advance();
+        }
+        self.doc = asset;
+        asset
+    }
+}
+
+impl DocSet for Joined {
+    fn advance(&mut self) -> DocId {
+        self.gather()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if self.doc >= target || self.doc == TERMINATED {
+            return self.doc;
+        }
+        // The first moment that may belong to an asset from `target` on is the one behind the asset before.
+        let next = self.at + self.assets[self.at..].partition_point(|asset| *asset < target);
+        let first = next.checked_sub(1).map_or(0, |before| self.assets[before] + 1);
+        if self.moments.doc() < first {
+            self.moments.seek(first);
+        }
+        self.gather()
+    }
+
+    fn doc(&self) -> DocId {
+        self.doc
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.moments.size_hint().min(self.assets.len() as u32)
+    }
+}
+
+impl Scorer for Joined {
+    fn score(&mut self) -> Score {
+        self.score
+    }
+}

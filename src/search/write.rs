@@ -1,0 +1,216 @@
+//! Writes documents into one shard of an index.
+
+use std::{collections::BTreeSet, path::Path, sync::Mutex, sync::PoisonError};
+
+use tantivy::{Index, IndexWriter, TantivyDocument, Term, indexer::UserOperation};
+
+use super::{
+    Document, Moment,
+    folder::shard_path,
+    join::ASSET,
+    schema::{Fields, analyzed, schema},
+    words::{composed, folded, spelled, words},
+};
+use crate::{
+    error::{Error, Result},
+    model::{AssetId, FindingKind},
+    search::failed,
+};
+
+/// Memory for writing, in bytes, for each of its threads.
+const BYTES: usize = 96 << 20;
+
+/// How much more a word counts where it stands.
+const TITLE: usize = 5;
+const NAMED: usize = 3;
+
+/// Writes documents to one shard.
+pub struct Writer {
+    writer: Mutex<IndexWriter>,
+    fields: Fields,
+}
+
+impl Writer {
+    /// Opens a shard of an index for writing, with so many threads. One writer at a time: a second one hears
+    /// `Unavailable`.
+    pub fn open(dir: &Path, id: &str, shard: u32, threads: usize) -> Result<Self> {
+        let path = shard_path(dir, id, shard);
+        let index = analyzed(Index::open_in_dir(path).map_err(failed("cannot open the index"))?);
+        let threads = threads.max(1);
+        let writer =
+            index.writer_with_num_threads(threads, threads * BYTES).map_err(failed("cannot write to the index"))?;
+        Ok(Self { writer: Mutex::new(writer), fields: schema().1 })
+    }
+
+    /// Puts these documents in the place of what the index has of their assets, and takes those of `gone` out. Nobody
+    /// sees it before [`commit`](Self::commit).
+    pub fn replace(&self, documents: &[Document], gone: &[AssetId]) -> Result<()> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        for asset in gone {
+            writer.delete_term(Term::from_field_text(self.fields.asset, &asset.to_string()));
+        }
+        for document in documents {
+            let id = document.card.asset.to_string();
+            let mut operations = Vec::with_capacity(document.moments.len() + 2);
+            operations.push(UserOperation::Delete(Term::from_field_text(self.fields.asset, &id)));
+            for moment in &document.moments {
+                operations.push(UserOperation::Add(self.moment(&id, moment)?));
+            }
+            operations.push(UserOperation::Add(self.asset(&id, document)?));
+            // As one batch, so that they come to lie side by side.
+            writer.run(operations).map_err(failed("cannot write to the index"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything visible that was written, at once: all of it, or (killed in between) nothing.
+    pub fn commit(&self) -> Result<()> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.commit().map(drop).map_err(failed("cannot write the index through to the disk"))
+    }
+
+    /// Waits until everything that is being put together is, so that whoever asks next has fewer pieces to look into.
+    pub fn settle(self) -> Result<()> {
+        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        writer.wait_merging_threads().map_err(failed("cannot put the index together"))
+    }
+
+    fn moment(&self, asset: &str, moment: &Moment) -> Result<TantivyDocument> {
+        let mut doc = TantivyDocument::default();
+        doc.add_text(self.fields.asset, asset);
+        doc.add_text(self.fields.what, moment.kind.as_str());
+        doc.add_text(self.fields.text, &moment.text);
+        doc.add_text(self.fields.stored, json(moment)?);
+        Ok(doc)
+    }
+
+    fn asset(&self, id: &str, document: &Document) -> Result<TantivyDocument> {
+        let (f, card) = (&self.fields, &document.card);
+        let said = &card.description;
+        let mut doc = TantivyDocument::default();
+        doc.add_text(f.asset, id);
+        doc.add_text(f.what, ASSET);
+        doc.add_text(f.stored, json(card)?);
+        doc.add_text(f.digest, document.digest().to_string());
+        doc.add_text(f.title, &card.title);
+        (0..TITLE).for_each(|_| doc.add_text(f.all, &card.title));
+
+        let names = |list: &'static [FindingKind]| document.moments.iter().filter(|m| list.contains(&m.kind));
+        let found = |kind: &'static [FindingKind]| names(kind).map(|m| m.text.as_str()).collect::<BTreeSet<_>>();
+        let with = |list: &[String], kind: &'static [FindingKind]| {
+            let mut all: BTreeSet<String> = list.iter().cloned().collect();
+            all.extend(found(kind).into_iter().map(str::to_owned));
+            all
+        };
+        let people = with(&said.people, &[FindingKind::Person]);
+        let places = with(&said.places, &[FindingKind::Place]);
+        let organizations = with(&said.organizations, &[FindingKind::Organization]);
+        let tags: BTreeSet<String> = said.tags.iter().cloned().collect();
+        let objects: BTreeSet<String> = with(&[], &[FindingKind::Object]);
+        for (text, exact, list) in [
+            (Some(f.person), f.people, &people),
+            (Some(f.place), f.places, &places),
+            (Some(f.organization), f.organizations, &organizations),
+            (Some(f.tag), f.tags, &tags),
+            (None, f.objects, &objects),
+        ] {
+            for name in list {
+                doc.add_text(exact, name);
+                if let Some(text) = text {
+                    doc.add_text(text, name);
+                    doc.add_text(f.own, name);
+                    (0..NAMED).for_each(|_| doc.add_text(f.all, name));
+                }
+            }
+        }
+        for (field, value) in [
+            (f.collection, &card.collection),
+            (f.program, &said.program),
+            (f.category, &said.category),
+            (f.license, &said.rights.license),
+        ] {
+            if let Some(value) = value {
+                doc.add_text(field, value);
+                doc.add_text(f.own, value);
+                doc.add_text(f.all, value);
+            }
+        }
+        for tag in &card.tags {
+            doc.add_text(f.tag, tag);
+            doc.add_text(f.own, tag);
+            doc.add_text(f.all, tag);
+        }
+        doc.add_text(f.own, &card.title);
+        if let Some(text) = &said.text {
+            doc.add_text(f.description, text);
+            doc.add_text(f.own, text);
+            doc.add_text(f.all, text);
+        }
+        for path in &card.paths {
+            doc.add_text(f.path, path);
+            doc.add_text(f.own, path);
+            doc.add_text(f.all, path);
+        }
+        for name in card.names().chain([card.title.as_str()]).collect::<BTreeSet<_>>() {
+            doc.add_text(f.pieces, spelled(&composed(name)));
+        }
+        for moment in &document.moments {
+            doc.add_text(f.all, &moment.text);
+            if moment.kind == FindingKind::Text {
+                // Number plates, codes: what nobody remembers from its beginning.
+                let numbers = words(&moment.text).filter(|(_, word)| word.bytes().any(|b| b.is_ascii_digit()));
+                numbers.for_each(|(_, word)| doc.add_text(f.pieces, spelled(word)));
+            }
+        }
+        let names = [&people, &places, &organizations, &tags].into_iter().flatten().map(String::as_str);
+        let names = names.chain([&said.program, &card.collection].into_iter().flatten().map(String::as_str));
+        for suggestion in names.chain([card.title.as_str()]).flat_map(suggestions).collect::<BTreeSet<_>>() {
+            doc.add_text(f.suggestion, suggestion);
+        }
+
+        let t = &card.technical;
+        doc.add_text(f.kind, card.kind.as_str());
+        if let Some(codec) = &t.codec {
+            doc.add_text(f.codec, codec);
+        }
+        doc.add_u64(f.bytes, t.bytes);
+        let rate = t.rate.and_then(|(n, d)| (u64::from(n) * 1000).checked_div(u64::from(d)));
+        for (field, value) in [
+            (f.duration, t.duration_ms),
+            (f.width, t.size.map(|(w, _)| u64::from(w))),
+            (f.height, t.size.map(|(_, h)| u64::from(h))),
+            (f.rate, rate),
+            (f.channels, t.channels.map(u64::from)),
+        ] {
+            if let Some(value) = value {
+                doc.add_u64(field, value);
+            }
+        }
+        doc.add_u64(f.hdr, t.hdr.into());
+        doc.add_i64(f.created, card.created_at);
+        if let Some(recorded) = card.recorded_at {
+            doc.add_i64(f.recorded, recorded);
+        }
+        doc.add_i64(f.embargo, said.rights.embargo_ms().unwrap_or(0));
+        Ok(doc)
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|e| Error::internal("cannot write JSON").because(e))
+}
+
+/// Between what is typed and the name that it leads to.
+pub(super) const LEADS_TO: char = '\u{1}';
+/// Longest name that is suggested, in bytes.
+const LONGEST_NAME: usize = 200;
+
+/// The ends of a name, each from the beginning of a word, and the name.
+fn suggestions(name: &str) -> Vec<String> {
+    let name = composed(name.trim());
+    if name.len() > LONGEST_NAME || name.contains(LEADS_TO) {
+        return Vec::new();
+    }
+    let lead = |(at, _): (usize, &str)| format!("{}{LEADS_TO}{name}", folded(&name[at..].to_lowercase()));
+    words(&name).take(8).map(lead).collect()
+}

@@ -1,0 +1,225 @@
+//! Who asks, what they may see, and how much they may ask.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    extract::{ConnectInfo, Extension, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
+
+use super::{Served, oidc::Oidc, problem::{Answer, Problem}, run};
+use crate::{
+    digest::Digest,
+    error::{Error, Result},
+    model::Grade,
+    search::Access,
+};
+
+/// Requests a second of one caller, on average, and at once.
+const RATE: NonZeroU32 = NonZeroU32::new(50).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::new(300).unwrap();
+/// Requests a second of an address whose tokens are wrong: guessing is for nothing.
+const WRONG: NonZeroU32 = NonZeroU32::new(1).unwrap();
+const WRONG_BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// For the record.
+    pub(super) name: String,
+    pub(super) grade: Grade,
+    pub(super) collections: Option<Vec<String>>,
+    pub(super) address: IpAddr,
+}
+
+impl Caller {
+    /// Refuses who may not do what this grade may.
+    pub(super) fn at_least(&self, grade: Grade) -> Answer<()> {
+        match self.grade >= grade {
+            true => Ok(()),
+            false => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                Error::invalid(format!("this needs the role '{grade}': yours is '{}'", self.grade)),
+            )),
+        }
+    }
+
+    /// What they may see at this time (ms).
+    pub(super) fn access(&self, now: i64) -> Access {
+        let embargo = if self.grade >= Grade::Editor { Ok(()) } else { Err(now) };
+        Access { collections: self.collections.clone(), embargo }
+    }
+
+    /// For the record.
+    pub(super) fn actor(&self) -> String {
+        format!("{} ({})", self.name, self.address)
+    }
+}
+
+/// Who may ask without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Nobody.
+    Nobody,
+    /// From this machine alone: viewers.
+    Here,
+    /// From anywhere, as this.
+    Everybody(Grade),
+}
+
+impl std::str::FromStr for Anonymous {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "nobody" => Ok(Self::Nobody),
+            "here" => Ok(Self::Here),
+            grade => match grade.parse::<Grade>() {
+                Ok(grade) if grade <= Grade::Editor => Ok(Self::Everybody(grade)),
+                _ => Err(Error::invalid(format!("'{text}' is not understood: expected nobody, here, viewer or editor"))),
+            },
+        }
+    }
+}
+
+/// Counts requests.
+pub(super) struct Guard {
+    pub(super) anonymous: Anonymous,
+    pub(super) oidc: Option<Oidc>,
+    requests: DefaultKeyedRateLimiter<String>,
+    wrong: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Guard {
+    pub(super) fn new(anonymous: Anonymous, oidc: Option<Oidc>) -> Self {
+        let quota = |rate, burst| Quota::per_second(rate).allow_burst(burst);
+        let (requests, wrong) =
+            (RateLimiter::keyed(quota(RATE, BURST)), RateLimiter::keyed(quota(WRONG, WRONG_BURST)));
+        Self { anonymous, oidc, requests, wrong }
+    }
+
+    /// Forgets callers who have not asked for a while.
+    pub(super) fn sweep(&self) {
+        self.requests.retain_recent();
+        self.wrong.retain_recent();
+    }
+}
+
+/// Lets a request in with its caller, or says why not.
+pub(super) async fn admit(
+    State(served): State<Arc<Served>>,
+    address: Option<Extension<ConnectInfo<SocketAddr>>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let address = address.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(ConnectInfo(a))| a.ip().to_canonical());
+    match identify(&served, address, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn identify(served: &Arc<Served>, address: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
+    let guard = &served.guard;
+    let wait = |not_yet: governor::NotUntil<_>| {
+        let seconds = not_yet.wait_time_from(governor::clock::DefaultClock::default().now());
+        Problem::too_many(seconds.as_secs() + u64::from(seconds > Duration::from_secs(seconds.as_secs())))
+    };
+    let caller = match bearer(headers)? {
+        Some(text) => {
+            let found = match text.starts_with(super::TOKEN) {
+                true => by_token(served, text, address).await?,
+                false => match &guard.oidc {
+                    Some(oidc) => oidc.caller(text, address).await,
+                    None => None,
+                },
+            };
+            match found {
+                Some(caller) => caller,
+                None => {
+                    guard.wrong.check_key(&address).map_err(wait)?;
+                    return Err(Problem::new(
+                        StatusCode::UNAUTHORIZED,
+                        Error::invalid("the token is not known, or is not good any more"),
+                    ));
+                }
+            }
+        }
+        None => anonymous(guard.anonymous, address, headers)?,
+    };
+    guard.requests.check_key(&format!("{} {}", caller.name, caller.address)).map_err(wait)?;
+    Ok(caller)
+}
+
+fn bearer(headers: &HeaderMap) -> Answer<Option<&str>> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
+    let wrong = || {
+        Problem::new(StatusCode::UNAUTHORIZED, Error::invalid("expected 'Authorization: Bearer' and a token"))
+    };
+    let text = value.to_str().map_err(|_| wrong())?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err(wrong()),
+    }
+}
+
+async fn by_token(served: &Arc<Served>, text: &str, address: IpAddr) -> Answer<Option<Caller>> {
+    let (digest, archive) = (Digest::of(text.as_bytes()), served.clone());
+    let token = run(move || archive.archive.catalog.token_by_digest(&digest)).await?;
+    Ok(token.map(|t| Caller { name: t.name, grade: t.grade, collections: t.collections, address }))
+}
+
+fn anonymous(who: Anonymous, address: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
+    let caller = |grade| Caller { name: "anonymous".to_owned(), grade, collections: None, address };
+    match who {
+        Anonymous::Everybody(grade) => Ok(caller(grade)),
+        // A page from elsewhere may lead a browser here under a name of its own.
+        Anonymous::Here if address.is_loopback() && is_named_here(headers) => Ok(caller(Grade::Viewer)),
+        _ => Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            Error::invalid("who asks must say who they are").hint("'damctl token create' makes a token"),
+        )),
+    }
+}
+
+/// Whether the request is to this machine by a name that means this machine.
+fn is_named_here(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else { return true };
+    let Ok(host) = host.to_str() else { return false };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|a| a.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_here() {
+        for (host, is) in [
+            ("localhost:7878", true),
+            ("127.0.0.1", true),
+            ("[::1]:80", true),
+            ("evil.example:7878", false),
+            ("127.0.0.1.evil.example", false),
+            ("10.0.0.1", false),
+        ] {
+            let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
+            assert_eq!(is_named_here(&headers), is, "{host}");
+        }
+    }
+}

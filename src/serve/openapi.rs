@@ -1,0 +1,60 @@
+//! The description of all addresses (OpenAPI 3.1), made from what answers them.
+
+use utoipa::OpenApi;
+
+use super::{assets, events, files, look};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "damctl",
+        description = "Finds assets by what is known of them and of what was said and shown in them, to the second; plays their renditions; changes what is said of them.",
+        license(name = "Apache-2.0")
+    ),
+    paths(
+        look::search,
+        look::search_by_body,
+        look::facets,
+        look::suggest,
+        assets::asset,
+        assets::change,
+        assets::similar,
+        assets::history,
+        assets::transcript,
+        assets::announce,
+        assets::complete,
+        files::rendition,
+        files::file,
+        events::events,
+        super::ready,
+        super::me,
+        super::metrics
+    ),
+    components(schemas(look::Wish, assets::Change, assets::Announcement)),
+    modifiers(&Bearer),
+    tags(
+        (name = "search", description = "Questions"),
+        (name = "assets", description = "One asset"),
+        (name = "uploads", description = "Files that are sent in parts, straight to the store"),
+        (name = "events", description = "What happens"),
+        (name = "service", description = "The endpoint itself")
+    )
+)]
+struct Api;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        api.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+        // Where nobody needs to say who they are, a token may be left out.
+        api.security = Some(vec![SecurityRequirement::default(), SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    }
+}
+
+/// The description as JSON.
+pub fn document() -> serde_json::Value {
+    serde_json::to_value(Api::openapi()).unwrap_or_default()
+}
