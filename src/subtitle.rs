@@ -112,7 +112,8 @@ fn words(text: &str) -> (String, Option<String>) {
         };
         out.push_str(&rest[..start]);
         let mark = &rest[start + 1..start + length];
-        if let Some(("v", name)) = mark.split_once(' ').map(|(tag, name)| (tag.split('.').next().unwrap_or(tag), name)) {
+        if let Some(("v", name)) = mark.split_once(' ').map(|(tag, name)| (tag.split('.').next().unwrap_or(tag), name))
+        {
             speaker = speaker.or_else(|| Some(unescaped(name.trim())).filter(|name| !name.is_empty()));
         }
         rest = &rest[start + length + 1..];

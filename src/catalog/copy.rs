@@ -91,11 +91,7 @@ pub const TABLES: [(&str, &[&str], usize); 21] = [
         &["master", "kind", "track", "recipe", "language", "source", "by_hand", "items", "active", "made_at"],
         4,
     ),
-    (
-        "tokens",
-        &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at"],
-        1,
-    ),
+    ("tokens", &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at"], 1),
     ("index_cursors", &["index_id", "seq"], 1),
     ("feeds", &["name", "id", "seq", "holder", "lease_until", "error", "updated_at"], 1),
 ];

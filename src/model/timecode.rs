@@ -28,9 +28,9 @@ impl Counting {
 
     /// The frame that is shown at a time after the first one.
     pub fn frame_at(&self, ms: u64) -> u64 {
-        // A time that was cut to whole milliseconds still means the frame that began then.
+        // A time that was cut to whole milliseconds means the last frame that begins within that millisecond or before.
         let (n, d) = (u128::from(self.rate.0), u128::from(self.rate.1) * 1000);
-        u64::try_from((u128::from(ms) * n + d / 2) / d).unwrap_or(u64::MAX)
+        u64::try_from(((u128::from(ms) + 1) * n).div_ceil(d).saturating_sub(1)).unwrap_or(u64::MAX)
     }
 
     /// The label of a frame, counted from midnight. A day has an end: labels begin anew after it.
@@ -107,7 +107,11 @@ mod tests {
     fn a_moment_has_the_timecode_of_its_frame() {
         let first = Timecode { value: "09:59:58:12".into(), drop_frame: false, source: "stream".into() };
         assert_eq!(first.after((25, 1), 520).unwrap(), "09:59:59:00");
-        assert_eq!(first.after((25, 1), 1_519).unwrap(), "10:00:00:00");
+        assert_eq!(first.after((25, 1), 1_519).unwrap(), "09:59:59:24");
+        assert_eq!(first.after((25, 1), 1_520).unwrap(), "10:00:00:00");
+        // The second frame of 29.97 begins at 33.37 ms.
+        let ntsc = Counting::new((30_000, 1001), false).unwrap();
+        assert_eq!((ntsc.frame_at(32), ntsc.frame_at(33), ntsc.frame_at(0)), (0, 1, 0));
         assert_eq!(first.after((0, 1), 0), None);
         // Past midnight.
         let late = Timecode { value: "23:59:59:24".into(), ..first };

@@ -249,21 +249,21 @@ mod tests {
     #[test]
     fn a_cut_list_counts_as_its_sources_do() {
         let text = edl("búsqueda", &[cut(), cut()]).unwrap();
-        // 58;00 and two seconds of 29.97: over the minute, whose first two labels are left out.
+        // At two seconds the frame 59 is shown, at four the frame 119: over the minute, whose first two labels are left out.
         assert_eq!(
             text.lines().take(7).collect::<Vec<_>>(),
             [
                 "TITLE: búsqueda",
                 "FCM: DROP FRAME",
                 "",
-                "001  ENTREVIS V     C        00:01:00;02 00:01:02;02 01:00:00;00 01:00:02;00",
+                "001  ENTREVIS V     C        00:00:59;29 00:01:02;01 01:00:00;00 01:00:02;00",
                 "* FROM CLIP NAME: ENTREVISTA_final.mov",
                 "* SOURCE FILE: /store/a.mov",
                 "* COMMENT: la \"inflación\", otra vez",
             ]
         );
         assert!(
-            text.contains("002  ENTREVIS V     C        00:01:00;02 00:01:02;02 01:00:02;00 01:00:04;00"),
+            text.contains("002  ENTREVIS V     C        00:00:59;29 00:01:02;01 01:00:02;00 01:00:04;00"),
             "{text}"
         );
     }
@@ -274,6 +274,6 @@ mod tests {
         let text = csv(&[cut(), formula]);
         assert!(text.contains("\"la \"\"inflación\"\", otra\nvez\""), "{text}");
         assert!(text.contains(",'=HYPERLINK(1)\r\n"), "{text}");
-        assert!(text.contains("00:01:00;02"), "{text}");
+        assert!(text.contains("00:00:59;29"), "{text}");
     }
 }

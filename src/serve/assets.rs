@@ -149,7 +149,8 @@ pub(super) async fn change(
             return Err(Error::invalid("without its collection you would not see it any more"));
         }
         let description = change.description.map(|patch| -> Result<Description> {
-            let mut value = serde_json::to_value(&description).map_err(|e| Error::internal("cannot write JSON").because(e))?;
+            let mut value =
+                serde_json::to_value(&description).map_err(|e| Error::internal("cannot write JSON").because(e))?;
             merge(&mut value, patch);
             serde_json::from_value(value).map_err(|e| Error::invalid(format!("description: {e}")))
         });
@@ -159,7 +160,8 @@ pub(super) async fn change(
             description: description.transpose()?,
         };
         // What was merged is good for the revision that it was merged with.
-        let new = catalog.describe(id, &edit, revision.or(edit.description.is_some().then_some(at)), &caller.actor())?;
+        let new =
+            catalog.describe(id, &edit, revision.or(edit.description.is_some().then_some(at)), &caller.actor())?;
         let (row, revision, description) = seen_by(catalog, &caller, id)?;
         let body = json!({"asset": row.asset, "description": description, "revision": revision});
         Ok(([(header::ETAG, tag(new))], Json(body)).into_response())
@@ -298,7 +300,8 @@ pub(super) async fn announce(
     if let Some(all) = &caller.collections
         && !file.collection.as_ref().is_some_and(|c| all.contains(c))
     {
-        let error = Error::invalid("you have no right to this collection").hint(format!("yours are {}", all.join(", ")));
+        let error =
+            Error::invalid("you have no right to this collection").hint(format!("yours are {}", all.join(", ")));
         return Err(Problem::new(StatusCode::FORBIDDEN, error));
     }
     run(move || {

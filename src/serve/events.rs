@@ -95,8 +95,10 @@ fn visible(served: &Served, caller: &Caller, after: i64) -> Result<(i64, Vec<Eve
                 Some(is) => *is,
                 None => {
                     let is = match catalog.asset(id) {
-                        Ok(row) => access
-                            .allows(row.asset.collection.as_deref(), catalog.described(id)?.description.rights.embargo_ms()),
+                        Ok(row) => access.allows(
+                            row.asset.collection.as_deref(),
+                            catalog.described(id)?.description.rights.embargo_ms(),
+                        ),
                         Err(_) => caller.grade >= Grade::Operator,
                     };
                     known.insert(id, is);
@@ -106,9 +108,16 @@ fn visible(served: &Served, caller: &Caller, after: i64) -> Result<(i64, Vec<Eve
             _ => caller.grade >= Grade::Operator,
         };
         // Who looked at what is for those who run it.
-        if is_shown && (event.kind != "asset.taken" || caller.grade >= Grade::Operator) {
-            shown.push(event);
+        if !is_shown || (event.kind == "asset.taken" && caller.grade < Grade::Operator) {
+            continue;
         }
+        let mut event = event;
+        if caller.grade < Grade::Operator
+            && let Some(detail) = event.detail.as_object_mut()
+        {
+            detail.remove("actor");
+        }
+        shown.push(event);
     }
     Ok((last, shown))
 }

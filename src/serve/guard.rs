@@ -9,13 +9,18 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
-use super::{Served, oidc::Oidc, problem::{Answer, Problem}, run};
+use super::{
+    Served,
+    oidc::Oidc,
+    problem::{Answer, Problem},
+    run,
+};
 use crate::{
     digest::Digest,
     error::{Error, Result},
@@ -84,7 +89,9 @@ impl std::str::FromStr for Anonymous {
             "here" => Ok(Self::Here),
             grade => match grade.parse::<Grade>() {
                 Ok(grade) if grade <= Grade::Editor => Ok(Self::Everybody(grade)),
-                _ => Err(Error::invalid(format!("'{text}' is not understood: expected nobody, here, viewer or editor"))),
+                _ => {
+                    Err(Error::invalid(format!("'{text}' is not understood: expected nobody, here, viewer or editor")))
+                }
             },
         }
     }
@@ -101,8 +108,7 @@ pub(super) struct Guard {
 impl Guard {
     pub(super) fn new(anonymous: Anonymous, oidc: Option<Oidc>) -> Self {
         let quota = |rate, burst| Quota::per_second(rate).allow_burst(burst);
-        let (requests, wrong) =
-            (RateLimiter::keyed(quota(RATE, BURST)), RateLimiter::keyed(quota(WRONG, WRONG_BURST)));
+        let (requests, wrong) = (RateLimiter::keyed(quota(RATE, BURST)), RateLimiter::keyed(quota(WRONG, WRONG_BURST)));
         Self { anonymous, oidc, requests, wrong }
     }
 
@@ -121,7 +127,7 @@ pub(super) async fn admit(
     next: Next,
 ) -> Response {
     let address = address.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(ConnectInfo(a))| a.ip().to_canonical());
-    match identify(&served, address, request.headers()).await {
+    match identify(&served, address, request.method(), request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -130,13 +136,15 @@ pub(super) async fn admit(
     }
 }
 
-async fn identify(served: &Arc<Served>, address: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
+async fn identify(served: &Arc<Served>, address: IpAddr, method: &Method, headers: &HeaderMap) -> Answer<Caller> {
     let guard = &served.guard;
     let wait = |not_yet: governor::NotUntil<_>| {
         let seconds = not_yet.wait_time_from(governor::clock::DefaultClock::default().now());
         Problem::too_many(seconds.as_secs() + u64::from(seconds > Duration::from_secs(seconds.as_secs())))
     };
-    let caller = match bearer(headers)? {
+    // A cookie comes by itself, also from a page that means ill: what changes something is asked with a header.
+    let cookie = || (method == Method::GET || method == Method::HEAD).then(|| from_cookie(headers)).flatten();
+    let caller = match bearer(headers)?.or_else(cookie) {
         Some(text) => {
             let found = match text.starts_with(super::TOKEN) {
                 true => by_token(served, text, address).await?,
@@ -164,14 +172,42 @@ async fn identify(served: &Arc<Served>, address: IpAddr, headers: &HeaderMap) ->
 
 fn bearer(headers: &HeaderMap) -> Answer<Option<&str>> {
     let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let wrong = || {
-        Problem::new(StatusCode::UNAUTHORIZED, Error::invalid("expected 'Authorization: Bearer' and a token"))
-    };
+    let wrong =
+        || Problem::new(StatusCode::UNAUTHORIZED, Error::invalid("expected 'Authorization: Bearer' and a token"));
     let text = value.to_str().map_err(|_| wrong())?;
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
         _ => Err(wrong()),
     }
+}
+
+/// The session's name among the cookies.
+const SESSION: &str = "damctl_session";
+
+fn from_cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    all.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == SESSION).map(|(_, token)| token)
+}
+
+/// Keeps the token of a request in a cookie that no script reads and no other site sends, for what a browser asks for by
+/// itself: pictures and films.
+pub(super) async fn begin_session(State(served): State<Arc<Served>>, headers: HeaderMap) -> Answer<Response> {
+    let token = bearer(&headers)?.unwrap_or_default().to_owned();
+    // What is let in here is a good token, and none of these has a semicolon.
+    let is_clean = token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    session(&served, if is_clean { &token } else { "" })
+}
+
+/// Takes the cookie away.
+pub(super) async fn end_session(State(served): State<Arc<Served>>) -> Answer<Response> {
+    session(&served, "")
+}
+
+fn session(served: &Served, token: &str) -> Answer<Response> {
+    let age = if token.is_empty() { 0 } else { 12 * 3600 };
+    let secure = if served.is_secure { "; Secure" } else { "" };
+    let cookie = format!("{SESSION}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}");
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
 }
 
 async fn by_token(served: &Arc<Served>, text: &str, address: IpAddr) -> Answer<Option<Caller>> {

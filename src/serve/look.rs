@@ -54,8 +54,14 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
             Error::invalid(format!("'{text}' is no order: expected relevance, newest, oldest, longest or shortest"))
         })?,
     };
-    let facets: Vec<String> =
-        wish.facets.iter().flat_map(|f| f.split(',')).map(str::trim).filter(|f| !f.is_empty()).map(str::to_owned).collect();
+    let facets: Vec<String> = wish
+        .facets
+        .iter()
+        .flat_map(|f| f.split(','))
+        .map(str::trim)
+        .filter(|f| !f.is_empty())
+        .map(str::to_owned)
+        .collect();
     // More at once would only wait for each other.
     let _turn = served.turn().await?;
     let asked = served.clone();

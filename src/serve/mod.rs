@@ -97,6 +97,8 @@ struct Served {
     turns: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     taken: Mutex<HashMap<String, Instant>>,
+    /// Whether it speaks TLS.
+    is_secure: bool,
 }
 
 impl Served {
@@ -154,6 +156,7 @@ impl Server {
             turns: Arc::new(Semaphore::new(cores * 2)),
             readers: Arc::new(Semaphore::new(events::MOST_READERS)),
             taken: Mutex::default(),
+            is_secure: terms.tls.is_some(),
         });
         let tls = terms.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
         let (stop, sweeps) = (stop.clone(), served.clone());
@@ -215,6 +218,7 @@ fn router(served: Arc<Served>) -> Router {
             .route("/assets/{id}/renditions/{name}", get(files::rendition))
             .route("/assets/{id}/renditions/{name}/{file}", get(files::file))
             .route("/me", get(me))
+            .route("/session", post(guard::begin_session).delete(guard::end_session))
             .route("/metrics", get(metrics))
     };
     let guarded = Router::new()

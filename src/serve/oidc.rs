@@ -145,7 +145,9 @@ fn grade(claim: &serde_json::Value) -> Option<Grade> {
 
 fn names(claim: &serde_json::Value) -> Vec<String> {
     match claim {
-        serde_json::Value::String(text) => text.split([' ', ',']).filter(|t| !t.is_empty()).map(str::to_owned).collect(),
+        serde_json::Value::String(text) => {
+            text.split([' ', ',']).filter(|t| !t.is_empty()).map(str::to_owned).collect()
+        }
         serde_json::Value::Array(all) => all.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
         _ => Vec::new(),
     }

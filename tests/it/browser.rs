@@ -104,3 +104,36 @@ fn a_browser_plays_films_and_streams_to_the_last_picture_in_sync() {
         }
     }
 }
+
+#[test]
+fn an_editor_works_with_the_page_by_mouse_and_by_keys() {
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    if !Path::new(&chromium).exists() || !repository("target/test-tools/node_modules/axe-core").exists() {
+        eprintln!("skipped: no Chromium, or no axe ('scripts/setup bench' brings both)");
+        return;
+    }
+    let (archive, _) = crate::search::archive();
+    let server = crate::serve::Server::start(&archive);
+    let pictures = scratch();
+    let mut node = Command::new("node");
+    node.arg(repository("tests/browser/page.mjs")).arg(format!("http://{}/", server.address)).arg("inflacion");
+    let out = node.arg(pictures.path()).env("CHROMIUM", chromium).output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    let seen: Value =
+        serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}{}", String::from_utf8_lossy(&out.stderr)));
+    assert_eq!(seen["errors"], json!([]), "{seen}");
+    assert_eq!(seen["serious"], json!([]), "axe: {seen}");
+    assert_eq!(seen["suggestions"], json!(["inflacion"]));
+    let spots = seen["spots"].as_array().unwrap();
+    assert!(spots[0].as_str().unwrap().starts_with("10:00:10:00"), "{seen}");
+    assert_eq!(seen["marked"], json!(["inflación", "inflación"]));
+    // A moment is clicked, another is reached by a key, a line is clicked: the player is at that second.
+    for (what, at) in [("second", 22.48), ("first", 10.0), ("clicked", 1.0)] {
+        let time = seen[what]["time"].as_f64().unwrap();
+        assert!((time - at).abs() < 0.04, "{what}: {time}, {seen}");
+    }
+    assert_eq!(seen["clock"], "10:00:22:12");
+    assert!(seen["line"][0].as_str().unwrap().contains("bancos centrales"), "{seen}");
+    assert_eq!(seen["range"], "10:00:10:00 – 10:00:11:00");
+    assert_eq!((&seen["closed"], &seen["spanish"]), (&json!(true), &json!("1 resultado")));
+}

@@ -30,6 +30,7 @@ mod profile;
 mod proxy;
 mod receive;
 mod s3;
+mod search;
 mod serve;
 mod strict;
 mod transcode;

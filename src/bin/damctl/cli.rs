@@ -127,8 +127,22 @@ pub enum Command {
     /// AND, OR, NOT and ( ) are understood, and fields: said:inflación, person:"Juan Pérez", kind:video, duration:>90s,
     /// date:2023..2024, before:2024-12, height:>=1080, has:speech. 'docs/search.md' has all of it.
     Search(SearchArgs),
-    /// Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id},
-    /// /assets/{id}/renditions/{name}, /health.
+    /// Brings what is said in an asset from a file of subtitles, or writes it into one.
+    Transcript {
+        /// What to do.
+        #[command(subcommand)]
+        command: TranscriptCommand,
+    },
+    /// Makes, lists and takes back the tokens by which people and programs ask over HTTP.
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Answers searches, shows a page for them and plays renditions over HTTP.
+    ///
+    /// The page is at /; /api/v1/openapi.json describes everything else. From this machine nobody needs a token; from others
+    /// everybody does ('damctl token create'), unless the setting 'anonymous' says otherwise. docs/serve.md has all of it.
     #[cfg(feature = "serve")]
     ServeSearch(ServeArgs),
     /// Shows what the archive holds and what is being done.
@@ -501,6 +515,82 @@ impl ExportArgs {
             [(self.edl, Export::Edl), (self.otio, Export::Otio), (self.csv, Export::Csv), (self.m3u, Export::M3u)];
         all.into_iter().find_map(|(is, export)| is.then_some(export))
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TranscriptCommand {
+    /// Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The asset.
+        #[arg(long, value_name = "ID")]
+        asset: AssetId,
+        /// The language of its words, such as es or en.
+        #[arg(long, value_name = "TAG")]
+        language: Option<String>,
+        /// The sound track that it is of, counted from 1.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        track: u32,
+    },
+    /// Prints what is said in an asset.
+    Export {
+        /// The asset.
+        asset: AssetId,
+        /// How.
+        #[arg(long, value_enum, default_value_t = TranscriptForm::Vtt)]
+        form: TranscriptForm,
+        /// The sound track, counted from 1. Default: the first that has words.
+        #[arg(long, value_name = "N")]
+        track: Option<u32>,
+    },
+}
+
+/// How a transcript is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TranscriptForm {
+    /// WebVTT.
+    Vtt,
+    /// SubRip.
+    Srt,
+    /// With all that is known of each line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Makes a token and prints it, once: only its digest is kept.
+    Create(TokenCreateArgs),
+    /// Lists tokens: whose, what they may do, until when.
+    List {
+        /// Prints a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes a token back.
+    Revoke {
+        /// By which the list names it.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct TokenCreateArgs {
+    /// Whose it is, for the record.
+    pub name: String,
+    /// What its bearer may do: viewer (search and play), editor (embargoed assets too, and changes), operator (jobs and
+    /// metrics too), admin.
+    #[arg(long, value_name = "ROLE", default_value = "viewer")]
+    pub role: damctl::model::Grade,
+    /// Only these collections. Default: all.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub collection: Vec<String>,
+    /// Until when it is good: 90d, 12h, a day (2027-01-31) or never.
+    #[arg(long, value_name = "WHEN", default_value = "90d")]
+    pub expires: Option<String>,
+    /// Prints a JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -31,5 +31,7 @@ pub fn generate(dir: &Path) -> Result<()> {
     write("profile.json", Profile::json_schema())?;
     write("brand.json", Brand::json_schema())?;
     write("render-order.json", Order::json_schema())?;
+    #[cfg(feature = "serve")]
+    write("openapi.json", damctl::serve::openapi())?;
     Ok(())
 }

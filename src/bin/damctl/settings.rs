@@ -18,7 +18,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 38] = [
+pub const KEYS: [(&str, &str, &str); 44] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -57,6 +57,16 @@ pub const KEYS: [(&str, &str, &str); 38] = [
     ("nats", "", "the NATS server that hears of every event, such as nats://127.0.0.1:4222"),
     ("nats_stream", "", "the JetStream stream that keeps them; empty: who is not there misses them"),
     ("listen", "127.0.0.1:7878", "address and port of serve-search"),
+    (
+        "anonymous",
+        "here",
+        "who asks serve-search without a token: nobody, here (this machine), viewer or editor (anybody)",
+    ),
+    ("tls_certificate", "", "a PEM file of serve-search's certificate and those above it; empty: plain HTTP"),
+    ("tls_key", "", "the PEM file of its key"),
+    ("oidc_issuer", "", "an OpenID Connect provider whose tokens are good, such as https://id.example/realms/news"),
+    ("oidc_audience", "", "for whom its tokens are to be"),
+    ("oidc_role_claim", "roles", "the claim of its tokens that names roles: viewer, editor, operator, admin"),
 ];
 
 /// One resolved setting.
@@ -257,6 +267,30 @@ impl Settings {
         let from_flag = self.resolved.get("profile").is_some_and(|r| r.origin.starts_with("--"));
         // A flag's path is the working folder's, as on any command line.
         (!value.is_empty()).then(|| if from_flag { PathBuf::from(value) } else { self.root.join(value) })
+    }
+
+    /// Who is let in by serve-search, and how.
+    #[cfg(feature = "serve")]
+    pub fn terms(&self) -> Result<damctl::serve::Terms> {
+        let file = |key| (!self.get(key).is_empty()).then(|| self.root.join(self.get(key)));
+        let tls = match (file("tls_certificate"), file("tls_key")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(Error::invalid("'tls_certificate' and 'tls_key' are given together").into()),
+        };
+        let text = |key: &str| self.get(key).to_owned();
+        let provider = match (text("oidc_issuer"), text("oidc_audience")) {
+            (issuer, _) if issuer.is_empty() => None,
+            (_, audience) if audience.is_empty() => {
+                return Err(Error::invalid("'oidc_issuer' needs 'oidc_audience'")
+                    .hint("without it, a token that was made for another service would be good here")
+                    .into());
+            }
+            (issuer, audience) => {
+                Some(damctl::serve::Provider { issuer, audience, role_claim: text("oidc_role_claim") })
+            }
+        };
+        Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls })
     }
 
     /// The file of synonyms, when one is set.

@@ -41,7 +41,9 @@ mod search;
 #[cfg(feature = "serve")]
 mod serve;
 mod status;
+mod token;
 mod transcode;
+mod transcript;
 mod verify;
 
 /// How a command ended.
@@ -113,6 +115,8 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Index(args) => index::run(&args, &open(&[])?, &*reporter, stop),
         Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
+        Command::Transcript { command } => transcript::run(&command, &open(&[])?),
+        Command::Token { command } => token::run(&command, &open(&[])?),
         #[cfg(feature = "serve")]
         Command::ServeSearch(args) => {
             serve::run(&open(&[("listen", args.listen.map(|a| a.to_string()))])?, &*reporter, stop)

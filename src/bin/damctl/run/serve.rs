@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use damctl::{
-    serve::{self, Server},
+    serve::{self, Anonymous, Server},
     stop::Stop,
     work::{Event, Reporter},
 };
@@ -20,10 +20,19 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
     };
     let server = Server::bind(archive.settings.listen()?)?;
     let address = server.address()?;
-    print(format_args!("listening on http://{address}"));
+    let terms = archive.settings.terms()?;
+    let scheme = if terms.tls.is_some() { "https" } else { "http" };
+    print(format_args!("listening on {scheme}://{address}"));
     if !address.ip().is_loopback() {
-        let text = format!("warning: {address} can be reached from other machines, and nobody is asked who they are");
-        reporter.report(&Event::Note { text: &text });
+        let note = |text: &str| reporter.report(&Event::Note { text });
+        if matches!(terms.anonymous, Anonymous::Everybody(_)) {
+            note(&format!("warning: {address} can be reached from other machines, and nobody is asked who they are"));
+        }
+        if terms.tls.is_none() {
+            note(
+                "warning: tokens go over the network as they are: give a certificate, or stand behind a proxy that has one",
+            );
+        }
     }
     #[cfg(any(feature = "webhook", feature = "nats"))]
     {
@@ -39,7 +48,7 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
                         .report(&Event::Note { text: &format!("warning: no events are delivered: {}", e.one_line()) });
                 }
             });
-            let served = server.run(served, stop);
+            let served = server.run(served, &terms, stop);
             stop.trip();
             served?;
             Ok(Verdict::Done)
@@ -47,7 +56,7 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
     }
     #[cfg(not(any(feature = "webhook", feature = "nats")))]
     {
-        server.run(served, stop)?;
+        server.run(served, &terms, stop)?;
         Ok(Verdict::Done)
     }
 }
