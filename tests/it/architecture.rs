@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store"],
     &["catalog", "media"],
     &["work", "search"],
-    &["ingest", "receive", "transcode", "index", "tend", "fanout", "feed"],
+    &["ingest", "receive", "transcode", "index", "tend", "fanout", "feed", "compose"],
     &["serve"],
 ];
 
@@ -33,7 +33,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["serve"]),
     ("tower_http", &["serve"]),
     ("tokio", &["block", "serve", "store/s3", "feed/nats"]),
-    ("reqwest", &["feed/webhook"]),
+    ("reqwest", &["feed/webhook", "media/speech/http"]),
     ("async_nats", &["feed/nats"]),
     ("hmac", &["digest"]),
     ("aws_sdk_s3", &["store/s3"]),
@@ -45,7 +45,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("landlock", &["media/sandbox"]),
     ("walkdir", &["ingest", "store"]),
     ("ignore", &["ingest"]),
-    ("minijinja", &["fanout"]),
+    ("minijinja", &["fanout", "compose/fill"]),
     ("sha2", &["digest"]),
     ("ed25519_dalek", &["tend/certificate"]),
     ("clap", &["bin"]),

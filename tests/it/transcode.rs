@@ -9,7 +9,7 @@ use std::{
 };
 
 use damctl::{
-    media::{Limits, Order, child::ChildProcess},
+    media::{Limits, Order, Report, child::ChildProcess},
     stop::Stop,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -384,13 +384,84 @@ fn a_renderer_that_hangs_is_ended() {
     tool("mkfifo", [pipe.as_os_str()]);
     let limits = Limits { stall_seconds: 1, ..Limits::default() };
     // Nobody writes to the pipe: as with a share that went away, the process cannot act any more, not even on SIGTERM.
-    let order = Order { input: pipe, facts: None, outputs: Vec::new(), out_dir: dir.path().to_owned(), limits };
+    let order = Order {
+        input: pipe,
+        facts: None,
+        reads: Vec::new(),
+        outputs: Vec::new(),
+        out_dir: dir.path().to_owned(),
+        limits,
+    };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
     let began = Instant::now();
     let error = child.run(&order, &Stop::new(), &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("no progress for 1 s"), "{error:?}");
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(error.to_string().contains("stalled: the renderer gave no sign of life for 1 s"), "{error:?}");
+    assert!(error.kind().is_retryable());
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     assert_eq!(processes(&["render", &dir.path().display().to_string()]), [0; 0]);
+}
+
+#[test]
+fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() {
+    let dir = scratch();
+    let (film, pipe) = (dir.path().join("film.ts"), dir.path().join("pipe.ts"));
+    let words = "-v error -f lavfi -i testsrc2=s=320x240:r=25:d=20 -c:v libx264 -preset ultrafast -b:v 1M";
+    tool("ffmpeg", words.split(' ').map(OsStr::new).chain([film.as_os_str()]));
+    tool("mkfifo", [pipe.as_os_str()]);
+    let bytes = fs::read(&film).unwrap();
+    let entry = serde_json::json!({"name": "out", "spec": {"mp4": {"video": {"bitrate": "1M"}}}});
+    let facts = serde_json::json!({"kind": "video", "mime": "video/mp2t", "container": "mpegts", "duration_ms": 20000,
+        "video": {"codec": "h264", "width": 320, "height": 240, "rate": [25, 1], "frames": 500}, "audio": []});
+    let order = Order {
+        input: pipe.clone(),
+        facts: Some(serde_json::from_value(facts).unwrap()),
+        reads: Vec::new(),
+        outputs: vec![serde_json::from_value(entry).unwrap()],
+        out_dir: dir.path().to_owned(),
+        limits: Limits { stall_seconds: 2, ..Limits::default() },
+    };
+    let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
+    let mut told = None;
+    std::thread::scope(|scope| {
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            let mut pipe = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+            std::io::Write::write_all(&mut pipe, &bytes[..bytes.len() / 2]).ok();
+            // Held open: more may come, and does not.
+            ended.recv().ok();
+        });
+        child
+            .run(&order, &Stop::new(), &mut |report| {
+                if let Report::Failed { failure, .. } = report {
+                    told = Some(failure);
+                }
+            })
+            .unwrap();
+        drop(done);
+    });
+    let told = told.unwrap();
+    assert!(told.kind.is_retryable(), "{told:?}");
+    assert!(told.message.contains("nothing moved for 2 s (there came pictures "), "{told:?}");
+}
+
+#[test]
+fn a_renderer_whose_share_stands_still_while_something_moves_is_left_alone() {
+    let dir = scratch();
+    let exe = dir.path().join("slow");
+    // As an encoder that drains: at the end of the film, and at work for longer than a hung one would be given.
+    let script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo '{\"event\":\"progress\",\"done\":1.0}'; sleep 0.5; done\n";
+    fs::write(&exe, script).unwrap();
+    fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let limits = Limits { stall_seconds: 1, ..Limits::default() };
+    let order = Order {
+        input: exe.clone(),
+        facts: None,
+        reads: Vec::new(),
+        outputs: Vec::new(),
+        out_dir: dir.path().to_owned(),
+        limits,
+    };
+    ChildProcess { exe, registry: None }.run(&order, &Stop::new(), &mut |_| {}).unwrap();
 }
 
 #[test]

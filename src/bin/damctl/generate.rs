@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use damctl::{
+    compose::{Job, Template},
     media::Order,
     profile::{Brand, Profile},
 };
@@ -31,5 +32,7 @@ pub fn generate(dir: &Path) -> Result<()> {
     write("profile.json", Profile::json_schema())?;
     write("brand.json", Brand::json_schema())?;
     write("render-order.json", Order::json_schema())?;
+    write("render-job.json", Job::json_schema())?;
+    write("render-template.json", Template::json_schema())?;
     Ok(())
 }

@@ -18,6 +18,7 @@ pub(crate) use self::{
 use self::{grade::Graded, overlay::Overlay, shade::Shade};
 use crate::{
     error::{Doing, Error, Result},
+    media::image::Pixels,
     profile::Brand,
 };
 
@@ -63,6 +64,11 @@ impl Finish {
             logo.apply(frame);
         }
     }
+}
+
+/// Lays a picture on a frame, at a place in luma samples.
+pub(crate) fn lay_on(picture: &Pixels, at: (u32, u32), frame: &mut Planes<'_>) {
+    Overlay::new(picture, at, 1.0).apply(frame);
 }
 
 /// A brand's file as text.

@@ -4,9 +4,9 @@ use super::{sound::RATE, *};
 use crate::media::{Order, Report, render};
 
 /// An MP4 with a brand; its files are in the folder.
-fn branded(desk: &Desk, brand: Value) -> Entry {
+pub(super) fn branded(desk: &Desk, brand: Value) -> Entry {
     let mut brand = brand;
-    for part in ["logo", "subtitles", "music", "narration"] {
+    for part in ["logo", "subtitles", "music", "narration", "intro", "outro"] {
         if let Some(file) = brand.get_mut(part).and_then(|p| p.get_mut("file")) {
             *file = json!(desk.path(file.as_str().unwrap()));
         }
@@ -144,7 +144,7 @@ fn what_cannot_be_put_on_is_told_by_its_file() {
 }
 
 /// How strong a frequency is between two moments, in dB, by Goertzel's algorithm on the left channel.
-fn level(samples: &[f32], channels: usize, frequency: f64, from: f64, to: f64) -> f64 {
+pub(super) fn level(samples: &[f32], channels: usize, frequency: f64, from: f64, to: f64) -> f64 {
     let step = 2.0 * std::f64::consts::PI * frequency / RATE as f64;
     let part = &samples[(from * RATE as f64) as usize * channels..(to * RATE as f64) as usize * channels];
     let (mut sin, mut cos) = (0.0, 0.0);
@@ -218,6 +218,7 @@ fn a_film_without_sound_gets_what_is_laid_over_it() {
     let order = Order {
         input: desk.path("in.mp4"),
         facts: None,
+        reads: Vec::new(),
         outputs: vec![entry, plain],
         out_dir: out_dir.clone(),
         limits: Limits::default(),
