@@ -20,9 +20,9 @@ pub struct Field<T> {
 }
 
 impl<T> Field<T> {
-    /// Another value at the same place.
-    pub(super) fn place<U>(&self) -> Field<U> {
-        Field { written: Value::Null, at: self.at, of: PhantomData }
+    /// Line and column.
+    pub(super) fn at(&self) -> (u64, u64) {
+        self.at
     }
 }
 
@@ -77,9 +77,21 @@ impl Fill {
 
     /// That something is wrong with a value.
     pub(super) fn wrong<T>(&self, field: &Field<T>, why: &str) -> Error {
-        let (line, column) = field.at;
-        let place = if line > 0 { format!(":{line}:{column}") } else { String::new() };
-        Error::invalid(format!("{}{place}: {why}", self.origin)).hint(super::HINT)
+        self.wrong_at(field.at, why)
+    }
+
+    /// That something is wrong at a line and column.
+    pub(super) fn wrong_at(&self, at: (u64, u64), why: &str) -> Error {
+        Error::invalid(format!("{}: {why}", self.place_of(at))).hint(super::HINT)
+    }
+
+    /// Where a value stands: file, line and column.
+    pub(super) fn place<T>(&self, field: &Field<T>) -> String {
+        self.place_of(field.at)
+    }
+
+    fn place_of(&self, (line, column): (u64, u64)) -> String {
+        if line > 0 { format!("{}:{line}:{column}", self.origin) } else { self.origin.clone() }
     }
 
     fn fill(&self, value: &Value) -> std::result::Result<Value, String> {

@@ -137,12 +137,12 @@ pub struct Scene {
     /// A still picture, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picture: Option<Field<String>>,
-    /// Where the film begins. Left out: at its start.
+    /// Where the film begins: `12.5s`, `10%`. Left out: at its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Field<Interval>>,
+    pub from: Option<Field<Position>>,
     /// Where it ends. Left out: at its end, or after `duration`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Field<Interval>>,
+    pub to: Option<Field<Position>>,
     /// How long the scene is. Left out: of a film, as `from` and `to` say; else 4 s, or as long as its words are spoken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Field<Interval>>,

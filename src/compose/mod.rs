@@ -36,7 +36,7 @@ use crate::{
     stop::Stop,
 };
 
-const HINT: &str = "docs/render.md has every key, examples/clip is a job that runs";
+const HINT: &str = "docs/render.md has every key, examples/clip/quote.yaml is a job that runs";
 
 /// What a clip is made with.
 pub struct Desk<'a> {
@@ -141,7 +141,9 @@ pub fn make(job: &Path, out: Option<&Path>, desk: &Desk<'_>, each: &mut dyn FnMu
     plan.complete(voice, words)?;
     let made = dir.path().join("made");
     fs::create_dir(&made).doing(|| format!("cannot make {}", made.display()))?;
-    let (film, facts) = render(&plan, &made, desk, &mut |done| each(0.9 * done))?;
+    let (film, mut facts) = render(&plan, &made, desk, &mut |done| each(0.9 * done))?;
+    // When it was made is the only one of its facts that the next time would be another.
+    facts.tags.remove("creation_time");
     let duration_ms = film.duration_ms;
     let thumbnail = thumbnail(&plan, &made, desk)?;
     each(0.97);

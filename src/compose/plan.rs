@@ -23,8 +23,8 @@ use crate::{
     },
     model::{MediaFacts, MediaKind},
     profile::{
-        AudioTrack, Brand, Caption, Entry, Film, Fit, FrameRate, Gain, Narration, Piece, Position, Spec, Subtitles,
-        VideoTrack,
+        AudioTrack, Brand, Caption, Entry, Film, Fit, FrameRate, Gain, Interval, Narration, Piece, Position, Spec,
+        Subtitles, VideoTrack,
     },
 };
 
@@ -32,8 +32,8 @@ use crate::{
 const USUAL: u64 = 4000;
 /// What is left after the last word of such a scene.
 const BREATH: u64 = 500;
-/// Longest clip.
-const LONGEST: u64 = 4 * 3600 * 1000;
+/// Longest clip: the times of texts go no further.
+const LONGEST: u64 = 3600 * 1000;
 
 /// What is to be made.
 pub(super) struct Plan {
@@ -145,13 +145,12 @@ impl Wish {
             return Err(Error::invalid("the template has no scenes").hint(HINT));
         }
         let mut measured = BTreeMap::new();
-        for (number, scene) in template.scenes.iter().enumerate() {
-            self.scene(scene, &mut plan, &mut measured, desk, speaks)
-                .map_err(|e| e.within(format_args!("scene {}", number + 1)))?;
+        for scene in &template.scenes {
+            self.scene(scene, &mut plan, &mut measured, desk, speaks)?;
         }
         self.is_of_its_kind(&plan)?;
         if plan.reel.time_ms(plan.reel.frames()) > LONGEST {
-            return Err(Error::invalid(format!("the clip is longer than {} hours", LONGEST / 3_600_000)));
+            return Err(Error::invalid(format!("the clip is longer than {} min", LONGEST / 60_000)));
         }
         if let Some(intro) = plan.entry.brand.as_ref().and_then(|b| b.intro.as_ref()) {
             let facts = desk.measure(&intro.file.path)?;
@@ -236,10 +235,7 @@ impl Wish {
     ) -> Result<()> {
         let (template, fill) = (&self.template, &self.fill);
         let begins = plan.reel.frames();
-        let ms = |field: &Option<Field<crate::profile::Interval>>| {
-            Ok::<_, Error>(fill.maybe(field)?.map(|i| u64::from(i.0)))
-        };
-        let (from, to, duration) = (ms(&scene.from)?, ms(&scene.to)?, ms(&scene.duration)?);
+        let duration = fill.maybe(&scene.duration)?.map(|i: Interval| u64::from(i.0));
         let say = fill.maybe(&scene.say)?.filter(|text: &String| !text.trim().is_empty());
         let spoken = match (&say, &scene.say) {
             (Some(text), Some(field)) => {
@@ -253,7 +249,9 @@ impl Wish {
                     .and_then(|()| tts.check())
                     .map_err(|why| fill.wrong(field, &why))?;
                 match speaks {
-                    true => Some(desk.speaker.speak(&tts, text, Some(&language))?),
+                    true => {
+                        Some(desk.speaker.speak(&tts, text, Some(&language)).map_err(|e| e.within(fill.place(field)))?)
+                    }
                     false => None,
                 }
             }
@@ -269,19 +267,22 @@ impl Wish {
                     return Err(fill.wrong(field, &format!("{} is no film", path.display())));
                 }
                 let whole = facts.duration_ms.unwrap_or(0);
-                let from = from.unwrap_or(0);
-                let to = to.or(duration.map(|d| from + d)).unwrap_or(whole);
+                let place = |field: &Option<Field<Position>>| -> Result<Option<u64>> {
+                    let Some(field) = field else { return Ok(None) };
+                    match fill.get(field)? {
+                        // What is beyond the end is told below.
+                        Position::Millis(ms) => Ok(Some(u64::from(ms))),
+                        share @ Position::Permille(_) => Ok(share.in_millis(whole)),
+                        Position::Best => Err(fill.wrong(field, "expected a place such as 12.5s or 10%")),
+                    }
+                };
+                let from = place(&scene.from)?.unwrap_or(0);
+                let to = place(&scene.to)?.or(duration.map(|d| from + d)).unwrap_or(whole);
                 if from >= to || to > whole + 100 {
                     let why = format!("{from} to {to} ms is asked for of a film of {whole} ms");
-                    return Err(fill.wrong(
-                        scene
-                            .to
-                            .as_ref()
-                            .or(scene.from.as_ref())
-                            .or(scene.duration.as_ref())
-                            .unwrap_or(&no_interval(field)),
-                        &why,
-                    ));
+                    let places = [scene.to.as_ref().map(Field::at), scene.from.as_ref().map(Field::at)];
+                    let at = places.into_iter().flatten().chain(scene.duration.as_ref().map(Field::at)).next();
+                    return Err(fill.wrong_at(at.unwrap_or(field.at()), &why));
                 }
                 let sound = fill.maybe(&scene.sound)?.unwrap_or_default().0;
                 plan.shown.push(format!("{} from {} s to {} s", path.display(), seconds(from), seconds(to)));
@@ -373,9 +374,8 @@ impl Wish {
         match path.is_file() {
             true => Ok(path),
             false => {
-                let why = format!("the input '{name}' is not there: {}", path.display());
-                Err(Error::new(crate::error::Kind::NotFound, self.fill.wrong(field, &why).to_string())
-                    .hint("paths are from the job's folder"))
+                let gone = Error::not_found(format!("the input '{name}' is not there: {}", path.display()));
+                Err(gone.within(self.fill.place(field)).hint("paths are from the job's folder"))
             }
         }
     }
@@ -390,10 +390,10 @@ impl Wish {
         if let Some(facts) = known.get(path) {
             return Ok(facts.clone());
         }
-        let facts = desk.measure(path)?;
+        let within = |e: Error| e.within(self.fill.place(field));
+        let facts = desk.measure(path).map_err(within)?;
         if let Some(problem) = &facts.problem {
-            let told = self.fill.wrong(field, &format!("{} is damaged: {problem}", path.display())).to_string();
-            return Err(Error::corrupt(told));
+            return Err(within(Error::corrupt(format!("{} is damaged: {problem}", path.display()))));
         }
         known.insert(path.to_owned(), facts.clone());
         Ok(facts)
@@ -413,11 +413,6 @@ impl Wish {
     }
 }
 
-/// A field to point at.
-fn no_interval<T, U>(field: &Field<T>) -> Field<U> {
-    field.place()
-}
-
 fn list(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
@@ -428,7 +423,7 @@ fn seconds(ms: u64) -> f64 {
 
 /// A text of a scene, counted from the clip's start; none, where it would come after the scene.
 fn within_scene(mut caption: Caption, at: u64, end: u64) -> Option<Caption> {
-    let interval = |ms: u64| Some(crate::profile::Interval(u32::try_from(ms).ok()?));
+    let interval = |ms: u64| u32::try_from(ms).ok().filter(|ms| *ms > 0).map(Interval);
     let from = at + caption.from.map_or(0, |i| u64::from(i.0));
     let to = caption.to.map_or(end, |i| at + u64::from(i.0)).min(end);
     if from >= to {

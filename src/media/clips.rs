@@ -13,6 +13,21 @@ use crate::{
 /// Longest clip around a film, in milliseconds.
 const LONGEST: u64 = 10 * 60 * 1000;
 
+/// Refuses what is no clip.
+pub(super) fn check(facts: &MediaFacts) -> Result<()> {
+    if facts.kind != MediaKind::Video || facts.video.is_none() {
+        return Err(Error::invalid("it is no film"));
+    }
+    if let Some(problem) = &facts.problem {
+        return Err(Error::corrupt(problem.clone()));
+    }
+    match facts.duration_ms {
+        Some(1..=LONGEST) => Ok(()),
+        Some(ms @ 1..) => Err(Error::invalid(format!("it lasts {} s, {} s at most", ms / 1000, LONGEST / 1000))),
+        _ => Err(Error::invalid("it does not say how long it is")),
+    }
+}
+
 /// Clips by their paths.
 #[derive(Clone, Debug, Default)]
 pub struct Clips(Vec<(PathBuf, MediaFacts)>);
@@ -38,19 +53,7 @@ impl Clips {
             return Ok(());
         }
         let facts = render::measure(&piece.path, stop)?;
-        if facts.kind != MediaKind::Video || facts.video.is_none() {
-            return Err(Error::invalid("it is no film"));
-        }
-        if let Some(problem) = &facts.problem {
-            return Err(Error::corrupt(problem.clone()));
-        }
-        match facts.duration_ms {
-            Some(1..=LONGEST) => {}
-            Some(ms @ 1..) => {
-                return Err(Error::invalid(format!("it lasts {} s, {} s at most", ms / 1000, LONGEST / 1000)));
-            }
-            _ => return Err(Error::invalid("it does not say how long it is")),
-        }
+        check(&facts)?;
         self.0.push((piece.path.clone(), facts));
         Ok(())
     }

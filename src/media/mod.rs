@@ -36,6 +36,8 @@ mod memory;
 mod package;
 pub mod probe;
 pub mod reel;
+#[cfg(feature = "gst")]
+pub mod rehearsal;
 pub mod render;
 pub mod sandbox;
 pub mod scenes;

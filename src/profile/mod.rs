@@ -344,7 +344,7 @@ impl Profile {
                 when.as_ref().map_or(Ok(()), When::check).map_err(at)?;
                 let brand = brand.map(|brand| {
                     spec.takes_brand().map_err(&at)?;
-                    let brand = Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()))?;
+                    let brand = Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()).hint(BRAND_HINT))?;
                     spec.takes(&brand).map_err(&at).map(|()| brand)
                 });
                 list.push(Entry { name, spec, when, brand: brand.transpose()? });
@@ -392,4 +392,5 @@ fn in_plain_words(message: &str) -> String {
     plain.to_owned()
 }
 
+const BRAND_HINT: &str = "profiles/brands/example.yaml is a brand; docs/profile.md has every key";
 const HINT: &str = "profiles/default.yaml shows every setting; 'damctl profile check FILE' checks a file";

@@ -418,7 +418,7 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
         reads: Vec::new(),
         outputs: vec![serde_json::from_value(entry).unwrap()],
         out_dir: dir.path().to_owned(),
-        limits: Limits { stall_seconds: 2, ..Limits::default() },
+        limits: Limits { stall_seconds: 4, ..Limits::default() },
     };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
     let mut told = None;
@@ -441,7 +441,7 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
     });
     let told = told.unwrap();
     assert!(told.kind.is_retryable(), "{told:?}");
-    assert!(told.message.contains("nothing moved for 2 s (there came pictures "), "{told:?}");
+    assert!(told.message.contains("nothing moved for 4 s (there came pictures "), "{told:?}");
 }
 
 #[test]
@@ -533,4 +533,43 @@ fn an_entry_is_wanted_only_of_masters_for_which_its_when_holds() {
     assert!(transcode(&[]).contains("nothing to do"));
     let probed = ffprobe(&rendition(&archive, "large.mp4", "edit"));
     assert_eq!(stream(&probed, "video")["codec_name"], "prores");
+}
+
+#[test]
+fn a_narration_is_spoken_into_its_entry_and_one_that_cannot_be_fails_alone() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let film = drive.path().join("film.mp4");
+    let words = "-v error -f lavfi -i color=c=gray:s=128x72:r=25:d=4 -c:v libx264 -pix_fmt yuv420p";
+    tool("ffmpeg", words.split(' ').map(OsStr::new).chain([film.as_os_str()]));
+    archive.ingest(drive.path()).0.ends(0);
+    let (profile, brand) = (archive.root().join("p.yaml"), archive.root().join("voice.yaml"));
+    let narration = |program: &str| {
+        format!(
+            "narration:\n  at: 1s\n  text: Good evening\n  language: en\n  tts: {{ command: [{program}, --stdin, --stdout, -v, '{{language}}'] }}\n"
+        )
+    };
+    let spec = "mp4: { video: { bitrate: 500k }, audio: {} }";
+    fs::write(&profile, format!("video:\n  plain: {{ {spec} }}\n  told: {{ {spec}, brand: voice.yaml }}\n")).unwrap();
+    fs::write(&brand, narration("no-such-voice")).unwrap();
+    let words = [OsStr::new("transcode"), OsStr::new("--profile"), profile.as_os_str()];
+    archive
+        .run(words)
+        .ends(1)
+        .says("told: the brand's narration: the program 'no-such-voice' is not here")
+        .says("install it (Debian's package espeak-ng");
+    rendition(&archive, "film.mp4", "plain");
+    // Who speaks it is part of what is wanted: corrected, it is another plan.
+    fs::write(&brand, narration("espeak-ng")).unwrap();
+    archive.run(words).ends(0);
+    let told = rendition(&archive, "film.mp4", "told");
+    let words = ["-v", "error", "-i", told.to_str().unwrap(), "-ac", "1", "-ar", "8000", "-f", "u8", "-"];
+    let out = std::process::Command::new("ffmpeg").args(words).output().unwrap();
+    let loud = |from: usize, to: usize| out.stdout[from * 80..to * 80].iter().map(|s| s.abs_diff(128)).max().unwrap();
+    assert!(loud(0, 95) < 3 && loud(105, 180) > 20, "{} {}", loud(0, 95), loud(105, 180));
+    // What did not change is not spoken again.
+    archive.run(words_of(&profile)).ends(0).says("nothing to do");
+}
+
+fn words_of(profile: &Path) -> [&OsStr; 3] {
+    [OsStr::new("transcode"), OsStr::new("--profile"), profile.as_os_str()]
 }

@@ -554,6 +554,8 @@ pub struct CollectArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
     /// Checks a profile and shows what it asks for.
+    ///
+    /// The files of its brands are tried: logos are decoded, tables of colors and words read, music is listened to.
     Check {
         /// The profile.
         #[arg(value_name = "FILE")]

@@ -125,24 +125,31 @@ impl Beds {
         self.clips = work.clips.clone();
         for sound in sounds {
             let rate = sound.rate.unwrap_or(USUAL_RATE);
-            for piece in sound.bed.iter().flat_map(SoundBed::pieces) {
-                self.add(work, piece, rate)?;
+            if let Some(bed) = &sound.bed {
+                // Of music, no more than the film is long, and what a header may be wrong by.
+                let most = work.facts.duration_ms.map(|ms| Stretch { from_ms: 0, length_ms: ms + ms / 10 + 2000 });
+                if let Some(music) = &bed.music {
+                    self.add(work, (&music.file, most), rate)?;
+                }
+                for voice in bed.narration.iter().filter_map(|n| n.file.as_ref()) {
+                    self.add(work, (voice, None), rate)?;
+                }
             }
             for piece in sound.around.iter().flat_map(|around| around.intro.iter().chain(&around.outro)) {
                 if !work.clips.of(piece)?.audio.is_empty() {
-                    self.add(work, piece, rate)?;
+                    self.add(work, (piece, None), rate)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, work: &Work<'_>, piece: &Piece, rate: u32) -> Result<()> {
+    fn add(&mut self, work: &Work<'_>, (piece, part): (&Piece, Option<Stretch>), rate: u32) -> Result<()> {
         if self.find(piece, rate).is_none() {
             let name = |e: Error| e.within(format_args!("the brand's {}", piece.path.display()));
             let facts = render::measure(&piece.path, work.stop).map_err(name)?;
             let work = Work { input: &piece.path, facts: &facts, outputs: Vec::new(), ..*work };
-            let track = decoded(&work, rate, None).map_err(name)?;
+            let track = decoded(&work, rate, part).map_err(name)?;
             self.tracks.push((piece.path.clone(), rate, track));
         }
         Ok(())

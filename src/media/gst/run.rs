@@ -18,7 +18,12 @@ use crate::{
 };
 
 /// A pipeline that is shut down, its threads ended and its files closed, when this is dropped.
-pub(super) struct Live(gst::Pipeline, gst::Bus);
+pub(super) struct Live {
+    pipeline: gst::Pipeline,
+    bus: gst::Bus,
+    /// Whether it stands still: then its threads may be where nothing reaches them, and waiting for them would be in vain.
+    is_stuck: AtomicBool,
+}
 
 impl Live {
     pub(super) fn new() -> Self {
@@ -26,23 +31,28 @@ impl Live {
         // Every pipeline has a bus from the start; an own one keeps that from being a promise to check.
         let bus = gst::Bus::new();
         pipeline.set_bus(Some(&bus));
-        Self(pipeline, bus)
+        Self { pipeline, bus, is_stuck: AtomicBool::new(false) }
     }
 
     pub(super) fn pipeline(&self) -> &gst::Pipeline {
-        &self.0
+        &self.pipeline
     }
 
     pub(super) fn bus(&self) -> &gst::Bus {
-        &self.1
+        &self.bus
+    }
+
+    /// Says that it stands still for good.
+    pub(super) fn give_up(&self) {
+        self.is_stuck.store(true, Ordering::Relaxed);
     }
 
     /// Changes the state; the reason of a failure is on the bus.
     pub(super) fn set_state(&self, state: gst::State, complaints: &mut Complaints) -> Result<()> {
-        if self.0.set_state(state).is_ok() {
+        if self.pipeline.set_state(state).is_ok() {
             return Ok(());
         }
-        while let Some(message) = self.1.pop() {
+        while let Some(message) = self.bus.pop() {
             complaints.listen(&message)?;
         }
         Err(Error::internal(format!("GStreamer's pipeline cannot be set to {state:?}")))
@@ -54,9 +64,14 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.1.set_flushing(true);
+        self.bus.set_flushing(true);
+        if self.is_stuck.load(Ordering::Relaxed) {
+            // It ends with the process.
+            std::mem::forget(self.pipeline.clone());
+            return;
+        }
         // Going to NULL cannot fail (GstElement's documentation).
-        self.0.set_state(gst::State::Null).ok();
+        self.pipeline.set_state(gst::State::Null).ok();
     }
 }
 
@@ -307,6 +322,7 @@ pub(super) fn to_the_end(
         if now != beats {
             (beats, last_beat) = (now, Instant::now());
         } else if last_beat.elapsed() > watch.stall {
+            live.give_up();
             return Err(watch.pulse.stalled(watch.stall));
         }
         // Whoever listens takes this for a sign of life.

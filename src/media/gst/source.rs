@@ -302,7 +302,10 @@ fn wait(
         }
         if started.elapsed() > patience {
             return match arrivals.pads.len() {
-                0 => Err(run::stalled(format!("no stream of it could be decoded within {} s", patience.as_secs()))),
+                0 => {
+                    live.give_up();
+                    Err(run::stalled(format!("no stream of it could be decoded within {} s", patience.as_secs())))
+                }
                 _ => Ok(()),
             };
         }

@@ -17,11 +17,8 @@ use damctl::{
     work::{Event, Reporter},
 };
 
-use super::{Archive, Verdict, child, print};
+use super::{Archive, SCRATCH, Verdict, child, print};
 use crate::cli::RenderArgs;
-
-/// Scratch of jobs that have no archive, below the system's folder of such.
-const SCRATCH: &str = "damctl-render";
 
 pub fn run(
     job: &Path,

@@ -124,7 +124,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
-        Command::Profile { command } => profile::run(command),
+        Command::Profile { command } => profile::run(command, stop),
         Command::Render(args) => match &args.job {
             None => render::run(stop),
             Some(job) => compose::run(job, &args, &|| open(&[]), &*reporter, stop),
@@ -250,6 +250,9 @@ impl Archive {
         Ok(Drain { any_scope: true, queue, until, patience, ..self.drain(String::new())? })
     }
 }
+
+/// Scratch of what has no archive, below the system's folder of such.
+const SCRATCH: &str = "damctl-scratch";
 
 /// This program, as the child process for hostile bytes, by this scratch folder.
 fn child(scratch: &std::path::Path) -> Result<ChildProcess> {

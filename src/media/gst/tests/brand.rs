@@ -207,6 +207,23 @@ fn the_loudness_is_that_of_all_together() {
 }
 
 #[test]
+fn music_keeps_its_pitch_at_another_rate() {
+    let desk = Desk::new();
+    gray(&desk);
+    desk.ffmpeg("-i in.mp4 -f lavfi -i anullsrc=r=48000:d=2 -shortest -c:v copy -c:a pcm_s16le in.mov");
+    desk.ffmpeg("-f lavfi -i sine=f=1000:r=48000:d=1 music.wav");
+    let mut entry = branded(&desk, json!({"music": {"file": "music.wav", "gain": "0 dB", "fade": "10ms"}}));
+    let spec = json!({"mp4": {"video": {"bitrate": "1M"}, "audio": {"bitrate": "256k", "rate": 44100}}});
+    entry.spec = serde_json::from_value(spec).unwrap();
+    desk.render("in.mov", std::slice::from_ref(&entry)).rendered("out");
+    let out = samples(&desk.path("out.mp4"));
+    // The meter takes all for 48 kHz.
+    let scale = 48_000.0 / 44_100.0;
+    let found = level(&out, 2, 1000.0 * scale, 0.3 / scale, 1.7 / scale);
+    assert!((found + 21.1).abs() < 1.0, "{found}");
+}
+
+#[test]
 fn a_film_without_sound_gets_what_is_laid_over_it() {
     let desk = Desk::new();
     gray(&desk);
