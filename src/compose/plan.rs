@@ -153,10 +153,8 @@ impl Wish {
             return Err(Error::invalid(format!("the clip is longer than {} min", LONGEST / 60_000)));
         }
         if let Some(intro) = plan.entry.brand.as_ref().and_then(|b| b.intro.as_ref()) {
-            let facts = desk.measure(&intro.file.path)?;
-            let frames = (facts.duration_ms.unwrap_or(0) * u64::from(rate.0) + 500 * u64::from(rate.1))
-                / (1000 * u64::from(rate.1));
-            plan.lead_ms = plan.reel.time_ms(frames.max(1));
+            let frames = media::clip_frames(&desk.measure(&intro.file.path)?, rate);
+            plan.lead_ms = plan.reel.time_ms(frames);
         }
         let texts = self.job.texts.iter().map(|text| fill.get(text)).collect::<Result<Vec<Caption>>>()?;
         plan.brand().texts.extend(texts);

@@ -13,6 +13,12 @@ use crate::{
 /// Longest clip around a film, in milliseconds.
 const LONGEST: u64 = 10 * 60 * 1000;
 
+/// How many frames a clip is at a rate: as many as come nearest to its length.
+pub(crate) fn frames(facts: &MediaFacts, (n, d): (u32, u32)) -> u64 {
+    let (n, d) = (u64::from(n.max(1)), u64::from(d.max(1)));
+    ((facts.duration_ms.unwrap_or(0) * n + 500 * d) / (1000 * d)).max(1)
+}
+
 /// Refuses what is no clip.
 pub(super) fn check(facts: &MediaFacts) -> Result<()> {
     if facts.kind != MediaKind::Video || facts.video.is_none() {
@@ -70,9 +76,8 @@ impl Clips {
     }
 
     /// How many frames it is at a rate.
-    pub(crate) fn frames(&self, piece: &Piece, (n, d): (u32, u32)) -> Result<u64> {
-        let (n, d) = (u64::from(n.max(1)), u64::from(d.max(1)));
-        let ms = self.of(piece)?.duration_ms.unwrap_or(0);
-        Ok(((ms * n + 500 * d) / (1000 * d)).max(1))
+    #[cfg(feature = "gst")]
+    pub(crate) fn frames(&self, piece: &Piece, rate: (u32, u32)) -> Result<u64> {
+        Ok(frames(self.of(piece)?, rate))
     }
 }

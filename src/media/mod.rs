@@ -20,6 +20,7 @@ use crate::{
 #[cfg(feature = "gst")]
 mod brand;
 pub use clips::Clips;
+pub(crate) use clips::frames as clip_frames;
 pub use glance::Glance;
 
 pub mod child;

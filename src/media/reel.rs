@@ -102,6 +102,7 @@ impl Reel {
     }
 
     /// The time of a frame, in nanoseconds.
+    #[cfg(feature = "gst")]
     pub(crate) fn time_ns(&self, frame: u64) -> u64 {
         (u128::from(frame) * 1_000_000_000 * u128::from(self.rate.1) / u128::from(self.rate.0.max(1))) as u64
     }
@@ -158,6 +159,7 @@ impl Reel {
 }
 
 /// Whether facts are of a reel.
+#[cfg(feature = "gst")]
 pub(crate) fn is_reel(facts: &MediaFacts) -> bool {
     facts.container.as_deref() == Some(CONTAINER)
 }

@@ -387,6 +387,9 @@ impl<'a> FilmBranch<'a> {
         let facts = work.facts.video.as_ref();
         let pace = Pace::of(film.frame_rate, facts);
         let rate = facts.map_or((0, 1), |f| f.rate);
+        let around = entry.around(work.facts);
+        // A film that something comes before does not begin where its own timecode does.
+        let is_timed = format == FilmFormat::QuickTime && around.as_ref().is_none_or(|a| a.intro.is_none());
         Self {
             size,
             rotation: facts.map_or(0, |f| f.rotation),
@@ -396,13 +399,13 @@ impl<'a> FilmBranch<'a> {
             look,
             background: film.background(),
             depth: film.video.depth_of(facts.map_or(8, |f| f.bit_depth)),
-            timecode: (format == FilmFormat::QuickTime).then(|| timecode::first(work.facts, pace.rate(rate))).flatten(),
+            timecode: is_timed.then(|| timecode::first(work.facts, pace.rate(rate))).flatten(),
             path,
             container: Container::of(format, &film.video),
             has_sound: film.audio.is_some() && !work.facts.audio.is_empty(),
             pass: Pass::Only,
             brand: entry.brand.as_ref(),
-            around: entry.around(work.facts),
+            around,
             work,
             meetings: meetings.clone(),
         }
