@@ -14,6 +14,9 @@ pub struct Bumper {
     /// What of the brand is put on it.
     #[serde(default, skip_serializing_if = "Dress::is_none")]
     pub dress: Dress,
+    /// How it is brought to the film's size. Left out: `contain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
 }
 
 /// What of a brand is put on its clips.
@@ -42,6 +45,8 @@ pub enum Fit {
     Contain,
     /// They fill it, and what is over at two edges is cut off.
     Cover,
+    /// All of them is seen, and what is beside or above is made of themselves, blurred and darker.
+    Blur,
 }
 
 impl Fit {
@@ -50,7 +55,7 @@ impl Fit {
         let across = f64::from(on_width) / f64::from(width.max(1));
         let down = f64::from(on_height) / f64::from(height.max(1));
         let scale = match self {
-            Fit::Contain => across.min(down),
+            Fit::Contain | Fit::Blur => across.min(down),
             Fit::Cover => across.max(down),
         };
         let side = |side: u32| ((f64::from(side) * scale / 2.0).round() as u32 * 2).max(2);

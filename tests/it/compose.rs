@@ -34,6 +34,7 @@ scenes:
     fit: cover
   - picture: photo
     say: 'The river rose in {{ place }}. It was loud & long.'
+    fit: blur
   - duration: 1s
     texts: [{ text: '{{ headline }}', style: { place: center, size: 20% } }]
 ";
@@ -97,10 +98,15 @@ impl Newsroom {
 
 /// The color in the middle of a film at a time, R'G'B'.
 fn color(film: &Path, at: f64) -> [u8; 3] {
+    color_of(film, at, "crop=2:2")
+}
+
+/// The color of a part of it.
+fn color_of(film: &Path, at: f64, part: &str) -> [u8; 3] {
     let out = std::process::Command::new("ffmpeg")
         .args(["-v", "error", "-ss", &at.to_string(), "-i"])
         .arg(film)
-        .args(["-frames:v", "1", "-vf", "crop=2:2", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"])
+        .args(["-frames:v", "1", "-vf", part, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"])
         .output()
         .unwrap();
     [out.stdout[0], out.stdout[1], out.stdout[2]]
@@ -147,6 +153,9 @@ fn a_clip_has_its_scenes_its_voice_and_its_captions_in_their_times_and_is_the_sa
         assert!(is_near(color(&film, at), wanted), "{:?} at {at}", color(&film, at));
     }
     assert!(!is_near(color(&film, 1.6 + says + 0.5), [0, 0, 255]));
+    // Above the photo it is itself, darker: two fifths of the way to black and gray.
+    let above = color_of(&film, 2.0, "crop=2:2:90:20");
+    assert!(is_near(above, [0, 0, 153]), "{above:?}");
     // Silence, the film's tone, the voice, silence.
     assert!(loudest(&film, 0.05, 0.5) < -60.0 && loudest(&film, ends - 0.9, ends) < -50.0);
     assert!(loudest(&film, 0.7, 1.5) > -30.0 && loudest(&film, 1.8, 3.0) > -30.0);

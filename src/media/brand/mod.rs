@@ -2,6 +2,7 @@
 //!
 //! Frames are 8 bit 4:2:0 in BT.709 of limited range, upright and of the output's size.
 
+mod backdrop;
 mod bed;
 mod captions;
 mod cube;
@@ -12,6 +13,7 @@ mod shade;
 use std::path::Path;
 
 pub(crate) use self::{
+    backdrop::{Backdrop, Plane},
     bed::{Bed, Track},
     captions::script,
 };

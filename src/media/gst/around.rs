@@ -293,7 +293,7 @@ pub(super) fn pictures(
                 from: None,
             },
             frames: work.clips.frames(&clip.file, around.rate)?,
-            canvas: grid,
+            canvas: Canvas { fit: clip.fit.unwrap_or_default(), ..grid },
             finish,
             limits: work.limits.clone(),
             stop: work.stop.clone(),

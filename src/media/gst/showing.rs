@@ -26,7 +26,7 @@ use crate::{
     error::{Error, Result},
     media::{
         Clips, Limits, Work,
-        brand::{Finish, lay_on},
+        brand::{Backdrop, Finish, Plane, lay_on},
         image::{self, Pixels},
         reel::Reel,
     },
@@ -120,6 +120,14 @@ impl Canvas {
 
     /// A frame with a still picture in its middle, upright.
     fn picture(&self, path: &Path, cap: u64) -> Result<gst::Buffer> {
+        if self.fit == Fit::Blur {
+            // As a frame of its own size, which is then laid like a film's.
+            let picture = image::seen(path, &|own| self.fit.size(own, self.size), cap)?;
+            let own = Self { size: (picture.width, picture.height), fit: Fit::Contain, ..*self };
+            let (frame, info) = (own.picture(path, cap)?, own.info()?);
+            let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(&frame, &info);
+            return self.lay(&frame.map_err(|e| cannot_build(&e))?);
+        }
         let mut picture = image::seen(path, &|own| self.fit.size(own, self.size), cap)?;
         crop(&mut picture, self.size);
         let at = ((self.size.0 - picture.width) / 2, (self.size.1 - picture.height) / 2);
@@ -147,16 +155,24 @@ impl Canvas {
                 let source = from.plane_data(plane as u32).map_err(|e| cannot_build(&e))?;
                 let source_stride = from.plane_stride()[plane] as usize;
                 let ((to_x, from_x, across), (to_y, from_y, count)) = (centered(there, width), centered(down, height));
+                let backdrop = (self.fit == Fit::Blur && (across < width || count < height)).then(|| {
+                    let own = Plane { data: source, stride: source_stride, width: there, height: down };
+                    Backdrop::of(&own, (width, height), if plane == 0 { 16.0 } else { 128.0 })
+                });
+                let beside = |row: usize, from: usize, line: &mut [u8]| match &backdrop {
+                    Some(backdrop) => backdrop.write(row, from, line),
+                    None => line.fill(color),
+                };
                 for (row, line) in rows.chunks_mut(stride).take(height).enumerate() {
                     let line = &mut line[..width];
                     if row < to_y || row >= to_y + count {
-                        line.fill(color);
+                        beside(row, 0, line);
                         continue;
                     }
                     let start = (row - to_y + from_y) * source_stride + from_x;
-                    line[..to_x].fill(color);
+                    beside(row, 0, &mut line[..to_x]);
                     line[to_x..to_x + across].copy_from_slice(&source[start..start + across]);
-                    line[to_x + across..].fill(color);
+                    beside(row, to_x + across, &mut line[to_x + across..]);
                 }
             }
         }
