@@ -209,7 +209,7 @@ fn render(plan: &Plan, out_dir: &Path, desk: &Desk<'_>, each: &mut dyn FnMut(f64
         reads: plan.reel.files(),
         outputs: vec![plan.entry.clone()],
         out_dir: out_dir.to_owned(),
-        limits: desk.limits.clone(),
+        limits: desk.limits.for_length(plan.reel.time_ms(plan.reel.frames())),
     };
     one(&order, desk, each)
 }

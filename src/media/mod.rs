@@ -94,6 +94,19 @@ impl Order {
     }
 }
 
+impl Limits {
+    /// The same, with time enough for a recording of this length: 20 processor seconds and 4 s a frame are more than the slowest
+    /// encoder takes. What hangs is told by its standing still long before.
+    pub fn for_length(&self, duration_ms: u64) -> Self {
+        let seconds = duration_ms / 1000;
+        Self {
+            cpu_seconds: self.cpu_seconds.max(seconds * 500),
+            wall_seconds: self.wall_seconds.max(seconds * 100),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

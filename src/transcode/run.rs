@@ -47,7 +47,8 @@ impl StageRun for Transcode<'_> {
         let input = self.fetch(&master, dir.path())?;
         // A large master takes its time to come.
         entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
-        let (facts, limits) = (Some(master.facts.clone()), self.limits.clone());
+        let limits = self.limits.for_length(master.facts.duration_ms.unwrap_or(0));
+        let facts = Some(master.facts.clone());
         let order = Order { input, facts, reads: Vec::new(), outputs: entries, out_dir, limits };
         let mut outcomes = if order.outputs.is_empty() { Outcomes::default() } else { self.render(attempt, &order)? };
         outcomes.failed.extend(mute.failed);

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -128,7 +129,7 @@ pub(super) fn open(
         seen.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
     });
     live.set_state(gst::State::Paused, complaints)?;
-    wait(&live, &arrivals, complaints, patience, stop)?;
+    wait(&live, input, &arrivals, complaints, patience, stop)?;
 
     let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
     arrivals.closed = true;
@@ -283,8 +284,29 @@ fn halt(pad: &gst::Pad) -> Option<gst::PadProbeId> {
     })
 }
 
+/// Whether a file is one, and its beginning and its end can be read at once.
+fn can_be_read(path: &Path) -> bool {
+    let (path, (tell, told)) = (path.to_owned(), std::sync::mpsc::channel());
+    // On a thread of its own, which is left behind where a share has gone away.
+    std::thread::spawn(move || {
+        let read = || -> std::io::Result<bool> {
+            let meta = std::fs::metadata(&path)?;
+            if !meta.is_file() {
+                return Ok(false);
+            }
+            let (file, mut block) = (std::fs::File::open(&path)?, [0; 4096]);
+            file.read_at(&mut block, 0)?;
+            file.read_at(&mut block, meta.len().saturating_sub(4096))?;
+            Ok(true)
+        };
+        tell.send(read().unwrap_or(false)).ok();
+    });
+    told.recv_timeout(Duration::from_secs(1)).unwrap_or(false)
+}
+
 fn wait(
     live: &Live,
+    input: &Path,
     arrivals: &Mutex<Arrivals>,
     complaints: &mut Complaints,
     patience: Duration,
@@ -304,7 +326,9 @@ fn wait(
             return match arrivals.pads.len() {
                 0 => {
                     live.give_up();
-                    Err(run::stalled(format!("no stream of it could be decoded within {} s", patience.as_secs())))
+                    let why = format!("no stream of it could be decoded within {} s", patience.as_secs());
+                    // Where the file itself answers, it is the file that is wrong.
+                    Err(if can_be_read(input) { Error::corrupt(why) } else { run::stalled(why) })
                 }
                 _ => Ok(()),
             };

@@ -35,6 +35,19 @@ const SCRIPT: u64 = 100_000;
 /// The end of what a program complained that is kept for messages.
 const COMPLAINT: usize = 2 << 10;
 
+/// What a program that speaks gets of the environment.
+const KEPT: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+];
+
 /// A spoken text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spoken {
@@ -153,6 +166,13 @@ fn run(words: &[String], text: &str, dir: &Path, to: &Path, stop: &Stop) -> Resu
     }
     let has_file = words.iter().any(|word| word.contains("{out}"));
     command.process_group(0).current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What else is in the environment (keys of buckets, words of passage) is none of its business.
+    command.env_clear();
+    for name in KEPT {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
     let started = command.spawn().map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::unsupported(format!("the program '{program}' is not here"))
             .hint(format!("install it (Debian's package espeak-ng is one that speaks), or correct '{program}'")),
@@ -263,6 +283,9 @@ mod tests {
         assert!(gone.contains("'no-such-voice' is not here") && gone.contains("install it"), "{gone}");
         let (_, failed) = told(&["sh", "-c", "echo my voice is gone >&2; exit 3"]);
         assert!(failed.contains("did not speak") && failed.contains("my voice is gone"), "{failed}");
+        let (_, kept) =
+            told(&["sh", "-c", "test -z \"$CARGO_MANIFEST_DIR\" && test -n \"$PATH\" && echo good >&2; exit 3"]);
+        assert!(kept.contains("good"), "{kept}");
         let (_, mute) = told(&["true"]);
         assert!(mute.contains("no WAV"), "{mute}");
         let (_, text) = told(&["cat"]);
