@@ -2097,12 +2097,16 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__render)
-            opts="-C -h -V --archive --log-format --help --version"
+            opts="-C -h -V --out --dry-run --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -51,7 +51,7 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "jobs" -d 'Lists, show
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "profile" -d 'Works with profiles'
-complete -c damctl -n "__fish_damctl_needs_command" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand init" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -410,11 +410,13 @@ complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_s
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "order-schema" -d 'Prints the JSON schema of `damctl render`\'s orders'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "default" -d 'Prints the built-in profile'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand render" -l out -d 'The folder for what is made, in place of the job\'s' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand render" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand render" -l dry-run -d 'Tells what would be made, as JSON; nothing is spoken or rendered'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -444,7 +446,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'

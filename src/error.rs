@@ -135,6 +135,15 @@ impl Error {
         self
     }
 
+    /// The same error, in one line, with what it happened to before it.
+    pub fn within(self, what: impl fmt::Display) -> Self {
+        let told = Self::new(self.kind(), format!("{what}: {}", self.one_line()));
+        match self.0.hint {
+            Some(hint) => told.hint(hint),
+            None => told,
+        }
+    }
+
     /// What the caller can do.
     pub fn kind(&self) -> Kind {
         self.0.kind

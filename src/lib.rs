@@ -60,12 +60,13 @@
 //! [`error`] and [`stop`]: what goes wrong, and how to end. [`model`]: the nouns. [`profile`]: what is wanted.
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
 //! bytes. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
-//! machines do it, and `feed`, which tells others.
+//! machines do it, [`compose`], which makes clips by template, and `feed`, which tells others.
 #![warn(missing_docs, unreachable_pub)]
 
-#[cfg(any(feature = "serve", feature = "s3", feature = "webhook", feature = "nats"))]
+#[cfg(any(feature = "serve", feature = "s3", feature = "webhook", feature = "nats", feature = "tts"))]
 pub mod block;
 pub mod catalog;
+pub mod compose;
 mod crash;
 pub mod digest;
 pub mod error;

@@ -25,6 +25,9 @@ const COMPLAINT: usize = 4 << 10;
 /// How long the child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How much longer the parent waits for a sign of life than the child itself does, which knows better what stands still.
+const LATER: Duration = Duration::from_secs(3);
+
 /// How to start the child process.
 #[derive(Clone, Debug)]
 pub struct ChildProcess {
@@ -161,8 +164,10 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
         match heard.recv_timeout(Duration::from_millis(50)) {
             Ok(Heard::Line(line)) => match serde_json::from_slice::<Report>(&line) {
                 Ok(Report::Progress { done: now }) => {
+                    // It is told because something moved: the share may stand still for hours while an encoder drains.
+                    moved = Instant::now();
                     if now != done {
-                        (done, moved) = (now, Instant::now());
+                        done = now;
                         each(Report::Progress { done: now });
                     }
                 }
@@ -211,9 +216,13 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
         }
         let why = match () {
             () if stop.is_tripped() => Some(Error::stopped()),
-            () if moved.elapsed() > Duration::from_secs(limits.stall_seconds) => Some(
-                Error::corrupt(format!("the renderer made no progress for {} s and was ended", limits.stall_seconds))
-                    .hint("the file may be damaged in a way that hangs its decoder; 'damctl jobs retry' tries again"),
+            () if moved.elapsed() > Duration::from_secs(limits.stall_seconds) + LATER => Some(
+                Error::unavailable(format!(
+                    "stalled: the renderer gave no sign of life for {} s, {}, and was ended",
+                    limits.stall_seconds,
+                    if done < 0.0 { "from its start on".to_owned() } else { format!("at {:.1} %", done * 100.0) }
+                ))
+                .hint("the disk or share that it is read from may hang, or the file makes its decoder hang"),
             ),
             () if began.elapsed() > Duration::from_secs(limits.wall_seconds) => {
                 Some(Error::corrupt(format!("the renderer took longer than {} s and was ended", limits.wall_seconds)))

@@ -255,7 +255,7 @@ impl Gate<'_> {
         let Some(promised) = self.promised_ms() else { return Ok(()) };
         // The tracks of one file end at different times, and headers round: half a second in a minute is normal.
         let slack = (promised / 100).clamp(TOLERANCE_MS, 2_000).max(2 * frame_ms) + 400;
-        match self.rendered.duration_ms {
+        match self.rendered.film.map_or(self.rendered.duration_ms, |film| film.duration_ms) {
             there if there + slack >= promised => Ok(()),
             there => Err(Error::corrupt(format!(
                 "the recording ends after {} s of the {} s that its header promises",
@@ -287,7 +287,8 @@ impl Gate<'_> {
     fn lasts(&self, facts: &MediaFacts, frame_ms: u64) -> Result<()> {
         let (found, wanted) = (facts.duration_ms.unwrap_or(0), self.rendered.duration_ms);
         // Sound that goes on after the last picture makes the file longer than its pictures, and is no fault.
-        let longest = self.master.duration_ms.unwrap_or(wanted).max(wanted);
+        let around = self.rendered.film.map_or(0, |film| wanted.saturating_sub(film.duration_ms));
+        let longest = (self.master.duration_ms.unwrap_or(wanted) + around).max(wanted);
         let tolerance = TOLERANCE_MS.max(frame_ms);
         match found + tolerance >= wanted && found <= longest + tolerance {
             true => Ok(()),
@@ -440,6 +441,7 @@ mod tests {
                 input_seen: None,
                 mixed: None,
                 encoder: None,
+                film: None,
                 others: Vec::new(),
             };
             Self {

@@ -19,9 +19,12 @@ use crate::{
 
 #[cfg(feature = "gst")]
 mod brand;
+pub use clips::Clips;
+pub(crate) use clips::frames as clip_frames;
 pub use glance::Glance;
 
 pub mod child;
+mod clips;
 pub mod gate;
 mod glance;
 #[cfg(feature = "gst")]
@@ -33,10 +36,14 @@ mod memory;
 #[cfg(feature = "gst")]
 mod package;
 pub mod probe;
+pub mod reel;
+#[cfg(feature = "gst")]
+pub mod rehearsal;
 pub mod render;
 pub mod sandbox;
 pub mod scenes;
 pub mod sniff;
+pub mod speech;
 pub mod sprite;
 #[cfg(feature = "gst")]
 mod table;
@@ -51,6 +58,9 @@ pub struct Order {
     /// What is known of it, from the catalog. Left out: it is probed first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<MediaFacts>,
+    /// Other files that may be read: those that the input names, where it is a reel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<PathBuf>,
     /// What to make of it. None: it is only probed.
     #[serde(default)]
     pub outputs: Vec<Entry>,
@@ -71,7 +81,7 @@ pub struct Limits {
     pub cpu_seconds: u64,
     /// Wall-clock seconds.
     pub wall_seconds: u64,
-    /// Seconds without progress before the process counts as hung.
+    /// Seconds in which nothing moves before the process counts as hung, however far it is.
     pub stall_seconds: u64,
     /// Pixels of one decoded picture.
     pub pixels: u64,
@@ -81,6 +91,19 @@ impl Order {
     /// The JSON schema of an order.
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(Order).to_value()
+    }
+}
+
+impl Limits {
+    /// The same, with time enough for a recording of this length: 20 processor seconds and 4 s a frame are more than the slowest
+    /// encoder takes. What hangs is told by its standing still long before.
+    pub fn for_length(&self, duration_ms: u64) -> Self {
+        let seconds = duration_ms / 1000;
+        Self {
+            cpu_seconds: self.cpu_seconds.max(seconds * 500),
+            wall_seconds: self.wall_seconds.max(seconds * 100),
+            ..self.clone()
+        }
     }
 }
 
@@ -105,7 +128,7 @@ pub enum Report {
         /// The facts.
         facts: MediaFacts,
     },
-    /// How far it is.
+    /// How far it is, and that something moved since it was told last: a frame was decoded or encoded, a byte written.
     Progress {
         /// 0 to 1.
         done: f64,
@@ -152,9 +175,21 @@ pub struct Rendered {
     /// What encoded its pictures, as GStreamer names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<String>,
+    /// What of it is the film itself, where clips are before or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<FilmPart>,
     /// Of the second of several sound tracks, and of those after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Heard>,
+}
+
+/// A film between clips.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FilmPart {
+    /// Number of its own pictures.
+    pub frames: u64,
+    /// Its own duration, in milliseconds.
+    pub duration_ms: u64,
 }
 
 /// One of several sound tracks as its renderer left it.
@@ -220,6 +255,8 @@ pub struct Work<'a> {
     pub limits: &'a Limits,
     /// When to give up.
     pub stop: &'a Stop,
+    /// What is known of the clips that the outputs' brands name.
+    pub clips: &'a Clips,
 }
 
 /// What a file is: told by its head in this process where that is safe, measured in the child process where something
@@ -240,6 +277,7 @@ pub fn measure(
             let order = Order {
                 input: path.to_owned(),
                 facts: None,
+                reads: Vec::new(),
                 outputs: Vec::new(),
                 out_dir: dir.path().to_owned(),
                 limits,

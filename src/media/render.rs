@@ -4,11 +4,11 @@ use std::{fs::File, io::Read, path::Path, time::Duration};
 
 use rayon::prelude::*;
 
-use super::{Order, Rendered, Renderer, Report, Work, gate, image, probe, sniff};
+use super::{Clips, Order, Rendered, Renderer, Report, Work, gate, image, probe, sniff};
 use crate::{
     error::{Doing, Error, Result},
     model::{AudioFacts, MediaFacts, MediaKind, job::Failure},
-    profile::Entry,
+    profile::{Brand, Entry},
     stop::Stop,
 };
 
@@ -28,20 +28,27 @@ pub fn carry_out(order: &Order, stop: &Stop, report: &mut dyn FnMut(Report)) -> 
         report(Report::Probed { facts });
         return Ok(());
     }
-    // What lays sound over a film that has none has silence to lay it over.
+    let (clips, failed) = Clips::measure(&order.outputs, stop);
+    stop.check()?;
+    for (name, e) in &failed {
+        report(Report::Failed { output: Some(name.clone()), failure: Failure::from(e) });
+    }
+    let possible = order.outputs.iter().filter(|e| failed.iter().all(|(name, _)| *name != e.name));
+    // What lays sound over a film that has none, or puts some around it, has silence to lay it over.
     let is_mute = facts.video.is_some() && facts.audio.is_empty();
-    let has_bed = |e: &&Entry| is_mute && e.sound().is_some_and(|s| s.bed.is_some());
-    let (over_silence, usual): (Vec<&Entry>, Vec<&Entry>) = order.outputs.iter().partition(has_bed);
+    let has_sound = |b: &Brand| b.has_sound() || clips.have_sound(b);
+    let is_over = |e: &&Entry| is_mute && e.spec.sound().is_some() && e.brand.as_ref().is_some_and(has_sound);
+    let (over_silence, usual): (Vec<&Entry>, Vec<&Entry>) = possible.partition(is_over);
     if !over_silence.is_empty() {
         let facts = MediaFacts { audio: vec![AudioFacts::silence()], ..facts.clone() };
-        render_all(order, &facts, over_silence, stop, report)?;
+        render_all((order, &clips), &facts, over_silence, stop, report)?;
     }
-    render_all(order, &facts, usual, stop, report)
+    render_all((order, &clips), &facts, usual, stop, report)
 }
 
 /// Makes outputs of one input.
 fn render_all(
-    order: &Order,
+    (order, clips): (&Order, &Clips),
     facts: &MediaFacts,
     mut left: Vec<&Entry>,
     stop: &Stop,
@@ -51,7 +58,7 @@ fn render_all(
         let (mine, others): (Vec<&Entry>, Vec<&Entry>) = left.into_iter().partition(|e| renderer.accepts(facts, e));
         left = others;
         if !mine.is_empty() {
-            render(order, facts, &*renderer, mine, stop, report)?;
+            render((order, clips), facts, &*renderer, mine, stop, report)?;
         }
     }
     for entry in left {
@@ -71,7 +78,7 @@ fn renderers() -> Vec<Box<dyn Renderer>> {
 }
 
 fn render(
-    order: &Order,
+    (order, clips): (&Order, &Clips),
     facts: &MediaFacts,
     renderer: &dyn Renderer,
     outputs: Vec<&Entry>,
@@ -79,7 +86,8 @@ fn render(
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
     let mut silent: Vec<&Entry> = outputs.clone();
-    let work = Work { input: &order.input, facts, outputs, out_dir: &order.out_dir, limits: &order.limits, stop };
+    let (input, out_dir, limits) = (&order.input, &order.out_dir, &order.limits);
+    let work = Work { input, facts, outputs, out_dir, limits, stop, clips };
     // Outputs are judged when all are written: the decoder is not kept waiting, and progress goes on meanwhile.
     let mut written: Vec<(&Entry, Result<Rendered>)> = Vec::new();
     let outcome = renderer.render(

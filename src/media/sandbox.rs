@@ -92,7 +92,9 @@ fn confine(order: &Order) -> Result<()> {
             }
         }
     }
-    allow(&order.input, read)?;
+    for path in [&order.input].into_iter().chain(&order.reads) {
+        allow(path, read)?;
+    }
     // What its brands are made of, and the list of the system's fonts.
     for piece in order.outputs.iter().filter_map(|e| e.brand.as_ref()).flat_map(|b| b.pieces()) {
         allow(&piece.path, read)?;

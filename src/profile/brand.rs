@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Color, Gain, Interval, Percent};
+use super::{Bumper, Color, Gain, Interval, Narration, Percent};
 use crate::{
     digest::{Digest, Hasher},
     error::{Doing, Error, Result},
@@ -41,6 +41,15 @@ pub struct Brand {
     /// A voice above it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub narration: Option<Narration>,
+    /// A clip before the film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intro: Option<Bumper>,
+    /// A clip after the film.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outro: Option<Bumper>,
+    /// What is beside and behind clips that are not of the film's shape. Left out: black.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Color>,
 }
 
 /// A file of a brand: in YAML its path, from the brand's own file.
@@ -260,23 +269,6 @@ pub struct Music {
     pub fade: Interval,
 }
 
-/// A voice above the film's own sound.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Narration {
-    /// A file with sound.
-    pub file: Piece,
-    /// When it begins. Left out: at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Interval>,
-    /// How much the voice is turned up or down.
-    #[serde(default)]
-    pub gain: Gain,
-    /// How much the film's own sound is turned down while it speaks.
-    #[serde(default = "gain_10")]
-    pub duck: Gain,
-}
-
 fn tenth() -> Percent {
     Percent(100)
 }
@@ -292,7 +284,7 @@ fn one() -> f64 {
 fn gain_12() -> Gain {
     Gain(-120)
 }
-fn gain_10() -> Gain {
+pub(super) fn gain_10() -> Gain {
     Gain(-100)
 }
 fn second() -> Interval {
@@ -315,9 +307,7 @@ impl Brand {
         let path = std::path::absolute(path).doing(|| format!("cannot find the brand {}", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("/"));
         for piece in brand.pieces_mut() {
-            piece.path = folder.join(&piece.path);
-            let digest = piece.digest();
-            piece.sha256 = Some(digest.map_err(|e| Error::new(e.kind(), format!("{origin}: {}", e.one_line())))?);
+            piece.place(folder).map_err(|e| Error::new(e.kind(), format!("{origin}: {}", e.one_line())))?;
         }
         Ok(brand)
     }
@@ -330,19 +320,26 @@ impl Brand {
             lut,
             self.subtitles.as_ref().map(|s| &s.file),
             self.music.as_ref().map(|m| &m.file),
-            self.narration.as_ref().map(|n| &n.file),
+            self.narration.as_ref().and_then(|n| n.file.as_ref()),
+            self.narration.as_ref().and_then(|n| n.script.as_ref()),
+            self.intro.as_ref().map(|clip| &clip.file),
+            self.outro.as_ref().map(|clip| &clip.file),
         ];
         all.into_iter().flatten().collect()
     }
 
     fn pieces_mut(&mut self) -> Vec<&mut Piece> {
         let lut = self.grade.as_mut().and_then(|g| g.lut.as_mut());
+        let (file, script) = self.narration.as_mut().map_or((None, None), |n| (n.file.as_mut(), n.script.as_mut()));
         let all = [
             self.logo.as_mut().map(|l| &mut l.file),
             lut,
             self.subtitles.as_mut().map(|s| &mut s.file),
             self.music.as_mut().map(|m| &mut m.file),
-            self.narration.as_mut().map(|n| &mut n.file),
+            file,
+            script,
+            self.intro.as_mut().map(|clip| &mut clip.file),
+            self.outro.as_mut().map(|clip| &mut clip.file),
         ];
         all.into_iter().flatten().collect()
     }
@@ -350,6 +347,10 @@ impl Brand {
     /// What of it changes the output: what its files hold, not where they are.
     pub(super) fn recipe(&self) -> String {
         let mut brand = self.clone();
+        if let Some(spoken) = brand.narration.as_mut().filter(|n| n.tts.is_some()) {
+            // The words and who speaks them are; what was made of them follows from these.
+            spoken.file = None;
+        }
         for piece in brand.pieces_mut() {
             piece.path = PathBuf::new();
         }
@@ -361,8 +362,27 @@ impl Brand {
         self.music.is_some() || self.narration.is_some()
     }
 
+    /// Finds one of its files, named from a folder, and says what it holds.
+    pub fn place(&mut self, which: impl Fn(&mut Self) -> Option<&mut Piece>, folder: &Path) -> Result<()> {
+        match which(self) {
+            Some(piece) => piece.place(folder),
+            None => Ok(()),
+        }
+    }
+
+    /// The clips around the film.
+    pub fn clips(&self) -> impl Iterator<Item = &Bumper> {
+        self.intro.iter().chain(&self.outro)
+    }
+
+    /// What is beside and behind clips of another shape.
+    pub fn background(&self) -> [u8; 3] {
+        self.background.map_or([0; 3], Color::rgb)
+    }
+
     /// Refuses what cannot work, saying what was expected.
     pub fn check(&self) -> Result<(), String> {
+        super::film::check_background(self.background)?;
         let within = |what: &str, value: f64, low: f64, high: f64| match value >= low && value <= high {
             true => Ok(()),
             false => Err(format!("{what} {value} was given, expected {low} to {high}")),
@@ -412,6 +432,7 @@ impl Brand {
             turned("music: duck", music.duck, 0)?;
         }
         if let Some(narration) = &self.narration {
+            narration.check()?;
             turned("narration: gain", narration.gain, 240)?;
             turned("narration: duck", narration.duck, 0)?;
         }
@@ -441,6 +462,20 @@ impl Style {
 }
 
 impl Piece {
+    /// A file as it is now.
+    pub fn known(path: PathBuf) -> Result<Self> {
+        let mut piece = Self { path, sha256: None };
+        piece.sha256 = Some(piece.digest()?);
+        Ok(piece)
+    }
+
+    /// Named from a folder, with what it holds.
+    fn place(&mut self, folder: &Path) -> Result<()> {
+        self.path = folder.join(&self.path);
+        self.sha256 = Some(self.digest()?);
+        Ok(())
+    }
+
     /// An error when it is not what it was planned with.
     pub fn check(&self) -> Result<()> {
         match self.sha256 {

@@ -2,8 +2,10 @@
 //! [settings](../index.html)' business). [`Profile::parse`] is the border: what comes out of it is sound.
 
 mod brand;
+mod bumper;
 mod film;
 mod mezzanine;
+mod narration;
 mod picture;
 mod rendition;
 mod sound;
@@ -22,9 +24,11 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de};
 
-pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Narration, Piece, Place, Style, Subtitles};
+pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Piece, Place, Style, Subtitles};
+pub use bumper::{Around, Bumper, Dress, Fit};
 pub use film::{Film, FilmFormat, FrameRate};
 pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};
+pub use narration::{Narration, Tts, check_language};
 pub use picture::{Exact, Scenes, SheetFormat, Sprite, Still};
 pub use rendition::Spec;
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
@@ -75,6 +79,15 @@ impl Entry {
         self.when.as_ref().is_none_or(|when| when.holds(master))
     }
 
+    /// Refuses what cannot work on masters of a kind, saying what was expected: for entries that no profile has.
+    pub fn check(&self, kind: MediaKind) -> std::result::Result<(), String> {
+        self.spec.check(kind)?;
+        let Some(brand) = &self.brand else { return Ok(()) };
+        self.spec.takes_brand()?;
+        self.spec.takes(brand)?;
+        brand.check()
+    }
+
     /// Digest of exactly what changes this entry's output: the settings with all defaults filled in, and the version
     /// of the renderer that makes it. The entry's name, comments and the order of keys do not count.
     pub fn recipe(&self) -> Digest {
@@ -87,22 +100,56 @@ impl Entry {
         Digest::of_fields(&fields)
     }
 
-    /// What its sound is made of; none: it has no sound, or asks for none.
+    /// What its sound is made of, without clips around it; none: it has no sound, or asks for none.
     pub fn sound(&self) -> Option<Sound> {
-        let mut sound = self.spec.sound()?;
-        if let Some(brand) = self.brand.as_ref().filter(|b| b.has_sound()) {
-            sound.bed = Some(SoundBed { music: brand.music.clone(), narration: brand.narration.clone() });
-        }
-        Some(sound)
+        self.spec.sound().map(|sound| self.dressed(sound))
     }
 
     /// The sounds that it is made of, of a master of these facts: a master without any has none to take.
     pub fn sounds_of(&self, master: &MediaFacts) -> Vec<Sound> {
         match &self.spec {
             _ if master.audio.is_empty() => Vec::new(),
-            Spec::Stream(stream) => stream.sounds_of(&master.audio).into_iter().map(|s| s.sound).collect(),
-            _ => self.sound().into_iter().collect(),
+            Spec::Stream(stream) => {
+                stream.sounds_of(&master.audio).into_iter().map(|s| self.between(s.sound, master)).collect()
+            }
+            _ => self.spec.sound().into_iter().map(|sound| self.between(sound, master)).collect(),
         }
+    }
+
+    /// A sound with what the brand lays below and above it, and puts around it.
+    pub fn between(&self, sound: Sound, master: &MediaFacts) -> Sound {
+        Sound { around: self.around(master), ..self.dressed(sound) }
+    }
+
+    /// The clips that its brand puts around it.
+    pub fn around(&self, master: &MediaFacts) -> Option<Around> {
+        let brand = self.brand.as_ref().filter(|b| b.clips().next().is_some())?;
+        Some(Around {
+            intro: brand.intro.as_ref().map(|clip| clip.file.clone()),
+            outro: brand.outro.as_ref().map(|clip| clip.file.clone()),
+            rate: self.counted(master),
+        })
+    }
+
+    /// The frames a second in which clips around a film are counted: the film's, as far as it has such.
+    fn counted(&self, master: &MediaFacts) -> (u32, u32) {
+        let rate = master.video.as_ref().map_or((0, 1), |v| v.rate);
+        let is_variable = master.video.as_ref().is_none_or(|v| v.variable_rate);
+        let rule = self.spec.film().and_then(|(film, _)| film.frame_rate);
+        match (rule, rule.and_then(|rule| rule.of(rate))) {
+            (Some(FrameRate::Even(..)), Some(even)) => even,
+            (Some(FrameRate::Most(..)), Some(even)) if !is_variable => even,
+            (Some(FrameRate::Most(n, d)), _) if is_variable => (n, d),
+            _ if rate.0 > 0 && rate.1 > 0 => rate,
+            _ => (25, 1),
+        }
+    }
+
+    fn dressed(&self, mut sound: Sound) -> Sound {
+        if let Some(brand) = self.brand.as_ref().filter(|b| b.has_sound()) {
+            sound.bed = Some(SoundBed { music: brand.music.clone(), narration: brand.narration.clone() });
+        }
+        sound
     }
 }
 
@@ -297,11 +344,8 @@ impl Profile {
                 when.as_ref().map_or(Ok(()), When::check).map_err(at)?;
                 let brand = brand.map(|brand| {
                     spec.takes_brand().map_err(&at)?;
-                    let brand = Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()))?;
-                    match brand.has_sound() && spec.sound().is_none() {
-                        true => Err(at("its brand has music or narration, for which it needs 'audio'".to_owned())),
-                        false => Ok(brand),
-                    }
+                    let brand = Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()).hint(BRAND_HINT))?;
+                    spec.takes(&brand).map_err(&at).map(|()| brand)
                 });
                 list.push(Entry { name, spec, when, brand: brand.transpose()? });
             }
@@ -348,4 +392,5 @@ fn in_plain_words(message: &str) -> String {
     plain.to_owned()
 }
 
+const BRAND_HINT: &str = "profiles/brands/example.yaml is a brand; docs/profile.md has every key";
 const HINT: &str = "profiles/default.yaml shows every setting; 'damctl profile check FILE' checks a file";

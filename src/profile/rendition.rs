@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Codec, Downmix, EncoderKind, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound, Sprite,
-    Still, Stream, Waveform, picture,
+    Brand, Codec, Downmix, EncoderKind, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound,
+    Sprite, Still, Stream, Waveform, picture,
 };
 use crate::model::MediaKind;
 
@@ -193,7 +193,16 @@ impl Spec {
                 Err("a brand is put on films of 8 bits: leave 'depth: 10' out".to_owned())
             }
             Some(_) => Ok(()),
-            None => Err("a brand is put on films: an mp4, webm, mov, fmp4 or ts".to_owned()),
+            None if matches!(self, Spec::Stream(_)) => Ok(()),
+            None => Err("a brand is put on films: an mp4, webm, mov, fmp4, ts or stream".to_owned()),
+        }
+    }
+
+    /// Refuses a brand whose sound has no place in it.
+    pub(super) fn takes(&self, brand: &Brand) -> Result<(), String> {
+        match brand.has_sound() && self.sound().is_none() {
+            true => Err("its brand has music or narration, for which it needs 'audio'".to_owned()),
+            false => Ok(()),
         }
     }
 

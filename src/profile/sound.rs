@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BitRate, Decibels, Lufs, Music, Narration, Piece, Tracks, rendition::possible};
+use super::{Around, BitRate, Decibels, Lufs, Music, Narration, Piece, Tracks, rendition::possible};
 use crate::model::MediaKind;
 
 /// How the sound of a video is encoded.
@@ -158,6 +158,8 @@ pub struct Sound {
     pub coding: Option<Coding>,
     /// What a brand mixes with it.
     pub bed: Option<SoundBed>,
+    /// What a brand puts before and after it.
+    pub around: Option<Around>,
 }
 
 /// What a brand mixes with a film's own sound.
@@ -172,7 +174,7 @@ pub struct SoundBed {
 impl SoundBed {
     /// Its files.
     pub fn pieces(&self) -> impl Iterator<Item = &Piece> {
-        self.music.as_ref().map(|m| &m.file).into_iter().chain(self.narration.as_ref().map(|n| &n.file))
+        self.music.as_ref().map(|m| &m.file).into_iter().chain(self.narration.as_ref().and_then(|n| n.file.as_ref()))
     }
 }
 
@@ -209,6 +211,7 @@ impl AudioTrack {
             loudness: self.loudness,
             coding: Some(Coding { codec, bitrate: self.bitrate }),
             bed: None,
+            around: None,
         }
     }
 
@@ -233,6 +236,7 @@ impl Lossy {
             loudness: self.loudness,
             coding: Some(Coding { codec, bitrate: self.bitrate }),
             bed: None,
+            around: None,
         }
     }
 
@@ -281,6 +285,7 @@ impl Lossless {
             loudness: self.loudness,
             coding: None,
             bed: None,
+            around: None,
         }
     }
 

@@ -148,6 +148,7 @@ impl Waveform {
             loudness: None,
             coding: None,
             bed: None,
+            around: None,
         }
     }
 

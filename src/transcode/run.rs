@@ -10,7 +10,7 @@ use crate::{
     catalog::Facts,
     digest::{Digest, Hasher},
     error::{Doing, Error, Kind, Result},
-    media::{Order, Rendered, Report},
+    media::{Order, Rendered, Report, speech::Speaker},
     model::{Area, Key, Master, MediaFacts, Rendition, RenditionFile, Stage, job::Failure},
     profile::{Brand, Entry, Piece},
     store::Staged,
@@ -40,14 +40,19 @@ impl StageRun for Transcode<'_> {
         }
         // One that was changed since is another recipe, which the next plan has.
         entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
+        let (entries, mute) = self.narrated(entries, attempt)?;
         let dir = self.spool.dir("transcode")?;
         let out_dir = dir.path().join("out");
         fs::create_dir(&out_dir).doing(|| format!("cannot make {}", out_dir.display()))?;
         let input = self.fetch(&master, dir.path())?;
-        let order =
-            Order { input, facts: Some(master.facts.clone()), outputs: entries, out_dir, limits: self.limits.clone() };
-        let rendered = self.render(attempt, &order)?;
-        self.keep(attempt, &master, &order, rendered)
+        // A large master takes its time to come.
+        entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
+        let limits = self.limits.for_length(master.facts.duration_ms.unwrap_or(0));
+        let facts = Some(master.facts.clone());
+        let order = Order { input, facts, reads: Vec::new(), outputs: entries, out_dir, limits };
+        let mut outcomes = if order.outputs.is_empty() { Outcomes::default() } else { self.render(attempt, &order)? };
+        outcomes.failed.extend(mute.failed);
+        self.keep(attempt, &master, &order, outcomes)
     }
 }
 
@@ -59,6 +64,21 @@ struct Outcomes {
 }
 
 impl Transcode<'_> {
+    /// Has narrations spoken; entries whose voice is not to be had are given with the reason. What is spoken is kept for as
+    /// long as this process lives, for other masters have the same.
+    fn narrated(&self, entries: Vec<Entry>, attempt: &Attempt<'_>) -> Result<(Vec<Entry>, Outcomes)> {
+        let speaker = Speaker { dir: self.spool.path().join("speech"), stop: &attempt.stop };
+        let (mut narrated, mut mute) = (Vec::new(), Outcomes::default());
+        for mut entry in entries {
+            match speaker.narrate(&mut entry) {
+                Ok(()) => narrated.push(entry),
+                Err(e) if matches!(e.kind(), Kind::Stopped | Kind::Paused) => return Err(e),
+                Err(e) => mute.failed.push((entry.name, Failure::from(&e))),
+            }
+        }
+        Ok((narrated, mute))
+    }
+
     /// The master as a file: in place where the store is a folder, else a copy.
     fn fetch(&self, master: &Master, dir: &Path) -> Result<PathBuf> {
         if let Some(path) = self.store.local_path(&master.key) {
@@ -109,6 +129,7 @@ impl Transcode<'_> {
     /// Puts accepted outputs into the store, and refused ones into quarantine.
     fn keep(&self, attempt: &Attempt<'_>, master: &Master, order: &Order, outcomes: Outcomes) -> Result<Done> {
         let mut facts = Facts::default();
+        let of = outcomes.accepted.len() + outcomes.failed.len();
         let mut staged: Vec<Staged> = Vec::new();
         for (rendered, measured) in outcomes.accepted {
             // The child names what it made; only what was ordered counts.
@@ -129,7 +150,7 @@ impl Transcode<'_> {
             let what = format!("{} {entry}", attempt.job.subject);
             attempt.reporter.report(&Event::Item { what: &what, outcome: "failed", detail: Some(&failure.message) });
         }
-        Ok(Done { facts, failure: summarize(outcomes.failed, order.outputs.len()) })
+        Ok(Done { facts, failure: summarize(outcomes.failed, of) })
     }
 
     fn deposit(

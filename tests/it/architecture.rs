@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store", "subtitle"],
     &["catalog", "media"],
     &["work", "search"],
-    &["ingest", "receive", "transcode", "index", "tend", "fanout", "feed"],
+    &["ingest", "receive", "transcode", "index", "tend", "fanout", "feed", "compose"],
     &["serve"],
 ];
 
@@ -38,7 +38,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("utoipa", &["serve"]),
     ("tower_http", &["serve"]),
     ("tokio", &["block", "serve", "store/s3", "feed/nats"]),
-    ("reqwest", &["feed/webhook", "serve/oidc"]),
+    ("reqwest", &["feed/webhook", "serve/oidc", "media/speech/http"]),
     ("async_nats", &["feed/nats"]),
     ("hmac", &["digest"]),
     ("aws_sdk_s3", &["store/s3"]),
@@ -50,7 +50,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("landlock", &["media/sandbox"]),
     ("walkdir", &["ingest", "store"]),
     ("ignore", &["ingest"]),
-    ("minijinja", &["fanout"]),
+    ("minijinja", &["fanout", "compose/fill"]),
     ("sha2", &["digest"]),
     ("ed25519_dalek", &["tend/certificate"]),
     ("clap", &["bin"]),

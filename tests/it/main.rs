@@ -9,6 +9,7 @@ mod browser;
 mod certificate;
 mod cli;
 mod collect;
+mod compose;
 mod contract;
 mod corpus;
 #[path = "../../examples/demo_drive/drive.rs"]

@@ -1,8 +1,8 @@
 //! Profiles: what is wrong is told with its place and with what was expected.
 
-use std::fs;
+use std::{ffi::OsStr, fs};
 
-use crate::harness::{damctl, scratch};
+use crate::harness::{self, damctl, scratch, tool};
 
 fn check(yaml: &str) -> String {
     let dir = scratch();
@@ -178,4 +178,30 @@ fn every_profile_that_comes_with_the_program_is_sound() {
         count += 1;
     }
     assert!(count >= 2);
+}
+
+#[test]
+fn a_brand_whose_files_are_no_use_is_told_when_its_profile_is_checked() {
+    let dir = scratch();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("p.yaml", "video:\n  web: { mp4: { video: { bitrate: 1M }, audio: {} }, brand: b.yaml }\n");
+    let wav = dir.path().join("a.wav");
+    tool("ffmpeg", ["-v", "error", "-f", "lavfi", "-i", "sine=d=1", wav.to_str().unwrap()]);
+    harness::picture(&dir.path().join("logo.png"), 3);
+    write("cut.png", "");
+    fs::write(dir.path().join("cut.png"), &fs::read(dir.path().join("logo.png")).unwrap()[..100]).unwrap();
+    write("bad.cube", "LUT_3D_SIZE 2\n0 0 0\n");
+    let check = || harness::damctl([OsStr::new("profile"), OsStr::new("check"), dir.path().join("p.yaml").as_os_str()]);
+    for (brand, why) in [
+        ("logo: { file: cut.png }", "cut.png"),
+        ("grade: { lut: bad.cube }", "bad.cube"),
+        ("music: { file: logo.png }", "there is no sound in it"),
+        ("intro: { file: a.wav }", "it is no film"),
+        ("subtitles: { file: a.wav }", "no subtitle can be read"),
+    ] {
+        write("b.yaml", brand);
+        check().ends(2).says("the brand of 'web'").says(why);
+    }
+    write("b.yaml", "logo: { file: logo.png }\nmusic: { file: a.wav }\n");
+    check().ends(0).says("is sound");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use damctl::{
-    media::{Limits, Order, child::ChildProcess},
+    media::{Limits, Order, Report, child::ChildProcess},
     stop::Stop,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -384,13 +384,85 @@ fn a_renderer_that_hangs_is_ended() {
     tool("mkfifo", [pipe.as_os_str()]);
     let limits = Limits { stall_seconds: 1, ..Limits::default() };
     // Nobody writes to the pipe: as with a share that went away, the process cannot act any more, not even on SIGTERM.
-    let order = Order { input: pipe, facts: None, outputs: Vec::new(), out_dir: dir.path().to_owned(), limits };
+    let order = Order {
+        input: pipe,
+        facts: None,
+        reads: Vec::new(),
+        outputs: Vec::new(),
+        out_dir: dir.path().to_owned(),
+        limits,
+    };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
     let began = Instant::now();
     let error = child.run(&order, &Stop::new(), &mut |_| {}).unwrap_err();
-    assert!(error.to_string().contains("no progress for 1 s"), "{error:?}");
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(error.to_string().contains("stalled: the renderer gave no sign of life for 1 s"), "{error:?}");
+    assert!(error.kind().is_retryable());
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
     assert_eq!(processes(&["render", &dir.path().display().to_string()]), [0; 0]);
+}
+
+#[test]
+fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() {
+    let dir = scratch();
+    let (film, pipe) = (dir.path().join("film.ts"), dir.path().join("pipe.ts"));
+    let words = "-v error -f lavfi -i testsrc2=s=320x240:r=25:d=20 -c:v libx264 -preset ultrafast -b:v 1M";
+    tool("ffmpeg", words.split(' ').map(OsStr::new).chain([film.as_os_str()]));
+    tool("mkfifo", [pipe.as_os_str()]);
+    let bytes = fs::read(&film).unwrap();
+    let entry = serde_json::json!({"name": "out", "spec": {"mp4": {"video": {"bitrate": "1M"}}}});
+    let facts = serde_json::json!({"kind": "video", "mime": "video/mp2t", "container": "mpegts", "duration_ms": 20000,
+        "video": {"codec": "h264", "width": 320, "height": 240, "rate": [25, 1], "frames": 500}, "audio": []});
+    let order = Order {
+        input: pipe.clone(),
+        facts: Some(serde_json::from_value(facts).unwrap()),
+        reads: Vec::new(),
+        outputs: vec![serde_json::from_value(entry).unwrap()],
+        out_dir: dir.path().to_owned(),
+        limits: Limits { stall_seconds: 4, ..Limits::default() },
+    };
+    let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
+    let mut told = None;
+    std::thread::scope(|scope| {
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            let mut pipe = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+            std::io::Write::write_all(&mut pipe, &bytes[..bytes.len() / 2]).ok();
+            // Held open: more may come, and does not.
+            ended.recv().ok();
+        });
+        child
+            .run(&order, &Stop::new(), &mut |report| {
+                if let Report::Failed { failure, .. } = report {
+                    told = Some(failure);
+                }
+            })
+            .unwrap();
+        drop(done);
+    });
+    let told = told.unwrap();
+    assert!(told.kind.is_retryable(), "{told:?}");
+    assert!(told.message.contains("nothing moved for 4 s (there came "), "{told:?}");
+    assert!(told.message.contains("pictures from avdec_h264 up to "), "{told:?}");
+}
+
+#[test]
+fn a_renderer_whose_share_stands_still_while_something_moves_is_left_alone() {
+    let dir = scratch();
+    let exe = dir.path().join("slow");
+    // As an encoder that drains: at the end of the film, and at work for longer than a hung one would be given.
+    let script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo '{\"event\":\"progress\",\"done\":1.0}'; sleep 0.5; done\n";
+    fs::write(&exe, script).unwrap();
+    fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let limits = Limits { stall_seconds: 1, ..Limits::default() };
+    let order = Order {
+        input: exe.clone(),
+        facts: None,
+        reads: Vec::new(),
+        outputs: Vec::new(),
+        out_dir: dir.path().to_owned(),
+        limits,
+    };
+    ChildProcess { exe, registry: None }.run(&order, &Stop::new(), &mut |_| {}).unwrap();
 }
 
 #[test]
@@ -462,4 +534,43 @@ fn an_entry_is_wanted_only_of_masters_for_which_its_when_holds() {
     assert!(transcode(&[]).contains("nothing to do"));
     let probed = ffprobe(&rendition(&archive, "large.mp4", "edit"));
     assert_eq!(stream(&probed, "video")["codec_name"], "prores");
+}
+
+#[test]
+fn a_narration_is_spoken_into_its_entry_and_one_that_cannot_be_fails_alone() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let film = drive.path().join("film.mp4");
+    let words = "-v error -f lavfi -i color=c=gray:s=128x72:r=25:d=4 -c:v libx264 -pix_fmt yuv420p";
+    tool("ffmpeg", words.split(' ').map(OsStr::new).chain([film.as_os_str()]));
+    archive.ingest(drive.path()).0.ends(0);
+    let (profile, brand) = (archive.root().join("p.yaml"), archive.root().join("voice.yaml"));
+    let narration = |program: &str| {
+        format!(
+            "narration:\n  at: 1s\n  text: Good evening\n  language: en\n  tts: {{ command: [{program}, --stdin, --stdout, -v, '{{language}}'] }}\n"
+        )
+    };
+    let spec = "mp4: { video: { bitrate: 500k }, audio: {} }";
+    fs::write(&profile, format!("video:\n  plain: {{ {spec} }}\n  told: {{ {spec}, brand: voice.yaml }}\n")).unwrap();
+    fs::write(&brand, narration("no-such-voice")).unwrap();
+    let words = [OsStr::new("transcode"), OsStr::new("--profile"), profile.as_os_str()];
+    archive
+        .run(words)
+        .ends(1)
+        .says("told: the brand's narration: the program 'no-such-voice' is not here")
+        .says("install it (Debian's package espeak-ng");
+    rendition(&archive, "film.mp4", "plain");
+    // Who speaks it is part of what is wanted: corrected, it is another plan.
+    fs::write(&brand, narration("espeak-ng")).unwrap();
+    archive.run(words).ends(0);
+    let told = rendition(&archive, "film.mp4", "told");
+    let words = ["-v", "error", "-i", told.to_str().unwrap(), "-ac", "1", "-ar", "8000", "-f", "u8", "-"];
+    let out = std::process::Command::new("ffmpeg").args(words).output().unwrap();
+    let loud = |from: usize, to: usize| out.stdout[from * 80..to * 80].iter().map(|s| s.abs_diff(128)).max().unwrap();
+    assert!(loud(0, 95) < 3 && loud(105, 180) > 20, "{} {}", loud(0, 95), loud(105, 180));
+    // What did not change is not spoken again.
+    archive.run(words_of(&profile)).ends(0).says("nothing to do");
+}
+
+fn words_of(profile: &Path) -> [&OsStr; 3] {
+    [OsStr::new("transcode"), OsStr::new("--profile"), profile.as_os_str()]
 }

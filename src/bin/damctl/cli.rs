@@ -181,11 +181,17 @@ pub enum Command {
         #[command(subcommand)]
         command: ProfileCommand,
     },
-    /// Decodes and encodes one file, by an order in JSON on standard input; reports as JSON lines on standard output.
+    /// Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand.
     ///
-    /// This is the child process that `transcode` and `ingest` start; it can be used by hand. `damctl profile
-    /// order-schema` prints the order's JSON schema, and docs/render.md explains it.
-    Render,
+    /// JOB is a file in YAML or JSON that names a template and gives it parameters and inputs; schema/render-job.json and
+    /// docs/render.md tell what stands in both. NAME.mp4, NAME.jpg, and of spoken words NAME.vtt and NAME.srt appear in the
+    /// job's folder once all are complete; standard output tells about them as JSON. It needs no archive, unless an input is
+    /// `asset:ID`.
+    ///
+    /// Without JOB it is the child process that `transcode` and `ingest` start: it decodes and encodes one file, by an order in
+    /// JSON on standard input, and reports as JSON lines on standard output. `damctl profile order-schema` prints the
+    /// order's JSON schema.
+    Render(RenderArgs),
     /// Writes man pages, completions and JSON schemas.
     #[command(hide = true)]
     Generate {
@@ -199,6 +205,19 @@ pub struct InitArgs {
     /// The folder; made when missing.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The job's file. Left out: an order on standard input.
+    #[arg(value_name = "JOB")]
+    pub job: Option<PathBuf>,
+    /// The folder for what is made, in place of the job's.
+    #[arg(long, value_name = "DIR", requires = "job")]
+    pub out: Option<PathBuf>,
+    /// Tells what would be made, as JSON; nothing is spoken or rendered.
+    #[arg(long, requires = "job")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -718,6 +737,8 @@ pub struct CollectArgs {
 #[derive(Debug, Subcommand)]
 pub enum ProfileCommand {
     /// Checks a profile and shows what it asks for.
+    ///
+    /// The files of its brands are tried: logos are decoded, tables of colors and words read, music is listened to.
     Check {
         /// The profile.
         #[arg(value_name = "FILE")]

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use damctl::{
+    compose::{Job, Template},
     media::Order,
     profile::{Brand, Profile},
 };
@@ -33,5 +34,7 @@ pub fn generate(dir: &Path) -> Result<()> {
     write("render-order.json", Order::json_schema())?;
     #[cfg(feature = "serve")]
     write("openapi.json", damctl::serve::openapi())?;
+    write("render-job.json", Job::json_schema())?;
+    write("render-template.json", Template::json_schema())?;
     Ok(())
 }

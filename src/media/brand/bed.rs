@@ -8,8 +8,6 @@ use crate::{
     profile::{Music, Narration},
 };
 
-/// Samples a second of a track.
-const RATE: u64 = 48_000;
 /// Above this, somebody speaks: -42 dBFS.
 const SPEECH: f32 = 0.008;
 /// How long after the last sound the music waits before it comes back, in seconds.
@@ -20,7 +18,7 @@ const UP: f32 = 0.5;
 /// Gains change this often, in samples.
 const STEP: usize = 240;
 
-/// Decoded sound of two channels in a file: floats at 48 kHz, little endian.
+/// Decoded sound of two channels in a file: floats at the rate of what it is mixed with, little endian.
 #[derive(Clone, Debug)]
 pub(crate) struct Track {
     file: Arc<File>,
@@ -34,7 +32,7 @@ impl Track {
     }
 
     /// Frames from a place on, begun anew at its end where it is a loop; silence beyond.
-    fn read(&self, mut at: u64, is_loop: bool, out: &mut [[f32; 2]]) {
+    pub(crate) fn read(&self, mut at: u64, is_loop: bool, out: &mut [[f32; 2]]) {
         let mut done = 0;
         out.fill([0.0; 2]);
         while done < out.len() && self.frames > 0 {
@@ -97,10 +95,10 @@ impl Bed {
         if let Some((narration, track)) = &self.narration {
             let begin = u64::from(narration.at.map_or(0, |i| i.0)) * u64::from(self.rate) / 1000;
             let skip = begin.saturating_sub(at).min(frames as u64) as usize;
-            track.read(self.in_track(at.saturating_sub(begin)), false, &mut voice[skip..]);
+            track.read(at.saturating_sub(begin), false, &mut voice[skip..]);
             let gain = narration.gain.factor();
             voice.iter_mut().flatten().for_each(|s| *s *= gain);
-            let is_speaking = at + frames as u64 > begin && self.in_track(at.saturating_sub(begin)) < track.frames;
+            let is_speaking = at + frames as u64 > begin && at.saturating_sub(begin) < track.frames;
             let aim = if is_speaking { narration.duck.factor() } else { 1.0 };
             let before = self.own;
             self.own = nearer(self.own, aim, seconds);
@@ -114,7 +112,7 @@ impl Bed {
             let aim = if self.speech > 0.0 { music.duck.factor() } else { 1.0 };
             let before = self.ducked;
             self.ducked = nearer(self.ducked, aim, seconds);
-            track.read(self.in_track(at), true, &mut bed);
+            track.read(at, true, &mut bed);
             let gain = music.gain.factor();
             let fade = (u64::from(music.fade.0) * u64::from(self.rate) / 1000).max(1);
             for (i, frame) in bed.iter_mut().enumerate() {
@@ -138,11 +136,6 @@ impl Bed {
                 [] => {}
             }
         }
-    }
-
-    /// A frame of the film, as one of a track.
-    fn in_track(&self, frame: u64) -> u64 {
-        frame * RATE / u64::from(self.rate.max(1))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Frames are 8 bit 4:2:0 in BT.709 of limited range, upright and of the output's size.
 
+mod backdrop;
 mod bed;
 mod captions;
 mod cube;
@@ -12,12 +13,14 @@ mod shade;
 use std::path::Path;
 
 pub(crate) use self::{
+    backdrop::{Backdrop, Plane},
     bed::{Bed, Track},
     captions::script,
 };
 use self::{grade::Graded, overlay::Overlay, shade::Shade};
 use crate::{
     error::{Doing, Error, Result},
+    media::image::Pixels,
     profile::Brand,
 };
 
@@ -63,6 +66,11 @@ impl Finish {
             logo.apply(frame);
         }
     }
+}
+
+/// Lays a picture on a frame, at a place in luma samples.
+pub(crate) fn lay_on(picture: &Pixels, at: (u32, u32), frame: &mut Planes<'_>) {
+    Overlay::new(picture, at, 1.0).apply(frame);
 }
 
 /// A brand's file as text.

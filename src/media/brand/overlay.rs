@@ -50,7 +50,7 @@ impl Overlay {
         Ok(Self::new(&picture, at, logo.opacity.value() / 100.0))
     }
 
-    fn new(picture: &Pixels, at: (u32, u32), opacity: f64) -> Self {
+    pub(super) fn new(picture: &Pixels, at: (u32, u32), opacity: f64) -> Self {
         let (width, height) = (picture.width as usize, picture.height as usize);
         let channels = if picture.alpha { 4 } else { 3 };
         let rgba = |p: &[u8]| [p[0], p[1], p[2], p.get(3).copied().unwrap_or(255)];

@@ -11,6 +11,7 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
+    around::Meetings,
     color::{self, Look},
     fit, graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
@@ -49,7 +50,7 @@ pub(super) fn encode(
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Result<Rendered>>> {
-    let (live, pulse) = (Live::new(), Pulse::default());
+    let (live, pulse, meetings) = (Live::new(), Pulse::default(), Meetings::default());
     let source = gstreamer_app::AppSrc::builder().format(gst::Format::Time).block(true).max_bytes(64 << 20).build();
     let tee = graph::tee()?;
     graph::chain(live.pipeline(), &[source.clone().upcast(), graph::queue(4)?, tee.clone()])?;
@@ -61,7 +62,7 @@ pub(super) fn encode(
             return Err(Error::internal("an animation was to be made something else than a film"));
         };
         let path = path(work.out_dir, entry);
-        let branch = FilmBranch::of_film(work, fit(work, entry)?, entry, (film, format), &look, &path);
+        let branch = FilmBranch::of_film((work, &meetings), fit(work, entry)?, entry, (film, format), &look, &path);
         let branch = branch.build(live.pipeline(), &tee, &pulse)?;
         complaints.own(index, &branch.elements);
         built.push(branch);
@@ -143,6 +144,7 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &FilmBuilt) -> Result<Rendered
         input_seen: None,
         mixed: None,
         encoder: Some(branch.encoder.clone()),
+        film: branch.part.as_ref().map(super::around::Part::told),
         others: Vec::new(),
     })
 }

@@ -2,8 +2,11 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
-    sync::Mutex,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use gstreamer as gst;
@@ -25,7 +28,7 @@ use super::{
 use crate::{
     error::{Doing, Error, Result},
     media::{
-        Work,
+        Clips, Work,
         brand::{Bed, Finish, Planes, Track, script},
         render,
     },
@@ -86,46 +89,100 @@ impl Branding {
     }
 }
 
-fn put_on(finish: &Finish, frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Result<()> {
+pub(super) fn put_on(finish: &Finish, frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Result<()> {
     if frame.format() != gst_video::VideoFormat::I420 {
         return Err(Error::internal("a brand was given a frame that is not I420"));
     }
+    planes(frame, &mut |planes| finish.apply(planes));
+    Ok(())
+}
+
+/// Hands over the planes of a frame of 4:2:0.
+pub(super) fn planes(
+    frame: &mut gst_video::VideoFrameRef<&mut gst::BufferRef>,
+    change: &mut dyn FnMut(&mut Planes<'_>),
+) {
     let (width, height) = (frame.width() as usize, frame.height() as usize);
     let strides = [0, 1].map(|plane| frame.plane_stride()[plane] as usize);
     let [luma, cb, cr, _] = frame.planes_data_mut();
     let [luma_stride, chroma_stride] = strides;
-    finish.apply(&mut Planes { width, height, luma, luma_stride, chroma: [cb, cr], chroma_stride });
-    Ok(())
+    change(&mut Planes { width, height, luma, luma_stride, chroma: [cb, cr], chroma_stride });
 }
 
-/// Decoded music and voices of brands, by the files that they were.
+/// Decoded music, voices and clips' sounds of brands, by the files that they were and their samples a second.
 #[derive(Clone, Default)]
-pub(super) struct Beds(Vec<(PathBuf, Track)>);
+pub(super) struct Beds {
+    tracks: Vec<(PathBuf, u32, Track)>,
+    clips: Clips,
+}
+
+/// Samples a second of a sound that does not say.
+pub(super) const USUAL_RATE: u32 = 48_000;
 
 impl Beds {
-    /// Decodes what these sounds are mixed with.
+    /// Decodes what these sounds are mixed with, and what comes before and after them.
     pub(super) fn decode(&mut self, work: &Work<'_>, sounds: &[Sound]) -> Result<()> {
-        for piece in sounds.iter().filter_map(|s| s.bed.as_ref()).flat_map(SoundBed::pieces) {
-            if !self.0.iter().any(|(path, _)| *path == piece.path) {
-                let track = decoded(work, &piece.path).map_err(|e| {
-                    Error::new(e.kind(), format!("the brand's {}: {}", piece.path.display(), e.one_line()))
-                })?;
-                self.0.push((piece.path.clone(), track));
+        self.clips = work.clips.clone();
+        for sound in sounds {
+            let rate = sound.rate.unwrap_or(USUAL_RATE);
+            if let Some(bed) = &sound.bed {
+                // Of music, no more than the film is long, and what a header may be wrong by.
+                let most = work.facts.duration_ms.map(|ms| Stretch { from_ms: 0, length_ms: ms + ms / 10 + 2000 });
+                if let Some(music) = &bed.music {
+                    self.add(work, (&music.file, most), rate)?;
+                }
+                for voice in bed.narration.iter().filter_map(|n| n.file.as_ref()) {
+                    self.add(work, (voice, None), rate)?;
+                }
+            }
+            for piece in sound.around.iter().flat_map(|around| around.intro.iter().chain(&around.outro)) {
+                if !work.clips.of(piece)?.audio.is_empty() {
+                    self.add(work, (piece, None), rate)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn track(&self, piece: &Piece) -> Result<Track> {
-        let known = self.0.iter().find(|(path, _)| *path == piece.path);
-        known.map(|(_, track)| track.clone()).ok_or_else(|| Error::internal("a brand's sound that was not decoded"))
+    fn add(&mut self, work: &Work<'_>, (piece, part): (&Piece, Option<Stretch>), rate: u32) -> Result<()> {
+        if self.find(piece, rate).is_none() {
+            let name = |e: Error| e.within(format_args!("the brand's {}", piece.path.display()));
+            let facts = render::measure(&piece.path, work.stop).map_err(name)?;
+            let work = Work { input: &piece.path, facts: &facts, outputs: Vec::new(), ..*work };
+            let track = decoded(&work, rate, part).map_err(name)?;
+            self.tracks.push((piece.path.clone(), rate, track));
+        }
+        Ok(())
+    }
+
+    fn find(&self, piece: &Piece, rate: u32) -> Option<Track> {
+        let known = self.tracks.iter().find(|(path, of, _)| *path == piece.path && *of == rate);
+        known.map(|(.., track)| track.clone())
+    }
+
+    /// The sound of a clip; none, where it has none.
+    pub(super) fn track_of_clip(&self, piece: &Piece, rate: u32) -> Option<Track> {
+        self.find(piece, rate)
+    }
+
+    /// How many frames a clip is at a rate.
+    pub(super) fn frames(&self, piece: &Piece, rate: (u32, u32)) -> Result<u64> {
+        self.clips.frames(piece, rate)
+    }
+
+    fn track(&self, piece: &Piece, rate: u32) -> Result<Track> {
+        self.find(piece, rate).ok_or_else(|| Error::internal("a brand's sound that was not decoded"))
     }
 
     /// An element that mixes a brand's sound with the floats that pass it.
     pub(super) fn mixing(&self, bed: &SoundBed, facts: &MediaFacts, rate: u32) -> Result<gst::Element> {
-        let music = bed.music.as_ref().map(|m| self.track(&m.file).map(|track| (m.clone(), track))).transpose()?;
-        let narration =
-            bed.narration.as_ref().map(|n| self.track(&n.file).map(|track| (n.clone(), track))).transpose()?;
+        let music =
+            bed.music.as_ref().map(|m| self.track(&m.file, rate).map(|track| (m.clone(), track))).transpose()?;
+        let spoken = bed.narration.as_ref().map(|n| {
+            let file = n.file.as_ref().ok_or_else(|| Error::invalid("the brand's narration was not spoken before"))?;
+            self.track(file, rate).map(|track| (n.clone(), track))
+        });
+        let narration = spoken.transpose()?;
         let mixer = Mutex::new(Bed::new(music, narration, facts.duration_ms.unwrap_or(0), rate));
         let element = make("identity", &[])?;
         pad(&element, "src")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
@@ -145,40 +202,80 @@ impl Beds {
     }
 }
 
-/// Decodes a file's sound to floats of two channels at 48 kHz, kept in a file without a name.
-fn decoded(work: &Work<'_>, path: &Path) -> Result<Track> {
-    let facts = render::measure(path, work.stop)?;
+/// Lets the samples of a part pass, floats of two channels.
+fn cut(pad: &gst::Pad, rate: u32, stretch: Stretch, enough: Arc<AtomicBool>) {
+    let sample = |ms: u64| ms * u64::from(rate) / 1000;
+    let (from, to) = (sample(stretch.from_ms), sample(stretch.from_ms + stretch.length_ms));
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let Some(buffer) = info.buffer_mut() else { return gst::PadProbeReturn::Ok };
+        let time = running_time(pad, buffer).unwrap_or(gst::ClockTime::ZERO);
+        let at = ((u128::from(time.nseconds()) * u128::from(rate) + 500_000_000) / 1_000_000_000) as u64;
+        let end = at + buffer.size() as u64 / 8;
+        if at >= to {
+            // What came before has been written by now.
+            enough.store(true, Ordering::Relaxed);
+        }
+        if end <= from || at >= to {
+            return gst::PadProbeReturn::Drop;
+        }
+        let (skip, keep) = (from.saturating_sub(at) as usize * 8, (end.min(to) - at.max(from)) as usize * 8);
+        match buffer.copy_region(gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::TIMESTAMPS, skip..skip + keep) {
+            Ok(part) => {
+                *buffer = part;
+                gst::PadProbeReturn::Ok
+            }
+            Err(_) => gst::PadProbeReturn::Drop,
+        }
+    });
+}
+
+/// A part of a recording.
+#[derive(Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) from_ms: u64,
+    pub(super) length_ms: u64,
+}
+
+/// Decodes a file's sound, or a part of it, to floats of two channels at this rate, kept in a file without a name.
+pub(super) fn decoded(work: &Work<'_>, rate: u32, stretch: Option<Stretch>) -> Result<Track> {
+    let (path, facts) = (work.input, work.facts);
     if facts.audio.is_empty() {
         return Err(Error::invalid("there is no sound in it"));
     }
-    let work = Work { input: path, facts: &facts, outputs: Vec::new(), ..*work };
     let complaints = &mut Complaints::default();
     let wanted = Wanted { pictures: false, tracks: BTreeSet::from([0]), by_name: false };
-    let mut source = source::open(path, sound_decode(&work), &wanted, complaints, stall(&work), work.stop)?;
+    let mut source = source::open(path, sound_decode(work), &wanted, complaints, stall(work), work.stop)?;
     let pulse = Pulse::default();
-    let heads = Heads::build(&source, &facts, &pulse, Beds::default())?;
+    let heads = Heads::build(&source, facts, &pulse, Beds::default())?;
     let sound = Sound {
         tracks: Tracks::default(),
         downmix: Downmix::Itu,
         mono: Mono::Stereo,
         channels: Some(2),
-        rate: Some(48_000),
+        rate: Some(rate),
         loudness: None,
         coding: None,
         bed: None,
+        around: None,
     };
-    let prepared = heads.prepare(source.live.pipeline(), &facts, &sound, "F32LE", None)?;
-    let kept = work.out_dir.join("bed.f32");
+    let prepared = heads.prepare(source.live.pipeline(), facts, &sound, "F32LE", None)?;
+    let kept = tempfile::NamedTempFile::new_in(work.out_dir).doing(|| "cannot keep decoded sound")?;
     let mut elements = vec![prepared.from];
     elements.extend(prepared.before);
-    elements.push(super::video::file_sink(&kept, &pulse)?);
+    let last = elements[elements.len() - 1].clone();
+    elements.push(super::video::file_sink(kept.path(), &pulse)?);
     chain(source.live.pipeline(), &elements)?;
+    // Of a part, what is before it is thrown away, and all is done when what is after it comes.
+    let enough = Arc::new(AtomicBool::new(false));
+    if let Some(stretch) = stretch {
+        cut(&pad(&last, "src")?, rate, stretch, enough.clone());
+    }
     source.release()?;
-    let watch = Watch { pulse: &pulse, stall: stall(&work), stop: work.stop, done: &|| 0.0, enough: &|| false };
+    let is_enough = || enough.load(Ordering::Relaxed);
+    let watch = Watch { pulse: &pulse, stall: stall(work), stop: work.stop, done: &|| 0.0, enough: &is_enough };
     let outcome = run::to_the_end(&source.live, &watch, complaints, &mut |_| ());
     source.live.close();
-    let file = std::fs::File::open(&kept).doing(|| "cannot read decoded sound");
-    std::fs::remove_file(&kept).ok();
+    let file = std::fs::File::open(kept.path()).doing(|| "cannot read decoded sound");
     outcome?;
     Track::open(file?)
 }

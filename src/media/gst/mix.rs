@@ -12,6 +12,7 @@ use gstreamer_audio as gst_audio;
 use gstreamer_audio::AudioChannelPosition as Position;
 
 use super::{
+    around::{self, Meetings},
     audio::{self, Peak},
     brand::Beds,
     graph::{cannot_build, caps, chain, make, queue},
@@ -111,6 +112,8 @@ struct Head {
 pub(super) struct Heads {
     tracks: BTreeMap<usize, Head>,
     beds: Beds,
+    /// Where clips that come after films wait for their end.
+    pub(super) meetings: Meetings,
 }
 
 impl Heads {
@@ -127,7 +130,7 @@ impl Heads {
             let tee = audio::silence(source.live.pipeline(), length)?;
             heads.insert(number, Head { tee, peak: Peak::default(), positions: positions_of(2), rate: 48_000 });
         }
-        Ok(Self { tracks: heads, beds })
+        Ok(Self { tracks: heads, beds, meetings: Meetings::default() })
     }
 
     fn head(&self, number: usize) -> Result<&Head> {
@@ -168,7 +171,7 @@ impl Heads {
             _ => None,
         };
         // Gains, mixers and filters work on floats.
-        let is_changed = level.is_some() || sound.bed.is_some();
+        let is_changed = level.is_some() || sound.bed.is_some() || sound.around.is_some();
         let counted = if is_changed { "F32LE" } else { format };
         let mut before = match matrix {
             Some(matrix) => mixing(&coming, &matrix, rate, counted)?,
@@ -176,6 +179,9 @@ impl Heads {
         };
         if let Some(bed) = &sound.bed {
             before.push(self.beds.mixing(bed, facts, rate)?);
+        }
+        if let Some(around) = &sound.around {
+            before.push(around::sounds(around, rate, &self.beds, &self.meetings)?);
         }
         if let Some(level) = level {
             before.push(level::turn(level)?);

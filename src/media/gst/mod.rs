@@ -8,6 +8,7 @@
 //! This is the only place that names the gstreamer crates.
 
 mod animation;
+mod around;
 mod audio;
 mod av1;
 mod best;
@@ -24,9 +25,11 @@ mod mix;
 mod mp3;
 mod peaks;
 mod poster;
+mod reel;
 mod run;
 mod scenes;
 mod sei;
+mod showing;
 mod source;
 mod sprite;
 mod still;
@@ -47,6 +50,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use self::{
+    around::Meetings,
     brand::Beds,
     color::Look,
     encoder::Pass,
@@ -63,6 +67,7 @@ use self::{
 use super::{
     Heard, Rendered, Renderer, Work,
     package::{self, Text},
+    reel::is_reel,
 };
 use crate::{
     error::{Error, Result},
@@ -397,15 +402,16 @@ fn first_look(
         return Ok(());
     }
     let streams = wanted_streams(work, true, BTreeSet::new());
-    let mut source = source::open(work.input, Decode::Everything, &streams, complaints, stall(work), work.stop)?;
+    let mut source = source::open(work.input, sound_decode(work), &streams, complaints, stall(work), work.stop)?;
     missing_stream(&source, work.facts, true, &streams.tracks, complaints)?;
     let pulse = Pulse::default();
     let from = source.video.clone().ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
-    let pictures = shared_pictures(work, &source, &from, false, &pulse)?;
+    let (pictures, meetings) = (shared_pictures(work, &source, &from, false, &pulse)?, Meetings::default());
     for (index, entry) in wanted.iter().enumerate().filter(|(_, entry)| is_due(entry)) {
         let Some((film, format)) = entry.spec.film() else { continue };
         let path = path(work.out_dir, entry);
-        let branch = FilmBranch::of_film(work, fit(work, entry)?, entry, (film, format), &pictures.look, &path);
+        let at = (work, &meetings);
+        let branch = FilmBranch::of_film(at, fit(work, entry)?, entry, (film, format), &pictures.look, &path);
         let branch = FilmBranch { pass: Pass::First(Pass::notes(work.out_dir, &entry.name)), ..branch };
         let tee = pictures.of_depth(source.live.pipeline(), branch.depth)?;
         let built = branch.build(source.live.pipeline(), &tee, &pulse);
@@ -434,6 +440,7 @@ fn wanted_streams(work: &Work<'_>, pictures: bool, tracks: BTreeSet<usize>) -> W
 /// How a master is opened of which everything is wanted.
 fn sound_decode(work: &Work<'_>) -> Decode {
     match work.facts.container.as_deref() {
+        _ if is_reel(work.facts) => Decode::Reel,
         Some("wav" | "w64") => Decode::Forward,
         _ => Decode::Everything,
     }
@@ -525,8 +532,8 @@ impl Building<'_> {
     ) -> Result<Branch> {
         let pipeline = self.source.live.pipeline();
         let path = path(self.work.out_dir, entry);
-        let mut branch =
-            FilmBranch::of_film(self.work, fit(self.work, entry)?, entry, (film, format), &pictures.look, &path);
+        let (size, at) = (fit(self.work, entry)?, (self.work, &self.heads.meetings));
+        let mut branch = FilmBranch::of_film(at, size, entry, (film, format), &pictures.look, &path);
         if film.video.is_two_pass() {
             branch.pass = Pass::Second(Pass::notes(self.work.out_dir, &entry.name));
         }
@@ -618,6 +625,7 @@ impl Branch {
             input_peak_dbfs: first.input_peak_dbfs,
             mixed: first.mixed,
             encoder: None,
+            film: None,
             others: sounds.collect(),
         };
         let tally = match self {
@@ -640,6 +648,7 @@ impl Branch {
                 rendered.size = built.size;
                 rendered.frames = tally.buffers();
                 rendered.encoder = Some(built.encoder.clone());
+                rendered.film = built.part.as_ref().map(around::Part::told);
                 tally
             }
             Branch::Mp3 { tally, .. } | Branch::Sound { tally } | Branch::Waveform { tally, .. }
@@ -658,6 +667,7 @@ impl Branch {
             Branch::Stream(ladder) => {
                 rendered.size = ladder.size();
                 rendered.frames = ladder.tally().buffers();
+                rendered.film = ladder.part();
                 rendered.files = ladder.finish(work, entry)?;
                 ladder.tally()
             }

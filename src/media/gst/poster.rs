@@ -38,6 +38,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         input_seen: None,
         mixed: None,
         encoder: None,
+        film: None,
         others: Vec::new(),
     })
 }
@@ -156,7 +157,7 @@ fn pause(source: &Source, work: &Work<'_>, complaints: &mut Complaints) -> Resul
         work.stop.check()?;
         drain(source, complaints)?;
         if started.elapsed() > stall(work) {
-            return Err(Error::corrupt(format!("stalled: no picture came for {} s", stall(work).as_secs())));
+            return Err(run::stalled(format!("no picture came for {} s", stall(work).as_secs())));
         }
     }
     drain(source, complaints)

@@ -3,8 +3,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -18,7 +18,12 @@ use crate::{
 };
 
 /// A pipeline that is shut down, its threads ended and its files closed, when this is dropped.
-pub(super) struct Live(gst::Pipeline, gst::Bus);
+pub(super) struct Live {
+    pipeline: gst::Pipeline,
+    bus: gst::Bus,
+    /// Whether it stands still: then its threads may be where nothing reaches them, and waiting for them would be in vain.
+    is_stuck: AtomicBool,
+}
 
 impl Live {
     pub(super) fn new() -> Self {
@@ -26,23 +31,28 @@ impl Live {
         // Every pipeline has a bus from the start; an own one keeps that from being a promise to check.
         let bus = gst::Bus::new();
         pipeline.set_bus(Some(&bus));
-        Self(pipeline, bus)
+        Self { pipeline, bus, is_stuck: AtomicBool::new(false) }
     }
 
     pub(super) fn pipeline(&self) -> &gst::Pipeline {
-        &self.0
+        &self.pipeline
     }
 
     pub(super) fn bus(&self) -> &gst::Bus {
-        &self.1
+        &self.bus
+    }
+
+    /// Says that it stands still for good.
+    pub(super) fn give_up(&self) {
+        self.is_stuck.store(true, Ordering::Relaxed);
     }
 
     /// Changes the state; the reason of a failure is on the bus.
     pub(super) fn set_state(&self, state: gst::State, complaints: &mut Complaints) -> Result<()> {
-        if self.0.set_state(state).is_ok() {
+        if self.pipeline.set_state(state).is_ok() {
             return Ok(());
         }
-        while let Some(message) = self.1.pop() {
+        while let Some(message) = self.bus.pop() {
             complaints.listen(&message)?;
         }
         Err(Error::internal(format!("GStreamer's pipeline cannot be set to {state:?}")))
@@ -54,19 +64,38 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.1.set_flushing(true);
+        self.bus.set_flushing(true);
+        if self.is_stuck.load(Ordering::Relaxed) {
+            // It ends with the process.
+            std::mem::forget(self.pipeline.clone());
+            return;
+        }
         // Going to NULL cannot fail (GstElement's documentation).
-        self.0.set_state(gst::State::Null).ok();
+        self.pipeline.set_state(gst::State::Null).ok();
     }
 }
 
-/// Counts whatever moves in a pipeline. As long as it grows, the pipeline is alive.
+/// Counts whatever moves in a pipeline, and knows how far each decoder, encoder and muxer has come. As long as it grows, the
+/// pipeline is alive, however slow it is.
 #[derive(Clone, Default)]
-pub(super) struct Pulse(Arc<AtomicU64>);
+pub(super) struct Pulse(Arc<Beats>);
+
+#[derive(Default)]
+struct Beats {
+    count: AtomicU64,
+    is_following: AtomicBool,
+    places: Mutex<Vec<Place>>,
+}
+
+/// A pad that data passes, in words, and the time of the last of it in nanoseconds; `u64::MAX` before there was any.
+struct Place {
+    what: String,
+    last: Arc<AtomicU64>,
+}
 
 impl Pulse {
     pub(super) fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Beats for each buffer that passes this pad.
@@ -78,9 +107,78 @@ impl Pulse {
         });
     }
 
-    fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// Beats for whatever leaves a decoder or an encoder of this pipeline, or gets into a muxer: while a slow encoder works
+    /// off what it holds, or a muxer writes aside, nothing else may move.
+    fn follow(&self, pipeline: &gst::Pipeline) {
+        if self.0.is_following.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for element in pipeline.iterate_recurse().into_iter().flatten() {
+            let Some(factory) = element.factory() else { continue };
+            let class = factory.metadata("klass").unwrap_or_default();
+            let is = |word: &str| class.split('/').any(|part| part == word);
+            let what = match () {
+                () if is("Video") || is("Image") => "pictures",
+                () if is("Audio") => "sound",
+                () => "data",
+            };
+            let (pads, way) = match () {
+                () if element.is::<gst::Bin>() => continue,
+                () if is("Decoder") || is("Encoder") => (element.src_pads(), "from"),
+                () if is("Muxer") => (element.sink_pads(), "into"),
+                () => continue,
+            };
+            for pad in pads {
+                self.follow_pad(&pad, format!("{what} {way} {}", factory.name()));
+            }
+        }
     }
+
+    fn follow_pad(&self, pad: &gst::Pad, what: String) {
+        let (pulse, last) = (self.clone(), Arc::new(AtomicU64::new(u64::MAX)));
+        let place = Place { what, last: last.clone() };
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+            pulse.beat();
+            if let Some(time) = info.buffer().and_then(|b| b.pts().or(b.dts())) {
+                last.store(time.nseconds(), Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+
+    fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// Where everything stands, in words, what is furthest behind first.
+    fn places(&self) -> String {
+        let places = self.0.places.lock().unwrap_or_else(PoisonError::into_inner);
+        // What never came is the most telling.
+        let key = |last: u64| if last == u64::MAX { 0 } else { last + 1 };
+        let mut all: Vec<(u64, &str)> =
+            places.iter().map(|p| (key(p.last.load(Ordering::Relaxed)), p.what.as_str())).collect();
+        all.sort_unstable();
+        all.dedup();
+        let told = all.into_iter().take(6).map(|(at, what)| match at {
+            0 => format!("no {what}"),
+            at => format!("{what} up to {:.1} s", (at - 1) as f64 / 1e9),
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    /// That nothing moved for so long, and where everything stood. It may be the machine's, so another try is worth it.
+    pub(super) fn stalled(&self, patience: Duration) -> Error {
+        let places = self.places();
+        let places = if places.is_empty() { places } else { format!(" (there came {places})") };
+        stalled(format!("nothing moved for {} s{places}", patience.as_secs_f64()))
+    }
+}
+
+/// That a pipeline stands still.
+pub(super) fn stalled(how: String) -> Error {
+    Error::unavailable(format!("stalled: {how}"))
+        .hint("the disk or share that it is read from may hang, or the file makes its decoder hang")
 }
 
 /// What elements complain about, and which output each belongs to.
@@ -205,8 +303,10 @@ pub(super) fn to_the_end(
     complaints: &mut Complaints,
     progress: &mut dyn FnMut(f64),
 ) -> Result<()> {
+    watch.pulse.follow(live.pipeline());
     live.set_state(gst::State::Playing, complaints)?;
-    let (mut beats, mut last_beat, mut last_told) = (watch.pulse.count(), Instant::now(), Instant::now());
+    let (mut beats, mut last_beat) = (watch.pulse.count(), Instant::now());
+    let (mut told, mut last_told) = (beats, Instant::now());
     loop {
         if let Some(message) = live.bus().timed_pop(gst::ClockTime::from_mseconds(100)) {
             complaints.listen(&message)?;
@@ -222,11 +322,51 @@ pub(super) fn to_the_end(
         if now != beats {
             (beats, last_beat) = (now, Instant::now());
         } else if last_beat.elapsed() > watch.stall {
-            return Err(Error::corrupt(format!("stalled: nothing moved for {} s", watch.stall.as_secs_f64())));
+            live.give_up();
+            return Err(watch.pulse.stalled(watch.stall));
         }
-        if last_told.elapsed() > Duration::from_millis(500) {
-            last_told = Instant::now();
+        // Whoever listens takes this for a sign of life.
+        if beats != told && last_told.elapsed() > Duration::from_millis(500) {
+            (told, last_told) = (beats, Instant::now());
             progress((watch.done)().clamp(0.0, 1.0));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    /// Sixty frames that the encoder takes at once and gives back only when there are no more, each held up for a while.
+    fn drains(each_ms: u64) -> Result<()> {
+        gst::init().unwrap();
+        let live = Live::new();
+        let words = format!(
+            "videotestsrc num-buffers=60 ! video/x-raw,width=64,height=64,framerate=25/1 ! \
+             x264enc rc-lookahead=60 b-adapt=false ! identity sleep-time={} ! fakesink sync=false",
+            each_ms * 1000
+        );
+        live.pipeline().add(&gst::parse::bin_from_description(&words, false).unwrap()).unwrap();
+        let watch = Watch {
+            pulse: &Pulse::default(),
+            stall: Duration::from_millis(700),
+            stop: &Stop::new(),
+            done: &|| 1.0,
+            enough: &|| false,
+        };
+        to_the_end(&live, &watch, &mut Complaints::default(), &mut |_| ())
+    }
+
+    #[test]
+    fn a_slow_encoder_that_drains_is_alive() {
+        drains(50).unwrap();
+    }
+
+    #[test]
+    fn what_stands_still_is_told_and_may_be_tried_again() {
+        let e = drains(1500).unwrap_err();
+        assert_eq!(e.kind(), Kind::Unavailable);
+        assert!(e.one_line().contains("nothing moved for 0.7 s (there came pictures from x264enc up to "), "{e:?}");
     }
 }

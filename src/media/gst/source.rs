@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::fs::FileExt,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -15,8 +16,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::{
-    graph,
-    run::{Complaints, Live},
+    graph, reel,
+    run::{self, Complaints, Live},
 };
 use crate::{
     error::{Doing, Error, Result},
@@ -35,12 +36,24 @@ pub(super) enum Decode {
     /// behind the samples for more, and gives up on all when their number of bytes is odd, as in half of all
     /// recordings of one channel of 24 bits.
     Forward,
+    /// It is a reel, described by its file.
+    Reel,
 }
 
 /// A pad of the decoder, halted.
-struct Exposed {
+pub(super) struct Exposed {
     pad: gst::Pad,
     block: gst::PadProbeId,
+}
+
+impl Exposed {
+    pub(super) fn halted(pad: &gst::Pad) -> Option<Self> {
+        halt(pad).map(|block| Self { pad: pad.clone(), block })
+    }
+
+    pub(super) fn pad(&self) -> &gst::Pad {
+        &self.pad
+    }
 }
 
 /// The first picture and the wanted sounds, each halted at its first buffer.
@@ -80,6 +93,9 @@ pub(super) fn open(
     patience: Duration,
     stop: &Stop,
 ) -> Result<Source> {
+    if decode == Decode::Reel {
+        return reel::open(input, wanted, complaints, patience, stop);
+    }
     let path = std::path::absolute(input).doing(|| format!("cannot find {}", input.display()))?;
     let uri = gst::glib::filename_to_uri(&path, None)
         .map_err(|e| Error::invalid(format!("no URI can be made of {}", path.display())).because(e))?;
@@ -102,9 +118,7 @@ pub(super) fn open(
         let Some(pipeline) = weak.upgrade() else { return };
         let mut arrivals = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !arrivals.closed && (holds(pad, "video/x-raw") || holds(pad, "audio/x-raw")) {
-            if let Some(block) = halt(pad) {
-                arrivals.pads.push(Exposed { pad: pad.clone(), block });
-            }
+            arrivals.pads.extend(Exposed::halted(pad));
         } else {
             // An error here shows as "not-linked" on the bus.
             graph::discard(&pipeline, pad).ok();
@@ -115,7 +129,7 @@ pub(super) fn open(
         seen.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
     });
     live.set_state(gst::State::Paused, complaints)?;
-    wait(&live, &arrivals, complaints, patience, stop)?;
+    wait(&live, input, &arrivals, complaints, patience, stop)?;
 
     let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
     arrivals.closed = true;
@@ -208,6 +222,16 @@ fn decode_sounds(decoder: &gst::Element, tracks: BTreeSet<usize>) -> Arc<Mutex<V
 }
 
 impl Source {
+    /// Of pads that are halted.
+    pub(super) fn of(
+        live: Live,
+        video: Option<gst::Pad>,
+        sounds: Vec<(usize, gst::Pad)>,
+        exposed: Vec<Exposed>,
+    ) -> Self {
+        Self { live, video, sounds, exposed }
+    }
+
     /// Lets the data flow; what has no branch by now is thrown away.
     pub(super) fn release(&mut self) -> Result<()> {
         for Exposed { pad, .. } in &self.exposed {
@@ -260,8 +284,29 @@ fn halt(pad: &gst::Pad) -> Option<gst::PadProbeId> {
     })
 }
 
+/// Whether a file is one, and its beginning and its end can be read at once.
+fn can_be_read(path: &Path) -> bool {
+    let (path, (tell, told)) = (path.to_owned(), std::sync::mpsc::channel());
+    // On a thread of its own, which is left behind where a share has gone away.
+    std::thread::spawn(move || {
+        let read = || -> std::io::Result<bool> {
+            let meta = std::fs::metadata(&path)?;
+            if !meta.is_file() {
+                return Ok(false);
+            }
+            let (file, mut block) = (std::fs::File::open(&path)?, [0; 4096]);
+            file.read_at(&mut block, 0)?;
+            file.read_at(&mut block, meta.len().saturating_sub(4096))?;
+            Ok(true)
+        };
+        tell.send(read().unwrap_or(false)).ok();
+    });
+    told.recv_timeout(Duration::from_secs(1)).unwrap_or(false)
+}
+
 fn wait(
     live: &Live,
+    input: &Path,
     arrivals: &Mutex<Arrivals>,
     complaints: &mut Complaints,
     patience: Duration,
@@ -279,10 +324,12 @@ fn wait(
         }
         if started.elapsed() > patience {
             return match arrivals.pads.len() {
-                0 => Err(Error::corrupt(format!(
-                    "stalled: no stream of it could be decoded within {} s",
-                    patience.as_secs()
-                ))),
+                0 => {
+                    live.give_up();
+                    let why = format!("no stream of it could be decoded within {} s", patience.as_secs());
+                    // Where the file itself answers, it is the file that is wrong.
+                    Err(if can_be_read(input) { Error::corrupt(why) } else { run::stalled(why) })
+                }
                 _ => Ok(()),
             };
         }

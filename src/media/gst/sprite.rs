@@ -48,6 +48,7 @@ pub(super) fn render(
         input_seen: None,
         mixed: None,
         encoder: None,
+        film: None,
         others: Vec::new(),
     }))
 }

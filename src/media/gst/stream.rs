@@ -6,13 +6,18 @@ use std::path::{Path, PathBuf};
 use gstreamer as gst;
 
 use super::{
-    Building, Error, Look, Result, Work, audio,
+    Building, Error, Look, Result, Work,
+    around::Part,
+    audio,
     encoder::Pass,
     run::Complaints,
     video::{self, Container, FilmBranch, Pace, Tally},
 };
 use crate::{
-    media::package::{self, Label, RungKind, Text},
+    media::{
+        FilmPart,
+        package::{self, Label, RungKind, Text},
+    },
     profile::{Entry, Spec, Stream, StreamSound},
 };
 
@@ -28,6 +33,7 @@ struct RungBuilt {
     path: PathBuf,
     size: (u32, u32),
     tally: Tally,
+    part: Option<Part>,
 }
 
 struct SoundBuilt {
@@ -80,14 +86,18 @@ impl Building<'_> {
                 container: Container::Rung(rung.video.keyframe_interval),
                 has_sound: false,
                 pass: Pass::Only,
-                brand: None,
+                brand: entry.brand.as_ref(),
+                around: entry.around(self.work.facts),
+                work: self.work,
+                meetings: self.heads.meetings.clone(),
             };
             let built = branch.build(pipeline, tee, self.pulse)?;
             self.complaints.own(index, &built.elements);
-            rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally: built.tally });
+            rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally: built.tally, part: built.part });
         }
         let mut sounds = Vec::new();
         for of in spec.sounds_of(&self.work.facts.audio) {
+            let of = StreamSound { sound: entry.between(of.sound.clone(), self.work.facts), ..of };
             let path = track(out_dir, &entry.name, &of.file);
             let (aac, _) = self.coded(index, of.sound.clone())?;
             // As long as a segment, so that none is cut from two halves.
@@ -110,6 +120,11 @@ impl Ladder {
     pub(super) fn tally(&self) -> &Tally {
         // A profile asks for one rung at least.
         &self.rungs[0].tally
+    }
+
+    /// What of its first rung is the film's own.
+    pub(super) fn part(&self) -> Option<FilmPart> {
+        self.rungs[0].part.as_ref().map(Part::told)
     }
 
     /// Cuts and lists it; gives its files.
@@ -153,7 +168,7 @@ pub(super) fn texts(
         progress(done);
     };
     let each = wanted.iter().enumerate().map(|(index, entry)| match &entry.spec {
-        Spec::Stream(spec) => package::extract(work, &entry.name, spec, &mut told).map_err(|e| complaints.of(index, e)),
+        Spec::Stream(spec) => package::extract(work, entry, spec, &mut told).map_err(|e| complaints.of(index, e)),
         _ => Ok(Vec::new()),
     });
     each.collect()

@@ -15,6 +15,7 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
+    around::{self, Meetings, Part},
     brand::Branding,
     color::{self, DeepRecode, Look, Recode, Route},
     encoder::{self, Packets, Pass},
@@ -28,7 +29,7 @@ use crate::{
     error::{Error, Result},
     media::Work,
     model::{FieldOrder, VideoFacts},
-    profile::{Brand, Entry, Film, FilmFormat, FrameRate, Hdr, Interval, VideoTrack},
+    profile::{Around, Brand, Entry, Film, FilmFormat, FrameRate, Hdr, Interval, VideoTrack},
 };
 
 /// The pictures that all outputs share.
@@ -252,6 +253,26 @@ pub(super) struct FilmBranch<'a> {
     pub(super) pass: Pass,
     /// What is put on the frames.
     pub(super) brand: Option<&'a Brand>,
+    /// What is put before and after them.
+    pub(super) around: Option<Around>,
+    pub(super) work: &'a Work<'a>,
+    pub(super) meetings: Meetings,
+}
+
+/// How frames are brought to a size, a pace and to the colors of an output.
+pub(super) struct Framing<'a> {
+    /// In square pixels, upright.
+    pub(super) size: (u32, u32),
+    /// Clockwise degrees that the frames are still to be turned by.
+    pub(super) rotation: u16,
+    pub(super) look: &'a Look,
+    /// What shows where the frames are transparent.
+    pub(super) background: [u8; 3],
+    /// Bits a component.
+    pub(super) depth: u8,
+    pub(super) pace: Pace,
+    /// Whether HDR stays as it is, where there are bits enough.
+    pub(super) keeps_hdr: bool,
 }
 
 /// How a film is laid out.
@@ -349,12 +370,14 @@ pub(super) struct FilmBuilt {
     pub(super) size: (u32, u32),
     /// What encodes it.
     pub(super) encoder: String,
+    /// What of it is the film's own, where clips are around it.
+    pub(super) part: Option<Part>,
 }
 
 impl<'a> FilmBranch<'a> {
     /// Of an entry as its profile asks for it.
     pub(super) fn of_film(
-        work: &Work<'_>,
+        (work, meetings): (&'a Work<'a>, &Meetings),
         size: (u32, u32),
         entry: &'a Entry,
         (film, format): (&'a Film, FilmFormat),
@@ -364,6 +387,9 @@ impl<'a> FilmBranch<'a> {
         let facts = work.facts.video.as_ref();
         let pace = Pace::of(film.frame_rate, facts);
         let rate = facts.map_or((0, 1), |f| f.rate);
+        let around = entry.around(work.facts);
+        // A film that something comes before does not begin where its own timecode does.
+        let is_timed = format == FilmFormat::QuickTime && around.as_ref().is_none_or(|a| a.intro.is_none());
         Self {
             size,
             rotation: facts.map_or(0, |f| f.rotation),
@@ -373,27 +399,29 @@ impl<'a> FilmBranch<'a> {
             look,
             background: film.background(),
             depth: film.video.depth_of(facts.map_or(8, |f| f.bit_depth)),
-            timecode: (format == FilmFormat::QuickTime).then(|| timecode::first(work.facts, pace.rate(rate))).flatten(),
+            timecode: is_timed.then(|| timecode::first(work.facts, pace.rate(rate))).flatten(),
             path,
             container: Container::of(format, &film.video),
             has_sound: film.audio.is_some() && !work.facts.audio.is_empty(),
             pass: Pass::Only,
             brand: entry.brand.as_ref(),
+            around,
+            work,
+            meetings: meetings.clone(),
         }
     }
 
     pub(super) fn build(&self, pipeline: &gst::Pipeline, tee: &gst::Element, pulse: &Pulse) -> Result<FilmBuilt> {
-        let mut elements = vec![queue(4)?];
-        elements.extend(self.pace.elements()?);
-        if self.look.alpha {
-            let rgba = caps("video/x-raw,format=RGBA")?;
-            color::before(&pad(&rgba, "src")?, self.background);
-            elements.push(rgba);
-        }
-        elements.extend(self.colored()?);
-        if let Some(direction) = direction(self.rotation) {
-            elements.push(make("videoflip", &[("video-direction", direction)])?);
-        }
+        let framing = Framing {
+            size: self.size,
+            rotation: self.rotation,
+            look: self.look,
+            background: self.background,
+            depth: self.depth,
+            pace: self.pace,
+            keeps_hdr: self.track.hdr == Some(Hdr::Keep),
+        };
+        let mut elements = framing.elements()?;
         let branding = match self.brand {
             Some(_) if self.depth > 8 => {
                 return Err(Error::unsupported("a brand is put on films of 8 bits: leave the depth of 10 out"));
@@ -401,6 +429,12 @@ impl<'a> FilmBranch<'a> {
             brand => brand.map(|brand| Branding::new(brand, self.size)).transpose()?,
         };
         elements.extend(branding.iter().flat_map(|b| b.elements.iter().cloned()));
+        let mut part = None;
+        if let (Some(brand), Some(around)) = (self.brand, &self.around) {
+            let (element, own) = around::pictures(brand, around, self.size, (self.work, &self.meetings))?;
+            elements.push(element);
+            part = Some(own);
+        }
         let rate = self.pace.rate(self.rate);
         let job = encoder::Job {
             track: self.track,
@@ -436,7 +470,24 @@ impl<'a> FilmBranch<'a> {
         all.extend(elements.iter().cloned());
         chain(pipeline, &all)?;
         branding.map_or(Ok(()), |b| b.say())?;
-        Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name })
+        Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name, part })
+    }
+}
+
+impl Framing<'_> {
+    pub(super) fn elements(&self) -> Result<Vec<gst::Element>> {
+        let mut elements = vec![queue(4)?];
+        elements.extend(self.pace.elements()?);
+        if self.look.alpha {
+            let rgba = caps("video/x-raw,format=RGBA")?;
+            color::before(&pad(&rgba, "src")?, self.background);
+            elements.push(rgba);
+        }
+        elements.extend(self.colored()?);
+        if let Some(direction) = direction(self.rotation) {
+            elements.push(make("videoflip", &[("video-direction", direction)])?);
+        }
+        Ok(elements)
     }
 
     /// Scales, and brings the colors to those of the output.
@@ -467,7 +518,7 @@ impl<'a> FilmBranch<'a> {
                 }
                 elements.extend([shallow, relabel(&colorimetry)?]);
             }
-            Route::Tone { full_range, .. } if self.track.hdr == Some(Hdr::Keep) && self.depth > 8 => {
+            Route::Tone { full_range, .. } if self.keeps_hdr && self.depth > 8 => {
                 let deep = sized(&format!("video/x-raw,format=I420_10LE{as_coded}"))?;
                 elements.push(deep.clone());
                 elements.extend(self.look.limited(&deep, full_range, &self.look.as_they_are())?);

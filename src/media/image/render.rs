@@ -166,6 +166,7 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         input_seen: None,
         mixed: None,
         encoder: None,
+        film: None,
         others: Vec::new(),
     })
 }

@@ -51,7 +51,15 @@ impl Bench {
         let facts = MediaFacts::bare(MediaKind::Image, "image/any");
         let outputs = outputs.iter().collect();
         let (limits, stop) = (&self.limits, &self.stop);
-        let work = Work { input, facts: &facts, outputs, out_dir: self.dir.path(), limits, stop };
+        let work = Work {
+            input,
+            facts: &facts,
+            outputs,
+            out_dir: self.dir.path(),
+            limits,
+            stop,
+            clips: &crate::media::Clips::default(),
+        };
         let mut results = Vec::new();
         let mut each = |name: &str, result| results.push((name.to_owned(), result));
         ImageRenderer.render(&work, &mut each, &mut |_| {})?;

@@ -9,7 +9,7 @@ use crate::{
         Work,
         probe::{self, file_url},
     },
-    profile::{self, Stream},
+    profile::{self, Around, Entry, Stream},
 };
 
 /// Most bytes of one track: a day of dense subtitles is a tenth of it.
@@ -33,7 +33,7 @@ pub(super) fn words_name(track: &str) -> String {
 
 /// Takes out the tracks that a stream wants, into files beside the others; gives those that there are. `told` hears that
 /// it goes on.
-pub(crate) fn extract(work: &Work<'_>, entry: &str, spec: &Stream, told: &mut dyn FnMut()) -> Result<Vec<Text>> {
+pub(crate) fn extract(work: &Work<'_>, entry: &Entry, spec: &Stream, told: &mut dyn FnMut()) -> Result<Vec<Text>> {
     if spec.subtitles.is_empty() {
         return Ok(Vec::new());
     }
@@ -51,12 +51,18 @@ pub(crate) fn extract(work: &Work<'_>, entry: &str, spec: &Stream, told: &mut dy
         texts.push((Text { file, label: Label { name: choice.name.clone(), language } }, choice.optional));
         taken.push(found[at].index);
     }
-    let path = |text: &Text| work.out_dir.join(words_name(&format!("{entry}.{}", text.file)));
+    let path = |text: &Text| work.out_dir.join(words_name(&format!("{}.{}", entry.name, text.file)));
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "error", "-y"]);
     command.args(["-protocol_whitelist", "file,pipe", "-progress", "pipe:1", "-stats_period", "1"]);
     // The recording's own times: ffmpeg would count from its earliest sample, which may come before the first picture.
-    command.arg("-copyts").arg("-i").arg(file_url(work.input));
+    command.arg("-copyts");
+    if let Some(Around { intro: Some(clip), rate, .. }) = entry.around(work.facts) {
+        // They come later by as much as the clip before the film lasts.
+        let us = work.clips.frames(&clip, rate)? * 1_000_000 * u64::from(rate.1) / u64::from(rate.0.max(1));
+        command.args(["-itsoffset", &format!("{us}us")]);
+    }
+    command.arg("-i").arg(file_url(work.input));
     for ((text, _), index) in texts.iter().zip(&taken) {
         command.args(["-map", &format!("0:{index}"), "-map_metadata", "-1", "-c:s", "webvtt"]);
         command.args(["-fs", &MOST.to_string(), "-f", "webvtt"]).arg(path(text));

@@ -24,6 +24,7 @@ use crate::{
 mod catalog;
 mod certificate;
 mod collect;
+mod compose;
 mod config;
 mod doctor;
 mod drives;
@@ -127,8 +128,11 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
-        Command::Profile { command } => profile::run(command),
-        Command::Render => render::run(stop),
+        Command::Profile { command } => profile::run(command, stop),
+        Command::Render(args) => match &args.job {
+            None => render::run(stop),
+            Some(job) => compose::run(job, &args, &|| open(&[]), &*reporter, stop),
+        },
         Command::Generate { dir } => crate::generate::generate(&dir).map(|()| Verdict::Done),
     }
 }
@@ -226,11 +230,7 @@ impl Archive {
 
     /// This program, as the child process for hostile bytes.
     fn child(&self) -> Result<ChildProcess> {
-        let exe = std::env::current_exe().doing(|| "cannot find this program's own file")?;
-        // What plugins there are is a fact of this machine, not of the archive.
-        let cache = settings::cache_folder().filter(|dir| std::fs::create_dir_all(dir).is_ok());
-        let dir = cache.unwrap_or_else(|| self.settings.path("scratch"));
-        Ok(ChildProcess { exe, registry: Some(dir.join("gstreamer-registry.bin")) })
+        child(&self.settings.path("scratch"))
     }
 
     /// What is wanted of masters.
@@ -253,6 +253,18 @@ impl Archive {
         let patience = Some(self.settings.lease()? + std::time::Duration::from_secs(5));
         Ok(Drain { any_scope: true, queue, until, patience, ..self.drain(String::new())? })
     }
+}
+
+/// Scratch of what has no archive, below the system's folder of such.
+const SCRATCH: &str = "damctl-scratch";
+
+/// This program, as the child process for hostile bytes, by this scratch folder.
+fn child(scratch: &std::path::Path) -> Result<ChildProcess> {
+    let exe = std::env::current_exe().doing(|| "cannot find this program's own file")?;
+    // What plugins there are is a fact of this machine, not of the archive.
+    let cache = settings::cache_folder().filter(|dir| std::fs::create_dir_all(dir).is_ok());
+    let dir = cache.unwrap_or_else(|| scratch.to_owned());
+    Ok(ChildProcess { exe, registry: Some(dir.join("gstreamer-registry.bin")) })
 }
 
 /// Prints a result line. A reader that went away (`| head`) is no failure.

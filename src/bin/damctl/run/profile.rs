@@ -1,19 +1,49 @@
 //! `damctl profile`: checks profiles, and prints what describes them.
 
+use std::path::Path;
+
 use anyhow::Result;
 use damctl::{
     media::Order,
     model::MediaKind,
     profile::{self, Brand, Profile},
+    stop::Stop,
 };
+#[cfg(feature = "gst")]
+use damctl::{media::rehearsal::Rehearsal, spool::Spool};
 
+#[cfg(feature = "gst")]
+use super::{SCRATCH, child};
 use super::{Verdict, print};
 use crate::cli::ProfileCommand;
 
-pub fn run(command: ProfileCommand) -> Result<Verdict> {
+/// Tries the brands, each once.
+#[cfg(feature = "gst")]
+fn rehearse(profile: &Profile, file: &Path, stop: &Stop) -> Result<()> {
+    let entries = MediaKind::ALL.into_iter().flat_map(|kind| profile.wanted(kind));
+    let mut tried: Vec<&Brand> = Vec::new();
+    let scratch = std::env::temp_dir().join(SCRATCH);
+    let mut spool = None;
+    for entry in entries {
+        let Some(brand) = entry.brand.as_ref().filter(|brand| !tried.contains(brand)) else { continue };
+        tried.push(brand);
+        let (spool, child) = (&*spool.get_or_insert(Spool::open(&scratch)?), child(&scratch)?);
+        let tries = Rehearsal { child: &child, spool, stop };
+        tries.of(brand).map_err(|e| e.within(format_args!("{}: the brand of '{}'", file.display(), entry.name)))?;
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "gst"))]
+fn rehearse(_: &Profile, _: &Path, _: &Stop) -> Result<()> {
+    Ok(())
+}
+
+pub fn run(command: ProfileCommand, stop: &Stop) -> Result<Verdict> {
     match command {
         ProfileCommand::Check { file } => {
             let profile = Profile::load(&file)?;
+            rehearse(&profile, &file, stop)?;
             for kind in MediaKind::ALL {
                 for entry in profile.wanted(kind) {
                     let when = entry.when.as_ref().map(|when| format!("  when {when}")).unwrap_or_default();

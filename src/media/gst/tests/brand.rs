@@ -4,9 +4,9 @@ use super::{sound::RATE, *};
 use crate::media::{Order, Report, render};
 
 /// An MP4 with a brand; its files are in the folder.
-fn branded(desk: &Desk, brand: Value) -> Entry {
+pub(super) fn branded(desk: &Desk, brand: Value) -> Entry {
     let mut brand = brand;
-    for part in ["logo", "subtitles", "music", "narration"] {
+    for part in ["logo", "subtitles", "music", "narration", "intro", "outro"] {
         if let Some(file) = brand.get_mut(part).and_then(|p| p.get_mut("file")) {
             *file = json!(desk.path(file.as_str().unwrap()));
         }
@@ -144,7 +144,7 @@ fn what_cannot_be_put_on_is_told_by_its_file() {
 }
 
 /// How strong a frequency is between two moments, in dB, by Goertzel's algorithm on the left channel.
-fn level(samples: &[f32], channels: usize, frequency: f64, from: f64, to: f64) -> f64 {
+pub(super) fn level(samples: &[f32], channels: usize, frequency: f64, from: f64, to: f64) -> f64 {
     let step = 2.0 * std::f64::consts::PI * frequency / RATE as f64;
     let part = &samples[(from * RATE as f64) as usize * channels..(to * RATE as f64) as usize * channels];
     let (mut sin, mut cos) = (0.0, 0.0);
@@ -207,6 +207,23 @@ fn the_loudness_is_that_of_all_together() {
 }
 
 #[test]
+fn music_keeps_its_pitch_at_another_rate() {
+    let desk = Desk::new();
+    gray(&desk);
+    desk.ffmpeg("-i in.mp4 -f lavfi -i anullsrc=r=48000:d=2 -shortest -c:v copy -c:a pcm_s16le in.mov");
+    desk.ffmpeg("-f lavfi -i sine=f=1000:r=48000:d=1 music.wav");
+    let mut entry = branded(&desk, json!({"music": {"file": "music.wav", "gain": "0 dB", "fade": "10ms"}}));
+    let spec = json!({"mp4": {"video": {"bitrate": "1M"}, "audio": {"bitrate": "256k", "rate": 44100}}});
+    entry.spec = serde_json::from_value(spec).unwrap();
+    desk.render("in.mov", std::slice::from_ref(&entry)).rendered("out");
+    let out = samples(&desk.path("out.mp4"));
+    // The meter takes all for 48 kHz.
+    let scale = 48_000.0 / 44_100.0;
+    let found = level(&out, 2, 1000.0 * scale, 0.3 / scale, 1.7 / scale);
+    assert!((found + 21.1).abs() < 1.0, "{found}");
+}
+
+#[test]
 fn a_film_without_sound_gets_what_is_laid_over_it() {
     let desk = Desk::new();
     gray(&desk);
@@ -218,6 +235,7 @@ fn a_film_without_sound_gets_what_is_laid_over_it() {
     let order = Order {
         input: desk.path("in.mp4"),
         facts: None,
+        reads: Vec::new(),
         outputs: vec![entry, plain],
         out_dir: out_dir.clone(),
         limits: Limits::default(),

@@ -15,12 +15,13 @@ use serde_json::{Value, json};
 use super::GstRenderer;
 use crate::{
     error::{Kind, Result},
-    media::{Limits, Rendered, Renderer, Work, gate, image, probe, sniff},
+    media::{Clips, Limits, Rendered, Renderer, Work, gate, image, probe, sniff},
     model::{MediaFacts, MediaKind},
     profile::Entry,
     stop::Stop,
 };
 
+mod around;
 mod brand;
 mod codecs;
 mod color;
@@ -91,7 +92,10 @@ impl Desk {
             for entry in &outputs {
                 assert!(GstRenderer.accepts(&facts, entry), "{facts:?} {entry:?}");
             }
-            let work = Work { input: &input, facts: &facts, outputs, out_dir: &out_dir, limits: &limits, stop: &stop };
+            let (clips, failed) = Clips::measure(&entries, &stop);
+            assert!(failed.is_empty(), "{failed:?}");
+            let (input, out_dir) = (&input, &out_dir);
+            let work = Work { input, facts: &facts, outputs, out_dir, limits: &limits, stop: &stop, clips: &clips };
             let mut results = BTreeMap::new();
             let mut each = |name: &str, result| {
                 assert!(results.insert(name.to_owned(), result).is_none(), "{name} was told twice");
