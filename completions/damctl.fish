@@ -43,7 +43,9 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcode" -d 'Makes 
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "index" -d 'Brings the search index up to date'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "search" -d 'Finds assets'
-complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcript" -d 'Brings what is said in an asset from a file of subtitles, or writes it into one'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "token" -d 'Makes, lists and takes back the tokens by which people and programs ask over HTTP'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Answers searches, shows a page for them and plays renditions over HTTP'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "status" -d 'Shows what the archive holds and what is being done'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
@@ -166,6 +168,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l enqueue -d '
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l drain -d 'Plans nothing: does what waits, whosever plan it is, and leaves when there has been nothing to do for the time of a lease. Any number of these can work at once, on any machines that reach catalog and store'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l shards -d 'Number of shards. Each is written by one worker at a time, so that several can build an index together; all are asked together. Another number than the current index has makes a new one' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l for -d 'Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -173,6 +176,8 @@ plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l rebuild -d 'Makes a new index from nothing, then takes it in place of the old one'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l follow -d 'Goes on with what changes, until ^C. A change can be found about a second later'
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l check -d 'Compares the index with the catalog, document by document, and changes nothing. The exit code is 1 if they differ'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -238,14 +243,102 @@ complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l kind -d 'Only assets of this kind' -r
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l limit -d 'Number of hits' -r
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l moments -d 'Number of moments of each hit' -r
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l sort -d 'In which order' -r -f -a "relevance\t'The best first'
+newest\t'What was recorded last first'
+oldest\t'What was recorded first first'
+longest\t'The longest first'
+shortest\t'The shortest first'"
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l facets -d 'Counts the values of these fields: kind, collection, program, category, people, places, organizations, objects, tags, codec' -r
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l cursor -d 'Goes on where an earlier answer ended' -r
 complete -c damctl -n "__fish_damctl_using_subcommand search" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l any -d 'One of the words is enough; more are better'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l edl -d 'Prints the moments as a cut list by CMX 3600, with source timecodes'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l otio -d 'Prints the moments as an OpenTimelineIO timeline'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l csv -d 'Prints the moments as a table'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l m3u -d 'Prints the moments as a playlist'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l json -d 'Prints a JSON object'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -f -a "export" -d 'Prints what is said in an asset'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l asset -d 'The asset' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l language -d 'The language of its words, such as es or en' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l track -d 'The sound track that it is of, counted from 1' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -l form -d 'How' -r -f -a "vtt\t'WebVTT'
+srt\t'SubRip'
+json\t'With all that is known of each line'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -l track -d 'The sound track, counted from 1. Default: the first that has words' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "export" -d 'Prints what is said in an asset'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -f -a "create" -d 'Makes a token and prints it, once: only its digest is kept'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -f -a "list" -d 'Lists tokens: whose, what they may do, until when'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -f -a "revoke" -d 'Takes a token back'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -l role -d 'What its bearer may do: viewer (search and play), editor (embargoed assets too, and changes), operator (jobs and metrics too), admin' -r
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -l collection -d 'Only these collections. Default: all' -r
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -l expires -d 'Until when it is good: 90d, 12h, a day (2027-01-31) or never' -r
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -l json -d 'Prints a JSON object'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from create" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from list" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from list" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from list" -l json -d 'Prints a JSON array'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from revoke" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from revoke" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from revoke" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "create" -d 'Makes a token and prints it, once: only its digest is kept'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists tokens: whose, what they may do, until when'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Takes a token back'
+complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -l listen -d 'Address and port. Default: the setting `listen`, 127.0.0.1:7878' -r
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -426,32 +519,39 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches and plays renditions over HTTP: GET /search?q=…&kind=…, /assets/{id}, /assets/{id}/renditions/{name}, /health'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search serve-search status events catalog jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcript" -d 'Brings what is said in an asset from a file of subtitles, or writes it into one'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "token" -d 'Makes, lists and takes back the tokens by which people and programs ask over HTTP'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches, shows a page for them and plays renditions over HTTP'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "slurm" -d 'As an array of Slurm'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from transcript" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from transcript" -f -a "export" -d 'Prints what is said in an asset'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "create" -d 'Makes a token and prints it, once: only its digest is kept'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'Lists tokens: whose, what they may do, until when'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "revoke" -d 'Takes a token back'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'Lists jobs, those changed last first'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Shows a job and all its attempts'
