@@ -80,8 +80,12 @@ impl Catalog {
         if let Some(description) = &edit.description {
             description.check()?;
         }
-        if edit.title.as_ref().is_some_and(|title| title.trim().is_empty() || title.len() > 1000) {
-            return Err(Error::invalid("a title has 1 to 1000 bytes"));
+        let is_odd = |text: &String| text.trim().is_empty() || text.len() > 1000 || text.chars().any(char::is_control);
+        if edit.title.as_ref().is_some_and(is_odd) {
+            return Err(Error::invalid("a title has 1 to 1000 bytes, in one line"));
+        }
+        if edit.collection.as_ref().is_some_and(|c| !c.is_empty() && is_odd(c)) {
+            return Err(Error::invalid("a collection's name has 1 to 1000 bytes, in one line"));
         }
         let now = self.now()?;
         let mut new = 0;

@@ -249,10 +249,10 @@ fn descriptive(facts: &MediaFacts) -> Vec<String> {
 /// The index to write to: the current one, or (there is none, a rebuild is asked for, or another number of shards) one
 /// beside it. A rebuild that was interrupted goes on.
 pub fn target(dir: &Path, rebuild: bool, shards: Option<u32>) -> Result<IndexId> {
-    let current = search::current(dir)?;
-    match current {
-        Some(index) if !rebuild && shards.is_none_or(|n| n == index.shards) => Ok(index),
-        current => search::beside(dir, shards.or(current.map(|c| c.shards)).unwrap_or(1)),
+    let shards = shards.or(search::current(dir)?.map(|c| c.shards)).unwrap_or(1);
+    match rebuild {
+        true => search::beside(dir, shards),
+        false => search::current_or_beside(dir, shards),
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
-    model::{AssetId, FindingKind, MediaKind},
+    model::{AssetId, MediaKind},
 };
 
 /// Most hits of a page, and how far pages go.
@@ -322,7 +322,10 @@ impl Searcher {
         let view = self.view()?;
         let limit = question.limit.clamp(1, MOST_HITS);
         let from = question.cursor.map_or(Ok(0), |cursor| place(cursor, question, &view.id))?;
-        let built = Builder::new(&view.shards, self.fields, view.assets.clone(), &self.synonyms).build(ask.as_ref())?;
+        let fields = (self.fields, view.assets.clone());
+        let seen = self.seen(&question.access);
+        let seen = (!seen.is_empty()).then(|| Box::new(BooleanQuery::new(seen)) as Box<dyn Query>);
+        let built = Builder::new(&view.shards, fields, &self.synonyms, seen).build(ask.as_ref())?;
         let query = self.narrowed(built.assets, question);
         let by_words = question.sort == Sort::Relevance && ask.is_some();
         let (found, is_last) = self.top(&view, &*query, question.sort, by_words, from, limit)?;
@@ -435,20 +438,27 @@ impl Searcher {
         if let Some(kind) = question.kind {
             clauses.push((Occur::Must, without_score(term(self.fields.kind, kind.as_str()))));
         }
-        if let Some(collections) = &question.access.collections {
-            let each = collections.iter().map(|c| Box::new(term(self.fields.collection, c)) as Box<dyn Query>);
-            clauses.push((Occur::Must, without_score(any(each.collect()))));
-        }
-        if let Err(now) = question.access.embargo {
-            let until = tantivy::Term::from_field_i64(self.fields.embargo, now);
-            let ended = RangeQuery::new(std::ops::Bound::Unbounded, std::ops::Bound::Included(until));
-            clauses.push((Occur::Must, without_score(ended)));
-        }
+        clauses.extend(self.seen(&question.access));
         if clauses.is_empty() {
             return assets;
         }
         clauses.insert(0, (Occur::Must, assets));
         Box::new(BooleanQuery::new(clauses))
+    }
+
+    /// What an asset must have to be shown.
+    fn seen(&self, access: &Access) -> Vec<(Occur, Box<dyn Query>)> {
+        let mut clauses = Vec::new();
+        if let Some(collections) = &access.collections {
+            let each = collections.iter().map(|c| Box::new(term(self.fields.collection, c)) as Box<dyn Query>);
+            clauses.push((Occur::Must, without_score(any(each.collect()))));
+        }
+        if let Err(now) = access.embargo {
+            let until = tantivy::Term::from_field_i64(self.fields.embargo, now);
+            let ended = RangeQuery::new(std::ops::Bound::Unbounded, std::ops::Bound::Included(until));
+            clauses.push((Occur::Must, without_score(ended)));
+        }
+        clauses
     }
 
     /// A page of the best, and whether it is the last one.
@@ -544,15 +554,13 @@ impl Searcher {
         for (_, (shard, at)) in found {
             by_piece.entry((*shard, at.segment_ord)).or_default().push(at.doc_id);
         }
-        let mut weights = HashMap::new();
+        let weight =
+            |pieces: &Pieces| query.weight(EnableScoring::enabled_from_searcher(pieces)).map_err(searching(""));
+        let weights = view.shards.iter().map(weight).collect::<Result<Vec<_>>>()?;
         for ((shard, piece), mut docs) in by_piece {
             let pieces = &view.shards[shard];
-            if !weights.contains_key(&shard) {
-                let weight = query.weight(EnableScoring::enabled_from_searcher(pieces)).map_err(searching(""))?;
-                weights.insert(shard, weight);
-            }
             let reader = pieces.segment_reader(piece);
-            let mut scorer = weights[&shard].scorer(reader, 1.0).map_err(searching(""))?;
+            let mut scorer = weights[shard].scorer(reader, 1.0).map_err(searching(""))?;
             let assets = view.assets.of(reader, self.fields.what).map_err(failed("cannot read the index"))?;
             docs.sort_unstable();
             for asset in docs {
@@ -591,8 +599,7 @@ impl Searcher {
     }
 }
 
-/// A file of the index that is cut short or overwritten makes its reader panic: that is one answer less, and no reason to
-/// end.
+/// A file of the index with wrong bytes in it can make its reader panic: that is one answer less, and no reason to end.
 fn guarded<T>(ask: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(ask)).unwrap_or_else(|_| {
         Err(Error::corrupt("the index is damaged").hint("'damctl index --rebuild' makes a new one"))
@@ -660,15 +667,9 @@ fn place(cursor: &str, question: &Question<'_>, index: &str) -> Result<usize> {
     }
 }
 
-/// Whether a kind of finding is shown with a time.
 impl Moment {
     /// Seconds of its beginning and end, for an address's `#t=`.
     pub fn seconds(&self) -> (f64, f64) {
         (self.from_ms as f64 / 1000.0, self.to_ms as f64 / 1000.0)
-    }
-
-    /// Whether it is something that was said.
-    pub fn is_speech(&self) -> bool {
-        self.kind == FindingKind::Speech
     }
 }

@@ -312,7 +312,8 @@ impl Reader {
         let Some((at, token)) = self.tokens.get(self.at).cloned() else { return Ok(None) };
         self.at += 1;
         match token {
-            Token::Not => match self.one(depth)? {
+            Token::Not if depth >= DEEPEST => Err(wrong(at, format!("NOT stands more than {DEEPEST} times in a row"))),
+            Token::Not => match self.one(depth + 1)? {
                 Some(ask) => Ok(Some(Ask::Not(Box::new(ask)))),
                 None => Err(wrong(at, "there is nothing after NOT")),
             },
@@ -388,8 +389,10 @@ fn one_of(mut all: Vec<Ask>, join: impl FnOnce(Vec<Ask>) -> Ask) -> Option<Ask> 
 
 /// What words are looked for; none where a text has none: a dash, a dot.
 fn plain(at: usize, text: &str, is_phrase: bool) -> Result<Option<Words>> {
+    // A dash says nothing; what is a word to people and none to the index finds nothing.
+    let says_nothing = text.chars().all(|c| c.is_ascii_punctuation() || c.is_whitespace() || c == '…');
     if is_phrase {
-        return Ok(super::words::words(text).next().is_some().then(|| Words::Phrase(text.to_owned())));
+        return Ok((!says_nothing).then(|| Words::Phrase(text.to_owned())));
     }
     let (starts, ends) = (text.starts_with('*'), text.ends_with('*'));
     let inner = text.trim_matches('*');
@@ -400,7 +403,7 @@ fn plain(at: usize, text: &str, is_phrase: bool) -> Result<Option<Words>> {
         (true, _) => Words::Part(inner.to_owned()),
         (false, true) => Words::Beginning(inner.to_owned()),
         (false, false) => {
-            return Ok(super::words::words(text).next().is_some().then(|| Words::All(text.to_owned())));
+            return Ok((!says_nothing).then(|| Words::All(text.to_owned())));
         }
     };
     long_enough(at, words).map(Some)
@@ -427,6 +430,9 @@ fn range(number: Number, text: &str) -> Result<(Bound<i64>, Bound<i64>)> {
         _ => value(number, text).map(|v| v.saturating_add(1)),
     };
     if let Some((from, to)) = text.split_once("..") {
+        if from.is_empty() && to.is_empty() {
+            return Err(Error::invalid("'..' has a beginning, an end, or both"));
+        }
         let from = if from.is_empty() { Bound::Unbounded } else { Bound::Included(begin(from)?) };
         let to = if to.is_empty() { Bound::Unbounded } else { Bound::Excluded(until(to)?) };
         return Ok((from, to));
@@ -586,6 +592,7 @@ mod tests {
             ("a*", "a '*' needs at least 2 letters with it (at character 1)"),
             ("p*r*o", "a '*' stands at the beginning or the end of a word (at character 1)"),
             ("kind:", "'kind:' is followed by nothing (at character 1)"),
+            ("date:..", "date: '..' has a beginning, an end, or both (at character 1)"),
             ("duration:long", "duration: 'long' is not a length: expected 90s, 1.5m, 2h or 1:30 (at character 1)"),
             ("date:2024-13", "date: '2024-13' is not a date: expected 2024-03-17, 2024-03 or 2024 (at character 1)"),
         ] {
@@ -594,6 +601,8 @@ mod tests {
         }
         let deep = format!("{}a{}", "(".repeat(100), ")".repeat(100));
         assert!(parse(&deep, Match::All).unwrap_err().to_string().contains("deeper"));
+        let not = format!("{}gato", "-".repeat(500));
+        assert!(parse(&not, Match::All).unwrap_err().to_string().contains("in a row"));
         let long = "uno ".repeat(100);
         assert!(parse(&long, Match::All).unwrap_err().to_string().contains("more than 64 words"));
         assert!(parse(&"x".repeat(10_000), Match::All).unwrap_err().to_string().contains("1000 at most"));

@@ -44,6 +44,8 @@ pub(super) struct Builder<'a> {
     pub(super) fields: Fields,
     pub(super) assets: Assets,
     pub(super) synonyms: &'a Synonyms,
+    /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
+    seen: Option<Box<dyn Query>>,
     morphology: Morphology,
     terms: HashSet<String>,
     corrections: Corrections,
@@ -54,8 +56,14 @@ pub(super) struct Builder<'a> {
 type Boxed = Box<dyn Query>;
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(shards: &'a [Pieces], fields: Fields, assets: Assets, synonyms: &'a Synonyms) -> Self {
+    pub(super) fn new(
+        shards: &'a [Pieces],
+        (fields, assets): (Fields, Assets),
+        synonyms: &'a Synonyms,
+        seen: Option<Box<dyn Query>>,
+    ) -> Self {
         Self {
+            seen,
             shards,
             fields,
             assets,
@@ -150,10 +158,10 @@ impl<'a> Builder<'a> {
         Ok(match asked {
             Words::All(text) => {
                 let each = words(text).map(|(_, word)| self.word(field, word)).collect::<Result<Vec<_>>>()?;
-                each.into_iter().map(any).collect()
+                each.into_iter().filter(|forms| !forms.is_empty()).map(any).collect()
             }
             Words::Phrase(text) => self.phrase(field, text).into_iter().collect(),
-            Words::Beginning(text) => vec![beginning(field, text)],
+            Words::Beginning(text) => self.beginning(field, text)?.into_iter().collect(),
             // The words that have this part are not known; what has a number in it is found by its pieces.
             Words::Part(_) => Vec::new(),
         })
@@ -176,12 +184,12 @@ impl<'a> Builder<'a> {
                 let mut each = Vec::new();
                 for (_, word) in words(text) {
                     let mut forms = self.word(field, word)?;
-                    if forms.is_empty() && place.is_none() {
+                    if place.is_none() && (forms.is_empty() || !self.is_seen(&any(clones(&forms)))?) {
                         forms = self.instead(word)?;
                     }
                     each.push(any(forms));
                 }
-                all(each)
+                some(each)
             }
             Words::Phrase(text) if place.is_none() => {
                 let mut either: Vec<Boxed> = self.phrase(self.fields.own, text).into_iter().collect();
@@ -193,7 +201,7 @@ impl<'a> Builder<'a> {
                 any(either)
             }
             Words::Phrase(text) => any(self.phrase(field, text).into_iter().collect()),
-            Words::Beginning(text) => beginning(field, text),
+            Words::Beginning(text) => some(self.beginning(field, text)?),
             Words::Part(text) => match place {
                 None | Some(Place::File) => self.part(text),
                 Some(_) => {
@@ -218,8 +226,16 @@ impl<'a> Builder<'a> {
                 (Occur::Must, without_score(term(what, kind.as_str()))),
             ]))
         };
-        let each = self.moment_words(asked)?;
-        Ok(all(each.into_iter().map(|query| self.joined(only(query))).collect()))
+        let each = match asked {
+            // Here each word counts, those that nothing has as well.
+            Words::All(text) => {
+                let field = self.fields.text;
+                let each = words(text).map(|(_, word)| self.word(field, word)).collect::<Result<Vec<_>>>()?;
+                each.into_iter().map(any).collect()
+            }
+            asked => self.moment_words(asked)?,
+        };
+        Ok(some(each.into_iter().map(|query| self.joined(only(query))).collect()))
     }
 
     fn joined(&self, moments: Boxed) -> Boxed {
@@ -259,16 +275,40 @@ impl<'a> Builder<'a> {
         each.sum()
     }
 
+    /// Whether a query finds something that may be seen.
+    fn finds(&self, query: &Boxed) -> Result<bool> {
+        let narrowed: Boxed = match &self.seen {
+            Some(seen) => Box::new(BooleanQuery::intersection(vec![query.box_clone(), seen.box_clone()])),
+            None => query.box_clone(),
+        };
+        for shard in self.shards {
+            if narrowed.count(shard).map_err(failed("cannot search"))? > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The same of what is known to find something: where everything may be seen, nothing is asked.
+    fn is_seen(&self, query: &Boxed) -> Result<bool> {
+        if self.seen.is_none() { Ok(true) } else { self.finds(query) }
+    }
+
     /// What a word may have meant that nothing has: a part of a name, else words that are written almost like it.
     fn instead(&mut self, word: &str) -> Result<Vec<Boxed>> {
         if spelled(word).chars().count() >= GRAM {
             let part = self.part(word);
-            let found = |shard: &Pieces| part.count(shard).map_err(failed("cannot search"));
-            if self.shards.iter().map(found).collect::<Result<Vec<_>>>()?.iter().any(|n| *n > 0) {
+            if self.finds(&part)? {
                 return Ok(vec![part]);
             }
         }
-        let near = vocabulary::near(self.shards, self.fields.all, word)?;
+        let mut near = Vec::new();
+        for other in vocabulary::near(self.shards, self.fields.all, word)? {
+            let query: Boxed = Box::new(term(self.fields.all, &other));
+            if self.is_seen(&query)? {
+                near.push(other);
+            }
+        }
         if near.is_empty() {
             return Ok(Vec::new());
         }
@@ -290,6 +330,19 @@ impl<'a> Builder<'a> {
             1 => terms.pop().map(|term| Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Boxed),
             _ => Some(Box::new(PhraseQuery::new(terms))),
         }
+    }
+
+    /// Words of which the last is only begun.
+    fn beginning(&mut self, field: Field, text: &str) -> Result<Vec<Boxed>> {
+        let all: Vec<&str> = words(text).map(|(_, word)| word).collect();
+        let Some((last, whole)) = all.split_last() else { return Ok(Vec::new()) };
+        let mut each = whole.iter().map(|word| self.word(field, word).map(any)).collect::<Result<Vec<_>>>()?;
+        // What ends with a dash is whole.
+        each.push(match text.ends_with(|c: char| c.is_alphanumeric()) {
+            true => beginning(field, last),
+            false => any(self.word(field, last)?),
+        });
+        Ok(each)
     }
 
     fn part(&self, text: &str) -> Boxed {
@@ -353,6 +406,15 @@ pub(super) fn without_score(query: impl Query) -> Boxed {
 fn beginning(field: Field, text: &str) -> Boxed {
     let term = Term::from_field_text(field, &folded(&text.to_lowercase()));
     Box::new(FuzzyTermQuery::new_prefix(term, 0, true))
+}
+
+fn clones(queries: &[Boxed]) -> Vec<Boxed> {
+    queries.iter().map(|query| query.box_clone()).collect()
+}
+
+/// All of some; of none nothing.
+fn some(queries: Vec<Boxed>) -> Boxed {
+    if queries.is_empty() { Box::new(EmptyQuery) } else { all(queries) }
 }
 
 pub(super) fn any(mut queries: Vec<Boxed>) -> Boxed {

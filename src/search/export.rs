@@ -30,6 +30,8 @@ pub struct Cut {
     pub rate: Option<(u32, u32)>,
     /// Its start timecode.
     pub timecode: Option<Timecode>,
+    /// Whether it has sound.
+    pub has_sound: bool,
     /// What is said or to be seen.
     pub text: String,
 }
@@ -72,10 +74,12 @@ pub fn edl(title: &str, cuts: &[Cut]) -> Result<String> {
     let Some(first) = cuts.first() else { return Err(Error::invalid("there is nothing to cut")) };
     if cuts.len() > 999 {
         return Err(Error::invalid(format!("a CMX 3600 list has 999 events at most, not {}", cuts.len()))
-            .hint("--limit or --moments makes it shorter; --otio has no such limit"));
+            .hint("a narrower question or fewer --moments make it shorter; --otio has no such limit"));
     }
     let record = first.counting()?;
     let drops = first.timecode.as_ref().is_some_and(|t| t.drop_frame) && record.label(0).contains(';');
+    let first_rate = first.rate();
+    let mut reels: Vec<(String, &str)> = Vec::new();
     let mut at = record.frame(if drops { "01:00:00;00" } else { "01:00:00:00" }).unwrap_or(0);
     let fcm = if drops { "DROP FRAME" } else { "NON-DROP FRAME" };
     let mut text = format!("TITLE: {}\nFCM: {fcm}\n\n", line(title));
@@ -84,17 +88,27 @@ pub fn edl(title: &str, cuts: &[Cut]) -> Result<String> {
         let (from, to) = cut.frames(counting);
         let first = cut.first(counting);
         // What is of another rate takes as long in the list as it does by itself.
-        let length = match counting == record {
-            true => to - from,
-            false => record.frame_at((cut.to_ms - cut.from_ms.min(cut.to_ms)).max(1)).max(1),
-        };
+        let (num, den) = (u64::from(cut.rate().0), u64::from(cut.rate().1));
+        let (of_n, of_d) = (u64::from(first_rate.0), u64::from(first_rate.1));
+        let length = (((to - from) * den * of_n + num * of_d / 2) / (num * of_d)).max(1);
         let (source_in, source_out) = (counting.label(first + from), counting.label(first + to));
         let (record_in, record_out) = (record.label(at), record.label(at + length));
-        let channel = if cut.rate.is_some() { "V" } else { "A" };
-        let reel = reel(&cut.title);
+        let channel = match (cut.rate.is_some(), cut.has_sound) {
+            (true, true) => "AA/V",
+            (true, false) => "V",
+            (false, _) => "AA",
+        };
+        let reel = match reels.iter().find(|(_, asset)| *asset == cut.asset) {
+            Some((reel, _)) => reel.clone(),
+            None => {
+                let reel = unlike(&reel(&cut.title), &reels);
+                reels.push((reel.clone(), &cut.asset));
+                reel
+            }
+        };
         writeln!(
             text,
-            "{:03}  {reel:<8} {channel}     C        {source_in} {source_out} {record_in} {record_out}\n* FROM CLIP NAME: {}\n* SOURCE FILE: {}\n* COMMENT: {}",
+            "{:03}  {reel:<8} {channel:<5} C        {source_in} {source_out} {record_in} {record_out}\n* FROM CLIP NAME: {}\n* SOURCE FILE: {}\n* COMMENT: {}",
             n + 1,
             line(&cut.title),
             line(&cut.media),
@@ -111,6 +125,19 @@ fn reel(title: &str) -> String {
     let stem = title.rsplit_once('.').map_or(title, |(stem, _)| stem);
     let name: String = stem.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     if name.is_empty() { "AX".to_owned() } else { name.to_ascii_uppercase() }
+}
+
+/// A reel's name that no other recording of the list has.
+fn unlike(name: &str, reels: &[(String, &str)]) -> String {
+    let is_taken = |name: &str| reels.iter().any(|(taken, _)| taken == name);
+    let numbered = |n: usize| {
+        let number = n.to_string();
+        format!("{}{number}", &name[..name.len().min(8 - number.len().min(8))])
+    };
+    match is_taken(name) {
+        false => name.to_owned(),
+        true => (2..10_000).map(numbered).find(|name| !is_taken(name)).unwrap_or_else(|| name.to_owned()),
+    }
 }
 
 /// An OpenTimelineIO timeline (its JSON, schema Timeline.1): one track, a clip a moment, each with the whole recording as
@@ -133,7 +160,7 @@ pub fn otio(title: &str, cuts: &[Cut]) -> Result<String> {
                 "DEFAULT_MEDIA": {
                     "OTIO_SCHEMA": "ExternalReference.1",
                     "name": cut.title,
-                    "target_url": cut.media,
+                    "target_url": address(&cut.media),
                     "available_range": whole,
                     "metadata": {},
                     "available_image_bounds": null,
@@ -175,6 +202,16 @@ pub fn otio(title: &str, cuts: &[Cut]) -> Result<String> {
         },
     });
     serde_json::to_string_pretty(&timeline).map_err(|e| Error::internal("cannot write JSON").because(e))
+}
+
+/// A path as an address (RFC 8089); what is one stays so.
+fn address(media: &str) -> String {
+    if !media.starts_with('/') {
+        return media.to_owned();
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'~');
+    let each = media.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") });
+    format!("file://{}", each.collect::<String>())
 }
 
 /// A table by RFC 4180, with a head.
@@ -241,6 +278,7 @@ mod tests {
             to_ms: 4000,
             duration_ms: Some(60_000),
             rate: Some((30_000, 1001)),
+            has_sound: false,
             timecode: Some(Timecode { value: "00:00:58;00".into(), drop_frame: true, source: "stream".into() }),
             text: "la \"inflación\", otra\nvez".into(),
         }
@@ -264,6 +302,19 @@ mod tests {
         );
         assert!(
             text.contains("002  ENTREVIS V     C        00:00:59;29 00:01:02;01 01:00:02;00 01:00:04;00"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn recordings_of_one_name_are_reels_of_their_own_and_rates_are_reckoned_over() {
+        let slow = Cut { asset: "b".into(), rate: Some((25, 1)), timecode: None, has_sound: true, ..cut() };
+        let text = edl("x", &[cut(), slow, cut()]).unwrap();
+        let reels: Vec<&str> = text.lines().filter(|l| l.starts_with("00")).map(|l| &l[5..13]).collect();
+        assert_eq!(reels, ["ENTREVIS", "ENTREVI2", "ENTREVIS"]);
+        // 50 frames of 25 are 60 of 29.97.
+        assert!(
+            text.contains("002  ENTREVI2 AA/V  C        00:00:02:00 00:00:04:00 01:00:02;00 01:00:04;00"),
             "{text}"
         );
     }

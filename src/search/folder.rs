@@ -92,14 +92,39 @@ pub(super) fn existing(dir: &Path) -> Result<IndexId> {
     }
 }
 
+/// The current index, if it lies in as many shards; else one to be written beside it.
+pub fn current_or_beside(dir: &Path, shards: u32) -> Result<IndexId> {
+    let _lock = lock(dir)?;
+    match current(dir)?.filter(|index| index.shards == shards) {
+        Some(index) => Ok(index),
+        None => begun_or_new(dir, shards),
+    }
+}
+
 /// An index to be written anew, beside the current one: one that an earlier run has begun in as many shards, else a new
 /// one. It is not asked before [`switch`].
 pub fn beside(dir: &Path, shards: u32) -> Result<IndexId> {
+    let _lock = lock(dir)?;
+    begun_or_new(dir, shards)
+}
+
+/// Workers that begin at once begin the same index: one after the other looks what there is.
+fn lock(dir: &Path) -> Result<fs::File> {
+    fs::create_dir_all(dir).doing(|| format!("cannot make {}", dir.display()))?;
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(".lock"));
+    let file = file.doing(|| format!("cannot write in {}", dir.display()))?;
+    file.lock().doing(|| format!("cannot lock {}", dir.display()))?;
+    Ok(file)
+}
+
+fn begun_or_new(dir: &Path, shards: u32) -> Result<IndexId> {
     if !(1..=MOST_SHARDS).contains(&shards) {
         return Err(Error::invalid(format!("an index has 1 to {MOST_SHARDS} shards, not {shards}")));
     }
     let current = current(dir)?.map(|c| c.id);
     let begun = others(dir, current.as_deref()).into_iter().filter(|id| id.starts_with(&format!("v{VERSION}-")));
+    // What is older than the current one was given up.
+    let begun = begun.filter(|id| current.as_ref().is_none_or(|current| id > current));
     let has_as_many = |id: &String| !shard_path(dir, id, shards).exists();
     let begun = begun.map(|id| IndexId { id, shards }).filter(|index| has_as_many(&index.id) && is_whole(dir, index));
     if let Some(index) = begun.max_by(|a, b| a.id.cmp(&b.id)) {
@@ -114,6 +139,12 @@ pub fn beside(dir: &Path, shards: u32) -> Result<IndexId> {
     Ok(IndexId { id, shards })
 }
 
+/// Whether an index was begun after another. One of another version is of another damctl, and older.
+fn is_newer(one: &str, than: &str) -> bool {
+    let version = |id: &str| id.split_once('-').map(|(version, _)| version.to_owned());
+    version(one) == version(than) && one > than
+}
+
 /// Indexes in the folder but `id`.
 fn others(dir: &Path, id: Option<&str>) -> Vec<String> {
     let is_index = |name: &String| name.starts_with('v') && name.len() > 36;
@@ -121,7 +152,7 @@ fn others(dir: &Path, id: Option<&str>) -> Vec<String> {
     names.filter(|name| is_index(name) && Some(name.as_str()) != id).collect()
 }
 
-/// Takes an index as the current one, and removes all others.
+/// Takes an index as the current one, and removes those that were begun before it.
 pub fn switch(dir: &Path, index: &IndexId) -> Result<()> {
     let now = Current { id: index.id.clone(), version: VERSION, shards: index.shards };
     let text = serde_json::to_vec(&now).map_err(|e| Error::internal("cannot write JSON").because(e))?;
@@ -129,7 +160,8 @@ pub fn switch(dir: &Path, index: &IndexId) -> Result<()> {
     std::io::Write::write_all(&mut file, &text).doing(|| "cannot write the index's name")?;
     file.as_file().sync_all().doing(|| "cannot write the index's name")?;
     file.persist(dir.join("current.json")).map_err(|e| crate::error::io("cannot switch the index", e.error))?;
-    for old in others(dir, Some(&index.id)) {
+    // Names grow with time: what was begun later is somebody's work.
+    for old in others(dir, Some(&index.id)).into_iter().filter(|old| !is_newer(old, &index.id)) {
         // A reader that has its files open goes on with them.
         fs::remove_dir_all(dir.join(old)).ok();
     }

@@ -29,7 +29,7 @@ pub use answer::{Access, Answer, Hit, MOST_HITS, Question, Searcher, Sort, Spot,
 pub use ask::Match;
 pub use document::{Card, Document, Moment, Technical};
 pub use facets::{FACETS, Facet};
-pub use folder::{IndexId, beside, current, switch};
+pub use folder::{IndexId, beside, current, current_or_beside, switch};
 pub use vocabulary::Synonyms;
 pub use write::Writer;
 

@@ -100,17 +100,24 @@ fn found_in(catalog: &Catalog, row: &AssetRow) -> Result<Vec<Findings>> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     /// What it is called.
-    title: Option<String>,
+    #[serde(default, deserialize_with = "given")]
+    title: Option<Option<String>>,
     /// Its collection.
     #[serde(default, deserialize_with = "given")]
     collection: Option<Option<String>>,
     /// All else that is said of it: text, program, category, tags, people, places, organizations, date, rights.
     #[schema(value_type = Option<Object>)]
+    #[serde(default, deserialize_with = "whatever")]
     description: Option<Value>,
 }
 
 fn given<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(d).map(Some)
+}
+
+/// A value that was given, null as well.
+fn whatever<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Option<Value>, D::Error> {
+    Value::deserialize(d).map(Some)
 }
 
 /// Changes what is said of an asset, if nobody has since it was read.
@@ -126,6 +133,10 @@ pub(super) async fn change(
     Body(change): Body<Change>,
 ) -> Answer<Response> {
     caller.at_least(Grade::Editor)?;
+    let title = match change.title {
+        Some(None) => return Err(Error::invalid("an asset is called something").into()),
+        title => title.flatten(),
+    };
     let id: AssetId = id.parse()?;
     let revision = match headers.get(header::IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().to_owned()) {
         None => {
@@ -151,11 +162,18 @@ pub(super) async fn change(
         let description = change.description.map(|patch| -> Result<Description> {
             let mut value =
                 serde_json::to_value(&description).map_err(|e| Error::internal("cannot write JSON").because(e))?;
+            let patch = match patch {
+                Value::Null => {
+                    value = json!({});
+                    json!({})
+                }
+                patch => patch,
+            };
             merge(&mut value, patch);
             serde_json::from_value(value).map_err(|e| Error::invalid(format!("description: {e}")))
         });
         let edit = Edit {
-            title: change.title,
+            title,
             collection: change.collection.map(Option::unwrap_or_default),
             description: description.transpose()?,
         };
@@ -201,7 +219,8 @@ pub(super) async fn similar(
     run(move || {
         let catalog = &asked.archive.catalog;
         seen_by(catalog, &caller, id)?;
-        let hits = asked.archive.searcher.similar(id, &caller.access(catalog.now()?), 12)?;
+        let mut hits = asked.archive.searcher.similar(id, &caller.access(catalog.now()?), 12)?;
+        hits.retain(|hit| seen_by(catalog, &caller, hit.card.asset).is_ok());
         Ok(Json(json!({"hits": hits})).into_response())
     })
     .await
@@ -220,6 +239,7 @@ pub(super) async fn history(
     run(move || {
         seen_by(&served.archive.catalog, &caller, id)?;
         let events = served.archive.catalog.history_of(&id.to_string(), 500)?;
+        let events: Vec<_> = events.into_iter().filter_map(|event| super::events::told_to(&caller, event)).collect();
         Ok(Json(json!({"events": events})).into_response())
     })
     .await
@@ -309,7 +329,12 @@ pub(super) async fn announce(
         ocfl::declare_root(store)?;
         let announced = Announced { name: file.name, bytes: file.size, digest, collection: file.collection };
         Ok(match presign(catalog, store, &announced, UPLOAD)? {
-            Presigned::Present(asset) => Json(json!({"asset": asset, "state": "present"})).into_response(),
+            Presigned::Present(asset) => match seen_by(catalog, &caller, asset) {
+                Ok(_) => Json(json!({"asset": asset, "state": "present"})).into_response(),
+                // That others have it is not for them to know; nor can it be taken in twice.
+                Err(_) => return Err(Error::unsupported("this file cannot be taken in this way")
+                    .hint("whoever runs the archive can take it in")),
+            },
             Presigned::Expected(arrival, addresses) => {
                 catalog.audit("asset.announced", &arrival.asset.to_string(), &json!({"name": arrival.name, "actor": caller.actor()}))?;
                 let part = |(i, url): (usize, &String)| {

@@ -28,6 +28,8 @@ use crate::{
 /// Events of a page, and how often new ones are looked for.
 const PAGE: i64 = 200;
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a reader is answered before it asks again: a token may have been taken back.
+const LONGEST: Duration = Duration::from_secs(300);
 /// Readers at a time.
 pub(super) const MOST_READERS: usize = 64;
 
@@ -59,15 +61,17 @@ pub(super) async fn events(
         Some(last) => last,
         None => run(move || catalog.last_event()).await?,
     };
+    let began = std::time::Instant::now();
     let begin = (served, caller, after, Vec::<Event>::new().into_iter(), seat);
-    let all = stream::unfold(begin, |(served, caller, mut after, mut page, seat)| async move {
+    let all = stream::unfold(begin, move |(served, caller, mut after, mut page, seat)| async move {
         loop {
             if let Some(event) = page.next() {
                 let told = serde_json::to_string(&event).unwrap_or_default();
                 let told = sse::Event::default().id(event.seq.to_string()).event(event.kind.clone()).data(told);
                 return Some((Ok::<_, Infallible>(told), (served, caller, after, page, seat)));
             }
-            if served.stop.is_tripped() {
+            // Whoever goes on says again who they are.
+            if served.stop.is_tripped() || began.elapsed() > LONGEST {
                 return None;
             }
             let (asked, by) = (served.clone(), caller.clone());
@@ -99,27 +103,39 @@ fn visible(served: &Served, caller: &Caller, after: i64) -> Result<(i64, Vec<Eve
                             row.asset.collection.as_deref(),
                             catalog.described(id)?.description.rights.embargo_ms(),
                         ),
-                        Err(_) => caller.grade >= Grade::Operator,
+                        Err(_) => may_hear_all(caller),
                     };
                     known.insert(id, is);
                     is
                 }
             },
-            _ => caller.grade >= Grade::Operator,
+            _ => may_hear_all(caller),
         };
-        // Who looked at what is for those who run it.
-        if !is_shown || (event.kind == "asset.taken" && caller.grade < Grade::Operator) {
-            continue;
-        }
-        let mut event = event;
-        if caller.grade < Grade::Operator
-            && let Some(detail) = event.detail.as_object_mut()
-        {
-            detail.remove("actor");
-        }
-        shown.push(event);
+        shown.extend(is_shown.then(|| told_to(caller, event)).flatten());
     }
     Ok((last, shown))
+}
+
+/// Of jobs, tokens and what is gone only those hear who run all of it.
+fn may_hear_all(caller: &Caller) -> bool {
+    caller.grade >= Grade::Operator && caller.collections.is_none()
+}
+
+/// An event as the caller may hear of it: who did it, who took what, and what was said before (under another right,
+/// perhaps) is for those who run it.
+pub(super) fn told_to(caller: &Caller, mut event: Event) -> Option<Event> {
+    if !may_hear_all(caller) {
+        if event.kind == "asset.taken" {
+            return None;
+        }
+        if let Some(detail) = event.detail.as_object_mut() {
+            detail.remove("was");
+            if caller.grade < Grade::Editor {
+                detail.remove("actor");
+            }
+        }
+    }
+    Some(event)
 }
 
 fn is_of_asset(kind: &str) -> bool {

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -127,7 +127,8 @@ pub(super) async fn admit(
     next: Next,
 ) -> Response {
     let address = address.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(ConnectInfo(a))| a.ip().to_canonical());
-    match identify(&served, address, request.method(), request.headers()).await {
+    let asked = Asked { address, method: request.method(), uri: request.uri(), headers: request.headers() };
+    match identify(&served, &asked).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -136,14 +137,24 @@ pub(super) async fn admit(
     }
 }
 
-async fn identify(served: &Arc<Served>, address: IpAddr, method: &Method, headers: &HeaderMap) -> Answer<Caller> {
+/// A request, as far as it tells who asks.
+struct Asked<'a> {
+    address: IpAddr,
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
+async fn identify(served: &Arc<Served>, asked: &Asked<'_>) -> Answer<Caller> {
+    let Asked { address, method, uri, headers } = *asked;
     let guard = &served.guard;
     let wait = |not_yet: governor::NotUntil<_>| {
         let seconds = not_yet.wait_time_from(governor::clock::DefaultClock::default().now());
         Problem::too_many(seconds.as_secs() + u64::from(seconds > Duration::from_secs(seconds.as_secs())))
     };
-    // A cookie comes by itself, also from a page that means ill: what changes something is asked with a header.
-    let cookie = || (method == Method::GET || method == Method::HEAD).then(|| from_cookie(headers)).flatten();
+    // A cookie comes by itself, also from a page that means ill: it is good for pictures and films alone.
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let cookie = || (is_read && uri.path().contains("/renditions/")).then(|| from_cookie(headers)).flatten();
     let caller = match bearer(headers)?.or_else(cookie) {
         Some(text) => {
             let found = match text.starts_with(super::TOKEN) {
@@ -164,7 +175,7 @@ async fn identify(served: &Arc<Served>, address: IpAddr, method: &Method, header
                 }
             }
         }
-        None => anonymous(guard.anonymous, address, headers)?,
+        None => anonymous(guard.anonymous, asked)?,
     };
     guard.requests.check_key(&format!("{} {}", caller.name, caller.address)).map_err(wait)?;
     Ok(caller)
@@ -216,12 +227,17 @@ async fn by_token(served: &Arc<Served>, text: &str, address: IpAddr) -> Answer<O
     Ok(token.map(|t| Caller { name: t.name, grade: t.grade, collections: t.collections, address }))
 }
 
-fn anonymous(who: Anonymous, address: IpAddr, headers: &HeaderMap) -> Answer<Caller> {
+fn anonymous(who: Anonymous, asked: &Asked<'_>) -> Answer<Caller> {
+    let address = asked.address;
     let caller = |grade| Caller { name: "anonymous".to_owned(), grade, collections: None, address };
     match who {
         Anonymous::Everybody(grade) => Ok(caller(grade)),
-        // A page from elsewhere may lead a browser here under a name of its own.
-        Anonymous::Here if address.is_loopback() && is_named_here(headers) => Ok(caller(Grade::Viewer)),
+        // A page from elsewhere may lead a browser here under a name of its own; a proxy brings others.
+        Anonymous::Here
+            if address.is_loopback() && is_named_here(asked.uri, asked.headers) && !is_brought(asked.headers) =>
+        {
+            Ok(caller(Grade::Viewer))
+        }
         _ => Err(Problem::new(
             StatusCode::UNAUTHORIZED,
             Error::invalid("who asks must say who they are").hint("'damctl token create' makes a token"),
@@ -230,14 +246,23 @@ fn anonymous(who: Anonymous, address: IpAddr, headers: &HeaderMap) -> Answer<Cal
 }
 
 /// Whether the request is to this machine by a name that means this machine.
-fn is_named_here(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST) else { return true };
-    let Ok(host) = host.to_str() else { return false };
+fn is_named_here(uri: &Uri, headers: &HeaderMap) -> bool {
+    // HTTP/2 names it in the address.
+    let named = uri.authority().map(|a| a.as_str().to_owned());
+    let host = named.or_else(|| headers.get(header::HOST).map(|v| v.to_str().unwrap_or_default().to_owned()));
+    let Some(host) = host.as_deref() else { return false };
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.rsplit_once(':').map_or(host, |(name, _)| name),
     };
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|a| a.to_canonical().is_loopback())
+}
+
+/// Whether a proxy has brought the request from somebody else.
+fn is_brought(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
 }
 
 #[cfg(test)]
@@ -255,7 +280,7 @@ mod tests {
             ("10.0.0.1", false),
         ] {
             let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
-            assert_eq!(is_named_here(&headers), is, "{host}");
+            assert_eq!(is_named_here(&Uri::from_static("/"), &headers), is, "{host}");
         }
     }
 }

@@ -12,13 +12,13 @@ use serde_json::json;
 
 use super::{
     Served,
-    assets::links,
+    assets::{links, seen_by},
     guard::Caller,
     problem::{Answer, Asked, Body},
     run,
 };
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     model::MediaKind,
     search::{Answer as Found, Match, Question, Sort},
 };
@@ -54,7 +54,7 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
             Error::invalid(format!("'{text}' is no order: expected relevance, newest, oldest, longest or shortest"))
         })?,
     };
-    let facets: Vec<String> = wish
+    let mut facets: Vec<String> = wish
         .facets
         .iter()
         .flat_map(|f| f.split(','))
@@ -62,6 +62,8 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
         .filter(|f| !f.is_empty())
         .map(str::to_owned)
         .collect();
+    let mut seen = std::collections::HashSet::new();
+    facets.retain(|field| seen.insert(field.clone()));
     // More at once would only wait for each other.
     let _turn = served.turn().await?;
     let asked = served.clone();
@@ -80,6 +82,12 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
         })?;
         let mut hits = Vec::with_capacity(found.hits.len());
         for hit in &found.hits {
+            // The index may be behind what was said of it a moment ago.
+            match seen_by(catalog, &caller, hit.card.asset) {
+                Ok(_) => {}
+                Err(e) if e.kind() == Kind::NotFound => continue,
+                Err(e) => return Err(e),
+            }
             let mut value = serde_json::to_value(hit).map_err(|e| Error::internal("cannot write JSON").because(e))?;
             let renditions = links(catalog, hit.card.asset)?;
             let plays = |r: &&serde_json::Value| r["mime"].as_str().is_some_and(|m| m.starts_with("video/mp4"));

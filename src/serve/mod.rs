@@ -264,7 +264,7 @@ async fn ready(State(served): State<Arc<Served>>) -> Answer<Response> {
     run(move || {
         served.archive.catalog.last_event()?;
         match served.archive.searcher.len() {
-            Ok(assets) => Ok(Json(json!({"status": "ready", "assets": assets})).into_response()),
+            Ok(_) => Ok(Json(json!({"status": "ready"})).into_response()),
             Err(e) if e.kind() == Kind::NotFound => Err(Error::unavailable(e.to_string())),
             Err(e) => Err(e),
         }

@@ -80,7 +80,8 @@ function question() {
   const quoted = (v) => `"${v.replaceAll('"', " ")}"`;
   const fields = { people: "person", places: "place", organizations: "organization", objects: "object", tags: "tag" };
   const narrowed = labels.map(([field, value]) => `${fields[field] ?? field}:${quoted(value)}`);
-  return [$("q").value.trim(), ...narrowed].filter(Boolean).join(" ");
+  const typed = $("q").value.trim();
+  return [typed && narrowed.length ? `(${typed})` : typed, ...narrowed].filter(Boolean).join(" ");
 }
 
 async function search(more = false) {

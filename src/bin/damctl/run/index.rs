@@ -95,6 +95,9 @@ impl Pass<'_> {
         match summary.done {
             0 if complete && says == Says::Nothing => {}
             0 if complete => print("nothing to do: the index holds everything"),
+            0 if enqueued.open.is_empty() && earlier.is_empty() => {
+                print("nothing to do here: others are at work on the index")
+            }
             n => print(format_args!("{n} of {} chunk(s) indexed", enqueued.open.len().max(n))),
         }
         verdict(Stage::Index, summary, &earlier, reporter, stop).unless_time_is_up(catalog, deadline, left)
@@ -167,7 +170,16 @@ fn check(catalog: &Catalog, dir: &Path, stop: &Stop) -> Result<Verdict> {
             .hint("'damctl index' makes one")
             .into());
     };
-    let found = index::check(catalog, &Searcher::new(dir), stop)?;
+    let searcher = Searcher::new(dir);
+    let damaged = searcher.damaged()?;
+    for file in &damaged {
+        print(format_args!("damaged: {}", file.display()));
+    }
+    if !damaged.is_empty() {
+        print("the index is damaged: 'damctl index --rebuild' makes a new one");
+        return Ok(Verdict::SomeFailed);
+    }
+    let found = index::check(catalog, &searcher, stop)?;
     print(format_args!(
         "{} asset(s) in the catalog, {} in the index {} ({} shard(s))",
         found.assets, found.documents, index.id, index.shards

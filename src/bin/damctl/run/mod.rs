@@ -269,7 +269,11 @@ fn child(scratch: &std::path::Path) -> Result<ChildProcess> {
 
 /// Prints a result line. A reader that went away (`| head`) is no failure.
 fn print(line: impl std::fmt::Display) {
-    writeln!(std::io::stdout(), "{line}").ok();
+    let text = line.to_string();
+    // What files say of themselves must not speak to the terminal.
+    let clean = |c: char| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '\u{fffd}' } else { c };
+    let text: String = text.chars().map(clean).collect();
+    writeln!(std::io::stdout(), "{text}").ok();
 }
 
 /// Names what failed, now and earlier, and turns a drain's summary into the command's verdict.

@@ -20,7 +20,7 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
     let catalog = archive.catalog()?;
     let store = archive.store()?;
     let words = args.query.join(" ");
-    let answer = searcher(archive)?.search(&Question {
+    let question = Question {
         words: &words,
         by: if args.any { Match::Any } else { Match::All },
         kind: args.kind,
@@ -30,7 +30,16 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
         cursor: args.cursor.as_deref(),
         facets: &args.facets,
         ..Question::default()
-    })?;
+    };
+    let searcher = searcher(archive)?;
+    let mut answer = searcher.search(&question)?;
+    // A page has its most; whoever wants more gets one after the other.
+    while let Some(next) = answer.next.take_if(|_| answer.hits.len() < args.limit) {
+        let limit = args.limit - answer.hits.len();
+        let more = searcher.search(&Question { cursor: Some(&next), facets: &[], limit, ..question.clone() })?;
+        answer.hits.extend(more.hits);
+        answer.next = more.next;
+    }
     if let Some(export) = args.export.chosen() {
         let cuts = cuts(&answer.hits, &catalog, &*store)?;
         let text = match export {
@@ -155,6 +164,7 @@ fn cuts(hits: &[Hit], catalog: &Catalog, store: &dyn Store) -> Result<Vec<Cut>> 
             duration_ms: Some(duration),
             rate: t.rate,
             timecode: t.timecode.clone(),
+            has_sound: t.channels.is_some(),
             text: text.to_owned(),
         };
         match hit.moments.as_slice() {
