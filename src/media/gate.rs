@@ -7,15 +7,22 @@
 
 mod film;
 mod ladder;
+mod split;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use super::{
     Glance, Leveled, Rendered,
     glance::{Onlooker, POINTS},
     image,
     probe::{self, file_url},
-    scenes, sprite, waveform,
+    scenes,
+    split::Part,
+    sprite, waveform,
 };
 use crate::{
     error::{Error, Result},
@@ -37,20 +44,34 @@ const LEVEL_LU: f64 = 1.0;
 /// How far two meters of true peak may lie apart, in dB (EBU Tech 3341: 0.2 up, 0.4 down).
 const PEAK_DB: f64 = 0.3;
 
+/// What an output is held against.
+pub struct Case<'a> {
+    /// Where its files are.
+    pub out_dir: &'a Path,
+    /// What was asked for.
+    pub entry: &'a Entry,
+    /// What there was.
+    pub master: &'a MediaFacts,
+    /// The part that it is.
+    pub part: Option<&'a Part>,
+    /// How long a tool may take.
+    pub timeout: Duration,
+    /// When to give up.
+    pub stop: &'a Stop,
+}
+
 /// Judges an output. `told` hears of progress, 0 to 1.
 ///
 /// Errors: `Corrupt` when the output shows that the master is damaged (it ends early), `Internal` for every other
 /// difference, for then the renderer made something other than what it was asked for.
-pub fn accept(
-    out_dir: &Path,
-    rendered: &Rendered,
-    entry: &Entry,
-    master: &MediaFacts,
-    tool_timeout: Duration,
-    stop: &Stop,
-    told: &mut dyn FnMut(f64),
-) -> Result<MediaFacts> {
-    let wanted: Vec<String> = entry.spec.files(&entry.name).into_iter().map(|(name, _)| name).collect();
+pub fn accept(case: &Case<'_>, rendered: &Rendered, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    let Case { out_dir, entry, master, part, timeout, stop } = *case;
+    let is_segment = matches!(part, Some(Part::Segment(_)));
+    let wanted = match is_segment {
+        true => super::split::files(&entry.name).to_vec(),
+        false => entry.spec.files(&entry.name),
+    };
+    let wanted: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
     // How many segments a stream has, or a sprite sheets, its master decides.
     let named = match entry.spec.is_open_ended() {
         true => &rendered.files[..wanted.len().min(rendered.files.len())],
@@ -67,9 +88,16 @@ pub fn accept(
         }
     }
     let path = out_dir.join(entry.spec.file_name(&entry.name));
-    let gate = Gate { path: &path, rendered, master, timeout: tool_timeout, stop };
+    let lists = match part {
+        Some(Part::Join(films)) => films.get(&entry.name).map(Vec::as_slice),
+        _ => None,
+    };
+    let gate = Gate { path: &path, rendered, master, timeout, stop, lists };
     let mut facts =
         match &entry.spec {
+            Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Mov(film) | Spec::Ts(film) if is_segment => {
+                gate.segment(entry, film, told)
+            }
             Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
                 gate.film(entry, film, told)
             }
@@ -93,6 +121,9 @@ pub fn accept(
         if let Some(leveled) = &mixed.leveled {
             facts.tags.insert("loudness".to_owned(), leveled.note.clone());
         }
+    }
+    if let Some(lists) = lists {
+        facts.tags.insert("segments".to_owned(), lists.len().to_string());
     }
     if let Some(encoder) = &rendered.encoder {
         facts.tags.insert("encoder".to_owned(), encoder.clone());
@@ -126,6 +157,15 @@ struct Gate<'a> {
     master: &'a MediaFacts,
     timeout: Duration,
     stop: &'a Stop,
+    /// Of the segments that it was joined of, their lists.
+    lists: Option<&'a [PathBuf]>,
+}
+
+/// What is decoded of an output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Everything,
+    SoundAlone,
 }
 
 impl Gate<'_> {
@@ -162,7 +202,7 @@ impl Gate<'_> {
         same("the number of sound tracks", facts.audio.len(), 1)?;
         self.track(&facts.audio[0], codec, &asked)?;
         self.ends_with_its_master(0)?;
-        let decoded = self.decode(told)?;
+        let decoded = self.decode(What::Everything, told)?;
         self.lasts(&facts, 0)?;
         self.audible(&decoded)?;
         self.leveled(asked.loudness, &decoded, &mut facts)?;
@@ -306,7 +346,7 @@ impl Gate<'_> {
 
     /// Decodes every packet; any complaint is a refusal. The loop filter is left out: it costs a third of the time, and
     /// what it smooths was read from the bits before.
-    fn decode(&self, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
+    fn decode(&self, what: What, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]);
         command.args(["-err_detect", "explode", "-skip_loop_filter", "all"]).args(probe::opening(self.path)).arg("-i");
@@ -314,7 +354,10 @@ impl Gate<'_> {
         // Loudness is measured only where it was asked for: it takes as long as all the rest of the sound.
         let is_leveled = self.rendered.mixed.as_ref().is_some_and(|m| m.leveled.is_some());
         let filters = if is_leveled { LOUDNESS } else { "volumedetect" };
-        command.args(["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-af", filters]);
+        if what == What::Everything {
+            command.args(["-map", "0:v?"]);
+        }
+        command.args(["-map", "0:a?", "-fps_mode", "passthrough", "-af", filters]);
         // Frames that come unevenly must not fall onto one tick of a guessed rate.
         command.args(["-enc_time_base:v", "-1"]);
         command.args(["-progress", "pipe:1", "-stats_period", "1", "-f", "null", "-"]);
@@ -451,9 +494,10 @@ mod tests {
         }
 
         fn judge(&self) -> Result<MediaFacts> {
-            let timeout = Duration::from_secs(60);
-            let (dir, rendered) = (self.dir.path(), &self.rendered);
-            accept(dir, rendered, &self.entry, &self.master, timeout, &Stop::new(), &mut |_| {})
+            let (timeout, stop) = (Duration::from_secs(60), Stop::new());
+            let (out_dir, entry, master) = (self.dir.path(), &self.entry, &self.master);
+            let case = Case { out_dir, entry, master, part: None, timeout, stop: &stop };
+            accept(&case, &self.rendered, &mut |_| {})
         }
 
         #[track_caller]

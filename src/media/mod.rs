@@ -37,6 +37,7 @@ pub mod render;
 pub mod sandbox;
 pub mod scenes;
 pub mod sniff;
+pub mod split;
 pub mod sprite;
 #[cfg(feature = "gst")]
 mod table;
@@ -59,6 +60,9 @@ pub struct Order {
     /// What the process may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Of films, the part that is to be made. Left out: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<split::Part>,
 }
 
 /// What a child process may use before it is ended.
@@ -220,6 +224,8 @@ pub struct Work<'a> {
     pub limits: &'a Limits,
     /// When to give up.
     pub stop: &'a Stop,
+    /// Of films, the part that is to be made.
+    pub part: Option<&'a split::Part>,
 }
 
 /// What a file is: told by its head in this process where that is safe, measured in the child process where something
@@ -243,6 +249,7 @@ pub fn measure(
                 outputs: Vec::new(),
                 out_dir: dir.path().to_owned(),
                 limits,
+                part: None,
             };
             let mut told = None;
             let outcome = child.run(&order, stop, &mut |report| match report {

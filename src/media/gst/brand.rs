@@ -151,7 +151,7 @@ fn decoded(work: &Work<'_>, path: &Path) -> Result<Track> {
     if facts.audio.is_empty() {
         return Err(Error::invalid("there is no sound in it"));
     }
-    let work = Work { input: path, facts: &facts, outputs: Vec::new(), ..*work };
+    let work = Work { input: path, facts: &facts, outputs: Vec::new(), part: None, ..*work };
     let complaints = &mut Complaints::default();
     let wanted = Wanted { pictures: false, tracks: BTreeSet::from([0]), by_name: false };
     let mut source = source::open(path, sound_decode(&work), &wanted, complaints, stall(&work), work.stop)?;

@@ -81,6 +81,7 @@ impl Building<'_> {
                 has_sound: false,
                 pass: Pass::Only,
                 brand: None,
+                recorder: None,
             };
             let built = branch.build(pipeline, tee, self.pulse)?;
             self.complaints.own(index, &built.elements);

@@ -22,6 +22,7 @@ use super::{
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
+    segment::Recorder,
     sei, timecode,
 };
 use crate::{
@@ -252,6 +253,8 @@ pub(super) struct FilmBranch<'a> {
     pub(super) pass: Pass,
     /// What is put on the frames.
     pub(super) brand: Option<&'a Brand>,
+    /// Who keeps its packets, in place of a file.
+    pub(super) recorder: Option<&'a Recorder>,
 }
 
 /// How a film is laid out.
@@ -282,7 +285,7 @@ impl Container {
         }
     }
 
-    fn mux(self, path: &Path, has_sound: bool) -> Result<gst::Element> {
+    pub(super) fn mux(self, path: &Path, has_sound: bool) -> Result<gst::Element> {
         match self {
             Container::FastStart => index_first("mp4mux", path),
             Container::Rung(interval) | Container::Fragments(interval) => fragments(interval),
@@ -379,6 +382,7 @@ impl<'a> FilmBranch<'a> {
             has_sound: film.audio.is_some() && !work.facts.audio.is_empty(),
             pass: Pass::Only,
             brand: entry.brand.as_ref(),
+            recorder: None,
         }
     }
 
@@ -418,9 +422,15 @@ impl<'a> FilmBranch<'a> {
         if let Some(timecode) = &self.timecode {
             timecode::say(&entry, timecode.clone());
         }
+        let encoding = encoder.elements[0].clone();
         elements.extend(encoder.elements);
-        let mux = match self.pass {
-            Pass::First(_) => {
+        let mux = match (&self.pass, self.recorder) {
+            (_, Some(recorder)) => {
+                let sink = recorder.sink(pulse)?;
+                elements.extend([queue(0)?, sink.clone()]);
+                sink
+            }
+            (Pass::First(_), None) => {
                 let sink = make("fakesink", &[("sync", "false"), ("async", "false")])?;
                 pulse.watch(&pad(&sink, "sink")?);
                 elements.push(sink.clone());
@@ -436,6 +446,7 @@ impl<'a> FilmBranch<'a> {
         all.extend(elements.iter().cloned());
         chain(pipeline, &all)?;
         branding.map_or(Ok(()), |b| b.say())?;
+        self.recorder.map_or(Ok(()), |recorder| recorder.attend(&encoding))?;
         Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name })
     }
 

@@ -19,11 +19,11 @@ fn still(side: Option<u32>) -> Still {
 }
 
 fn webp(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), when: None, brand: None }
+    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), when: None, brand: None, split_over: None }
 }
 
 fn jpg(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), when: None, brand: None }
+    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), when: None, brand: None, split_over: None }
 }
 
 pub(super) struct Bench {
@@ -51,7 +51,7 @@ impl Bench {
         let facts = MediaFacts::bare(MediaKind::Image, "image/any");
         let outputs = outputs.iter().collect();
         let (limits, stop) = (&self.limits, &self.stop);
-        let work = Work { input, facts: &facts, outputs, out_dir: self.dir.path(), limits, stop };
+        let work = Work { input, facts: &facts, outputs, out_dir: self.dir.path(), limits, stop, part: None };
         let mut results = Vec::new();
         let mut each = |name: &str, result| results.push((name.to_owned(), result));
         ImageRenderer.render(&work, &mut each, &mut |_| {})?;

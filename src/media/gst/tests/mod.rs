@@ -35,6 +35,7 @@ mod ranges;
 mod rates;
 mod sheets;
 mod sound;
+mod split;
 mod still;
 mod stream;
 mod tracks;
@@ -91,7 +92,8 @@ impl Desk {
             for entry in &outputs {
                 assert!(GstRenderer.accepts(&facts, entry), "{facts:?} {entry:?}");
             }
-            let work = Work { input: &input, facts: &facts, outputs, out_dir: &out_dir, limits: &limits, stop: &stop };
+            let (limits, stop) = (&limits, &stop);
+            let work = Work { input: &input, facts: &facts, outputs, out_dir: &out_dir, limits, stop, part: None };
             let mut results = BTreeMap::new();
             let mut each = |name: &str, result| {
                 assert!(results.insert(name.to_owned(), result).is_none(), "{name} was told twice");
@@ -167,10 +169,17 @@ fn wav(name: &str) -> Entry {
 }
 
 /// Judges an output as the child process does.
+fn judge(desk: &Desk, master: &MediaFacts, entry: &Entry, rendered: &Rendered) -> Result<MediaFacts> {
+    let stop = Stop::new();
+    let case = gate::Case { out_dir: desk.0.path(), entry, master, part: None, timeout: BOUND, stop: &stop };
+    gate::accept(&case, rendered, &mut |_| ())
+}
+
+/// The same of one that must be accepted.
 #[track_caller]
 fn accepted(desk: &Desk, master: &str, entry: &Entry, rendered: &Rendered) -> MediaFacts {
     let facts = facts(&desk.path(master));
-    let judged = gate::accept(desk.0.path(), rendered, entry, &facts, BOUND, &Stop::new(), &mut |_| ());
+    let judged = judge(desk, &facts, entry, rendered);
     judged.unwrap_or_else(|e| panic!("{}: {}", entry.name, e.one_line()))
 }
 

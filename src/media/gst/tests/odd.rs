@@ -129,6 +129,7 @@ fn a_stop_request_ends_a_render_at_once() {
         out_dir: &out_dir,
         limits: &limits,
         stop: &work_stop,
+        part: None,
     };
     let started = std::time::Instant::now();
     let mut stopped_at = None;
@@ -270,8 +271,9 @@ fn a_picture_of_more_pixels_than_allowed_is_refused() {
     let (input, facts, out) = (desk.path("in.mp4"), facts(&desk.path("in.mp4")), mp4("out"));
     let limits = Limits { pixels: 320 * 192 - 1, ..Limits::default() };
     let (stop, out_dir) = (Stop::new(), desk.path(""));
+    let outputs = vec![&out];
     let work =
-        Work { input: &input, facts: &facts, outputs: vec![&out], out_dir: &out_dir, limits: &limits, stop: &stop };
+        Work { input: &input, facts: &facts, outputs, out_dir: &out_dir, limits: &limits, stop: &stop, part: None };
     let error = GstRenderer.render(&work, &mut |_, _| (), &mut |_| ()).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsupported);
 }
