@@ -66,10 +66,9 @@ pub struct Case<'a> {
 /// difference, for then the renderer made something other than what it was asked for.
 pub fn accept(case: &Case<'_>, rendered: &Rendered, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
     let Case { out_dir, entry, master, part, timeout, stop } = *case;
-    let is_segment = matches!(part, Some(Part::Segment(_)));
-    let wanted = match is_segment {
-        true => super::split::files(&entry.name).to_vec(),
-        false => entry.spec.files(&entry.name),
+    let wanted = match part {
+        Some(Part::Segment(_)) => super::split::files(&entry.name).to_vec(),
+        _ => entry.spec.files(&entry.name),
     };
     let wanted: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
     // How many segments a stream has, or a sprite sheets, its master decides.
@@ -94,27 +93,25 @@ pub fn accept(case: &Case<'_>, rendered: &Rendered, told: &mut dyn FnMut(f64)) -
     };
     let gate = Gate { path: &path, rendered, master, timeout, stop, lists };
     let mut facts =
-        match &entry.spec {
-            Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Mov(film) | Spec::Ts(film) if is_segment => {
-                gate.segment(entry, film, told)
-            }
-            Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
+        match (&entry.spec, part) {
+            (spec, Some(Part::Segment(stretch))) => gate.segment(entry, spec, *stretch, told),
+            (Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film), _) => {
                 gate.film(entry, film, told)
             }
-            Spec::Mezzanine(spec) => gate.mezzanine(entry, spec, told),
-            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => gate.still(entry),
-            Spec::Sprite(spec) => gate
+            (Spec::Mezzanine(spec), _) => gate.mezzanine(entry, spec, told),
+            (Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_), _) => gate.still(entry),
+            (Spec::Sprite(spec), _) => gate
                 .several(entry, || sprite::check(out_dir, &rendered.files, spec, rendered.size, rendered.duration_ms)),
-            Spec::Scenes(spec) => gate
+            (Spec::Scenes(spec), _) => gate
                 .several(entry, || scenes::check(out_dir, &rendered.files, spec, rendered.size, rendered.duration_ms)),
-            Spec::Mp3(_) => gate.sound(entry, "mp3", told),
-            Spec::M4a(_) => gate.sound(entry, "aac", told),
-            Spec::Opus(_) => gate.sound(entry, "opus", told),
-            Spec::Ac3(_) => gate.sound(entry, "ac3", told),
-            Spec::Flac(_) => gate.sound(entry, "flac", told),
-            Spec::Wav(spec) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
-            Spec::Waveform(spec) => gate.waveform(out_dir, entry, spec),
-            Spec::Stream(spec) => gate.ladder(out_dir, entry, spec, told),
+            (Spec::Mp3(_), _) => gate.sound(entry, "mp3", told),
+            (Spec::M4a(_), _) => gate.sound(entry, "aac", told),
+            (Spec::Opus(_), _) => gate.sound(entry, "opus", told),
+            (Spec::Ac3(_), _) => gate.sound(entry, "ac3", told),
+            (Spec::Flac(_), _) => gate.sound(entry, "flac", told),
+            (Spec::Wav(spec), _) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
+            (Spec::Waveform(spec), _) => gate.waveform(out_dir, entry, spec),
+            (Spec::Stream(spec), _) => gate.ladder(out_dir, entry, spec, told),
         }?;
     if let Some(mixed) = &rendered.mixed {
         facts.tags.insert("sound".to_owned(), mixed.tracks.clone());
@@ -293,10 +290,8 @@ impl Gate<'_> {
     /// Whether as much went in as the master's header promises. What is cut short ends without any other complaint.
     fn ends_with_its_master(&self, frame_ms: u64) -> Result<()> {
         let Some(promised) = self.promised_ms() else { return Ok(()) };
-        // The tracks of one file end at different times, and headers round: half a second in a minute is normal.
-        let slack = (promised / 100).clamp(TOLERANCE_MS, 2_000).max(2 * frame_ms) + 400;
         match self.rendered.duration_ms {
-            there if there + slack >= promised => Ok(()),
+            there if there + slack(promised, frame_ms) >= promised => Ok(()),
             there => Err(Error::corrupt(format!(
                 "the recording ends after {} s of the {} s that its header promises",
                 seconds(there),
@@ -428,6 +423,12 @@ fn loudness(log: &str) -> Option<LoudnessFacts> {
 /// The last `key=number` in ffmpeg's progress (one pair a line).
 fn last_number(progress: &str, key: &str) -> Option<u64> {
     progress.lines().rev().find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
+}
+
+/// How much less may be there than a header promises. The tracks of one file end at different times, and headers round: half
+/// a second in a minute is normal.
+fn slack(promised_ms: u64, frame_ms: u64) -> u64 {
+    (promised_ms / 100).clamp(TOLERANCE_MS, 2_000).max(2 * frame_ms) + 400
 }
 
 fn frame_ms(video: &VideoFacts) -> u64 {

@@ -241,7 +241,7 @@ fn units(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
 /// The parameter sets of a decoder's configuration: `avcC` (ISO/IEC 14496-15, 5.3.3.1), whose fifth byte begins with six
 /// bits that are set, or `hvcC` (8.3.3.1), which has flags there that no profile of ours sets.
 fn parameter_sets(configuration: &[u8]) -> Option<Vec<&[u8]>> {
-    let mut at = 0;
+    let mut at = 0_usize;
     let mut take = |count: usize| {
         let part = configuration.get(at..at.checked_add(count)?)?;
         at += count;

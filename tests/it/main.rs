@@ -31,6 +31,7 @@ mod proxy;
 mod receive;
 mod s3;
 mod serve;
+mod split;
 mod strict;
 mod transcode;
 mod verify;

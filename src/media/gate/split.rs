@@ -4,21 +4,21 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
-use super::{Decoded, Gate, What, film::pictures, refused, same};
+use super::{Decoded, Gate, What, film::pictures, frame_ms, refused, same, seconds, slack};
 use crate::{
     digest::Digest,
     error::{Error, Result},
     media::{
         Glance,
         probe::{self, file_url},
-        split::{Reader, Segment, files, meet},
+        split::{Reader, Segment, Stretch, files, meet},
     },
     model::MediaFacts,
-    profile::{Entry, Film, VideoCodec},
+    profile::{Entry, Spec, VideoCodec},
 };
 
 /// How much of a film is decoded around a joint, in seconds, half of it before.
@@ -26,7 +26,14 @@ const AROUND: f64 = 2.0;
 
 impl Gate<'_> {
     /// A stretch of a film's pictures.
-    pub(super) fn segment(&self, entry: &Entry, film: &Film, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    pub(super) fn segment(
+        &self,
+        entry: &Entry,
+        spec: &Spec,
+        stretch: Stretch,
+        told: &mut dyn FnMut(f64),
+    ) -> Result<MediaFacts> {
+        let (film, _) = spec.film().ok_or_else(|| refused("it is a segment of no film".to_owned()))?;
         let [(list, _), _] = files(&entry.name);
         let list = self.path.with_file_name(list);
         let segment = Segment::read(&list).map_err(|e| refused(e.one_line()))?;
@@ -42,6 +49,15 @@ impl Gate<'_> {
         let facts = gate.measured(entry)?;
         let video = pictures(&facts, &self.looks(film))?;
         self.size(entry, (video.width, video.height))?;
+        let promised = stretch.until_ns.map_or(0, |until| until.saturating_sub(stretch.from_ns) / 1_000_000);
+        if self.rendered.duration_ms + slack(promised, frame_ms(video)) < promised {
+            return Err(Error::corrupt(format!(
+                "the recording ends within it, {} s after {} s",
+                seconds(self.rendered.duration_ms),
+                seconds(stretch.from_ns / 1_000_000)
+            ))
+            .hint("the file is cut short or damaged in the middle: look for a better copy"));
+        }
         let decoded = gate.decode(What::Everything, told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.shows(&decoded)?;

@@ -12,7 +12,7 @@ use gstreamer_video as gst_video;
 
 use super::{
     color::{self, Look},
-    fit, graph, path,
+    branch::fit, graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
     stall,
     video::{FilmBranch, FilmBuilt, scratch},

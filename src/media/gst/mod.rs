@@ -42,7 +42,6 @@ mod video;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -50,27 +49,21 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use self::{
+    branch::{Branch, Building, fit},
     brand::Beds,
     color::Look,
     encoder::Pass,
     level::Levels,
-    mix::{Heads, Prepared},
-    peaks::Collected,
+    mix::Heads,
     run::{Complaints, Pulse, Watch},
-    scenes::Cuts,
     source::{Decode, Source, Wanted, missing_stream},
-    still::{Lookout, Passage},
-    stream::Ladder,
-    video::{FilmBranch, FilmBuilt, Pictures, Tally},
+    video::{FilmBranch, Pictures},
 };
-use super::{
-    Heard, Rendered, Renderer, Work,
-    package::{self, Text},
-};
+use super::{Rendered, Renderer, Work, split::Part};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
-    profile::{Entry, Film, FilmFormat, Position, Sound, Spec},
+    profile::{Entry, Position, Sound, Spec},
 };
 
 /// Makes films, sound, waveforms and posters of recordings, and films of animations.

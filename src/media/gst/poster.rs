@@ -6,7 +6,7 @@ use gstreamer::prelude::*;
 use super::{
     Source, Work,
     color::Look,
-    fit, graph, path,
+    branch::fit, graph, path,
     run::{self, Complaints, Pulse, Watch},
     stall,
     still::{self, Lookout, Passage, Taken},

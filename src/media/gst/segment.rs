@@ -18,7 +18,7 @@ use gstreamer_video as gst_video;
 use super::{
     branch::fit,
     bridge,
-    graph::{self, cannot_build, make, pad},
+    graph::{cannot_build, make, pad},
     missing_stream, path,
     run::{self, Complaints, Pulse, Watch},
     shared_pictures, source, stall,

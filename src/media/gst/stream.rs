@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use gstreamer as gst;
 
 use super::{
-    Building, Error, Look, Result, Work, audio,
+    Error, Look, Result, Work, audio,
+    branch::Building,
     encoder::Pass,
     run::Complaints,
     video::{self, Container, FilmBranch, Pace, Tally},
