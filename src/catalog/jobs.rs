@@ -193,17 +193,7 @@ fn follow(tx: &mut dyn Tx, now: i64, lease: &Lease, wanted: &Wanted, news: &mut 
                WHERE jobs.state = 'done'";
     let (id, task) = (wanted.id(), wanted.task.to_string());
     let (subject, recipe) = (wanted.subject.as_str(), wanted.recipe.as_str());
-    let of = values![
-        id,
-        wanted.stage.as_str(),
-        subject,
-        recipe,
-        task,
-        TRIES,
-        now,
-        Queue::INTERACTIVE,
-        lease.job.id
-    ];
+    let of = values![id, wanted.stage.as_str(), subject, recipe, task, TRIES, now, Queue::INTERACTIVE, lease.job.id];
     if tx.execute(sql, of)? > 0 {
         news.add("job.ready", id, serde_json::json!({"stage": wanted.stage, "subject": wanted.subject}));
     }

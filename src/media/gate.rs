@@ -231,7 +231,11 @@ impl Gate<'_> {
 
     /// What ffprobe says of it.
     fn measured(&self, entry: &Entry) -> Result<MediaFacts> {
-        let facts = probe::made(self.path, entry.spec.mime(), self.timeout, self.stop)?;
+        self.measured_as(entry.spec.mime())
+    }
+
+    fn measured_as(&self, mime: &str) -> Result<MediaFacts> {
+        let facts = probe::made(self.path, mime, self.timeout, self.stop)?;
         match &facts.problem {
             Some(problem) => Err(refused(problem.clone())),
             None => Ok(facts),

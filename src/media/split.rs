@@ -211,7 +211,8 @@ pub(crate) fn meet(segments: &[Segment]) -> Result<()> {
         }
     }
     let mut decoded = segments.iter().flat_map(|s| &s.packets).map(|p| p.dts);
-    match decoded.next().is_some_and(|first| decoded.try_fold(first, |last, dts| (dts > last).then_some(dts)).is_some()) {
+    match decoded.next().is_some_and(|first| decoded.try_fold(first, |last, dts| (dts > last).then_some(dts)).is_some())
+    {
         true => Ok(()),
         false => Err(Error::corrupt("the packets of the segments are not in the order of their decoding")),
     }
@@ -281,7 +282,8 @@ mod tests {
     use super::*;
 
     fn segment(before: Option<i64>, times: &[i64], after: Option<i64>) -> Segment {
-        let packet = |(i, pts): (usize, &i64)| Packet { bytes: 1, pts: *pts, dts: *pts, duration: None, is_key: i == 0 };
+        let packet =
+            |(i, pts): (usize, &i64)| Packet { bytes: 1, pts: *pts, dts: *pts, duration: None, is_key: i == 0 };
         Segment {
             caps: "video/x-h264".to_owned(),
             configuration: None,

@@ -9,8 +9,7 @@ const LEAST_INTERVALS: u64 = 4;
 /// Containers with an index, in which a place is found to the frame, as the beginning of what ffprobe calls them.
 const INDEXED: [&str; 2] = ["mov,", "matroska,"];
 /// Codecs that GStreamer decodes, from any keyframe on, to the frames that it gives when it decodes all.
-const SOUGHT: [&str; 10] =
-    ["h264", "hevc", "prores", "dnxhd", "mpeg2video", "mpeg4", "mjpeg", "ffv1", "vp8", "vp9"];
+const SOUGHT: [&str; 10] = ["h264", "hevc", "prores", "dnxhd", "mpeg2video", "mpeg4", "mjpeg", "ffv1", "vp8", "vp9"];
 
 impl Entry {
     /// Where its segments begin after the first one, in nanoseconds of the recording: half a frame before a frame that is
@@ -78,7 +77,9 @@ pub(super) fn check(over: Span, spec: &Spec, brand: Option<&Brand>) -> Result<()
         return Err("split_over goes with the master's own frames: leave it or frame_rate out".to_owned());
     }
     if brand.is_some_and(|b| !b.texts.is_empty() || b.subtitles.is_some()) {
-        return Err("its brand has texts or subtitles, which are drawn on a whole film: leave split_over out".to_owned());
+        return Err(
+            "its brand has texts or subtitles, which are drawn on a whole film: leave split_over out".to_owned()
+        );
     }
     let Interval(interval) = film.video.keyframe_interval;
     let least = Span(LEAST_INTERVALS * u64::from(interval));

@@ -81,7 +81,8 @@ pub(super) fn films(
             .map(|(from_ns, until_ns)| Stretch { from_ns: *from_ns, until_ns })
             .collect();
         let (count, recipe) = (stretches.len(), entry.recipe());
-        let is_there = |number: &usize| present.contains(&(master.digest, segment_of(&entry.name, *number, count), recipe));
+        let is_there =
+            |number: &usize| present.contains(&(master.digest, segment_of(&entry.name, *number, count), recipe));
         let lacks = missing.contains(&entry.name).then(|| (0..count).filter(|number| !is_there(number)).collect());
         let entry = Entry { when: None, split_over: None, ..(*entry).clone() };
         match films.iter_mut().find(|film| film.stretches == stretches) {
@@ -106,7 +107,8 @@ impl Film {
             share: Some(Share::Segment { number, of, stretch: self.stretches[number], subject: subject.to_owned() }),
         };
         let lacking = (0..of).filter(|number| self.missing.iter().flatten().any(|lacks| lacks.contains(number)));
-        let whole = self.entries.iter().zip(&self.missing).filter(|(_, lacks)| lacks.as_ref().is_some_and(Vec::is_empty));
+        let whole =
+            self.entries.iter().zip(&self.missing).filter(|(_, lacks)| lacks.as_ref().is_some_and(Vec::is_empty));
         let join = |entry: &Entry| join((asset, master), entry, of);
         lacking.map(segment).chain(whole.map(|(entry, _)| join(entry))).collect()
     }

@@ -88,8 +88,10 @@ impl Transcode<'_> {
         if let Some(path) = self.store.local_path(key) {
             return match path.is_file() {
                 true => Ok(path),
-                false => Err(Error::not_found(format!("the store has lost {key}"))
-                    .hint("'damctl verify' lists what is missing")),
+                false => {
+                    Err(Error::not_found(format!("the store has lost {key}"))
+                        .hint("'damctl verify' lists what is missing"))
+                }
             };
         }
         let mut from = self.store.open(key, None)?;
@@ -233,15 +235,8 @@ impl Transcode<'_> {
         for name in &rendered.files {
             deposit.adopt(name, &out_dir.join(name))?;
         }
-        let rendition = Rendition {
-            asset: master.asset,
-            master: master.digest,
-            entry: name,
-            recipe,
-            prefix,
-            files,
-            facts,
-        };
+        let rendition =
+            Rendition { asset: master.asset, master: master.digest, entry: name, recipe, prefix, files, facts };
         Ok((deposit.finish()?, rendition))
     }
 

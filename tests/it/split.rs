@@ -70,7 +70,11 @@ fn jobs(archive: &Archive) -> Vec<String> {
 #[test]
 fn two_workers_share_one_film_and_whoever_ends_last_has_it_joined() {
     let archive = archive(11);
-    archive.run(["transcode", "--dry-run"]).ends(0).says("in 3 segments: proxy, small").says("would make 3 renditions of 1");
+    archive
+        .run(["transcode", "--dry-run"])
+        .ends(0)
+        .says("in 3 segments: proxy, small")
+        .says("would make 3 renditions of 1");
     archive.run(["transcode", "--enqueue"]).ends(0).says("4 job(s) of 1 master(s) wait for a worker");
     let worker = || {
         let mut command = archive.command(["transcode", "--drain", "--workers", "1"]);
@@ -128,7 +132,8 @@ fn a_run_that_is_killed_between_segments_goes_on_with_those_that_are_missing() {
     archive.run(["transcode"]).ends(0);
     assert_eq!(frames(&rendition(&archive, "proxy")), 275);
     // One attempt more than jobs: the one that was killed.
-    let tries = archive.rows("SELECT job, COUNT(*) FROM attempts WHERE result = 'done' GROUP BY job HAVING COUNT(*) > 1");
+    let tries =
+        archive.rows("SELECT job, COUNT(*) FROM attempts WHERE result = 'done' GROUP BY job HAVING COUNT(*) > 1");
     assert!(tries.is_empty(), "{tries:?}");
     archive.run(["transcode"]).ends(0).says("nothing to do: all 3 renditions are present");
 }

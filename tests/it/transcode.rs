@@ -384,7 +384,8 @@ fn a_renderer_that_hangs_is_ended() {
     tool("mkfifo", [pipe.as_os_str()]);
     let limits = Limits { stall_seconds: 1, ..Limits::default() };
     // Nobody writes to the pipe: as with a share that went away, the process cannot act any more, not even on SIGTERM.
-    let order = Order { input: pipe, facts: None, outputs: Vec::new(), out_dir: dir.path().to_owned(), limits, part: None };
+    let order =
+        Order { input: pipe, facts: None, outputs: Vec::new(), out_dir: dir.path().to_owned(), limits, part: None };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
     let began = Instant::now();
     let error = child.run(&order, &Stop::new(), &mut |_| {}).unwrap_err();

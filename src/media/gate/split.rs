@@ -3,14 +3,14 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, BufWriter, Write},
-    path::PathBuf,
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    path::{Path, PathBuf},
     process::Command,
 };
 
 use super::{Decoded, Gate, What, film::pictures, frame_ms, refused, same, seconds, slack};
 use crate::{
-    digest::Digest,
+    digest::{Digest, Hasher},
     error::{Error, Result},
     media::{
         Glance,
@@ -21,6 +21,8 @@ use crate::{
     profile::{Entry, Spec, VideoCodec},
 };
 
+/// Files alone, none on a network.
+const PLAIN: [&str; 2] = ["-protocol_whitelist", "file"];
 /// How much of a film is decoded around a joint, in seconds, half of it before.
 const AROUND: f64 = 2.0;
 
@@ -46,7 +48,7 @@ impl Gate<'_> {
         segment.write_stream(Reader::beside(&list)?, &mut file).map_err(|e| refused(e.one_line()))?;
         file.flush().map_err(unwritten)?;
         let gate = Gate { path: &stream.0, ..*self };
-        let facts = gate.measured(entry)?;
+        let facts = gate.measured_as(&format!("video/{extension}"))?;
         let video = pictures(&facts, &self.looks(film))?;
         self.size(entry, (video.width, video.height))?;
         let promised = stretch.until_ns.map_or(0, |until| until.saturating_sub(stretch.from_ns) / 1_000_000);
@@ -75,8 +77,9 @@ impl Gate<'_> {
         };
         let frames = self.packets(&segments, lists)?;
         let start = segments.first().map_or(0, |s| s.span().0);
-        for (i, segment) in segments.iter().enumerate().skip(1) {
-            self.plays_on((segment.span().0 - start) as f64 / 1e9)?;
+        let each: Vec<(&Segment, &Path)> = segments.iter().zip(lists.iter().map(PathBuf::as_path)).collect();
+        for (i, pair) in each.windows(2).enumerate() {
+            self.plays_on([pair[0], pair[1]], start)?;
             told(0.5 + 0.5 * i as f64 / segments.len() as f64);
         }
         Ok(match sound {
@@ -85,58 +88,91 @@ impl Gate<'_> {
         })
     }
 
-    /// Compares every packet of the picture; says how many there are.
+    /// Compares every packet of the picture; says how many there are. Those of a transport stream are told apart by whoever
+    /// reads it, a zero more or less between them, so that their units are compared, and of packets the times.
     fn packets(&self, segments: &[Segment], lists: &[PathBuf]) -> Result<u64> {
-        let told = Scrap(self.path.with_extension("packets"));
+        let (told, stream) = (Scrap(self.path.with_extension("packets")), Scrap(self.path.with_extension("stream")));
+        let is_stream = segments.iter().any(|s| s.configuration.is_none());
         let mut command = Command::new("ffmpeg");
-        command.args(["-v", "error", "-nostdin", "-y"]).args(probe::opening(self.path)).arg("-i");
-        command.arg(file_url(self.path)).args(["-map", "0:v", "-c", "copy", "-f", "framehash", "-hash", "sha256"]);
+        command.args(["-v", "error", "-nostdin", "-y"]).args(PLAIN).arg("-i").arg(file_url(self.path));
+        command.args(["-map", "0:v", "-c", "copy", "-f", "framehash", "-hash", "sha256"]);
         command.arg(file_url(&told.0));
+        if is_stream {
+            command.args(["-map", "0:v", "-c", "copy", "-f", "data"]).arg(file_url(&stream.0));
+        }
         let ran = probe::tool(command, "ffmpeg", self.timeout, self.stop)?;
         if !ran.status.success() {
             return Err(refused(format!("its packets cannot be read: {}", ran.stderr.trim())));
         }
-        let file = File::open(&told.0).map_err(|e| refused("its packets cannot be read".to_owned()).because(e))?;
-        let mut lines = BufReader::new(file).lines().map_while(|line| line.ok());
-        let mut tick = None;
+        let unread = |e| refused("its packets cannot be read".to_owned()).because(e);
+        let mut lines = Lines::of(File::open(&told.0).map_err(unread)?);
+        let mut units = Units::default();
         let start = segments.first().map_or(0, |s| s.span().0);
         let (mut count, mut offset) = (0, None);
         for (segment, list) in segments.iter().zip(lists) {
             Reader::beside(list)?.each(segment, &mut |packet, bytes| {
-                let found = loop {
-                    let line = lines.next().ok_or_else(|| refused(format!("it ends after {count} packets")))?;
-                    match line.strip_prefix("#tb 0: ").and_then(fraction) {
-                        Some(of) => tick = Some(of),
-                        None if line.starts_with('#') => {}
-                        None => break Line::read(&line).ok_or_else(|| refused("its packets are untold".to_owned()))?,
-                    }
-                };
-                if found.digest != Digest::of(bytes) {
+                let found = lines.next()?.ok_or_else(|| refused(format!("it ends after {count} packets")))?;
+                if is_stream {
+                    units.take(bytes);
+                } else if found.digest != Digest::of(bytes) {
                     return Err(refused(format!("packet {count} is not its segment's")));
                 }
-                let (n, d) = tick.ok_or_else(|| refused("its times are untold".to_owned()))?;
-                let time = found.pts as f64 * n / d;
+                let time = found.pts as f64 * lines.tick;
                 let late = time - (packet.pts - start) as f64 / 1e9;
                 // The first one decoded is the first one shown, and everything is measured from there.
-                if (late - *offset.get_or_insert(late)).abs() > 2.0 * n / d {
+                if (late - *offset.get_or_insert(late)).abs() > 2.0 * lines.tick {
                     return Err(refused(format!("packet {count} is shown at {time:.6} s, which is not its time")));
                 }
                 count += 1;
                 Ok(())
             })?;
         }
-        match lines.find(|line| !line.starts_with('#')) {
-            None => Ok(count),
-            Some(_) => Err(refused(format!("it has more than the {count} packets of its segments"))),
+        if lines.next()?.is_some() {
+            return Err(refused(format!("it has more than the {count} packets of its segments")));
         }
+        if is_stream {
+            let (mut file, mut found) = (File::open(&stream.0).map_err(unread)?, Units::default());
+            let mut block = vec![0; 1 << 20];
+            while let n @ 1.. = file.read(&mut block).map_err(unread)? {
+                found.take(&block[..n]);
+            }
+            if found.digest() != units.digest() {
+                return Err(refused("its packets are not those of its segments".to_owned()));
+            }
+        }
+        Ok(count)
     }
 
-    /// Decodes what is around a joint; any complaint is a refusal.
-    fn plays_on(&self, at: f64) -> Result<()> {
+    /// Decodes what is around a joint; any complaint is a refusal. A transport stream has no index to find a keyframe by: of
+    /// it, the packets themselves are decoded.
+    fn plays_on(&self, [before, after]: [(&Segment, &Path); 2], start: i64) -> Result<()> {
+        let at = (after.0.span().0 - start) as f64 / 1e9;
         let mut command = Command::new("ffmpeg");
-        command.args(["-v", "error", "-nostdin", "-xerror", "-err_detect", "explode"]).args(probe::opening(self.path));
-        command.args(["-ss", &format!("{:.3}", (at - AROUND / 2.0).max(0.0)), "-i"]).arg(file_url(self.path));
-        command.args(["-map", "0:v", "-t", &AROUND.to_string(), "-f", "null", "-"]);
+        command.args(["-v", "error", "-nostdin", "-xerror", "-err_detect", "explode"]);
+        let stream = Scrap(self.path.with_extension("joint"));
+        if before.0.configuration.is_none() {
+            let unwritten = |e| Error::unavailable("cannot write a joint").because(e);
+            let mut file = BufWriter::new(File::create(&stream.0).map_err(unwritten)?);
+            let keys = |s: &Segment| s.packets.iter().enumerate().filter(|(_, p)| p.is_key).map(|(i, _)| i).collect();
+            let (last, next): (Vec<usize>, Vec<usize>) = (keys(before.0), keys(after.0));
+            let last = last.last().copied().unwrap_or(0)..before.0.packets.len();
+            let next = 0..next.get(1).copied().unwrap_or(after.0.packets.len());
+            for ((segment, list), range) in [(before, last), (after, next)] {
+                let mut i = 0;
+                Reader::beside(list)?.each(segment, &mut |_, bytes| {
+                    i += 1;
+                    if range.contains(&(i - 1)) { file.write_all(bytes).map_err(unwritten) } else { Ok(()) }
+                })?;
+            }
+            file.flush().map_err(unwritten)?;
+            let codec = if before.0.caps.starts_with("video/x-h265") { "hevc" } else { "h264" };
+            command.args(PLAIN).args(["-f", codec, "-i"]).arg(file_url(&stream.0));
+        } else {
+            let from = (at - AROUND / 2.0).max(0.0);
+            command.args(PLAIN).args(["-ss", &format!("{from:.3}"), "-i"]).arg(file_url(self.path));
+            command.args(["-t", &AROUND.to_string()]);
+        }
+        command.args(["-map", "0:v", "-f", "null", "-"]);
         let ran = probe::tool(command, "ffmpeg", self.timeout, self.stop)?;
         match ran.stderr.lines().next() {
             None if ran.status.success() => Ok(()),
@@ -157,11 +193,38 @@ impl Drop for Scrap {
     }
 }
 
-/// What ffmpeg's `framehash` says of a packet.
+/// What ffmpeg's `framehash` says.
+struct Lines {
+    lines: io::Lines<BufReader<File>>,
+    /// Seconds of one tick of its times, as far as it was told.
+    tick: f64,
+}
+
+/// A packet as it is told.
 #[derive(Debug, PartialEq)]
 struct Line {
     pts: i64,
     digest: Digest,
+}
+
+impl Lines {
+    fn of(file: File) -> Self {
+        Self { lines: BufReader::new(file).lines(), tick: 0.0 }
+    }
+
+    /// The next packet.
+    fn next(&mut self) -> Result<Option<Line>> {
+        let untold = || refused("ffmpeg does not tell its packets".to_owned());
+        loop {
+            let Some(line) = self.lines.next() else { return Ok(None) };
+            let line = line.map_err(|e| untold().because(e))?;
+            if let Some(of) = line.strip_prefix("#tb 0: ") {
+                self.tick = fraction(of).ok_or_else(untold)?;
+            } else if !line.starts_with('#') {
+                return Line::read(&line).ok_or_else(untold).map(Some);
+            }
+        }
+    }
 }
 
 impl Line {
@@ -173,9 +236,42 @@ impl Line {
     }
 }
 
-fn fraction(text: &str) -> Option<(f64, f64)> {
+fn fraction(text: &str) -> Option<f64> {
     let (n, d) = text.split_once('/')?;
-    Some((n.trim().parse().ok()?, d.trim().parse().ok()?))
+    Some(n.trim().parse::<f64>().ok()? / d.trim().parse::<f64>().ok()?)
+}
+
+/// The units of a stream of bytes (Annex B), however many zeros stand before each.
+#[derive(Default)]
+struct Units {
+    hasher: Hasher,
+    zeros: usize,
+}
+
+impl Units {
+    fn take(&mut self, bytes: &[u8]) {
+        let mut plain = Vec::with_capacity(bytes.len() + 3);
+        for byte in bytes {
+            match (byte, self.zeros) {
+                (0, _) => {
+                    self.zeros += 1;
+                    continue;
+                }
+                (1, 2..) => plain.extend([0, 0, 1]),
+                (other, zeros) => {
+                    plain.resize(plain.len() + zeros, 0);
+                    plain.push(*other);
+                }
+            }
+            self.zeros = 0;
+        }
+        self.hasher.update(&plain);
+    }
+
+    /// Zeros at the end belong to no unit.
+    fn digest(self) -> Digest {
+        self.hasher.finish()
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +284,19 @@ mod tests {
         let line = format!("0,      -2002,       1001,     1001,     5034, {digest}");
         assert_eq!(Line::read(&line), Some(Line { pts: 1001, digest }));
         assert_eq!(Line::read("0, 1, 2"), None);
-        assert_eq!(fraction("1/30000"), Some((1.0, 30_000.0)));
+        assert_eq!(fraction("1/30000"), Some(1.0 / 30_000.0));
+    }
+
+    #[test]
+    fn streams_are_of_the_same_units_whatever_stands_between_them() {
+        let of = |parts: &[&[u8]]| {
+            let mut units = Units::default();
+            parts.iter().for_each(|part| units.take(part));
+            units.digest()
+        };
+        let stream = of(&[&[0, 0, 0, 1, 7, 0, 0, 3, 1, 0, 0, 1, 8, 9]]);
+        assert_eq!(of(&[&[0, 0, 1, 7, 0], &[0, 3, 1, 0, 0], &[0, 1, 8, 9, 0, 0]]), stream);
+        assert_ne!(of(&[&[0, 0, 1, 7, 0, 3, 1, 0, 0, 1, 8, 9]]), stream);
+        assert_ne!(of(&[&[0, 0, 1, 7, 0, 0, 3, 1, 0, 0, 1, 8]]), stream);
     }
 }

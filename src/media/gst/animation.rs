@@ -11,8 +11,9 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use super::{
+    branch::fit,
     color::{self, Look},
-    branch::fit, graph, path,
+    graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
     stall,
     video::{FilmBranch, FilmBuilt, scratch},

@@ -60,7 +60,13 @@ pub(super) struct Building<'a> {
 }
 
 impl Building<'_> {
-    pub(super) fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>, texts: Vec<Text>) -> Result<Branch> {
+    pub(super) fn branch(
+        &mut self,
+        index: usize,
+        entry: &Entry,
+        pictures: Option<&Pictures>,
+        texts: Vec<Text>,
+    ) -> Result<Branch> {
         let pipeline = self.source.live.pipeline();
         let path = path(self.work.out_dir, entry);
         let shown = || pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"));

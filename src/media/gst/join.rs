@@ -10,7 +10,7 @@ use gstreamer_app as gst_app;
 use super::{
     audio,
     branch::{Branch, Building, fit},
-    graph::{chain, pad, queue},
+    graph::{chain, make, pad, queue},
     path, sound_of, timecode,
     video::{Container, FilmBuilt, Tally, file_sink, one_frame},
 };
@@ -47,18 +47,25 @@ impl Building<'_> {
         let has_sound = film.audio.is_some() && !self.work.facts.audio.is_empty();
 
         let pipeline = self.source.live.pipeline();
-        let source = gst_app::AppSrc::builder().format(gst::Format::Time).block(true).max_bytes(WAITING).caps(&caps).build();
+        let source =
+            gst_app::AppSrc::builder().format(gst::Format::Time).block(true).max_bytes(WAITING).caps(&caps).build();
         let from = pad(source.upcast_ref(), "src")?;
         begin_at(&from, ZERO);
-        let tally = Tally::default();
-        tally.watch(&from, one_frame(rate));
+        let (tally, waiting) = (Tally::default(), queue(0)?);
+        // Behind the pad that is told the wrong beginning.
+        tally.watch(&pad(&waiting, "sink")?, one_frame(rate));
         self.pulse.watch(&from);
-        if let Some(timecode) = (format == FilmFormat::QuickTime).then(|| timecode::first(self.work.facts, rate)).flatten() {
+        if let Some(timecode) =
+            (format == FilmFormat::QuickTime).then(|| timecode::first(self.work.facts, rate)).flatten()
+        {
             timecode::say(&from, timecode);
         }
         let path = path(self.work.out_dir, entry);
         let mux = Container::of(format, &film.video).mux(&path, has_sound)?;
-        let elements = [source.clone().upcast(), queue(0)?, mux.clone(), file_sink(&path, self.pulse)?];
+        // By its filter the muxer sees that it is given pictures.
+        let filter = make("capsfilter", &[])?;
+        filter.set_property("caps", &caps);
+        let elements = [source.clone().upcast(), waiting, filter, mux.clone(), file_sink(&path, self.pulse)?];
         chain(pipeline, &elements)?;
         self.complaints.own(index, &elements);
         if has_sound {

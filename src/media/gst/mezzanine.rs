@@ -9,7 +9,8 @@ use gstreamer_video as gst_video;
 use gstreamer_video::video_frame::VideoBufferExt;
 
 use super::{
-    audio, branch::{Building, fit},
+    audio,
+    branch::{Building, fit},
     color::{self, Look, Route},
     encoder::keep_durations,
     graph::{caps, chain, make, pad, queue},

@@ -8,7 +8,10 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use gstreamer as gst;
@@ -18,11 +21,11 @@ use gstreamer_video as gst_video;
 use super::{
     branch::fit,
     bridge,
-    graph::{cannot_build, make, pad},
+    graph::{make, pad},
     missing_stream, path,
     run::{self, Complaints, Pulse, Watch},
     shared_pictures, source, stall,
-    video::{FilmBranch, FilmBuilt},
+    video::{FilmBranch, FilmBuilt, running_time},
     wanted_streams,
 };
 use crate::{
@@ -54,14 +57,8 @@ pub(super) fn render(
     let films = wanted.iter().map(|e| e.spec.film().ok_or_else(|| Error::internal("a segment of no film")));
     let films = films.collect::<Result<Vec<_>>>()?;
     let streams = wanted_streams(work, true, std::collections::BTreeSet::new());
-    let mut source = source::open(
-        work.input,
-        source::Decode::Everything,
-        &streams,
-        complaints,
-        stall(work),
-        work.stop,
-    )?;
+    let mut source =
+        source::open(work.input, source::Decode::Everything, &streams, complaints, stall(work), work.stop)?;
     while let Some(message) = source.live.bus().pop_filtered(&[gst::MessageType::Element]) {
         complaints.listen(&message)?;
     }
@@ -237,23 +234,22 @@ impl Recorder {
         Ok(sink)
     }
 
-    /// Has the first frame of the stretch made a keyframe. Encoders take such wishes from behind alone.
+    /// Has the first frame of the stretch made a keyframe. Encoders take such wishes from behind alone, and forget them when
+    /// they are set up: so it comes just before the frame.
     pub(super) fn attend(&self, encoder: &gst::Element) -> Result<()> {
         let from = {
             let recording = self.lock();
-            recording.stretch.from_ns.saturating_sub(recording.seek.unsigned_abs())
+            gst::ClockTime::from_nseconds(recording.stretch.from_ns.saturating_sub(recording.seek.unsigned_abs()))
         };
-        if from == 0 {
-            return Ok(());
-        }
-        let wish = gst_video::UpstreamForceKeyUnitEvent::builder()
-            .running_time(gst::ClockTime::from_nseconds(from))
-            .all_headers(true)
-            .build();
-        match pad(encoder, "src")?.send_event(wish) {
-            true => Ok(()),
-            false => Err(cannot_build(&"the encoder takes no wish for a keyframe")),
-        }
+        let (is_due, behind) = (AtomicBool::new(!from.is_zero()), pad(encoder, "src")?);
+        pad(encoder, "sink")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            let time = info.buffer().and_then(|buffer| running_time(pad, buffer));
+            if time.is_some_and(|time| time >= from) && is_due.swap(false, Ordering::Relaxed) {
+                behind.send_event(gst_video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(())
     }
 
     /// Writes the list.
