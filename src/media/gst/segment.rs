@@ -323,9 +323,10 @@ pub(super) fn clear(out_dir: &Path, entry: &Entry) {
 }
 
 impl source::Source {
-    /// Goes to a place before anything has passed.
+    /// Goes to a place before anything has passed. To the beginning one does not go: frames that a demuxer gives there of
+    /// itself may have other times than after a seek.
     fn seek(&self, from: u64, until: Option<u64>) -> Result<()> {
-        if from == 0 && until.is_none() {
+        if from == 0 {
             return Ok(());
         }
         let video = self.video.as_ref().ok_or_else(|| Error::internal("no pictures to go to"))?;

@@ -12,7 +12,7 @@ const BEHIND: usize = 24;
 /// A film with a scene that moves, grain and a click each second.
 fn film(desk: &Desk, seconds: u32, words: &str) {
     desk.ffmpeg(&format!(
-        "-f lavfi -i testsrc2=s=320x180:r=25:d={seconds},noise=alls=12:allf=t,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709 \
+        "-f lavfi -i testsrc2=s=192x108:r=25:d={seconds},noise=alls=12:allf=t,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709 \
          -f lavfi -i sine=f=440:b=2:r=48000:d={seconds} -shortest -pix_fmt yuv420p {words}"
     ));
 }
@@ -74,7 +74,7 @@ fn split(name: &str, spec: Value) -> Entry {
 
 /// The mean of the first frames behind each joint, whole and joined, in dB against the master.
 fn at_joints(master: &Path, whole: &Path, joined: &Path, counts: &[usize]) -> Vec<(f64, f64)> {
-    let size = (320, 180);
+    let size = (192, 108);
     let [master, whole, joined] = [master, whole, joined].map(|path| shown(path, size, "null"));
     let mut first = 0;
     let joints = counts[..counts.len() - 1].iter().map(|count| {
@@ -90,17 +90,14 @@ fn at_joints(master: &Path, whole: &Path, joined: &Path, counts: &[usize]) -> Ve
 #[test]
 fn a_film_of_segments_has_the_frames_and_times_of_one_made_as_a_whole_and_looks_as_good_behind_its_joints() {
     let desk = Desk::new();
-    film(&desk, 11, "-c:v libx264 -preset veryfast -crf 8 -g 75 -c:a aac in.mp4");
-    let h264 = json!({"bitrate": "700k", "keyframe_interval": "1s"});
+    film(&desk, 9, "-c:v libx264 -preset veryfast -crf 8 -g 75 -c:a aac in.mp4");
+    let h264 = json!({"bitrate": "400k", "keyframe_interval": "1s"});
     let h265 = json!({"codec": "h265", "crf": 26, "preset": "superfast", "keyframe_interval": "1s"});
-    for (name, spec) in [
-        ("mp4", json!({"mp4": {"video": h264, "audio": {}}})),
-        ("crf", json!({"fmp4": {"video": {"crf": 24, "keyframe_interval": "1s"}, "audio": {}}})),
-        ("mov", json!({"mov": {"video": h265, "audio": {}}})),
-        ("ts", json!({"ts": {"video": h264, "audio": {}}})),
-    ] {
+    for (name, spec) in
+        [("mp4", json!({"mp4": {"video": h264, "audio": {}}})), ("ts", json!({"ts": {"video": h265, "audio": {}}}))]
+    {
         let (whole, joined, counts) = both_ways(&desk, "in.mp4", &split(name, spec));
-        assert_eq!(counts.iter().sum::<usize>(), 275, "{name}: {counts:?}");
+        assert_eq!(counts.iter().sum::<usize>(), 225, "{name}: {counts:?}");
         assert_eq!(counts.len(), 3, "{name}");
         assert_eq!(times(&joined), times(&whole), "{name}");
         assert!(samples(&joined) == samples(&whole), "{name}: the sound is another");
@@ -114,13 +111,15 @@ fn a_film_of_segments_has_the_frames_and_times_of_one_made_as_a_whole_and_looks_
 #[test]
 fn uneven_frames_and_late_beginnings_are_each_in_one_segment() {
     let desk = Desk::new();
-    film(&desk, 10, "-c:v libx264 -preset ultrafast -bf 2 -g 40 -c:a aac even.mp4");
-    // Every fifth frame is left out, and the first comes late.
-    desk.ffmpeg("-itsoffset 0.12 -i even.mp4 -i even.mp4 -map 0:v -map 1:a -vf select=mod(n\\,5)+lt(n\\,30) -fps_mode vfr -c:v libx264 \
-                 -preset ultrafast -bf 2 -g 40 -c:a copy uneven.mkv");
-    desk.ffmpeg("-i even.mp4 -an -c copy mute.mov");
-    for (name, master) in [("uneven", "uneven.mkv"), ("mute", "mute.mov")] {
-        let spec = json!({"mp4": {"max_height": 90, "video": {"crf": 30, "keyframe_interval": "1s"}, "audio": {}}});
+    film(&desk, 7, "-c:v libx264 -preset ultrafast -bf 2 -g 40 -c:a aac even.mp4");
+    // Every fifth frame is left out.
+    desk.ffmpeg(
+        "-i even.mp4 -vf select=mod(n\\,5)+lt(n\\,30) -fps_mode vfr -c:v libx264 \
+                 -preset ultrafast -bf 2 -g 40 -c:a copy uneven.mkv",
+    );
+    desk.ffmpeg("-itsoffset 0.3 -i even.mp4 -an -c copy late.mkv");
+    for (name, master) in [("uneven", "uneven.mkv"), ("late", "late.mkv")] {
+        let spec = json!({"mp4": {"max_height": 64, "video": {"crf": 30, "keyframe_interval": "1s"}, "audio": {}}});
         let (whole, joined, counts) = both_ways(&desk, master, &split(name, spec));
         assert_eq!(times(&joined), times(&whole), "{name}: {counts:?}");
         assert_eq!(counts.iter().sum::<usize>(), times(&desk.path(master)).len(), "{name}");
@@ -132,7 +131,7 @@ fn uneven_frames_and_late_beginnings_are_each_in_one_segment() {
 fn segments_that_do_not_make_a_film_are_refused() {
     let desk = Desk::new();
     film(&desk, 9, "-c:v libx264 -preset ultrafast -g 50 -c:a aac in.mp4");
-    let entry = split("out", json!({"mp4": {"max_height": 90, "video": {"crf": 30, "keyframe_interval": "1s"}}}));
+    let entry = split("out", json!({"mp4": {"max_height": 64, "video": {"crf": 30, "keyframe_interval": "1s"}}}));
     let lists = segments(&desk, "in.mp4", &entry);
     let told = |folder: &str, lists: Vec<PathBuf>| match ordered(&desk, "in.mp4", &entry, folder, join(&entry, lists)) {
         Report::Failed { failure, .. } => failure.message,
