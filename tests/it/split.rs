@@ -13,10 +13,10 @@ use crate::harness::{self, Archive, Ran, scratch, tool};
 
 const PROFILE: &str = "video:
   proxy:
-    mp4: { max_height: 90, video: { bitrate: 300k, preset: superfast, keyframe_interval: 1s }, audio: {} }
+    mp4: { max_height: 64, video: { bitrate: 200k, preset: superfast, keyframe_interval: 1s }, audio: {} }
     split_over: 4s
   small:
-    ts: { max_height: 50, video: { crf: 30, preset: superfast, keyframe_interval: 1s } }
+    ts: { max_height: 36, video: { crf: 30, preset: superfast, keyframe_interval: 1s } }
     split_over: 4s
   poster:
     jpeg: { at: 1s }
@@ -26,7 +26,7 @@ const PROFILE: &str = "video:
 fn archive(seconds: u32) -> Archive {
     let (archive, drive) = (Archive::new(), scratch());
     let film = drive.path().join("film.mp4");
-    let pictures = format!("testsrc2=s=320x180:r=25:d={seconds}");
+    let pictures = format!("testsrc2=s=160x90:r=25:d={seconds}");
     let sound = format!("sine=f=440:b=2:r=48000:d={seconds}");
     let words = ["-v", "error", "-f", "lavfi", "-i", &pictures, "-f", "lavfi", "-i", &sound];
     let coding = ["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-g", "60", "-c:a", "aac"];
@@ -58,13 +58,6 @@ fn frames(path: &Path) -> usize {
 
 fn segments(archive: &Archive) -> Vec<String> {
     archive.rows("SELECT entry FROM renditions WHERE entry LIKE '%@%' ORDER BY entry")
-}
-
-/// How jobs ended, by what each made.
-fn jobs(archive: &Archive) -> Vec<String> {
-    let sql = "SELECT COALESCE(SUBSTR(j.subject, INSTR(j.subject, '), ') + 3), '') || ' ' || j.state || ' ' || COUNT(*)
-               FROM jobs j JOIN attempts a ON a.job = j.id WHERE j.stage = 'transcode' GROUP BY j.id ORDER BY 1";
-    archive.rows(sql)
 }
 
 #[test]
