@@ -16,7 +16,8 @@ impl Entry {
     /// a multiple of the keyframes' distance away from the first, so that no frame is near a cut. Empty where it is made
     /// as a whole.
     ///
-    /// There are as few segments, evenly long, as keep each within `split_over`.
+    /// There are as few segments, evenly long, as keep each within `split_over`, or a twentieth above it: sound that is longer
+    /// than the pictures by a moment is no reason for one more.
     pub fn cuts(&self, master: &MediaFacts) -> Vec<u64> {
         let (Some(over), Some((film, _)), Some(video)) = (self.split_over, self.spec.film(), &master.video) else {
             return Vec::new();
@@ -37,7 +38,7 @@ impl Entry {
         let (n, d) = (u64::from(video.rate.0), u64::from(video.rate.1));
         let every = u64::from(film.video.frames_in_interval(video.rate));
         let frames = duration * n / (1000 * d);
-        let count = duration.div_ceil(over.0.max(1));
+        let count = (20 * duration).div_ceil((21 * over.0).max(1));
         let cut = |i: u64| (frames * i / count + every / 2) / every * every;
         let time = |frame: u64| {
             let half_frames = u128::from(2 * frame - 1);
@@ -119,6 +120,7 @@ mod tests {
         assert_eq!(cuts(8), [4_000_000_000 - half]);
         assert_eq!(cuts(9), [3_000_000_000 - half, 6_000_000_000 - half]);
         assert_eq!(entry("10min", "").cuts(&master(7200, "")).len(), 11);
+        assert_eq!(entry("10min", "").cuts(&master(7201, "")).len(), 11);
         assert_eq!(entry("10min", "").cuts(&master(7200, r#", "variable_rate": true"#)).len(), 11);
     }
 
