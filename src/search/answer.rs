@@ -1,7 +1,7 @@
 //! Answers questions: the best assets, each with its best moments.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -547,12 +547,15 @@ impl Searcher {
         let mut weights = HashMap::new();
         for ((shard, piece), mut docs) in by_piece {
             let pieces = &view.shards[shard];
-            if !weights.contains_key(&shard) {
-                let weight = query.weight(EnableScoring::enabled_from_searcher(pieces)).map_err(searching(""))?;
-                weights.insert(shard, weight);
-            }
+            let weight = match weights.entry(shard) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let enabled = EnableScoring::enabled_from_searcher(pieces);
+                    new.insert(query.weight(enabled).map_err(searching(""))?)
+                }
+            };
             let reader = pieces.segment_reader(piece);
-            let mut scorer = weights[&shard].scorer(reader, 1.0).map_err(searching(""))?;
+            let mut scorer = weight.scorer(reader, 1.0).map_err(searching(""))?;
             let assets = view.assets.of(reader, self.fields.what).map_err(failed("cannot read the index"))?;
             docs.sort_unstable();
             for asset in docs {

@@ -5,12 +5,14 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
     digest::Digest,
-    model::{AssetId, JobState, MediaKind, Queue, Stage},
+    model::{AssetId, JobState, Queue, Stage},
 };
 
 mod fanout;
+mod search;
 
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
+pub use search::{Export, SearchArgs, TranscriptCommand, TranscriptForm};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -437,143 +439,6 @@ pub struct IndexArgs {
     /// Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub for_time: Option<jiff::SignedDuration>,
-}
-
-#[derive(Debug, Args)]
-pub struct SearchArgs {
-    /// What to look for. Without words: everything, what came last first.
-    #[arg(value_name = "QUERY", num_args = 0.., allow_hyphen_values = false)]
-    pub query: Vec<String>,
-    /// One of the words is enough; more are better.
-    #[arg(long)]
-    pub any: bool,
-    /// Only assets of this kind.
-    #[arg(long, value_name = "KIND")]
-    pub kind: Option<MediaKind>,
-    /// Number of hits.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub limit: usize,
-    /// Number of moments of each hit.
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub moments: usize,
-    /// In which order.
-    #[arg(long, value_enum, default_value_t = Order::Relevance)]
-    pub sort: Order,
-    /// Counts the values of these fields: kind, collection, program, category, people, places, organizations, objects, tags,
-    /// codec.
-    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
-    pub facets: Vec<String>,
-    /// Goes on where an earlier answer ended.
-    #[arg(long, value_name = "CURSOR")]
-    pub cursor: Option<String>,
-    #[command(flatten)]
-    pub export: ExportArgs,
-    /// Prints a JSON object.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// In which order hits come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Order {
-    /// The best first.
-    Relevance,
-    /// What was recorded last first.
-    Newest,
-    /// What was recorded first first.
-    Oldest,
-    /// The longest first.
-    Longest,
-    /// The shortest first.
-    Shortest,
-}
-
-impl From<Order> for damctl::search::Sort {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Relevance => Self::Relevance,
-            Order::Newest => Self::Newest,
-            Order::Oldest => Self::Oldest,
-            Order::Longest => Self::Longest,
-            Order::Shortest => Self::Shortest,
-        }
-    }
-}
-
-/// Moments for an editing suite.
-#[derive(Debug, Args)]
-#[group(multiple = false, conflicts_with = "json")]
-pub struct ExportArgs {
-    /// Prints the moments as a cut list by CMX 3600, with source timecodes.
-    #[arg(long)]
-    pub edl: bool,
-    /// Prints the moments as an OpenTimelineIO timeline.
-    #[arg(long)]
-    pub otio: bool,
-    /// Prints the moments as a table.
-    #[arg(long)]
-    pub csv: bool,
-    /// Prints the moments as a playlist.
-    #[arg(long)]
-    pub m3u: bool,
-}
-
-/// What moments are written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Export {
-    Edl,
-    Otio,
-    Csv,
-    M3u,
-}
-
-impl ExportArgs {
-    /// The one that was asked for.
-    pub fn chosen(&self) -> Option<Export> {
-        let all =
-            [(self.edl, Export::Edl), (self.otio, Export::Otio), (self.csv, Export::Csv), (self.m3u, Export::M3u)];
-        all.into_iter().find_map(|(is, export)| is.then_some(export))
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub enum TranscriptCommand {
-    /// Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place.
-    Import {
-        /// The file.
-        file: PathBuf,
-        /// The asset.
-        #[arg(long, value_name = "ID")]
-        asset: AssetId,
-        /// The language of its words, such as es or en.
-        #[arg(long, value_name = "TAG")]
-        language: Option<String>,
-        /// The sound track that it is of, counted from 1.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        track: u32,
-    },
-    /// Prints what is said in an asset.
-    Export {
-        /// The asset.
-        asset: AssetId,
-        /// How.
-        #[arg(long, value_enum, default_value_t = TranscriptForm::Vtt)]
-        form: TranscriptForm,
-        /// The sound track, counted from 1. Default: the first that has words.
-        #[arg(long, value_name = "N")]
-        track: Option<u32>,
-    },
-}
-
-/// How a transcript is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum TranscriptForm {
-    /// WebVTT.
-    Vtt,
-    /// SubRip.
-    Srt,
-    /// With all that is known of each line.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -276,15 +276,14 @@ impl Settings {
         let tls = match (file("tls_certificate"), file("tls_key")) {
             (Some(certificate), Some(key)) => Some((certificate, key)),
             (None, None) => None,
-            _ => return Err(Error::invalid("'tls_certificate' and 'tls_key' are given together").into()),
+            _ => return Err(Error::invalid("'tls_certificate' and 'tls_key' are given together")),
         };
         let text = |key: &str| self.get(key).to_owned();
         let provider = match (text("oidc_issuer"), text("oidc_audience")) {
             (issuer, _) if issuer.is_empty() => None,
             (_, audience) if audience.is_empty() => {
                 return Err(Error::invalid("'oidc_issuer' needs 'oidc_audience'")
-                    .hint("without it, a token that was made for another service would be good here")
-                    .into());
+                    .hint("without it, a token that was made for another service would be good here"));
             }
             (issuer, audience) => {
                 Some(damctl::serve::Provider { issuer, audience, role_claim: text("oidc_role_claim") })
