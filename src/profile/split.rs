@@ -146,4 +146,13 @@ mod tests {
         fast.video.iter_mut().for_each(|v| v.rate = (50, 1));
         assert!(is_whole(most(), fast));
     }
+
+    #[test]
+    fn a_film_with_a_clip_around_it_is_made_as_a_whole_and_its_profile_is_refused() {
+        let brand: Brand = serde_json::from_str(r#"{"outro": {"file": "end.mp4"}}"#).unwrap();
+        let entry = Entry { brand: Some(brand.clone()), ..entry("4s", "") };
+        assert!(entry.cuts(&master(60, "")).is_empty());
+        let told = check(Span(4000), &entry.spec, Some(&brand)).unwrap_err();
+        assert!(told.contains("an intro or outro"), "{told}");
+    }
 }
