@@ -45,7 +45,7 @@ fn main() -> Result<()> {
     // Transcode: the profile minus the renditions that are present.
     let profile = Profile::parse(profile::DEFAULT, "the built-in profile")?;
     let plan = plan(&catalog, &profile, &[])?;
-    let wanted = plan.masters.iter().map(|m| m.wanted()).collect();
+    let wanted = plan.masters.iter().flat_map(|m| m.jobs()).collect();
     let quarantine = root.join("quarantine");
     let limits = Limits::default();
     let stage =

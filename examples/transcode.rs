@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         }
     }
 
-    let wanted: Vec<_> = plan.masters.iter().map(|m| m.wanted()).collect();
+    let wanted: Vec<_> = plan.masters.iter().flat_map(|m| m.jobs()).collect();
     catalog.enqueue(&wanted)?;
     let (store, spool) = (FsStore::open(&root.join("store"))?, Spool::open(&root.join("scratch"))?);
     let child = ChildProcess { exe: damctl()?, registry: None };

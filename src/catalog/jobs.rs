@@ -3,7 +3,7 @@
 //! The `attempt` number is the fence. Every statement of a worker says which attempt it speaks for; when another
 //! worker has taken the job over, that number has grown, no row matches, and the late worker hears `LeaseLost`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use super::{
     db::{Row, Tx, values},
     events::{News, append},
     knowledge::learn,
-    renditions::{activate, mark_indexed, unmark_indexed},
+    renditions::{activate, are_there, keep_segment, mark_indexed, unmark_indexed},
     uploads::complete,
 };
 use crate::{
@@ -85,6 +85,20 @@ pub struct Facts {
     pub findings: Vec<(AssetId, Findings)>,
     /// How arrivals ended.
     pub arrivals: Vec<Landed>,
+    /// Segments of renditions, which no rendition is made active by.
+    pub segments: Vec<Rendition>,
+    /// What is to be done once others have done their share.
+    pub then: Vec<Then>,
+}
+
+/// Work that several jobs lead to: whichever of them ends last has it enqueued, in its own plan, and behind what waits in
+/// the same queue.
+#[derive(Clone, Debug)]
+pub struct Then {
+    /// The renditions that must be there, as (master, entry, recipe).
+    pub once: Vec<(Digest, String, Digest)>,
+    /// The work.
+    pub wanted: Wanted,
 }
 
 /// What settling found out.
@@ -168,6 +182,28 @@ pub(super) fn fence(tx: &mut dyn Tx, lease: &Lease) -> Result<()> {
         0 => Err(lease_lost()),
         _ => Ok(()),
     }
+}
+
+/// Enqueues what follows a job, in its plan. What is there already, or was done and is wanted again, is opened as a plan
+/// would.
+fn follow(tx: &mut dyn Tx, now: i64, lease: &Lease, wanted: &Wanted, news: &mut News) -> Result<()> {
+    let sql = "INSERT INTO jobs (id, stage, scope, subject, recipe, task, state, priority, attempt, max_attempt,
+                   not_before, created_at, updated_at)
+               SELECT ?1, ?2, j.scope, ?3, ?4, ?5, 'ready', CASE WHEN j.priority >= ?8 THEN j.priority ELSE 0 END,
+                   n.tried, n.tried + ?6, 0, ?7, ?7
+               FROM jobs j CROSS JOIN (SELECT COALESCE(MAX(attempt), 0) AS tried FROM attempts WHERE job = ?1) n
+               WHERE j.id = ?9
+               ON CONFLICT (id) DO UPDATE SET state = 'ready', task = excluded.task, scope = excluded.scope,
+                   not_before = 0, priority = excluded.priority, max_attempt = jobs.attempt + ?6, error = NULL,
+                   updated_at = ?7
+               WHERE jobs.state = 'done'";
+    let (id, task) = (wanted.id(), wanted.task.to_string());
+    let (subject, recipe) = (wanted.subject.as_str(), wanted.recipe.as_str());
+    let of = values![id, wanted.stage.as_str(), subject, recipe, task, TRIES, now, Queue::INTERACTIVE, lease.job.id];
+    if tx.execute(sql, of)? > 0 {
+        news.add("job.ready", id, serde_json::json!({"stage": wanted.stage, "subject": wanted.subject}));
+    }
+    Ok(())
 }
 
 /// What subscribers hear of a job.
@@ -374,6 +410,22 @@ impl Catalog {
                 activate(tx, now, r)?;
                 let detail = serde_json::json!({"entry": r.entry, "recipe": r.recipe, "prefix": r.prefix});
                 news.add("rendition.ready", r.asset, detail);
+            }
+            if !facts.then.is_empty() {
+                // Of the last two, the second sees what the first has written.
+                let masters: BTreeSet<Digest> = facts.then.iter().flat_map(|t| &t.once).map(|(m, ..)| *m).collect();
+                masters.iter().try_for_each(|master| tx.lock(&format!("segments {master}")))?;
+            }
+            for segment in &facts.segments {
+                keep_segment(tx, now, segment)?;
+                let detail =
+                    serde_json::json!({"entry": segment.entry, "recipe": segment.recipe, "prefix": segment.prefix});
+                news.add("segment.ready", segment.asset, detail);
+            }
+            for then in &facts.then {
+                if are_there(tx, &then.once)? {
+                    follow(tx, now, lease, &then.wanted, &mut news)?;
+                }
             }
             for (index, asset, digest) in &facts.indexed {
                 mark_indexed(tx, index, *asset, digest)?;

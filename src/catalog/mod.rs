@@ -36,7 +36,7 @@ pub use claim::{Claim, Lease};
 pub use copy::{Copied, TABLES};
 pub use events::Event;
 pub use feeds::Feed;
-pub use jobs::{Enqueued, Facts, Settled, TRIES, Wanted};
+pub use jobs::{Enqueued, Facts, Settled, TRIES, Then, Wanted};
 pub use knowledge::{Described, Edit};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};

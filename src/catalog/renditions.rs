@@ -42,6 +42,28 @@ pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
     Ok(())
 }
 
+/// Keeps a segment of a rendition: a row that is not active, for nobody shows it. Done twice, it changes nothing.
+pub(super) fn keep_segment(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
+    let sql = "INSERT INTO renditions (asset, master, entry, recipe, prefix, files, facts, active, created_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)
+               ON CONFLICT (master, entry, recipe) DO UPDATE SET prefix = excluded.prefix, files = excluded.files,
+                   facts = excluded.facts";
+    let (files, facts) = (to_json(&r.files)?, to_json(&r.facts)?);
+    tx.execute(sql, values![r.asset, r.master, r.entry.as_str(), r.recipe, &r.prefix, files, facts, now])?;
+    Ok(())
+}
+
+/// Whether all of these renditions are there.
+pub(super) fn are_there(tx: &mut dyn Tx, wanted: &[(Digest, String, Digest)]) -> Result<bool> {
+    for (master, entry, recipe) in wanted {
+        let sql = "SELECT 1 FROM renditions WHERE master = ?1 AND entry = ?2 AND recipe = ?3";
+        if tx.query(sql, values![master, entry.as_str(), recipe])?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Catalog {
     /// Takes a rendition out whose files are gone, so that it is wanted again.
     pub fn forget_rendition(&self, r: &Rendition) -> Result<()> {
@@ -116,6 +138,33 @@ impl Catalog {
     pub fn present_entries(&self, master: &Digest) -> Result<HashSet<(String, Digest)>> {
         let rows = self.db.query("SELECT entry, recipe FROM renditions WHERE master = ?1", values![master])?;
         rows.iter().map(|r| Ok((r.text(0)?.to_owned(), r.parse(1)?))).collect()
+    }
+
+    /// One rendition, active or not.
+    pub fn rendition(&self, master: &Digest, entry: &str, recipe: &Digest) -> Result<Option<Rendition>> {
+        let sql = format!("SELECT {COLUMNS} FROM renditions WHERE master = ?1 AND entry = ?2 AND recipe = ?3");
+        self.db.query(&sql, values![master, entry, recipe])?.first().map(rendition).transpose()
+    }
+
+    /// Segments that nobody needs any more: their rendition is there, or a later one in its place. Those written before this
+    /// time (ms).
+    pub fn leftover_segments(&self, before: i64) -> Result<Vec<Rendition>> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM renditions s WHERE active = 0 AND entry LIKE '%@segment-%' AND created_at <= ?1
+             AND EXISTS (SELECT 1 FROM renditions w WHERE w.master = s.master
+                 AND SUBSTR(s.entry, 1, LENGTH(w.entry) + 9) = w.entry || '@segment-'
+                 AND (w.recipe = s.recipe OR w.created_at > s.created_at))
+             ORDER BY master, entry, recipe"
+        );
+        self.db.query(&sql, values![before])?.iter().map(rendition).collect()
+    }
+
+    /// Takes segments out that are gone from the store.
+    pub fn forget_segment(&self, r: &Rendition) -> Result<()> {
+        self.db.with_tx(&mut |tx| {
+            let sql = "DELETE FROM renditions WHERE master = ?1 AND entry = ?2 AND recipe = ?3 AND active = 0";
+            tx.execute(sql, values![r.master, r.entry.as_str(), r.recipe]).map(drop)
+        })
     }
 
     /// An asset's active renditions by entry.

@@ -210,6 +210,7 @@ fn render(plan: &Plan, out_dir: &Path, desk: &Desk<'_>, each: &mut dyn FnMut(f64
         outputs: vec![plan.entry.clone()],
         out_dir: out_dir.to_owned(),
         limits: desk.limits.for_length(plan.reel.time_ms(plan.reel.frames())),
+        part: None,
     };
     one(&order, desk, each)
 }
@@ -242,6 +243,7 @@ fn thumbnail(plan: &Plan, out_dir: &Path, desk: &Desk<'_>) -> Result<PathBuf> {
         outputs: vec![entry],
         out_dir: out_dir.to_owned(),
         limits: desk.limits.clone(),
+        part: None,
     };
     one(&order, desk, &mut |_| ())?;
     Ok(out_dir.join("thumbnail.jpg"))

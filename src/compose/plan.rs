@@ -220,7 +220,7 @@ impl Wish {
                 .place(|b| b.music.as_mut().map(|m| &mut m.file), &self.template_folder)
                 .map_err(|e| fill.wrong(field, &e.one_line()))?;
         }
-        Ok(Entry { name: "clip".to_owned(), spec: Spec::Mp4(film), brand: Some(brand), when: None })
+        Ok(Entry { name: "clip".to_owned(), spec: Spec::Mp4(film), brand: Some(brand), when: None, split_over: None })
     }
 
     fn scene(

@@ -7,15 +7,22 @@
 
 mod film;
 mod ladder;
+mod split;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use super::{
     Glance, Leveled, Rendered,
     glance::{Onlooker, POINTS},
     image,
     probe::{self, file_url},
-    scenes, sprite, waveform,
+    scenes,
+    split::Part,
+    sprite, waveform,
 };
 use crate::{
     error::{Error, Result},
@@ -37,20 +44,33 @@ const LEVEL_LU: f64 = 1.0;
 /// How far two meters of true peak may lie apart, in dB (EBU Tech 3341: 0.2 up, 0.4 down).
 const PEAK_DB: f64 = 0.3;
 
+/// What an output is held against.
+pub struct Case<'a> {
+    /// Where its files are.
+    pub out_dir: &'a Path,
+    /// What was asked for.
+    pub entry: &'a Entry,
+    /// What there was.
+    pub master: &'a MediaFacts,
+    /// The part that it is.
+    pub part: Option<&'a Part>,
+    /// How long a tool may take.
+    pub timeout: Duration,
+    /// When to give up.
+    pub stop: &'a Stop,
+}
+
 /// Judges an output. `told` hears of progress, 0 to 1.
 ///
 /// Errors: `Corrupt` when the output shows that the master is damaged (it ends early), `Internal` for every other
 /// difference, for then the renderer made something other than what it was asked for.
-pub fn accept(
-    out_dir: &Path,
-    rendered: &Rendered,
-    entry: &Entry,
-    master: &MediaFacts,
-    tool_timeout: Duration,
-    stop: &Stop,
-    told: &mut dyn FnMut(f64),
-) -> Result<MediaFacts> {
-    let wanted: Vec<String> = entry.spec.files(&entry.name).into_iter().map(|(name, _)| name).collect();
+pub fn accept(case: &Case<'_>, rendered: &Rendered, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    let Case { out_dir, entry, master, part, timeout, stop } = *case;
+    let wanted = match part {
+        Some(Part::Segment(_)) => super::split::files(&entry.name).to_vec(),
+        _ => entry.spec.files(&entry.name),
+    };
+    let wanted: Vec<String> = wanted.into_iter().map(|(name, _)| name).collect();
     // How many segments a stream has, or a sprite sheets, its master decides.
     let named = match entry.spec.is_open_ended() {
         true => &rendered.files[..wanted.len().min(rendered.files.len())],
@@ -67,32 +87,40 @@ pub fn accept(
         }
     }
     let path = out_dir.join(entry.spec.file_name(&entry.name));
-    let gate = Gate { path: &path, rendered, master, timeout: tool_timeout, stop };
+    let lists = match part {
+        Some(Part::Join(films)) => films.get(&entry.name).map(Vec::as_slice),
+        _ => None,
+    };
+    let gate = Gate { path: &path, rendered, master, timeout, stop, lists };
     let mut facts =
-        match &entry.spec {
-            Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film) => {
+        match (&entry.spec, part) {
+            (spec, Some(Part::Segment(stretch))) => gate.segment(entry, spec, *stretch, told),
+            (Spec::Mp4(film) | Spec::Fmp4(film) | Spec::Webm(film) | Spec::Mov(film) | Spec::Ts(film), _) => {
                 gate.film(entry, film, told)
             }
-            Spec::Mezzanine(spec) => gate.mezzanine(entry, spec, told),
-            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => gate.still(entry),
-            Spec::Sprite(spec) => gate
+            (Spec::Mezzanine(spec), _) => gate.mezzanine(entry, spec, told),
+            (Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_), _) => gate.still(entry),
+            (Spec::Sprite(spec), _) => gate
                 .several(entry, || sprite::check(out_dir, &rendered.files, spec, rendered.size, rendered.duration_ms)),
-            Spec::Scenes(spec) => gate
+            (Spec::Scenes(spec), _) => gate
                 .several(entry, || scenes::check(out_dir, &rendered.files, spec, rendered.size, rendered.duration_ms)),
-            Spec::Mp3(_) => gate.sound(entry, "mp3", told),
-            Spec::M4a(_) => gate.sound(entry, "aac", told),
-            Spec::Opus(_) => gate.sound(entry, "opus", told),
-            Spec::Ac3(_) => gate.sound(entry, "ac3", told),
-            Spec::Flac(_) => gate.sound(entry, "flac", told),
-            Spec::Wav(spec) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
-            Spec::Waveform(spec) => gate.waveform(out_dir, entry, spec),
-            Spec::Stream(spec) => gate.ladder(out_dir, entry, spec, told),
+            (Spec::Mp3(_), _) => gate.sound(entry, "mp3", told),
+            (Spec::M4a(_), _) => gate.sound(entry, "aac", told),
+            (Spec::Opus(_), _) => gate.sound(entry, "opus", told),
+            (Spec::Ac3(_), _) => gate.sound(entry, "ac3", told),
+            (Spec::Flac(_), _) => gate.sound(entry, "flac", told),
+            (Spec::Wav(spec), _) => gate.sound(entry, &format!("pcm_s{}le", spec.bits), told),
+            (Spec::Waveform(spec), _) => gate.waveform(out_dir, entry, spec),
+            (Spec::Stream(spec), _) => gate.ladder(out_dir, entry, spec, told),
         }?;
     if let Some(mixed) = &rendered.mixed {
         facts.tags.insert("sound".to_owned(), mixed.tracks.clone());
         if let Some(leveled) = &mixed.leveled {
             facts.tags.insert("loudness".to_owned(), leveled.note.clone());
         }
+    }
+    if let Some(lists) = lists {
+        facts.tags.insert("segments".to_owned(), lists.len().to_string());
     }
     if let Some(encoder) = &rendered.encoder {
         facts.tags.insert("encoder".to_owned(), encoder.clone());
@@ -126,6 +154,15 @@ struct Gate<'a> {
     master: &'a MediaFacts,
     timeout: Duration,
     stop: &'a Stop,
+    /// Of the segments that it was joined of, their lists.
+    lists: Option<&'a [PathBuf]>,
+}
+
+/// What is decoded of an output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Everything,
+    SoundAlone,
 }
 
 impl Gate<'_> {
@@ -162,7 +199,7 @@ impl Gate<'_> {
         same("the number of sound tracks", facts.audio.len(), 1)?;
         self.track(&facts.audio[0], codec, &asked)?;
         self.ends_with_its_master(0)?;
-        let decoded = self.decode(told)?;
+        let decoded = self.decode(What::Everything, told)?;
         self.lasts(&facts, 0)?;
         self.audible(&decoded)?;
         self.leveled(asked.loudness, &decoded, &mut facts)?;
@@ -194,7 +231,11 @@ impl Gate<'_> {
 
     /// What ffprobe says of it.
     fn measured(&self, entry: &Entry) -> Result<MediaFacts> {
-        let facts = probe::made(self.path, entry.spec.mime(), self.timeout, self.stop)?;
+        self.measured_as(entry.spec.mime())
+    }
+
+    fn measured_as(&self, mime: &str) -> Result<MediaFacts> {
+        let facts = probe::made(self.path, mime, self.timeout, self.stop)?;
         match &facts.problem {
             Some(problem) => Err(refused(problem.clone())),
             None => Ok(facts),
@@ -253,10 +294,8 @@ impl Gate<'_> {
     /// Whether as much went in as the master's header promises. What is cut short ends without any other complaint.
     fn ends_with_its_master(&self, frame_ms: u64) -> Result<()> {
         let Some(promised) = self.promised_ms() else { return Ok(()) };
-        // The tracks of one file end at different times, and headers round: half a second in a minute is normal.
-        let slack = (promised / 100).clamp(TOLERANCE_MS, 2_000).max(2 * frame_ms) + 400;
         match self.rendered.film.map_or(self.rendered.duration_ms, |film| film.duration_ms) {
-            there if there + slack >= promised => Ok(()),
+            there if there + slack(promised, frame_ms) >= promised => Ok(()),
             there => Err(Error::corrupt(format!(
                 "the recording ends after {} s of the {} s that its header promises",
                 seconds(there),
@@ -307,7 +346,7 @@ impl Gate<'_> {
 
     /// Decodes every packet; any complaint is a refusal. The loop filter is left out: it costs a third of the time, and
     /// what it smooths was read from the bits before.
-    fn decode(&self, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
+    fn decode(&self, what: What, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]);
         command.args(["-err_detect", "explode", "-skip_loop_filter", "all"]).args(probe::opening(self.path)).arg("-i");
@@ -315,7 +354,10 @@ impl Gate<'_> {
         // Loudness is measured only where it was asked for: it takes as long as all the rest of the sound.
         let is_leveled = self.rendered.mixed.as_ref().is_some_and(|m| m.leveled.is_some());
         let filters = if is_leveled { LOUDNESS } else { "volumedetect" };
-        command.args(["-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-af", filters]);
+        if what == What::Everything {
+            command.args(["-map", "0:v?"]);
+        }
+        command.args(["-map", "0:a?", "-fps_mode", "passthrough", "-af", filters]);
         // Frames that come unevenly must not fall onto one tick of a guessed rate.
         command.args(["-enc_time_base:v", "-1"]);
         command.args(["-progress", "pipe:1", "-stats_period", "1", "-f", "null", "-"]);
@@ -388,6 +430,12 @@ fn last_number(progress: &str, key: &str) -> Option<u64> {
     progress.lines().rev().find_map(|l| l.strip_prefix(key)?.trim().parse().ok())
 }
 
+/// How much less may be there than a header promises. The tracks of one file end at different times, and headers round: half
+/// a second in a minute is normal.
+fn slack(promised_ms: u64, frame_ms: u64) -> u64 {
+    (promised_ms / 100).clamp(TOLERANCE_MS, 2_000).max(2 * frame_ms) + 400
+}
+
 fn frame_ms(video: &VideoFacts) -> u64 {
     match video.rate {
         (0, _) => 0,
@@ -453,9 +501,10 @@ mod tests {
         }
 
         fn judge(&self) -> Result<MediaFacts> {
-            let timeout = Duration::from_secs(60);
-            let (dir, rendered) = (self.dir.path(), &self.rendered);
-            accept(dir, rendered, &self.entry, &self.master, timeout, &Stop::new(), &mut |_| {})
+            let (timeout, stop) = (Duration::from_secs(60), Stop::new());
+            let (out_dir, entry, master) = (self.dir.path(), &self.entry, &self.master);
+            let case = Case { out_dir, entry, master, part: None, timeout, stop: &stop };
+            accept(&case, &self.rendered, &mut |_| {})
         }
 
         #[track_caller]

@@ -44,6 +44,7 @@ pub mod sandbox;
 pub mod scenes;
 pub mod sniff;
 pub mod speech;
+pub mod split;
 pub mod sprite;
 #[cfg(feature = "gst")]
 mod table;
@@ -69,6 +70,9 @@ pub struct Order {
     /// What the process may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Of films, the part that is to be made. Left out: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<split::Part>,
 }
 
 /// What a child process may use before it is ended.
@@ -255,6 +259,8 @@ pub struct Work<'a> {
     pub limits: &'a Limits,
     /// When to give up.
     pub stop: &'a Stop,
+    /// Of films, the part that is to be made.
+    pub part: Option<&'a split::Part>,
     /// What is known of the clips that the outputs' brands name.
     pub clips: &'a Clips,
 }
@@ -281,6 +287,7 @@ pub fn measure(
                 outputs: Vec::new(),
                 out_dir: dir.path().to_owned(),
                 limits,
+                part: None,
             };
             let mut told = None;
             let outcome = child.run(&order, stop, &mut |report| match report {

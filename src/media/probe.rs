@@ -255,9 +255,11 @@ fn parse(json: &str, complaint: &str, mime: &str) -> MediaFacts {
     let duration = seconds(&format.duration).or(longest_stream);
     facts.duration_ms = duration.map(|d| (d * 1000.0).round() as u64);
     facts.audio = document.streams.iter().filter(|s| s.is("audio")).map(audio).collect();
+    // A stream without a container, which is made here alone, does not say how long it is.
+    let is_bare = matches!(mime, "video/h264" | "video/h265");
     let moving = |s: &&Stream| {
         let frames = s.nb_frames.as_deref().is_some_and(|n| n != "0" && n != "N/A");
-        s.is("video") && !s.is_cover() && (frames || duration.is_some())
+        s.is("video") && !s.is_cover() && (frames || duration.is_some() || is_bare)
     };
     let pictures = document.streams.iter().find(moving);
     facts.video = pictures.map(video);

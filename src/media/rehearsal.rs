@@ -84,6 +84,7 @@ impl Rehearsal<'_> {
             outputs: vec![entry],
             out_dir: dir.path().to_owned(),
             limits: Limits { cpu_seconds: 60, wall_seconds: 120, ..Limits::default() },
+            part: None,
         };
         let mut failed = None;
         self.child.run(&order, self.stop, &mut |report| {

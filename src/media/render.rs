@@ -87,7 +87,7 @@ fn render(
 ) -> Result<()> {
     let mut silent: Vec<&Entry> = outputs.clone();
     let (input, out_dir, limits) = (&order.input, &order.out_dir, &order.limits);
-    let work = Work { input, facts, outputs, out_dir, limits, stop, clips };
+    let work = Work { input, facts, outputs, out_dir, limits, stop, part: order.part.as_ref(), clips };
     // Outputs are judged when all are written: the decoder is not kept waiting, and progress goes on meanwhile.
     let mut written: Vec<(&Entry, Result<Rendered>)> = Vec::new();
     let outcome = renderer.render(
@@ -132,7 +132,9 @@ fn judge_all(
             written.into_par_iter().enumerate().for_each_with(tell, |tell, (i, (entry, result))| {
                 let judged = result.and_then(|rendered| {
                     let mut told = |share| drop(tell.send((i, Word::Judged(share))));
-                    let facts = gate::accept(&order.out_dir, &rendered, entry, master, TOOL, stop, &mut told)?;
+                    let (out_dir, part) = (order.out_dir.as_path(), order.part.as_ref());
+                    let case = gate::Case { out_dir, entry, master, part, timeout: TOOL, stop };
+                    let facts = gate::accept(&case, &rendered, &mut told)?;
                     Ok(Report::Accepted { rendered: Box::new(rendered), facts })
                 });
                 let failed = |e| Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) };

@@ -9,7 +9,10 @@ use landlock::{
 };
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
-use super::{Limits, Order};
+use super::{
+    Limits, Order,
+    split::{self, Part},
+};
 use crate::error::{Error, Result};
 
 /// System folders that decoders, their plugins and their tools are read from.
@@ -100,6 +103,10 @@ fn confine(order: &Order) -> Result<()> {
         allow(&piece.path, read)?;
     }
     allow(Path::new("/var/cache/fontconfig"), read)?;
+    for list in order.part.iter().flat_map(Part::lists) {
+        allow(list, read)?;
+        allow(&split::packets_beside(list), read)?;
+    }
     allow(&order.out_dir, all)?;
     rules.restrict_self().map(drop).map_err(failed)
 }

@@ -9,6 +9,7 @@ mod narration;
 mod picture;
 mod rendition;
 mod sound;
+mod split;
 mod stream;
 mod tracks;
 mod units;
@@ -71,6 +72,10 @@ pub struct Entry {
     /// Of which masters. Left out: of all. It decides whether the entry is wanted, not what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
+    /// A master that is longer is made in segments, by as many workers as there are, and joined. It decides how the film is
+    /// made, not what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_over: Option<Span>,
 }
 
 impl Entry {
@@ -174,11 +179,12 @@ pub(crate) struct Document {
 
 type Section = BTreeMap<String, Placed<Written>>;
 
-/// An entry as written: its format, and beside it, when it is wanted and what is put on it.
+/// An entry as written: its format, and beside it, when it is wanted, what is put on it and from when on it is split.
 struct Written {
     spec: Spec,
     when: Option<When>,
     brand: Option<PathBuf>,
+    split_over: Option<Span>,
 }
 
 impl<'de> Deserialize<'de> for Written {
@@ -197,11 +203,12 @@ impl<'de> de::Visitor<'de> for WrittenVisitor {
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
-        let (mut spec, mut when, mut brand) = (None, None, None);
+        let (mut spec, mut when, mut brand, mut split_over) = (None, None, None, None);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "when" => when = Some(map.next_value()?),
                 "brand" => brand = Some(map.next_value()?),
+                "split_over" => split_over = Some(map.next_value()?),
                 _ if spec.is_some() => {
                     return Err(de::Error::custom(format!(
                         "'{key}' stands beside another format: expected one format"
@@ -211,7 +218,7 @@ impl<'de> de::Visitor<'de> for WrittenVisitor {
             }
         }
         let spec = spec.ok_or_else(|| de::Error::custom(NO_FORMAT))?;
-        Ok(Written { spec, when, brand })
+        Ok(Written { spec, when, brand, split_over })
     }
 }
 
@@ -273,11 +280,12 @@ impl JsonSchema for Written {
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let mut schema = Spec::json_schema(generator);
-        let when = generator.subschema_for::<When>();
+        let (when, span) = (generator.subschema_for::<When>(), generator.subschema_for::<Span>());
         let each = schema.get_mut("oneOf").and_then(|s| s.as_array_mut());
         for variant in each.into_iter().flatten() {
             if let Some(properties) = variant.get_mut("properties").and_then(|p| p.as_object_mut()) {
                 properties.insert("when".to_owned(), when.clone().to_value());
+                properties.insert("split_over".to_owned(), span.clone().to_value());
                 properties.insert(
                     "brand".to_owned(),
                     serde_json::json!({
@@ -339,7 +347,7 @@ impl Profile {
                 if name.is_empty() || name.len() > 64 || !name.bytes().all(sound) {
                     return Err(at("a name is 1 to 64 of a-z, 0-9, '_' and '-'".to_owned()));
                 }
-                let Written { spec, when, brand } = written.value;
+                let Written { spec, when, brand, split_over } = written.value;
                 spec.check(kind).map_err(at)?;
                 when.as_ref().map_or(Ok(()), When::check).map_err(at)?;
                 let brand = brand.map(|brand| {
@@ -347,7 +355,9 @@ impl Profile {
                     let brand = Brand::load(&folder.join(brand)).map_err(|e| at(e.one_line()).hint(BRAND_HINT))?;
                     spec.takes(&brand).map_err(&at).map(|()| brand)
                 });
-                list.push(Entry { name, spec, when, brand: brand.transpose()? });
+                let brand = brand.transpose()?;
+                split_over.map_or(Ok(()), |over| split::check(over, &spec, brand.as_ref())).map_err(at)?;
+                list.push(Entry { name, spec, when, brand, split_over });
             }
             entries.insert(kind, list);
         }

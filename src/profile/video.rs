@@ -160,6 +160,13 @@ impl VideoTrack {
         self.passes == Some(2)
     }
 
+    /// How many frames the longest distance of keyframes is, at this rate. An unknown one is taken for 10 a second, an
+    /// animation's: the interval is an upper bound.
+    pub fn frames_in_interval(&self, (n, d): (u32, u32)) -> u32 {
+        let rate = if n == 0 || d == 0 { 10.0 } else { f64::from(n) / f64::from(d) };
+        (rate * f64::from(self.keyframe_interval.0) / 1000.0).round().clamp(1.0, 10_000.0) as u32
+    }
+
     /// Bits a component of what is made of a master of this many.
     pub fn depth_of(&self, master: u8) -> u8 {
         self.depth.unwrap_or(8).min(if master > 8 { 10 } else { 8 })
@@ -246,5 +253,23 @@ impl VideoTrack {
             Some(_) if self.depth == Some(10) => Err("an encoder in hardware has a depth of 8 here".to_owned()),
             Some(_) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyframes_come_at_the_interval_whatever_the_rate() {
+        let frames = |interval: &str, rate| {
+            let text = format!(r#"{{"bitrate": "1M", "keyframe_interval": "{interval}"}}"#);
+            let track: VideoTrack = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}"));
+            track.frames_in_interval(rate)
+        };
+        assert_eq!(frames("2s", (30_000, 1001)), 60);
+        assert_eq!(frames("2s", (25, 1)), 50);
+        assert_eq!(frames("2s", (0, 1)), 20);
+        assert_eq!(frames("1ms", (25, 1)), 1);
     }
 }

@@ -1,11 +1,13 @@
-//! Gives up uploads in parts that nobody has gone on with: their parts take room in a bucket and are in no listing.
+//! Gives up what nobody will go on with: uploads in parts, whose parts take room in a bucket and are in no listing, and
+//! segments of films that are joined.
 
 use std::collections::HashSet;
 
 use crate::{
     catalog::Catalog,
     error::Result,
-    model::{ArrivalState, Key},
+    model::{ArrivalState, Key, Rendition},
+    stop::Stop,
     store::{OpenUpload, Store},
 };
 
@@ -21,6 +23,22 @@ pub fn stale_uploads(catalog: &Catalog, store: &dyn Store, age_ms: i64) -> Resul
     let going_on = catalog.uploads_since(before)?;
     open.retain(|upload| upload.began <= before && !awaited.contains(&upload.id) && !going_on.contains(&upload.id));
     Ok(open)
+}
+
+/// Segments of films that are joined, of more than `age_ms` ago and from before what is under way: nobody will read them.
+pub fn leftover_segments(catalog: &Catalog, age_ms: i64) -> Result<Vec<Rendition>> {
+    let before = before(catalog.now()?, age_ms, catalog.under_way()?.open);
+    catalog.leftover_segments(before)
+}
+
+/// Removes these, from the store first: what is still there is still known.
+pub fn remove_segments(catalog: &Catalog, store: &dyn Store, segments: &[Rendition], stop: &Stop) -> Result<()> {
+    for segment in segments {
+        stop.check()?;
+        store.remove(&segment.prefix)?;
+        catalog.forget_segment(segment)?;
+    }
+    Ok(())
 }
 
 /// By how much the clocks of catalog and store may differ: S3 refuses requests that are farther off.

@@ -1,5 +1,5 @@
 //! Looking after the archive: [`verify()`] looks at stored objects again; [`certificate`] says whether a drive may be wiped;
-//! [`doctor`] looks at the machine; [`orphans()`] and [`stale_uploads`] find what nobody will
+//! [`doctor`] looks at the machine; [`orphans()`], [`stale_uploads`] and [`leftover_segments`] find what nobody will
 //! go on with.
 
 pub mod certificate;
@@ -10,7 +10,7 @@ mod metrics;
 mod orphans;
 mod verify;
 
-pub use collect::{give_up, stale_uploads};
+pub use collect::{give_up, leftover_segments, remove_segments, stale_uploads};
 pub use doctor::{Check, doctor};
 pub use look::{Finding, Level};
 pub use metrics::metrics;

@@ -1,13 +1,16 @@
 //! Masters into renditions: what the profile wants and the catalog lacks, all missing entries of a master from one
-//! decode in a child process, each accepted by the gate before it counts.
+//! decode in a child process, each accepted by the gate before it counts. Long films can be made in segments, by many
+//! workers.
 
 use std::path::Path;
 
 use crate::{catalog::Catalog, media::Limits, media::child::ChildProcess, spool::Spool, store::Store};
 
+mod film;
 mod plan;
 mod run;
 
+pub use film::Film;
 pub use plan::{Missing, Plan, plan};
 
 /// The stage.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::film::{Film, Share, films};
 use crate::{
     catalog::{AssetRow, Catalog, Outline, Wanted},
     digest::Digest,
@@ -33,6 +34,8 @@ pub struct Missing {
     pub scope: String,
     /// Why it cannot be rendered, as far as that was found when it was ingested: its job fails at once, with this.
     pub problem: Option<String>,
+    /// Which of them are made in segments, and of what these lack something.
+    pub films: Vec<Film>,
 }
 
 /// What there is to do.
@@ -55,6 +58,9 @@ pub(super) struct Task {
     pub(super) asset: AssetId,
     pub(super) master: Digest,
     pub(super) entries: Vec<Entry>,
+    /// Of films in segments, the part that it makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) share: Option<Share>,
 }
 
 /// Subtracts what is present from what `profile` wants, for all assets or just `only`.
@@ -101,10 +107,11 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                     kind: row.asset.kind,
                     master: master.digest,
                     key: master.key.clone(),
-                    wanted: wanted.into_iter().cloned().collect(),
-                    missing,
                     scope: plan.scope.clone(),
                     problem: master.facts.problem.clone(),
+                    films: films(master, &wanted, &missing, present),
+                    wanted: wanted.into_iter().cloned().collect(),
+                    missing,
                 });
             }
         }
@@ -156,20 +163,38 @@ fn scope(profile: &Profile, only: &[AssetId]) -> String {
 }
 
 impl Missing {
-    /// The job that makes what is missing. Its identity covers everything wanted, so that a master of which one entry
-    /// failed for good is not tried again until the profile changes or somebody asks for it.
-    pub fn wanted(&self) -> Wanted {
-        let mut recipes: Vec<String> = self.wanted.iter().map(|e| format!("{}={}", e.name, e.recipe())).collect();
+    /// The jobs that make what is missing: one for what is made as a whole, and those of films in segments. The identity of
+    /// each covers everything wanted of its kind, so that a master of which one entry failed for good is not tried again
+    /// until the profile changes or somebody asks for it.
+    pub fn jobs(&self) -> Vec<Wanted> {
+        let is_whole = |name: &String| !self.films.iter().any(|f| f.entries.iter().any(|e| e.name == *name));
+        let mut jobs = Vec::new();
+        if self.missing.iter().any(is_whole) {
+            // When they are wanted is settled.
+            let as_ordered = |e: &Entry| Entry { when: None, split_over: None, ..e.clone() };
+            let entries: Vec<Entry> = self.wanted.iter().filter(|e| is_whole(&e.name)).map(as_ordered).collect();
+            jobs.push(Task { asset: self.asset, master: self.master, entries, share: None });
+        }
+        let subject = format!("{} ({})", self.title, self.asset);
+        jobs.extend(self.films.iter().flat_map(|film| film.tasks((self.asset, self.master), &subject)));
+        jobs.iter().map(|task| task.wanted(&subject, &self.scope)).collect()
+    }
+}
+
+impl Task {
+    /// The job of it, about `of`.
+    pub(super) fn wanted(&self, of: &str, scope: &str) -> Wanted {
+        let mut recipes: Vec<String> = self.entries.iter().map(|e| format!("{}={}", e.name, e.recipe())).collect();
         recipes.sort();
-        // When they are wanted is settled.
-        let entries = self.wanted.iter().map(|e| Entry { when: None, ..e.clone() }).collect();
-        let task = Task { asset: self.asset, master: self.master, entries };
+        let part = self.share.as_ref().map(Share::in_words);
+        let subject = part.iter().fold(of.to_owned(), |subject, part| format!("{subject}, {part}"));
+        let fields = [vec![self.master.to_string()], recipes, part.into_iter().collect()].concat();
         Wanted {
             stage: Stage::Transcode,
-            scope: self.scope.clone(),
-            subject: format!("{} ({})", self.title, self.asset),
-            recipe: Digest::of_fields(&[vec![self.master.to_string()], recipes].concat()).to_string(),
-            task: serde_json::to_value(task).unwrap_or_default(),
+            scope: scope.to_owned(),
+            subject,
+            recipe: Digest::of_fields(&fields).to_string(),
+            task: serde_json::to_value(self).unwrap_or_default(),
             priority: 0,
         }
     }

@@ -1,16 +1,25 @@
 //! Does transcode jobs: one child process a master, one rendition an accepted output.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     path::{Path, PathBuf},
 };
 
-use super::{Transcode, plan::Task};
+use super::{
+    Transcode,
+    film::{Share, segment_of, then},
+    plan::Task,
+};
 use crate::{
     catalog::Facts,
     digest::{Digest, Hasher},
     error::{Doing, Error, Kind, Result},
-    media::{Order, Rendered, Report, speech::Speaker},
+    media::{
+        Order, Rendered, Report,
+        speech::Speaker,
+        split::{self, Part},
+    },
     model::{Area, Key, Master, MediaFacts, Rendition, RenditionFile, Stage, job::Failure},
     profile::{Brand, Entry, Piece},
     store::Staged,
@@ -33,10 +42,19 @@ impl StageRun for Transcode<'_> {
         }
         // An earlier attempt may have made some of them.
         let present = self.catalog.present_entries(&task.master)?;
-        let entries: Vec<Entry> =
-            task.entries.into_iter().filter(|e| !present.contains(&(e.name.clone(), e.recipe()))).collect();
+        let is_present = |name: &str, entry: &Entry| present.contains(&(name.to_owned(), entry.recipe()));
+        let is_due = |entry: &&Entry| match &task.share {
+            Some(Share::Segment { number, of, .. }) => !is_present(&segment_of(&entry.name, *number, *of), entry),
+            _ => true,
+        };
+        let wanted: Vec<Entry> = task.entries.iter().filter(|e| !is_present(&e.name, e)).cloned().collect();
+        let then = match &task.share {
+            Some(Share::Segment { of, subject, .. }) => then((task.asset, task.master), &wanted, *of, subject),
+            _ => Vec::new(),
+        };
+        let entries: Vec<Entry> = wanted.iter().filter(is_due).cloned().collect();
         if entries.is_empty() {
-            return Ok(Done::default());
+            return Ok(Facts { then, ..Facts::default() }.into());
         }
         // One that was changed since is another recipe, which the next plan has.
         entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
@@ -44,15 +62,22 @@ impl StageRun for Transcode<'_> {
         let dir = self.spool.dir("transcode")?;
         let out_dir = dir.path().join("out");
         fs::create_dir(&out_dir).doing(|| format!("cannot make {}", out_dir.display()))?;
-        let input = self.fetch(&master, dir.path())?;
+        let input = self.fetch(&master.key, dir.path().join("master"))?;
+        let part = match &task.share {
+            None => None,
+            Some(Share::Segment { stretch, .. }) => Some(Part::Segment(*stretch)),
+            Some(Share::Join(of)) => Some(self.segments(&master, &entries, *of, dir.path())?),
+        };
         // A large master takes its time to come.
         entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
         let limits = self.limits.for_length(master.facts.duration_ms.unwrap_or(0));
         let facts = Some(master.facts.clone());
-        let order = Order { input, facts, reads: Vec::new(), outputs: entries, out_dir, limits };
+        let order = Order { input, facts, reads: Vec::new(), outputs: entries, out_dir, limits, part };
         let mut outcomes = if order.outputs.is_empty() { Outcomes::default() } else { self.render(attempt, &order)? };
         outcomes.failed.extend(mute.failed);
-        self.keep(attempt, &master, &order, outcomes)
+        let mut done = self.keep(attempt, &master, &order, task.share.as_ref(), outcomes)?;
+        done.facts.then = then;
+        Ok(done)
     }
 }
 
@@ -79,20 +104,53 @@ impl Transcode<'_> {
         Ok((narrated, mute))
     }
 
-    /// The master as a file: in place where the store is a folder, else a copy.
-    fn fetch(&self, master: &Master, dir: &Path) -> Result<PathBuf> {
-        if let Some(path) = self.store.local_path(&master.key) {
+    /// An object as a file: in place where the store is a folder, else a copy at this path.
+    fn fetch(&self, key: &Key, copy: PathBuf) -> Result<PathBuf> {
+        if let Some(path) = self.store.local_path(key) {
             return match path.is_file() {
                 true => Ok(path),
-                false => Err(Error::not_found(format!("the store has lost {}", master.key))
-                    .hint("'damctl verify' lists what is missing")),
+                false => {
+                    Err(Error::not_found(format!("the store has lost {key}"))
+                        .hint("'damctl verify' lists what is missing"))
+                }
             };
         }
-        let path = dir.join("master");
-        let mut from = self.store.open(&master.key, None)?;
-        let mut to = File::create_new(&path).doing(|| format!("cannot make {}", path.display()))?;
-        std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {}", master.key))?;
-        Ok(path)
+        let mut from = self.store.open(key, None)?;
+        let mut to = File::create_new(&copy).doing(|| format!("cannot make {}", copy.display()))?;
+        std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {key}"))?;
+        Ok(copy)
+    }
+
+    /// The segments of films as files.
+    fn segments(&self, master: &Master, entries: &[Entry], of: usize, dir: &Path) -> Result<Part> {
+        let mut films = BTreeMap::new();
+        for entry in entries {
+            let mut lists = Vec::new();
+            for number in 0..of {
+                let name = segment_of(&entry.name, number, of);
+                let segment = self.catalog.rendition(&master.digest, &name, &entry.recipe())?;
+                let segment = segment.ok_or_else(|| {
+                    Error::not_found(format!("segment {} of {} is gone", number + 1, entry.name))
+                        .hint("run 'damctl transcode' again: it is made anew")
+                })?;
+                let dir = dir.join(&name);
+                fs::create_dir(&dir).doing(|| format!("cannot make {}", dir.display()))?;
+                let fetch = |file: &RenditionFile| {
+                    let path = self.fetch(&segment.prefix.join(&file.name)?, dir.join(&file.name))?;
+                    // Its frames are not decoded again.
+                    let opened = File::open(&path).doing(|| format!("cannot read {}", path.display()))?;
+                    match Hasher::read_all(opened, |_| Ok(()))?.0 == file.digest {
+                        true => Ok(path),
+                        false => Err(Error::corrupt(format!("segment {} of {} is damaged", number + 1, entry.name))
+                            .hint("'damctl verify --drop' removes it, and the next run makes it anew")),
+                    }
+                };
+                let files = segment.files.iter().map(fetch).collect::<Result<Vec<_>>>()?;
+                lists.extend(files.into_iter().next());
+            }
+            films.insert(entry.name.clone(), lists);
+        }
+        Ok(Part::Join(films))
     }
 
     fn render(&self, attempt: &Attempt<'_>, order: &Order) -> Result<Outcomes> {
@@ -127,21 +185,31 @@ impl Transcode<'_> {
     }
 
     /// Puts accepted outputs into the store, and refused ones into quarantine.
-    fn keep(&self, attempt: &Attempt<'_>, master: &Master, order: &Order, outcomes: Outcomes) -> Result<Done> {
+    fn keep(
+        &self,
+        attempt: &Attempt<'_>,
+        master: &Master,
+        order: &Order,
+        share: Option<&Share>,
+        outcomes: Outcomes,
+    ) -> Result<Done> {
         let mut facts = Facts::default();
         let of = outcomes.accepted.len() + outcomes.failed.len();
         let mut staged: Vec<Staged> = Vec::new();
         for (rendered, measured) in outcomes.accepted {
             // The child names what it made; only what was ordered counts.
             let Some(entry) = order.outputs.iter().find(|e| e.name == rendered.output) else { continue };
-            let (deposit, rendition) = self.deposit(master, entry, &rendered, measured, &order.out_dir)?;
+            let (deposit, rendition) = self.deposit(master, entry, share, &rendered, measured, &order.out_dir)?;
             staged.push(deposit);
-            facts.renditions.push(rendition);
+            match share {
+                Some(Share::Segment { .. }) => facts.segments.push(rendition),
+                _ => facts.renditions.push(rendition),
+            }
         }
         crate::crash::point("transcode.before-commit");
         self.store.commit(staged)?;
         crate::crash::point("transcode.after-commit");
-        for r in &facts.renditions {
+        for r in facts.renditions.iter().chain(&facts.segments) {
             let what = format!("{} {}", attempt.job.subject, r.entry);
             attempt.reporter.report(&Event::Item { what: &what, outcome: "rendered", detail: None });
         }
@@ -157,6 +225,7 @@ impl Transcode<'_> {
         &self,
         master: &Master,
         entry: &Entry,
+        share: Option<&Share>,
         rendered: &Rendered,
         facts: MediaFacts,
         out_dir: &Path,
@@ -167,29 +236,29 @@ impl Transcode<'_> {
             if name.contains('/') || name.starts_with('.') {
                 return Err(Error::internal(format!("the renderer named an output '{name}'")));
             }
-            let mime = entry.spec.mime_of(&entry.name, name);
+            let of_segment = split::files(&entry.name).into_iter().find(|(file, _)| file == name);
+            let mime = of_segment.map_or_else(|| entry.spec.mime_of(&entry.name, name), |(_, mime)| mime);
             let path = out_dir.join(name);
             let file = File::open(&path).doing(|| format!("cannot read {}", path.display()))?;
             let (digest, bytes) = Hasher::read_all(file, |_| Ok(()))?;
             files.push(RenditionFile { name: name.clone(), digest, bytes, mime: mime.to_owned() });
         }
         let tree: Vec<String> = files.iter().flat_map(|f| [f.name.clone(), f.digest.to_string()]).collect();
-        let version = format!("{}@{}-{}", entry.name, recipe.short(), Digest::of_fields(&tree).short());
+        let name = match share {
+            Some(Share::Segment { number, of, .. }) => segment_of(&entry.name, *number, *of),
+            _ => entry.name.clone(),
+        };
+        let segment = name.strip_prefix(&entry.name).unwrap_or_default().replace('@', "-");
+        let tree = Digest::of_fields(&tree).short();
+        let version = format!("{}@{}{segment}-{tree}", entry.name, recipe.short());
         let (asset, digest) = (master.asset.to_string(), master.digest.to_string());
         let prefix = Key::new(Area::Renditions, &[master.facts.kind.as_str(), &asset, &digest, &version])?;
         let mut deposit = self.store.stage(&prefix)?;
         for name in &rendered.files {
             deposit.adopt(name, &out_dir.join(name))?;
         }
-        let rendition = Rendition {
-            asset: master.asset,
-            master: master.digest,
-            entry: entry.name.clone(),
-            recipe,
-            prefix,
-            files,
-            facts,
-        };
+        let rendition =
+            Rendition { asset: master.asset, master: master.digest, entry: name, recipe, prefix, files, facts };
         Ok((deposit.finish()?, rendition))
     }
 
@@ -200,7 +269,7 @@ impl Transcode<'_> {
             return;
         }
         let Some(spec) = order.outputs.iter().find(|e| e.name == entry) else { return };
-        let names = spec.spec.files(entry).into_iter().map(|(name, _)| name);
+        let names = spec.spec.files(entry).into_iter().chain(split::files(entry)).map(|(name, _)| name);
         let names: Vec<String> = names.filter(|name| order.out_dir.join(name).is_file()).collect();
         if names.is_empty() {
             return;

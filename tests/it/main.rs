@@ -33,6 +33,7 @@ mod receive;
 mod s3;
 mod search;
 mod serve;
+mod split;
 mod strict;
 mod transcode;
 mod verify;

@@ -88,6 +88,14 @@ fn what_a_container_a_codec_or_a_condition_cannot_be_is_told() {
         "{ mp4: { video: { bitrate: 1M } }, when: { min_duration: long } }",
         "{ mp4: { video: { bitrate: 1M } }, mp3: {} }",
         "{ when: { hdr: true } }",
+        "{ webm: { video: { codec: vp9, bitrate: 1M } }, split_over: 10min }",
+        "{ mp4: { video: { codec: av1, bitrate: 1M } }, split_over: 10min }",
+        "{ stream: { rungs: [{ name: a, video: { bitrate: 1M } }] }, split_over: 10min }",
+        "{ mp4: { video: { bitrate: 1M, passes: 2 } }, split_over: 10min }",
+        "{ mp4: { video: { bitrate: 1M, encoder: auto } }, split_over: 10min }",
+        "{ mp4: { video: { bitrate: 1M }, frame_rate: 25 }, split_over: 10min }",
+        "{ mp4: { video: { bitrate: 1M } }, split_over: 7s }",
+        "{ mp4: { video: { bitrate: 1M } }, split_over: often }",
     ]
     .iter()
     .map(|settings| check(&of(settings)))

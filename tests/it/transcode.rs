@@ -391,6 +391,7 @@ fn a_renderer_that_hangs_is_ended() {
         outputs: Vec::new(),
         out_dir: dir.path().to_owned(),
         limits,
+        part: None,
     };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
     let began = Instant::now();
@@ -419,6 +420,7 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
         outputs: vec![serde_json::from_value(entry).unwrap()],
         out_dir: dir.path().to_owned(),
         limits: Limits { stall_seconds: 4, ..Limits::default() },
+        part: None,
     };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
     let mut told = None;
@@ -461,6 +463,7 @@ fn a_renderer_whose_share_stands_still_while_something_moves_is_left_alone() {
         outputs: Vec::new(),
         out_dir: dir.path().to_owned(),
         limits,
+        part: None,
     };
     ChildProcess { exe, registry: None }.run(&order, &Stop::new(), &mut |_| {}).unwrap();
 }

@@ -1,6 +1,6 @@
 //! What a film must look like: codec, depth, shape, colors, pace, sound and timecode, as its entry asks for them.
 
-use super::{Gate, frame_ms, refused, same};
+use super::{Gate, What, frame_ms, refused, same};
 use crate::{
     error::{Error, Result},
     model::{FieldOrder, MediaFacts, Range, VideoFacts},
@@ -45,10 +45,19 @@ pub(super) fn pictures<'a>(facts: &'a MediaFacts, looks: &Looks<'_>) -> Result<&
 
 impl Gate<'_> {
     pub(super) fn film(&self, entry: &Entry, film: &Film, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+        let sound = match entry.spec.film().map(|(_, format)| format.sound()) {
+            Some(Codec::Opus) => "opus",
+            _ => "aac",
+        };
+        self.moving(entry, &self.looks(film), film.frame_rate, sound, told)
+    }
+
+    /// How the pictures of a film must be coded.
+    pub(super) fn looks(&self, film: &Film) -> Looks<'_> {
         let master = self.master.video.as_ref();
         let deep = film.video.depth_of(master.map_or(8, |v| v.bit_depth)) > 8;
         let kept = film.video.hdr == Some(Hdr::Keep) && deep && master.is_some_and(VideoFacts::is_hdr);
-        let looks = Looks {
+        Looks {
             codec: film.video.codec.as_str(),
             pixel_format: if deep { "yuv420p10le" } else { "yuv420p" },
             field_order: FieldOrder::Progressive,
@@ -56,12 +65,7 @@ impl Gate<'_> {
                 Some(master) if kept => [Some("bt2020nc"), Some("bt2020"), master.transfer.as_deref()],
                 _ => BT709,
             },
-        };
-        let sound = match entry.spec.film().map(|(_, format)| format.sound()) {
-            Some(Codec::Opus) => "opus",
-            _ => "aac",
-        };
-        self.moving(entry, &looks, film.frame_rate, sound, told)
+        }
     }
 
     pub(super) fn mezzanine(&self, entry: &Entry, spec: &Mezzanine, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
@@ -141,7 +145,10 @@ impl Gate<'_> {
             self.track(track, sound, asked)?;
         }
         self.ends_with_its_master(frame_ms(video))?;
-        let decoded = self.decode(told)?;
+        let decoded = match self.lists {
+            Some(lists) => self.joined(lists, told)?,
+            None => self.decode(What::Everything, told)?,
+        };
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.audible(&decoded)?;

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, path::Path, process::Command};
 
 use super::{
-    Gate,
+    Gate, What,
     film::{Looks, pictures},
     frame_ms, refused, same,
 };
@@ -85,7 +85,7 @@ impl Gate<'_> {
         let mut facts = self.measured(entry)?;
         same("the number of sound tracks", facts.audio.len(), 1)?;
         self.track(&facts.audio[0], "aac", &of.sound)?;
-        let decoded = self.decode(told)?;
+        let decoded = self.decode(What::Everything, told)?;
         self.audible(&decoded)?;
         self.leveled(of.sound.loudness, &decoded, &mut facts)?;
         Ok(facts.audio.swap_remove(0))
@@ -96,7 +96,7 @@ impl Gate<'_> {
         let video = pictures(&facts, &Looks::web())?;
         same("the size", (video.width, video.height), self.rendered.size)?;
         self.ends_with_its_master(frame_ms(video))?;
-        let decoded = self.decode(told)?;
+        let decoded = self.decode(What::Everything, told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.shows(&decoded)?;

@@ -12,8 +12,9 @@ use gstreamer_video as gst_video;
 
 use super::{
     around::Meetings,
+    branch::fit,
     color::{self, Look},
-    fit, graph, path,
+    graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
     stall,
     video::{FilmBranch, FilmBuilt, scratch},

@@ -148,7 +148,7 @@ impl Beds {
         if self.find(piece, rate).is_none() {
             let name = |e: Error| e.within(format_args!("the brand's {}", piece.path.display()));
             let facts = render::measure(&piece.path, work.stop).map_err(name)?;
-            let work = Work { input: &piece.path, facts: &facts, outputs: Vec::new(), ..*work };
+            let work = Work { input: &piece.path, facts: &facts, outputs: Vec::new(), part: None, ..*work };
             let track = decoded(&work, rate, part).map_err(name)?;
             self.tracks.push((piece.path.clone(), rate, track));
         }

@@ -110,6 +110,7 @@ impl Bridge {
             out_dir: of.out_dir,
             limits: of.limits,
             stop: of.stop,
+            part: of.part,
             clips: of.clips,
         }
     }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    profile::{BitRate, EncoderKind, Interval, Preset, VideoCodec, VideoTrack},
+    profile::{BitRate, EncoderKind, Preset, VideoCodec, VideoTrack},
 };
 
 /// Which look at the pictures this is.
@@ -154,7 +154,7 @@ impl Job<'_> {
     }
 
     fn keyframes(&self) -> u32 {
-        frames_in(self.track.keyframe_interval, self.rate)
+        self.track.frames_in_interval(self.rate)
     }
 
     /// x264: to a bit rate in its constant mode with a buffer of 600 ms, as GStreamer sets it up.
@@ -445,23 +445,9 @@ pub(super) fn keep_durations(before: &gst::Pad, after: &gst::Pad) {
     });
 }
 
-fn frames_in(interval: Interval, (n, d): (u32, u32)) -> u32 {
-    // An unknown rate is taken for 10 a second, an animation's: the interval is an upper bound.
-    let rate = if n == 0 || d == 0 { 10.0 } else { f64::from(n) / f64::from(d) };
-    (rate * f64::from(interval.0) / 1000.0).round().clamp(1.0, 10_000.0) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keyframes_come_at_the_interval_whatever_the_rate() {
-        assert_eq!(frames_in(Interval(2000), (30_000, 1001)), 60);
-        assert_eq!(frames_in(Interval(2000), (25, 1)), 50);
-        assert_eq!(frames_in(Interval(2000), (0, 1)), 20);
-        assert_eq!(frames_in(Interval(1), (25, 1)), 1);
-    }
 
     #[test]
     fn the_first_encoder_in_hardware_that_works_is_taken() {

@@ -35,6 +35,11 @@ impl Looking {
         });
     }
 
+    /// Does not look before this time of the pipeline (ms).
+    pub(super) fn begin_at(&self, ms: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next_ms = ms;
+    }
+
     /// What was seen; none, where the frames could not be looked into.
     pub(super) fn seen(&self) -> Option<Glance> {
         let watching = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,10 +9,10 @@ use gstreamer_video as gst_video;
 use gstreamer_video::video_frame::VideoBufferExt;
 
 use super::{
-    Building, audio,
+    audio,
+    branch::{Building, fit},
     color::{self, Look, Route},
     encoder::keep_durations,
-    fit,
     graph::{caps, chain, make, pad, queue},
     mix, timecode,
     video::{FilmBuilt, Pace, Pictures, Tally, deinterlacer, direction, file_sink, one_frame},

@@ -12,6 +12,7 @@ mod around;
 mod audio;
 mod av1;
 mod best;
+mod branch;
 mod brand;
 mod bridge;
 mod color;
@@ -19,6 +20,7 @@ mod encoder;
 mod glance;
 mod graph;
 mod hdr;
+mod join;
 mod level;
 mod mezzanine;
 mod mix;
@@ -28,6 +30,7 @@ mod poster;
 mod reel;
 mod run;
 mod scenes;
+mod segment;
 mod sei;
 mod showing;
 mod source;
@@ -42,7 +45,6 @@ mod video;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -51,28 +53,21 @@ use gstreamer::prelude::*;
 
 use self::{
     around::Meetings,
+    branch::{Branch, Building, fit},
     brand::Beds,
     color::Look,
     encoder::Pass,
     level::Levels,
-    mix::{Heads, Prepared},
-    peaks::Collected,
+    mix::Heads,
     run::{Complaints, Pulse, Watch},
-    scenes::Cuts,
     source::{Decode, Source, Wanted, missing_stream},
-    still::{Lookout, Passage},
-    stream::Ladder,
-    video::{FilmBranch, FilmBuilt, Pictures, Tally},
+    video::{FilmBranch, Pictures},
 };
-use super::{
-    Heard, Rendered, Renderer, Work,
-    package::{self, Text},
-    reel::is_reel,
-};
+use super::{Rendered, Renderer, Work, reel::is_reel, split::Part};
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind},
-    profile::{Entry, Film, FilmFormat, Position, Sound, Spec},
+    profile::{Entry, Position, Sound, Spec},
 };
 
 /// Makes films, sound, waveforms and posters of recordings, and films of animations.
@@ -140,10 +135,13 @@ impl Renderer for GstRenderer {
         warm()?;
         let mut wanted = Vec::new();
         for output in &work.outputs {
-            match possible(work.facts, output) {
+            match possible(work, output) {
                 Ok(()) => wanted.push(*output),
                 Err(e) => each(&output.name, Err(e)),
             }
+        }
+        if let Some(Part::Segment(_)) = work.part {
+            return self.group(work, wanted, (&Levels::new(), &Beds::default()), &mut false, each, progress);
         }
         let mut told = BTreeSet::new();
         let mut lacks_decoder = bridge::is_shown_wrongly(work.facts);
@@ -222,8 +220,11 @@ impl GstRenderer {
         // An output that fails takes the pipeline down; the others are begun again without it.
         while !wanted.is_empty() {
             let mut complaints = Complaints::default();
-            let made = match work.facts.kind {
-                MediaKind::Animation => animation::render(work, &wanted, &mut complaints, progress),
+            let made = match (work.facts.kind, work.part) {
+                (MediaKind::Animation, _) => animation::render(work, &wanted, &mut complaints, progress),
+                (_, Some(Part::Segment(stretch))) => {
+                    segment::render(work, &wanted, *stretch, &mut complaints, progress)
+                }
                 _ => first_look(work, &wanted, &mut complaints, &mut |done| progress(from * done)).and_then(|()| {
                     let progress = &mut |done| progress(from + (1.0 - from) * done);
                     recording(work, &wanted, levels, beds, &mut complaints, progress)
@@ -264,7 +265,12 @@ fn is_two_pass(entry: &Entry) -> bool {
     entry.spec.film().is_some_and(|(film, _)| film.video.is_two_pass())
 }
 
-fn possible(facts: &MediaFacts, output: &Entry) -> Result<()> {
+fn possible(work: &Work<'_>, output: &Entry) -> Result<()> {
+    let facts = work.facts;
+    if work.part.is_some() && (is_reel(facts) || output.around(facts).is_some()) {
+        return Err(Error::unsupported("a film with clips around it, or of several files, is made as a whole")
+            .hint("leave split_over out"));
+    }
     output.sounds_of(facts).iter().try_for_each(|sound| mix::tracks(facts, sound).map(drop))
 }
 
@@ -282,6 +288,7 @@ fn path(out_dir: &Path, entry: &Entry) -> PathBuf {
 fn clear(out_dir: &Path, entry: &Entry) {
     std::fs::remove_file(video::scratch(&path(out_dir, entry))).ok();
     Pass::clear(out_dir, &entry.name);
+    segment::clear(out_dir, entry);
     for (file, _) in entry.spec.files(&entry.name) {
         std::fs::remove_file(out_dir.join(file)).ok();
     }
@@ -303,17 +310,6 @@ fn stall(work: &Work<'_>) -> Duration {
     Duration::from_secs(work.limits.stall_seconds.max(1))
 }
 
-/// One output's branch, and what is needed to tell how it went.
-enum Branch {
-    Film { built: FilmBuilt, has_sound: bool },
-    Mp3 { tally: Tally, samples: Arc<AtomicU64> },
-    Sound { tally: Tally },
-    Waveform { tally: Tally, collected: Collected },
-    Stream(Ladder),
-    Still { lookout: Lookout, size: (u32, u32) },
-    Scenes { tally: Tally, cuts: Cuts, size: (u32, u32) },
-}
-
 /// Renders a master with sound or moving pictures: the results in the order of `wanted`.
 fn recording(
     work: &Work<'_>,
@@ -326,6 +322,9 @@ fn recording(
     let stills_only = wanted.iter().all(|e| is_still(e) || is_sought(e));
     let sound_only = wanted.iter().all(|e| e.spec.is_sound());
     let decode = if stills_only { Decode::FewFrames } else { sound_decode(work) };
+    // What is joined has its pictures already.
+    let is_joined = matches!(work.part, Some(Part::Join(_)));
+    let sound_only = sound_only || is_joined;
     let pictures = work.facts.video.is_some() && !sound_only;
     let sounds: Vec<Sound> = wanted.iter().flat_map(|e| e.sounds_of(work.facts)).collect();
     let tracks = mix::needed(work.facts, sounds.iter());
@@ -443,253 +442,5 @@ fn sound_decode(work: &Work<'_>) -> Decode {
         _ if is_reel(work.facts) => Decode::Reel,
         Some("wav" | "w64") => Decode::Forward,
         _ => Decode::Everything,
-    }
-}
-
-/// Builds the branches of all outputs.
-struct Building<'a> {
-    work: &'a Work<'a>,
-    source: &'a Source,
-    heads: &'a Heads,
-    levels: &'a Levels,
-    pulse: &'a Pulse,
-    complaints: &'a mut Complaints,
-    /// AAC and Opus that several outputs share.
-    encoded: Vec<(Sound, gst::Element, Tally)>,
-}
-
-impl Building<'_> {
-    fn branch(&mut self, index: usize, entry: &Entry, pictures: Option<&Pictures>, texts: Vec<Text>) -> Result<Branch> {
-        let pipeline = self.source.live.pipeline();
-        let path = path(self.work.out_dir, entry);
-        let shown = || pictures.ok_or_else(|| Error::unsupported("the recording has no pictures"));
-        if let Some((film, format)) = entry.spec.film() {
-            return self.film(index, entry, film, format, shown()?);
-        }
-        match &entry.spec {
-            Spec::Mezzanine(spec) => {
-                let built = mezzanine::build(self, entry, spec, shown()?, &path)?;
-                self.complaints.own(index, &built.elements);
-                Ok(Branch::Film { built, has_sound: spec.audio.is_some() && !self.work.facts.audio.is_empty() })
-            }
-            Spec::Mp3(spec) => {
-                let built = audio::mp3(pipeline, self.prepare(entry, "")?, spec.bitrate, &path, self.pulse)?;
-                self.complaints.own(index, &built.elements);
-                Ok(Branch::Mp3 { tally: built.tally, samples: built.samples })
-            }
-            Spec::M4a(_) => {
-                let (aac, tally) = self.coded(index, sound_of(self.work.facts, entry)?)?;
-                let mux = video::index_first("mp4mux", &path)?;
-                let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;
-                self.complaints.own(index, &elements);
-                Ok(Branch::Sound { tally })
-            }
-            Spec::Waveform(spec) => {
-                let prepared = self.prepare(entry, "S16LE")?;
-                let (elements, tally, collected) =
-                    peaks::branch(pipeline, prepared, spec, self.work.out_dir, &entry.name)?;
-                self.complaints.own(index, &elements);
-                Ok(Branch::Waveform { tally, collected })
-            }
-            Spec::Stream(spec) => {
-                let pictures = shown()?;
-                let tee = pictures.of_depth(pipeline, 8)?;
-                self.stream(index, entry, spec, &tee, (&pictures.look, texts)).map(Branch::Stream)
-            }
-            Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
-                let built = self.sound(entry, &path)?;
-                self.complaints.own(index, &built.elements);
-                Ok(Branch::Sound { tally: built.tally })
-            }
-            Spec::Scenes(spec) => {
-                let Pictures { tee, look, .. } = shown()?;
-                let size = fit(self.work, entry)?;
-                let rotation = self.work.facts.video.as_ref().map_or(0, |f| f.rotation);
-                let (elements, tally, cuts) = scenes::branch(pipeline, tee, spec, look.route, rotation, size)?;
-                self.complaints.own(index, &elements);
-                Ok(Branch::Scenes { tally, cuts, size })
-            }
-            Spec::Sprite(_) => Err(Error::internal("a sprite is not made while all is decoded")),
-            Spec::Jpeg(_) | Spec::Webp(_) | Spec::Png(_) | Spec::Avif(_) | Spec::Jxl(_) => {
-                let tee = &shown()?.tee;
-                let at = entry.spec.at().and_then(|at| at.in_millis(self.work.facts.duration_ms.unwrap_or(0)));
-                let at = at.ok_or_else(|| Error::internal("the best frame is not known while all is decoded"))?;
-                let lookout = Lookout::default();
-                lookout.watch(&Passage::new(graph::pad(tee, "sink")?), gst::ClockTime::from_mseconds(at));
-                Ok(Branch::Still { lookout, size: fit(self.work, entry)? })
-            }
-            other => Err(Error::internal(format!("{} is made in no way", other.mime()))),
-        }
-    }
-
-    fn film(
-        &mut self,
-        index: usize,
-        entry: &Entry,
-        film: &Film,
-        format: FilmFormat,
-        pictures: &Pictures,
-    ) -> Result<Branch> {
-        let pipeline = self.source.live.pipeline();
-        let path = path(self.work.out_dir, entry);
-        let (size, at) = (fit(self.work, entry)?, (self.work, &self.heads.meetings));
-        let mut branch = FilmBranch::of_film(at, size, entry, (film, format), &pictures.look, &path);
-        if film.video.is_two_pass() {
-            branch.pass = Pass::Second(Pass::notes(self.work.out_dir, &entry.name));
-        }
-        let tee = pictures.of_depth(pipeline, branch.depth)?;
-        let built = branch.build(pipeline, &tee, self.pulse)?;
-        self.complaints.own(index, &built.elements);
-        let has_sound = branch.has_sound;
-        if has_sound {
-            let (coded, _) = self.coded(index, sound_of(self.work.facts, entry)?)?;
-            let waiting = audio::into_mux(pipeline, &coded, &built.mux)?;
-            self.complaints.own(index, &waiting);
-        }
-        Ok(Branch::Film { built, has_sound })
-    }
-
-    /// Where an output's sound begins, up to samples of this format.
-    fn prepare(&self, entry: &Entry, format: &str) -> Result<Prepared> {
-        self.prepare_sound(&sound_of(self.work.facts, entry)?, format)
-    }
-
-    fn prepare_sound(&self, sound: &Sound, format: &str) -> Result<Prepared> {
-        let level = level::of(self.levels, sound);
-        self.heads.prepare(self.source.live.pipeline(), self.work.facts, sound, format, level)
-    }
-
-    fn sound(&self, entry: &Entry, path: &Path) -> Result<audio::SoundBuilt> {
-        let (pipeline, pulse) = (self.source.live.pipeline(), self.pulse);
-        match &entry.spec {
-            Spec::Wav(spec) => {
-                let prepared = self.prepare(entry, &format!("S{}LE", spec.bits))?;
-                let facts = self.work.facts;
-                let channels = entry.spec.sound().map_or(2, |sound| mix::channels_of(facts, &sound));
-                let is_large = audio::is_large(spec, channels, facts.duration_ms.unwrap_or(0));
-                audio::wav(pipeline, prepared, is_large, path, pulse)
-            }
-            Spec::Flac(spec) => audio::flac(pipeline, self.prepare(entry, &format!("S{}LE", spec.bits))?, path, pulse),
-            Spec::Opus(spec) => audio::opus(pipeline, self.prepare(entry, "")?, spec.bitrate, path, pulse),
-            Spec::Ac3(spec) => audio::ac3(pipeline, self.prepare(entry, "")?, spec.bitrate, path, pulse),
-            other => Err(Error::internal(format!("{} is no file of sound alone", other.mime()))),
-        }
-    }
-
-    /// The frames of a sound in its codec.
-    fn coded(&mut self, index: usize, sound: Sound) -> Result<(gst::Element, Tally)> {
-        if let Some((_, tee, tally)) = self.encoded.iter().find(|(s, ..)| *s == sound) {
-            return Ok((tee.clone(), tally.clone()));
-        }
-        let tally = Tally::default();
-        let prepared = self.prepare_sound(&sound, "")?;
-        let (tee, elements) = audio::coded(self.source.live.pipeline(), prepared, &sound, &tally)?;
-        self.complaints.own(index, &elements);
-        self.encoded.push((sound, tee.clone(), tally.clone()));
-        Ok((tee, tally))
-    }
-}
-
-fn fit(work: &Work<'_>, entry: &Entry) -> Result<(u32, u32)> {
-    let size = work.facts.display_size().filter(|(w, h)| *w > 0 && *h > 0);
-    size.map(|s| entry.spec.fit(s)).ok_or_else(|| Error::corrupt("its picture size is not known"))
-}
-
-impl Branch {
-    /// What came of it, once the pipeline is shut down.
-    fn finish(
-        &self,
-        work: &Work<'_>,
-        entry: &Entry,
-        look: Option<&Look>,
-        heads: &Heads,
-        levels: &Levels,
-    ) -> Result<Rendered> {
-        let path = path(work.out_dir, entry);
-        let heard = |sound: &Sound| {
-            let level = level::of(levels, sound);
-            let peak = mix::tracks(work.facts, sound).ok().and_then(|tracks| heads.peak(&tracks));
-            // What is turned down on purpose is not lost.
-            let input_peak_dbfs = peak.map(|p| (p + level.map_or(0.0, |l| l.gain.min(0.0))).max(-200.0));
-            Heard { input_peak_dbfs, mixed: mix::told(work.facts, sound, level) }
-        };
-        let mut sounds = entry.sounds_of(work.facts).into_iter().map(|sound| heard(&sound));
-        let first = sounds.next().unwrap_or(Heard { input_peak_dbfs: None, mixed: None });
-        let mut rendered = Rendered {
-            output: entry.name.clone(),
-            files: vec![entry.spec.file_name(&entry.name)],
-            size: (0, 0),
-            frames: 0,
-            duration_ms: 0,
-            input_seen: None,
-            input_peak_dbfs: first.input_peak_dbfs,
-            mixed: first.mixed,
-            encoder: None,
-            film: None,
-            others: sounds.collect(),
-        };
-        let tally = match self {
-            Branch::Film { built, has_sound } => {
-                let tally = &built.tally;
-                if !has_sound {
-                    rendered.input_peak_dbfs = None;
-                }
-                if tally.buffers() == 0 {
-                    return Err(Error::corrupt("not one picture of it could be decoded"));
-                }
-                std::fs::remove_file(video::scratch(&path)).ok();
-                Pass::clear(work.out_dir, &entry.name);
-                if let Spec::Mezzanine(spec) = &entry.spec {
-                    mezzanine::complete(&path, spec, *has_sound)?;
-                }
-                if let Spec::Fmp4(_) = &entry.spec {
-                    package::start::at_once(&path)?;
-                }
-                rendered.size = built.size;
-                rendered.frames = tally.buffers();
-                rendered.encoder = Some(built.encoder.clone());
-                rendered.film = built.part.as_ref().map(around::Part::told);
-                tally
-            }
-            Branch::Mp3 { tally, .. } | Branch::Sound { tally } | Branch::Waveform { tally, .. }
-                if tally.buffers() == 0 =>
-            {
-                return Err(Error::corrupt("not one second of its sound could be decoded"));
-            }
-            Branch::Mp3 { tally, samples } => {
-                mp3::complete(&path, samples.load(std::sync::atomic::Ordering::Relaxed))?;
-                tally
-            }
-            Branch::Sound { tally } => {
-                std::fs::remove_file(video::scratch(&path)).ok();
-                tally
-            }
-            Branch::Stream(ladder) => {
-                rendered.size = ladder.size();
-                rendered.frames = ladder.tally().buffers();
-                rendered.film = ladder.part();
-                rendered.files = ladder.finish(work, entry)?;
-                ladder.tally()
-            }
-            Branch::Waveform { tally, collected } => {
-                rendered.files = collected.finish()?;
-                tally
-            }
-            Branch::Scenes { tally, cuts, size } => {
-                rendered.size = *size;
-                rendered.files = cuts.finish(work.out_dir, &entry.name, tally.end_ms())?;
-                rendered.frames = rendered.files.len() as u64 - 1;
-                tally
-            }
-            Branch::Still { lookout, size } => {
-                let (frame, look) = lookout
-                    .frame()
-                    .zip(look)
-                    .ok_or_else(|| Error::corrupt("not one picture of it could be decoded"))?;
-                return poster::write(work, entry, &frame, look, *size);
-            }
-        };
-        rendered.duration_ms = tally.end_ms();
-        Ok(rendered)
     }
 }

@@ -5,8 +5,9 @@ use gstreamer::prelude::*;
 
 use super::{
     Source, Work,
+    branch::fit,
     color::Look,
-    fit, graph, path,
+    graph, path,
     run::{self, Complaints, Pulse, Watch},
     stall,
     still::{self, Lookout, Passage, Taken},

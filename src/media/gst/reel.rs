@@ -188,6 +188,7 @@ impl Playing {
                 out_dir: &self.scratch,
                 limits: &self.limits,
                 stop: &self.stop,
+                part: None,
                 clips: &none,
             };
             let length_ms = (end - begin) * 1000 / u64::from(RATE) + 1;

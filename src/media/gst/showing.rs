@@ -276,6 +276,7 @@ impl Film<'_> {
             out_dir: Path::new(""),
             limits,
             stop,
+            part: None,
             clips: &none,
         };
         let complaints = &mut Complaints::default();

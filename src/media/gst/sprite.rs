@@ -2,7 +2,7 @@
 
 use gstreamer as gst;
 
-use super::{color::Look, fit, poster::Seeker, still};
+use super::{branch::fit, color::Look, poster::Seeker, still};
 use crate::{
     error::{Error, Result},
     media::{Rendered, sprite::Sheets},

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use gstreamer as gst;
 
 use super::{
-    Building, Error, Look, Result, Work,
+    Error, Look, Result, Work,
     around::Part,
     audio,
+    branch::Building,
     encoder::Pass,
     run::Complaints,
     video::{self, Container, FilmBranch, Pace, Tally},
@@ -90,6 +91,7 @@ impl Building<'_> {
                 around: entry.around(self.work.facts),
                 work: self.work,
                 meetings: self.heads.meetings.clone(),
+                recorder: None,
             };
             let built = branch.build(pipeline, tee, self.pulse)?;
             self.complaints.own(index, &built.elements);

@@ -23,6 +23,7 @@ use super::{
     graph::{self, cannot_build, caps, chain, make, pad, queue},
     hdr::ToneMap,
     run::Pulse,
+    segment::Recorder,
     sei, timecode,
 };
 use crate::{
@@ -257,6 +258,8 @@ pub(super) struct FilmBranch<'a> {
     pub(super) around: Option<Around>,
     pub(super) work: &'a Work<'a>,
     pub(super) meetings: Meetings,
+    /// Who keeps its packets, in place of a file.
+    pub(super) recorder: Option<&'a Recorder>,
 }
 
 /// How frames are brought to a size, a pace and to the colors of an output.
@@ -303,7 +306,7 @@ impl Container {
         }
     }
 
-    fn mux(self, path: &Path, has_sound: bool) -> Result<gst::Element> {
+    pub(super) fn mux(self, path: &Path, has_sound: bool) -> Result<gst::Element> {
         match self {
             Container::FastStart => index_first("mp4mux", path),
             Container::Rung(interval) | Container::Fragments(interval) => fragments(interval),
@@ -408,6 +411,7 @@ impl<'a> FilmBranch<'a> {
             around,
             work,
             meetings: meetings.clone(),
+            recorder: None,
         }
     }
 
@@ -452,9 +456,15 @@ impl<'a> FilmBranch<'a> {
         if let Some(timecode) = &self.timecode {
             timecode::say(&entry, timecode.clone());
         }
+        let encoding = encoder.elements[0].clone();
         elements.extend(encoder.elements);
-        let mux = match self.pass {
-            Pass::First(_) => {
+        let mux = match (&self.pass, self.recorder) {
+            (_, Some(recorder)) => {
+                let sink = recorder.sink(pulse)?;
+                elements.extend([queue(0)?, sink.clone()]);
+                sink
+            }
+            (Pass::First(_), None) => {
                 let sink = make("fakesink", &[("sync", "false"), ("async", "false")])?;
                 pulse.watch(&pad(&sink, "sink")?);
                 elements.push(sink.clone());
@@ -470,6 +480,7 @@ impl<'a> FilmBranch<'a> {
         all.extend(elements.iter().cloned());
         chain(pipeline, &all)?;
         branding.map_or(Ok(()), |b| b.say())?;
+        self.recorder.map_or(Ok(()), |recorder| recorder.attend(&encoding))?;
         Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name, part })
     }
 }

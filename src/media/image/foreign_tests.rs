@@ -75,7 +75,13 @@ impl Pixels {
 }
 
 fn entry(name: &str, spec: &str) -> Entry {
-    Entry { name: name.to_owned(), spec: serde_json::from_str(spec).unwrap(), when: None, brand: None }
+    Entry {
+        name: name.to_owned(),
+        spec: serde_json::from_str(spec).unwrap(),
+        when: None,
+        brand: None,
+        split_over: None,
+    }
 }
 
 fn exact() -> Entry {

@@ -19,11 +19,11 @@ fn still(side: Option<u32>) -> Still {
 }
 
 fn webp(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), when: None, brand: None }
+    Entry { name: name.to_owned(), spec: Spec::Webp(still(side)), when: None, brand: None, split_over: None }
 }
 
 fn jpg(name: &str, side: Option<u32>) -> Entry {
-    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), when: None, brand: None }
+    Entry { name: name.to_owned(), spec: Spec::Jpeg(still(side)), when: None, brand: None, split_over: None }
 }
 
 pub(super) struct Bench {
@@ -58,6 +58,7 @@ impl Bench {
             out_dir: self.dir.path(),
             limits,
             stop,
+            part: None,
             clips: &crate::media::Clips::default(),
         };
         let mut results = Vec::new();

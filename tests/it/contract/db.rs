@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use damctl::{
-    catalog::{Catalog, Facts, FakeClock, JobFilter, Lease, TRIES, Wanted},
+    catalog::{Catalog, Facts, FakeClock, JobFilter, Lease, TRIES, Then, Wanted},
+    digest::Digest,
     error::{Error, Kind},
-    model::{Asset, Drive, DriveId, JobState, Master, Outcome, RawPath, Role, Sighting, Stage, job::Failure},
+    model::{
+        Asset, Drive, DriveId, JobState, Master, MediaFacts, MediaKind, Outcome, RawPath, Rendition, Role, Sighting,
+        Stage, job::Failure,
+    },
 };
 
 use super::super::asset_of;
@@ -430,4 +434,65 @@ fn an_old_plan_takes_back_nothing_that_others_have_wanted_since_or_that_somebody
     assert!(["urgent", "new", "wanted again"].iter().all(|s| left.iter().any(|l| l == s)), "{left:?}");
     let events = f.catalog.events_after(0, 100).unwrap();
     assert!(events.iter().any(|e| e.kind == "job.withdrawn" && e.detail["subject"] == "old"), "{events:?}");
+}
+
+#[test]
+fn what_follows_several_jobs_is_enqueued_by_the_last_of_them_and_once() {
+    let Some(f) = fixture() else { return };
+    let (asset, master) = asset_of("film", "film");
+    let recipe = Digest::of("recipe");
+    let segment = |name: &str| Rendition {
+        asset: asset.id,
+        master: master.digest,
+        entry: format!("proxy@segment-{name}"),
+        recipe,
+        prefix: format!("renditions/video/{name}/x@1").parse().unwrap(),
+        files: Vec::new(),
+        facts: MediaFacts::bare(MediaKind::Video, "video/h264"),
+    };
+    let names = ["a", "b", "c", "d"];
+    let join = Wanted { scope: "another".to_owned(), ..wanted("join") };
+    let then = || Then {
+        once: names.iter().map(|n| (master.digest, segment(n).entry, recipe)).collect(),
+        wanted: join.clone(),
+    };
+    let facts = |name: &str| Facts { segments: vec![segment(name)], then: vec![then()], ..Facts::default() };
+    f.want(&names);
+    let leases: Vec<Lease> = names.iter().map(|name| f.claim(name).unwrap()).collect();
+    let told = |lease: &Lease| lease.job.subject.clone();
+    // One fails and is tried again: the others do not wait for it, nor does what follows come before it.
+    f.catalog.fail(&leases[0], &failure(Kind::Unavailable), Some(0)).unwrap();
+    std::thread::scope(|scope| {
+        for lease in &leases[1..] {
+            scope.spawn(|| f.catalog.settle(lease, &facts(&told(lease)), None).unwrap());
+        }
+    });
+    assert_eq!(f.catalog.job(join.id()).unwrap_err().kind(), Kind::NotFound);
+    let again = f.claim("again").unwrap();
+    f.catalog.settle(&again, &facts(&told(&again)), None).unwrap();
+    // The answer may have been lost.
+    f.catalog.settle(&again, &facts(&told(&again)), None).unwrap();
+    let follows = f.claim("whoever").expect("what follows is in the plan of what it follows");
+    assert_eq!((follows.job.subject.as_str(), follows.job.task.clone()), ("join", join.task.clone()));
+    assert!(f.claim("other").is_none());
+    assert!(f.catalog.renditions_of(asset.id).unwrap().is_empty(), "a segment is shown as a rendition");
+
+    // All at once: one of them is the last.
+    let (film, names) = (Digest::of("another film"), ["e", "f", "g", "h", "i", "j"]);
+    let of = |name: &str| Rendition { master: film, ..segment(name) };
+    let once: Vec<_> = names.iter().map(|n| (film, of(n).entry, recipe)).collect();
+    let then = || Then { once: once.clone(), wanted: wanted("second join") };
+    f.want(&names);
+    let leases: Vec<Lease> = names.iter().map(|name| f.claim(name).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for lease in &leases {
+            let facts = Facts { segments: vec![of(&told(lease))], then: vec![then()], ..Facts::default() };
+            let catalog = &f.catalog;
+            scope.spawn(move || catalog.settle(lease, &facts, None).unwrap());
+        }
+    });
+    assert_eq!(f.state("second join"), JobState::Ready);
+    let events = f.catalog.events_after(0, 1000).unwrap();
+    let begun = |e: &&damctl::catalog::Event| e.kind == "job.ready" && e.detail["subject"] == "second join";
+    assert_eq!(events.iter().filter(begun).count(), 1);
 }

@@ -16,6 +16,7 @@ pub fn run(args: &CollectArgs, archive: &Archive, reporter: &dyn Reporter, stop:
         work::bury_the_dead(&catalog, stage, reporter)?;
     }
     uploads(args, &catalog, &*store)?;
+    segments(args, &catalog, &*store, stop)?;
     objects(args, &catalog, &*store, stop)?;
     Ok(if stop.is_tripped() { Verdict::Stopped } else { Verdict::Done })
 }
@@ -31,6 +32,21 @@ fn uploads(args: &CollectArgs, catalog: &Catalog, store: &dyn Store) -> Result<(
         (n, false) => {
             tend::give_up(catalog, store, &stale)?;
             print(format_args!("{n} upload(s) given up"));
+        }
+    }
+    Ok(())
+}
+
+/// Says nothing where there are none: most archives never have any.
+fn segments(args: &CollectArgs, catalog: &Catalog, store: &dyn Store, stop: &Stop) -> Result<()> {
+    let leftover = tend::leftover_segments(catalog, i64::from(args.days) * DAY_MS)?;
+    let bytes = HumanBytes(leftover.iter().flat_map(|s| &s.files).map(|f| f.bytes).sum());
+    match (leftover.len(), args.dry_run) {
+        (0, _) => {}
+        (n, true) => print(format_args!("would remove {n} segment(s) of films that are joined ({bytes})")),
+        (n, false) => {
+            tend::remove_segments(catalog, store, &leftover, stop)?;
+            print(format_args!("{n} segment(s) of films that are joined removed ({bytes})"));
         }
     }
     Ok(())

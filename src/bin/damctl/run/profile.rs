@@ -47,8 +47,9 @@ pub fn run(command: ProfileCommand, stop: &Stop) -> Result<Verdict> {
             for kind in MediaKind::ALL {
                 for entry in profile.wanted(kind) {
                     let when = entry.when.as_ref().map(|when| format!("  when {when}")).unwrap_or_default();
+                    let split = entry.split_over.map(|over| format!("  in segments over {over}")).unwrap_or_default();
                     print(format_args!(
-                        "{kind:<10} {:<20} {:<28} recipe {}{when}",
+                        "{kind:<10} {:<20} {:<28} recipe {}{when}{split}",
                         entry.name,
                         entry.spec.file_name(&entry.name),
                         entry.recipe().short()

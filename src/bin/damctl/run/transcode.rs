@@ -7,7 +7,7 @@ use damctl::{
     model::{AssetId, JobState, Queue, Stage},
     profile::Profile,
     stop::Stop,
-    transcode::{Plan, Transcode, plan},
+    transcode::{Missing, Plan, Transcode, plan},
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
 
@@ -26,11 +26,8 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
     let priority = if args.interactive { Queue::INTERACTIVE } else { 0 };
     let (plan, enqueued) = enqueue(&catalog, &profile, &args.asset, priority)?;
     if args.enqueue {
-        print(format_args!(
-            "{} master(s) wait for a worker; {} renditions are present",
-            enqueued.open.len(),
-            plan.present
-        ));
+        let (waiting, present) = (counted(enqueued.open.len(), &plan), plan.present);
+        print(format_args!("{waiting} wait for a worker; {present} renditions are present"));
         return Ok(Verdict::Done);
     }
     let earlier = enqueued.failed.iter().map(|id| catalog.job(*id)).collect::<Result<Vec<_>, _>>()?;
@@ -43,6 +40,10 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
     let left = catalog.not_ended(&enqueued.open)?;
     let (jobs, present) = (enqueued.open.len(), plan.present);
     match (jobs, earlier.is_empty()) {
+        (1.., _) if is_split(&plan) => {
+            let done = counted(summary.done, &plan);
+            print(format_args!("{done} done; {present} renditions were present"));
+        }
         (0, true) => print(format_args!("nothing to do: all {present} renditions are present")),
         (0, false) => print(format_args!(
             "nothing new to do: {present} renditions are present, {} master(s) failed earlier",
@@ -54,11 +55,24 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
     Ok(verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "master(s)"))
 }
 
+fn is_split(plan: &Plan) -> bool {
+    plan.masters.iter().any(|m| !m.films.is_empty())
+}
+
+/// So many jobs, in words: most are one master's, but those of films in segments are not.
+fn counted(jobs: usize, plan: &Plan) -> String {
+    match is_split(plan) {
+        true => format!("{jobs} job(s) of {} master(s)", plan.masters.len()),
+        false => format!("{jobs} master(s)"),
+    }
+}
+
 /// Plans and writes the plan down. A plan for all assets takes back what earlier ones wanted.
 pub fn enqueue(catalog: &Catalog, profile: &Profile, only: &[AssetId], priority: i64) -> Result<(Plan, Enqueued)> {
     let planned_at = catalog.now()?;
     let plan = plan(catalog, profile, only)?;
-    let wanted: Vec<Wanted> = plan.masters.iter().map(|m| Wanted { priority, ..m.wanted() }).collect();
+    let jobs = plan.masters.iter().flat_map(Missing::jobs);
+    let wanted: Vec<Wanted> = jobs.map(|job| Wanted { priority, ..job }).collect();
     let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
     if only.is_empty() {
         catalog.withdraw_others(Stage::Transcode, &plan.scope, &enqueued.open, planned_at)?;
@@ -106,10 +120,16 @@ fn work_on(
 fn show(plan: &Plan, catalog: &Catalog) -> Result<()> {
     let (mut count, mut masters) = (0, 0);
     for m in &plan.masters {
-        if let Ok(job) = catalog.job(m.wanted().id())
-            && let (JobState::Failed, Some(failure)) = (job.state, &job.error)
-        {
-            print(format_args!("failed earlier {} ({}): {}", m.title, m.asset, failure.message));
+        let jobs = m.jobs();
+        let failed = jobs.iter().filter_map(|wanted| {
+            let job = catalog.job(wanted.id()).ok().filter(|job| job.state == JobState::Failed)?;
+            Some((job.subject, job.error?))
+        });
+        let failed: Vec<_> = failed.collect();
+        for (subject, failure) in &failed {
+            print(format_args!("failed earlier {subject}: {}", failure.message));
+        }
+        if failed.len() == jobs.len() {
             continue;
         }
         if m.problem.is_none() {
@@ -118,6 +138,10 @@ fn show(plan: &Plan, catalog: &Catalog) -> Result<()> {
         match &m.problem {
             Some(problem) => print(format_args!("cannot render {} ({}): {problem}", m.title, m.asset)),
             None => print(format_args!("render {} {} ({}): {}", m.kind, m.title, m.asset, m.missing.join(", "))),
+        }
+        for film in m.films.iter().filter(|film| film.missing.iter().any(Option::is_some)) {
+            let names: Vec<&str> = film.entries.iter().map(|e| e.name.as_str()).collect();
+            print(format_args!("  in {} segments: {}", film.stretches.len(), names.join(", ")));
         }
     }
     let unwanted = match plan.unwanted {

@@ -127,6 +127,7 @@ fn a_silent_film_gets_the_sound_of_its_clips_and_all_rungs_and_words_move_togeth
         outputs: vec![entry],
         out_dir: out_dir.clone(),
         limits: Limits::default(),
+        part: None,
     };
     let mut reports = Vec::new();
     crate::media::render::carry_out(&order, &Stop::new(), &mut |report| reports.push(report)).unwrap();
@@ -167,6 +168,7 @@ fn a_clip_that_is_no_use_fails_its_entry_alone_with_its_name() {
         outputs: entries.iter().map(|(e, ..)| e.clone()).chain([mp4("plain")]).collect(),
         out_dir,
         limits: Limits::default(),
+        part: None,
     };
     let mut failed = BTreeMap::new();
     let mut made = Vec::new();

@@ -239,6 +239,7 @@ fn a_film_without_sound_gets_what_is_laid_over_it() {
         outputs: vec![entry, plain],
         out_dir: out_dir.clone(),
         limits: Limits::default(),
+        part: None,
     };
     let mut reports = Vec::new();
     render::carry_out(&order, &Stop::new(), &mut |report| reports.push(report)).unwrap();

@@ -176,7 +176,7 @@ fn the_gate_refuses_another_loudness_and_a_peak_above_its_limit() {
         std::fs::copy(desk.path("out.flac"), desk.path("good.flac")).unwrap();
         desk.ffmpeg(&format!("-i good.flac -af {filter} out.flac"));
         let facts = facts(&desk.path("in.wav"));
-        let judged = gate::accept(desk.0.path(), rendered, &flac, &facts, BOUND, &Stop::new(), &mut |_| ());
+        let judged = judge(&desk, &facts, &flac, rendered);
         std::fs::copy(desk.path("good.flac"), desk.path("out.flac")).unwrap();
         judged.unwrap_err().one_line()
     };

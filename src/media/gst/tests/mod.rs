@@ -36,6 +36,7 @@ mod ranges;
 mod rates;
 mod sheets;
 mod sound;
+mod split;
 mod still;
 mod stream;
 mod tracks;
@@ -94,8 +95,9 @@ impl Desk {
             }
             let (clips, failed) = Clips::measure(&entries, &stop);
             assert!(failed.is_empty(), "{failed:?}");
-            let (input, out_dir) = (&input, &out_dir);
-            let work = Work { input, facts: &facts, outputs, out_dir, limits: &limits, stop: &stop, clips: &clips };
+            let (input, out_dir, part) = (&input, &out_dir, None);
+            let work =
+                Work { input, facts: &facts, outputs, out_dir, limits: &limits, stop: &stop, part, clips: &clips };
             let mut results = BTreeMap::new();
             let mut each = |name: &str, result| {
                 assert!(results.insert(name.to_owned(), result).is_none(), "{name} was told twice");
@@ -171,10 +173,17 @@ fn wav(name: &str) -> Entry {
 }
 
 /// Judges an output as the child process does.
+fn judge(desk: &Desk, master: &MediaFacts, entry: &Entry, rendered: &Rendered) -> Result<MediaFacts> {
+    let stop = Stop::new();
+    let case = gate::Case { out_dir: desk.0.path(), entry, master, part: None, timeout: BOUND, stop: &stop };
+    gate::accept(&case, rendered, &mut |_| ())
+}
+
+/// The same of one that must be accepted.
 #[track_caller]
 fn accepted(desk: &Desk, master: &str, entry: &Entry, rendered: &Rendered) -> MediaFacts {
     let facts = facts(&desk.path(master));
-    let judged = gate::accept(desk.0.path(), rendered, entry, &facts, BOUND, &Stop::new(), &mut |_| ());
+    let judged = judge(desk, &facts, entry, rendered);
     judged.unwrap_or_else(|e| panic!("{}: {}", entry.name, e.one_line()))
 }
 

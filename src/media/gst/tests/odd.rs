@@ -129,6 +129,7 @@ fn a_stop_request_ends_a_render_at_once() {
         out_dir: &out_dir,
         limits: &limits,
         stop: &work_stop,
+        part: None,
         clips: &Clips::default(),
     };
     let started = std::time::Instant::now();
@@ -278,6 +279,7 @@ fn a_picture_of_more_pixels_than_allowed_is_refused() {
         out_dir: &out_dir,
         limits: &limits,
         stop: &stop,
+        part: None,
         clips: &Clips::default(),
     };
     let error = GstRenderer.render(&work, &mut |_, _| (), &mut |_| ()).unwrap_err();

@@ -133,7 +133,7 @@ fn a_ladder_with_a_segment_that_is_gone_short_or_damaged_is_refused() {
     let rendered = made.rendered("web");
     let judge = || {
         let facts = facts(&desk.path("in.mov"));
-        gate::accept(desk.0.path(), rendered, &ladder(), &facts, BOUND, &Stop::new(), &mut |_| ()).map(drop)
+        judge(&desk, &facts, &ladder(), rendered).map(drop)
     };
     judge().unwrap();
     let segment = desk.path("web.small.00002.m4s");
