@@ -419,7 +419,7 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
         reads: Vec::new(),
         outputs: vec![serde_json::from_value(entry).unwrap()],
         out_dir: dir.path().to_owned(),
-        limits: Limits { stall_seconds: 4, ..Limits::default() },
+        limits: Limits { stall_seconds: 12, ..Limits::default() },
         part: None,
     };
     let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
@@ -443,7 +443,7 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
     });
     let told = told.unwrap();
     assert!(told.kind.is_retryable(), "{told:?}");
-    assert!(told.message.contains("nothing moved for 4 s (there came "), "{told:?}");
+    assert!(told.message.contains("nothing moved for 12 s (there came "), "{told:?}");
     assert!(told.message.contains("pictures from avdec_h264 up to "), "{told:?}");
 }
 
