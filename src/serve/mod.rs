@@ -1,5 +1,5 @@
 //! The small HTTP endpoint that editors ask, and its one page: searches, assets, renditions, changes of what is said of
-//! them, in JSON. Who asks is known by [`guard`] before anything else is looked at.
+//! them, in JSON. Who asks is known by `guard` before anything else is looked at.
 
 use std::{
     collections::HashMap,

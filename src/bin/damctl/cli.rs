@@ -12,9 +12,9 @@ mod fanout;
 mod search;
 
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
-pub use search::{
-    Export, IndexArgs, SearchArgs, ServeArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm,
-};
+#[cfg(feature = "serve")]
+pub use search::ServeArgs;
+pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///

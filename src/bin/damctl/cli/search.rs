@@ -1,6 +1,8 @@
 //! What is said to the index, to searches and to the endpoint.
 
-use std::{net::SocketAddr, path::PathBuf};
+#[cfg(feature = "serve")]
+use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use damctl::model::{AssetId, MediaKind};
@@ -200,6 +202,7 @@ pub struct TokenCreateArgs {
     pub json: bool,
 }
 
+#[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Address and port. Default: the setting `listen`, 127.0.0.1:7878.
