@@ -350,7 +350,7 @@ impl Searcher {
             [] => Vec::new(),
             fields => {
                 let counter = Counter { fields: fields.to_vec() };
-                let mut sum = vec![BTreeMap::new(); fields.len()];
+                let mut sum = vec![facets::Counts::default(); fields.len()];
                 for shard in &view.shards {
                     facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);
                 }

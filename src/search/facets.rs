@@ -29,10 +29,18 @@ pub(super) struct Counter {
     pub(super) fields: Vec<String>,
 }
 
-type Counts = Vec<BTreeMap<String, u64>>;
+/// Values of a field that are looked up in each piece of an index: each one costs a look into the dictionary of names.
+const LOOKED_UP: usize = 200;
+
+/// Counted values of one field, and what was counted and not looked up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    values: BTreeMap<String, u64>,
+    rest: u64,
+}
 
 impl Collector for Counter {
-    type Fruit = Counts;
+    type Fruit = Vec<Counts>;
     type Child = Counting;
 
     fn for_segment(&self, _: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Counting> {
@@ -48,8 +56,8 @@ impl Collector for Counter {
         false
     }
 
-    fn merge_fruits(&self, pieces: Vec<tantivy::Result<Counts>>) -> tantivy::Result<Counts> {
-        let mut sum: Counts = vec![BTreeMap::new(); self.fields.len()];
+    fn merge_fruits(&self, pieces: Vec<tantivy::Result<Vec<Counts>>>) -> tantivy::Result<Vec<Counts>> {
+        let mut sum = vec![Counts::default(); self.fields.len()];
         for piece in pieces {
             add(&mut sum, piece?);
         }
@@ -57,11 +65,12 @@ impl Collector for Counter {
     }
 }
 
-pub(super) fn add(sum: &mut Counts, more: Counts) {
+pub(super) fn add(sum: &mut [Counts], more: Vec<Counts>) {
     for (sum, more) in sum.iter_mut().zip(more) {
-        for (value, n) in more {
-            *sum.entry(value).or_default() += n;
+        for (value, n) in more.values {
+            *sum.values.entry(value).or_default() += n;
         }
+        sum.rest += more.rest;
     }
 }
 
@@ -70,7 +79,7 @@ pub(super) struct Counting {
 }
 
 impl SegmentCollector for Counting {
-    type Fruit = tantivy::Result<Counts>;
+    type Fruit = tantivy::Result<Vec<Counts>>;
 
     fn collect(&mut self, doc: DocId, _: Score) {
         for (column, counts) in &mut self.columns {
@@ -84,28 +93,30 @@ impl SegmentCollector for Counting {
     }
 
     fn harvest(self) -> Self::Fruit {
-        let mut all = Vec::new();
-        for (column, counts) in self.columns {
-            let mut values = BTreeMap::new();
-            if let Some(column) = column {
-                for (ord, n) in counts.into_iter().enumerate().filter(|(_, n)| *n > 0) {
-                    let mut value = String::new();
-                    column.ord_to_str(ord as u64, &mut value)?;
-                    values.insert(value, n);
-                }
+        let each = |(column, counts): (Option<StrColumn>, Vec<u64>)| {
+            let mut all = Counts::default();
+            let Some(column) = column else { return Ok(all) };
+            let mut counted: Vec<(u64, u64)> =
+                counts.into_iter().enumerate().filter(|(_, n)| *n > 0).map(|(ord, n)| (n, ord as u64)).collect();
+            counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+            all.rest = counted.iter().skip(LOOKED_UP).map(|(n, _)| n).sum();
+            for (n, ord) in counted.into_iter().take(LOOKED_UP) {
+                let mut value = String::new();
+                column.ord_to_str(ord, &mut value)?;
+                all.values.insert(value, n);
             }
-            all.push(values);
-        }
-        Ok(all)
+            Ok(all)
+        };
+        self.columns.into_iter().map(each).collect()
     }
 }
 
 /// The most frequent values of each field.
-pub(super) fn facets(fields: &[String], counts: Counts, most: usize) -> Vec<Facet> {
-    let facet = |(field, counts): (&String, BTreeMap<String, u64>)| {
-        let mut values: Vec<(String, u64)> = counts.into_iter().collect();
+pub(super) fn facets(fields: &[String], counts: Vec<Counts>, most: usize) -> Vec<Facet> {
+    let facet = |(field, counts): (&String, Counts)| {
+        let mut values: Vec<(String, u64)> = counts.values.into_iter().collect();
         values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let others = values.iter().skip(most).map(|(_, n)| n).sum();
+        let others = counts.rest + values.iter().skip(most).map(|(_, n)| n).sum::<u64>();
         values.truncate(most);
         Facet { field: field.clone(), values, others }
     };
