@@ -27,18 +27,11 @@ struct Args {
     words: PathBuf,
     peers: bool,
     dir: Option<PathBuf>,
-    keep: bool,
 }
 
 fn args() -> Args {
-    let mut args = Args {
-        moments: 1_000_000,
-        queries: 1000,
-        words: "/usr/share/dict/spanish".into(),
-        peers: false,
-        dir: None,
-        keep: false,
-    };
+    let mut args =
+        Args { moments: 1_000_000, queries: 1000, words: "/usr/share/dict/spanish".into(), peers: false, dir: None };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
         match flag.as_str() {
@@ -46,7 +39,6 @@ fn args() -> Args {
             "--queries" => args.queries = given.next().unwrap().parse().unwrap(),
             "--words" => args.words = given.next().unwrap().into(),
             "--dir" => args.dir = Some(given.next().unwrap().into()),
-            "--keep" => args.keep = true,
             "--peers" => args.peers = true,
             _ => {}
         }
@@ -337,7 +329,7 @@ fn main() {
     }
     let p99 = percentile(&mut times, 0.99);
     if args.peers {
-        peers(&args, &language, assets, &asked, p99);
+        peers(&language, assets, &asked, p99);
     }
 }
 
@@ -354,7 +346,7 @@ fn walk(dir: &Path) -> u64 {
 }
 
 /// The same texts and the same words in SQLite's FTS5: a row a moment, joined to its asset.
-fn peers(args: &Args, language: &Language, assets: usize, asked: &[Ask], ours: Duration) {
+fn peers(language: &Language, assets: usize, asked: &[Ask], ours: Duration) {
     let temp = tempfile::tempdir().unwrap();
     let db = rusqlite::Connection::open(temp.path().join("fts.sqlite")).unwrap();
     db.execute_batch(
@@ -393,7 +385,7 @@ fn peers(args: &Args, language: &Language, assets: usize, asked: &[Ask], ours: D
             _ => words.join(" "),
         }
     };
-    // Of a tenth of them, for it takes its time.
+    // Of a fifth of them, for it takes its time.
     let some: Vec<&Ask> = asked.iter().take((asked.len() / 5).max(100)).collect();
     let mut times = Vec::new();
     for ask in &some {
@@ -412,7 +404,6 @@ fn peers(args: &Args, language: &Language, assets: usize, asked: &[Ask], ours: D
     if let Ok(url) = std::env::var("DAMCTL_TEST_POSTGRES") {
         postgres(&url, language, assets, &some, ours);
     }
-    let _ = args;
 }
 
 /// And in PostgreSQL's `tsvector`, with a GIN index.

@@ -242,7 +242,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from help" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l kind -d 'Only assets of this kind' -r
-complete -c damctl -n "__fish_damctl_using_subcommand search" -l limit -d 'Number of hits' -r
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l limit -d 'Number of hits, 10000 at most' -r
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l moments -d 'Number of moments of each hit' -r
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l sort -d 'In which order' -r -f -a "relevance\t'The best first'
 newest\t'What was recorded last first'

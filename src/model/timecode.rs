@@ -1,6 +1,6 @@
 //! Counting frames as labels, by SMPTE ST 12-1: `HH:MM:SS:FF`, with `;` before the frames where numbers are dropped.
 
-use super::{MediaFacts, Timecode};
+use super::Timecode;
 
 /// How labels are given to frames at one rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +68,6 @@ impl Timecode {
     pub fn after(&self, rate: (u32, u32), ms: u64) -> Option<String> {
         let counting = Counting::new(rate, self.drop_frame)?;
         Some(counting.label(counting.frame(&self.value)? + counting.frame_at(ms)))
-    }
-}
-
-impl MediaFacts {
-    /// The source timecode at a time of the recording; one that begins at nothing where the file has none. None for what
-    /// has no frames.
-    pub fn timecode_at(&self, ms: u64) -> Option<String> {
-        let rate = self.video.as_ref()?.rate;
-        match &self.timecode {
-            Some(first) => first.after(rate, ms),
-            None => Counting::new(rate, false).map(|counting| counting.label(counting.frame_at(ms))),
-        }
     }
 }
 

@@ -48,6 +48,11 @@ impl std::str::FromStr for Grade {
     }
 }
 
+impl Token {
+    /// What the text of each begins with, so that whoever finds one knows what it is.
+    pub const PREFIX: &str = "damctl_";
+}
+
 /// A bearer token, as far as the catalog knows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Token {

@@ -119,16 +119,6 @@ impl<'a> Builder<'a> {
 
     /// What moments are shown for: each of the words, in any order.
     fn moments_of(&mut self, ask: &Ask) -> Result<Vec<Boxed>> {
-        let within = |queries: Vec<Boxed>, kind: FindingKind, what: Field| -> Vec<Boxed> {
-            let only = |query| -> Boxed {
-                Box::new(BooleanQuery::new(vec![
-                    (Occur::Must, query),
-                    (Occur::Must, without_score(term(what, kind.as_str()))),
-                ]))
-            };
-            queries.into_iter().map(only).collect()
-        };
-        let what = self.fields.what;
         Ok(match ask {
             Ask::Words(place, words) => {
                 let kind = match place {
@@ -141,7 +131,7 @@ impl<'a> Builder<'a> {
                 };
                 let queries = self.moment_words(words)?;
                 match kind {
-                    Some(kind) => within(queries, kind, what),
+                    Some(kind) => queries.into_iter().map(|query| self.of_kind(query, kind)).collect(),
                     None => queries,
                 }
             }
@@ -218,14 +208,6 @@ impl<'a> Builder<'a> {
             return Err(Error::invalid("any part of a word can be looked for in names of files only")
                 .hint("file:PART, or *PART* without a field"));
         }
-        // Words of one moment each: said in one place or in two.
-        let what = self.fields.what;
-        let only = |query: Boxed| -> Boxed {
-            Box::new(BooleanQuery::new(vec![
-                (Occur::Must, query),
-                (Occur::Must, without_score(term(what, kind.as_str()))),
-            ]))
-        };
         let each = match asked {
             // Here each word counts, those that nothing has as well.
             Words::All(text) => {
@@ -235,7 +217,14 @@ impl<'a> Builder<'a> {
             }
             asked => self.moment_words(asked)?,
         };
-        Ok(some(each.into_iter().map(|query| self.joined(only(query))).collect()))
+        // Words of one moment each: said in one place or in two.
+        Ok(some(each.into_iter().map(|query| self.joined(self.of_kind(query, kind))).collect()))
+    }
+
+    /// Those of a query's moments that are of one kind.
+    fn of_kind(&self, query: Boxed, kind: FindingKind) -> Boxed {
+        let is_of_kind = without_score(term(self.fields.what, kind.as_str()));
+        Box::new(BooleanQuery::intersection(vec![query, is_of_kind]))
     }
 
     fn joined(&self, moments: Boxed) -> Boxed {

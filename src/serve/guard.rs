@@ -24,7 +24,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::Grade,
+    model::{Grade, Token},
     search::Access,
 };
 
@@ -157,7 +157,7 @@ async fn identify(served: &Arc<Served>, asked: &Asked<'_>) -> Answer<Caller> {
     let cookie = || (is_read && uri.path().contains("/renditions/")).then(|| from_cookie(headers)).flatten();
     let caller = match bearer(headers)?.or_else(cookie) {
         Some(text) => {
-            let found = match text.starts_with(super::TOKEN) {
+            let found = match text.starts_with(Token::PREFIX) {
                 true => by_token(served, text, address).await?,
                 false => match &guard.oidc {
                     Some(oidc) => oidc.caller(text, address).await,
@@ -202,6 +202,8 @@ fn from_cookie(headers: &HeaderMap) -> Option<&str> {
 
 /// Keeps the token of a request in a cookie that no script reads and no other site sends, for what a browser asks for by
 /// itself: pictures and films.
+#[utoipa::path(post, path = "/api/v1/session", tag = "service",
+    responses((status = 204, description = "The cookie is set"), (status = 401, description = "The token is not good")))]
 pub(super) async fn begin_session(State(served): State<Arc<Served>>, headers: HeaderMap) -> Answer<Response> {
     let token = bearer(&headers)?.unwrap_or_default().to_owned();
     // What is let in here is a good token, and none of these has a semicolon.
@@ -210,6 +212,7 @@ pub(super) async fn begin_session(State(served): State<Arc<Served>>, headers: He
 }
 
 /// Takes the cookie away.
+#[utoipa::path(delete, path = "/api/v1/session", tag = "service", responses((status = 204, description = "The cookie is gone")))]
 pub(super) async fn end_session(State(served): State<Arc<Served>>) -> Answer<Response> {
     session(&served, "")
 }

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     model::MediaKind,
-    search::{Answer as Found, Match, Question, Sort},
+    search::{Answer as Found, FACETS, Match, Question, Sort},
 };
 
 /// A question.
@@ -146,7 +146,7 @@ pub(super) async fn facets(
     Extension(caller): Extension<Caller>,
     Asked(wish): Asked<Wish>,
 ) -> Answer<Response> {
-    let all = || "kind,collection,program,category,people,places,organizations,objects,tags,codec".to_owned();
+    let all = || FACETS.join(",");
     let facets = wish.facets.clone().filter(|f| !f.is_empty()).unwrap_or_else(all);
     let wish = Wish { limit: Some(1), moments: Some(0), facets: Some(facets), cursor: None, ..wish };
     let (wish, found, _) = ask(served, caller, wish).await?;

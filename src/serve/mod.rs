@@ -48,9 +48,6 @@ pub use guard::Anonymous;
 pub use oidc::Provider;
 pub use openapi::document as openapi;
 
-/// What all our tokens begin with.
-pub const TOKEN: &str = "damctl_";
-
 /// What the endpoint answers from.
 pub struct Archive {
     /// What is known.
@@ -232,9 +229,9 @@ fn router(served: Arc<Served>) -> Router {
     Router::new()
         .merge(guarded)
         .merge(page::routes())
-        .route("/health", get(async || Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))))
+        .route("/health", get(health))
         .route("/ready", get(ready))
-        .route("/api/v1/health", get(async || Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))))
+        .route("/api/v1/health", get(health))
         .route("/api/v1/ready", get(ready))
         .route("/api/v1/openapi.json", get(async || Json(openapi())))
         .fallback(async || Problem::from(Error::not_found("there is nothing at this address")))
@@ -255,6 +252,13 @@ async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'stati
         Ok(outcome) => outcome.map_err(Problem::from),
         Err(_) => Err(Error::internal("the request failed").into()),
     }
+}
+
+/// Whether it runs.
+#[utoipa::path(get, path = "/api/v1/health", tag = "service",
+    responses((status = 200, description = "It runs", body = serde_json::Value)))]
+async fn health() -> Json<serde_json::Value> {
+    Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
 }
 
 /// Whether there is an index and a catalog to answer from.

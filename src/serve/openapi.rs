@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{assets, events, files, look};
+use super::{assets, events, files, guard, look};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,9 +26,12 @@ use super::{assets, events, files, look};
         files::rendition,
         files::file,
         events::events,
+        super::health,
         super::ready,
         super::me,
-        super::metrics
+        super::metrics,
+        guard::begin_session,
+        guard::end_session
     ),
     components(schemas(look::Wish, assets::Change, assets::Announcement)),
     modifiers(&Bearer),

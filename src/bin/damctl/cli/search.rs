@@ -40,8 +40,9 @@ pub struct SearchArgs {
     /// Only assets of this kind.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<MediaKind>,
-    /// Number of hits.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    /// Number of hits, 10000 at most.
+    #[arg(long, value_name = "N", default_value_t = 20,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
     pub limit: usize,
     /// Number of moments of each hit.
     #[arg(long, value_name = "N", default_value_t = 3)]

@@ -11,9 +11,6 @@ use serde_json::json;
 use super::{Archive, Verdict, print};
 use crate::cli::{TokenCommand, TokenCreateArgs};
 
-/// What all tokens begin with, so that whoever finds one knows what it is.
-const PREFIX: &str = "damctl_";
-
 pub fn run(command: &TokenCommand, archive: &Archive) -> Result<Verdict> {
     match command {
         TokenCommand::Create(args) => create(args, archive),
@@ -50,7 +47,7 @@ fn create(args: &TokenCreateArgs, archive: &Archive) -> Result<Verdict> {
     anyhow::ensure!(filled == bytes.len(), "the system gave too few random numbers");
     let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
     let (id, secret) = hex.split_at(16);
-    let text = format!("{PREFIX}{secret}");
+    let text = format!("{}{secret}", Token::PREFIX);
     let collections = (!args.collection.is_empty()).then(|| args.collection.clone());
     let token = Token {
         id: id.to_owned(),
