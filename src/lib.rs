@@ -63,12 +63,20 @@
 //! machines do it, [`compose`], which makes clips by template, and `feed`, which tells others.
 #![warn(missing_docs, unreachable_pub)]
 
-#[cfg(any(feature = "serve", feature = "s3", feature = "webhook", feature = "nats", feature = "tts"))]
+#[cfg(any(
+    feature = "serve",
+    feature = "s3",
+    feature = "webhook",
+    feature = "nats",
+    feature = "tts",
+    feature = "download"
+))]
 pub mod block;
 pub mod catalog;
 pub mod compose;
 mod crash;
 pub mod digest;
+pub mod enrich;
 pub mod error;
 pub mod fanout;
 #[cfg(any(feature = "webhook", feature = "nats"))]
@@ -77,12 +85,15 @@ pub mod index;
 pub mod ingest;
 pub mod media;
 pub mod model;
+pub mod models;
+pub mod names;
 pub mod pace;
 pub mod profile;
 pub mod receive;
 pub mod search;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod speech;
 pub mod spool;
 pub mod stop;
 pub mod store;

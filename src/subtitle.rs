@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     error::{Error, Result},
-    model::Finding,
+    model::{Finding, Findings, Word},
 };
 
 /// One subtitle.
@@ -86,7 +86,7 @@ pub fn findings(written: &str) -> Result<Vec<Finding>> {
         .map(|cue| {
             let (text, speaker) = words(&cue.text);
             let (from_ms, to_ms) = (cue.from_ms, cue.to_ms);
-            Finding { from_ms, to_ms, text, language: None, speaker, area: None, trust: None, doubts: Vec::new() }
+            Finding { from_ms, to_ms, text, speaker, ..Finding::default() }
         })
         .filter(|f| !f.text.is_empty())
         .collect();
@@ -152,6 +152,88 @@ fn lines(text: &str) -> String {
     out
 }
 
+/// Most letters at once: two lines.
+const LETTERS: usize = 2 * LINE;
+/// How long a subtitle stays, in milliseconds, by the habits of broadcasters.
+const SHORTEST: u64 = 1_000;
+const LONGEST: u64 = 7_000;
+/// Time between two of them, in milliseconds, so that the change is seen: two pictures.
+const BETWEEN: u64 = 80;
+/// Letters that are read in a second.
+const READ: u64 = 20;
+/// A pause in what is said, in milliseconds, after which another subtitle begins.
+const PAUSE: u64 = 1_000;
+
+/// What a model heard as subtitles: two lines at most, long enough to be read where there is time for it, cut where sentences,
+/// phrases or pauses end. What a person wrote stays as it is.
+pub fn captions(found: &Findings) -> Vec<Finding> {
+    if found.source.by_hand {
+        return found.items.clone();
+    }
+    let mut out: Vec<Finding> = Vec::new();
+    for f in &found.items {
+        let words = if f.words.is_empty() { evenly(f) } else { f.words.clone() };
+        let mut rest = words.as_slice();
+        while !rest.is_empty() {
+            let (cue, after) = rest.split_at(cut(rest));
+            let text = cue.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
+            let (from_ms, to_ms) = (cue[0].from_ms, cue[cue.len() - 1].to_ms);
+            out.push(Finding { from_ms, to_ms, text, words: Vec::new(), ..f.clone() });
+            rest = after;
+        }
+    }
+    let starts: Vec<u64> = out.iter().map(|f| f.from_ms).collect();
+    for (i, f) in out.iter_mut().enumerate() {
+        let next = starts.get(i + 1).map_or(u64::MAX, |next| next.saturating_sub(BETWEEN));
+        let wanted = SHORTEST.max(f.text.chars().count() as u64 * 1000 / READ).min(LONGEST);
+        f.to_ms = f.to_ms.max(f.from_ms + wanted).min(next.max(f.from_ms + 1)).min(f.from_ms + LONGEST.max(wanted));
+    }
+    out
+}
+
+/// Words with times by their lengths, where none are known.
+fn evenly(f: &Finding) -> Vec<Word> {
+    let letters = f.text.chars().count().max(1) as u64;
+    let (mut at, mut out) = (0_u64, Vec::new());
+    for word in f.text.split_whitespace() {
+        let time = |at: u64| f.from_ms + f.to_ms.saturating_sub(f.from_ms) * at.min(letters) / letters;
+        let end = at + word.chars().count() as u64;
+        out.push(Word { from_ms: time(at), to_ms: time(end), text: word.to_owned(), trust: None });
+        at = end + 1;
+    }
+    out
+}
+
+/// How many of these words are one subtitle.
+fn cut(words: &[Word]) -> usize {
+    let (mut letters, mut best) = (0, (0, 0));
+    for (i, word) in words.iter().enumerate() {
+        letters += word.text.chars().count() + usize::from(i > 0);
+        if i > 0 && (letters > LETTERS || word.to_ms > words[0].from_ms + LONGEST) {
+            // Where a phrase ends, if that is not too soon.
+            return if best.1 > 0 { best.1 } else { i };
+        }
+        let is_last = i + 1 == words.len();
+        if !is_last && words[i + 1].from_ms >= word.to_ms + PAUSE {
+            return i + 1;
+        }
+        let weight = match word.text.chars().last() {
+            Some('.' | '?' | '!' | '…') if letters >= LINE / 2 => 3,
+            Some(',' | ';' | ':') if letters >= LINE => 2,
+            _ if letters >= LINE + LINE / 2 => 1,
+            _ => 0,
+        };
+        if weight > 0 && weight >= best.0 {
+            best = (weight, i + 1);
+        }
+        // The whole of a short sentence is one.
+        if weight == 3 && letters >= LINE {
+            return i + 1;
+        }
+    }
+    words.len()
+}
+
 /// A WebVTT file. What was found wrong of it by no person is told in a note.
 pub fn vtt(found: &[Finding], note: Option<&str>) -> String {
     let mut out = String::from("WEBVTT\n");
@@ -186,6 +268,7 @@ fn clock(ms: u64, point: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Source;
 
     #[test]
     fn what_is_written_is_read_again() {
@@ -206,6 +289,26 @@ mod tests {
         assert_eq!(decoded(&utf16), "año");
         assert_eq!(decoded(b"\xef\xbb\xbfa\xc3\xb1o"), "año");
         assert_eq!(decoded(b"a\xf1o \x80"), "año €");
+    }
+
+    #[test]
+    fn what_was_heard_is_cut_into_subtitles_that_can_be_read() {
+        let text = "Buenas noches. La inflación bajó en marzo al tres por ciento, dijo el ministro de Economía en Buenos Aires, y \
+                    añadió que los precios de los alimentos siguen altos.";
+        let item = Finding { from_ms: 10_000, to_ms: 22_000, text: text.to_owned(), ..Finding::default() };
+        let source = Source { by_hand: false, ..Source::person("model") };
+        let (kind, digest) = (crate::model::FindingKind::Speech, crate::digest::Digest::of("x"));
+        let found = Findings { master: digest, kind, track: 1, recipe: digest, language: None, source, items: vec![item] };
+        let cues = captions(&found);
+        assert_eq!(cues.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" "), text);
+        for cue in &cues {
+            let length = cue.to_ms - cue.from_ms;
+            assert!(lines(&cue.text).lines().count() <= 2 && (1000..=7000).contains(&length), "{cue:?}");
+        }
+        assert!(cues.windows(2).all(|two| two[0].to_ms + BETWEEN <= two[1].from_ms), "{cues:?}");
+        assert!(cues[0].text.ends_with(['.', ',']), "{cues:?}");
+        let by_hand = Findings { source: Source::person("x.srt"), ..found.clone() };
+        assert_eq!(captions(&by_hand), found.items);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 21] = [
+pub const TABLES: [(&str, &[&str], usize); 22] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -91,6 +91,7 @@ pub const TABLES: [(&str, &[&str], usize); 21] = [
         &["master", "kind", "track", "recipe", "language", "source", "by_hand", "items", "active", "made_at"],
         4,
     ),
+    ("looks", &["master", "recipe", "part_a", "part_b", "part_c", "part_d", "facts", "made_at"], 1),
     ("tokens", &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at"], 1),
     ("index_cursors", &["index_id", "seq"], 1),
     ("feeds", &["name", "id", "seq", "holder", "lease_until", "error", "updated_at"], 1),

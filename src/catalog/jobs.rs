@@ -15,6 +15,7 @@ use super::{
     db::{Row, Tx, values},
     events::{News, append},
     knowledge::learn,
+    learned::keep_looks,
     renditions::{activate, are_there, keep_segment, mark_indexed, unmark_indexed},
     uploads::complete,
 };
@@ -22,7 +23,7 @@ use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{
-        Asset, AssetId, Findings, Job, JobId, JobState, Key, Master, Outcome, Queue, Rendition, Sighting, Stage,
+        Asset, AssetId, Findings, Job, JobId, JobState, Key, LooksOf, Master, Outcome, Queue, Rendition, Sighting, Stage,
         job::Failure,
     },
 };
@@ -83,6 +84,8 @@ pub struct Facts {
     pub unindexed: Vec<(String, AssetId)>,
     /// What was found in masters of assets.
     pub findings: Vec<(AssetId, Findings)>,
+    /// What masters of assets look like.
+    pub looks: Vec<(AssetId, LooksOf)>,
     /// How arrivals ended.
     pub arrivals: Vec<Landed>,
     /// Segments of renditions, which no rendition is made active by.
@@ -438,6 +441,11 @@ impl Catalog {
                 let detail = serde_json::json!({"kind": found.kind, "track": found.track, "recipe": found.recipe,
                     "items": found.items.len(), "source": found.source});
                 news.add("findings.ready", asset, detail);
+            }
+            for (asset, of) in &facts.looks {
+                keep_looks(tx, now, of)?;
+                let detail = serde_json::json!({"recipe": of.recipe, "shots": of.looks.shots});
+                news.add("looks.ready", asset, detail);
             }
             land(tx, now, &facts.arrivals, &moved, &mut settled, &mut news)?;
             let (kind, why) = match failure {

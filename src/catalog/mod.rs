@@ -19,6 +19,7 @@ mod events;
 mod feeds;
 mod jobs;
 mod knowledge;
+mod learned;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod renditions;
@@ -38,6 +39,7 @@ pub use events::Event;
 pub use feeds::Feed;
 pub use jobs::{Enqueued, Facts, Settled, TRIES, Then, Wanted};
 pub use knowledge::{Described, Edit};
+pub use learned::{Knowledge, Learned};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
 pub use roll::{JobFilter, UnderWay};

@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     time::{Duration, Instant},
@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Order, Report, memory};
+use super::{Limits, Order, Report, memory};
 use crate::{
     error::{Doing, Error, Kind, Result},
     stop::Stop,
@@ -65,10 +65,11 @@ impl ChildProcess {
         status.map(drop).doing(|| format!("cannot start {}", self.exe.display()))
     }
 
-    fn start(&self, order: &Order) -> Result<Running> {
+    /// A subcommand of this program, in a folder that it may write into, with nothing of the environment but what it needs.
+    pub(super) fn command(&self, subcommand: &str, dir: &Path) -> Command {
         let mut command = Command::new(&self.exe);
-        command.arg("render").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).current_dir(&order.out_dir).env_clear();
+        command.arg(subcommand).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).current_dir(dir).env_clear();
         for keep in [
             "PATH",
             "LANG",
@@ -86,8 +87,12 @@ impl ChildProcess {
         if let Some(registry) = &self.registry {
             command.env("GST_REGISTRY", registry);
         }
-        command.env("GST_REGISTRY_UPDATE", "no").env("HOME", &order.out_dir).env("TMPDIR", &order.out_dir);
-        let mut process = command.spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
+        command.env("GST_REGISTRY_UPDATE", "no").env("HOME", dir).env("TMPDIR", dir);
+        command
+    }
+
+    fn start(&self, order: &Order) -> Result<Running> {
+        let mut process = self.command("render", &order.out_dir).spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
         let order = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
         // A child that dies before it has read is told by its exit status.
         if let Some(mut stdin) = process.stdin.take() {
@@ -97,24 +102,24 @@ impl ChildProcess {
     }
 }
 
-struct Running {
-    process: Child,
+pub(super) struct Running {
+    pub(super) process: Child,
 }
 
 impl Running {
-    fn end_group(&self, signal: Signal) {
+    pub(super) fn end_group(&self, signal: Signal) {
         if let Some(pid) = Pid::from_raw(self.process.id() as i32) {
             kill_process_group(pid, signal).ok();
         }
     }
 }
 
-enum Heard {
+pub(super) enum Heard {
     Line(Vec<u8>),
     Complaint(Vec<u8>),
 }
 
-fn listen(child: &mut Child) -> Receiver<Heard> {
+pub(super) fn listen(child: &mut Child) -> Receiver<Heard> {
     let (sender, receiver) = channel();
     if let Some(out) = child.stdout.take() {
         let sender: Sender<Heard> = sender.clone();
@@ -207,7 +212,7 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
             let judged = match asked_to_end {
                 Some((_, why)) => Err(why),
                 None if told && status.code().is_some() => Ok(()),
-                None => judge(status, order, &complaint, garbled),
+                None => judge("the renderer", status, limits, &complaint, garbled),
             };
             return judged.map_err(|e| match (e.kind(), is_short) {
                 (Kind::Corrupt | Kind::Internal | Kind::Unavailable, true) => out_of_memory(limits.memory_bytes, e),
@@ -240,23 +245,23 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
     }
 }
 
-fn out_of_memory(limit: u64, e: Error) -> Error {
+pub(super) fn out_of_memory(limit: u64, e: Error) -> Error {
     Error::new(Kind::OutOfMemory, format!("it takes more memory than there was ({} MB at most)", limit >> 20))
         .because(e)
         .hint("raise the setting 'memory', or have a fan-out's queue 'large' do it; 'damctl jobs retry' tries again")
 }
 
-fn judge(status: ExitStatus, order: &Order, complaint: &str, garbled: bool) -> Result<()> {
-    let last_words = complaint.trim().lines().last().map(|l| format!(": {}", l.trim())).unwrap_or_default();
+pub(super) fn judge(who: &str, status: ExitStatus, limits: &Limits, complaint: &str, garbled: bool) -> Result<()> {
+    let last_words = complaint.trim().lines().rfind(|l| !l.starts_with("note: ")).map(|l| format!(": {}", l.trim())).unwrap_or_default();
     match (status.code(), status.signal()) {
         (Some(0 | 1), _) if !garbled => Ok(()),
-        (Some(0 | 1), _) => Err(Error::internal("the renderer said what nobody understands")),
-        (_, Some(9)) => Err(Error::unavailable("the renderer was killed from outside, perhaps for lack of memory")),
+        (Some(0 | 1), _) => Err(Error::internal(format!("{who} said what nobody understands"))),
+        (_, Some(9)) => Err(Error::unavailable(format!("{who} was killed from outside, perhaps for lack of memory"))),
         (_, Some(24)) => {
-            Err(Error::corrupt(format!("the renderer used more than {} s of processor time", order.limits.cpu_seconds)))
+            Err(Error::corrupt(format!("{who} used more than {} s of processor time", limits.cpu_seconds)))
         }
         (_, Some(signal)) => Err(Error::corrupt(format!(
-            "the renderer crashed (signal {signal}{}) within its limit of {} MB{last_words}",
+            "{who} crashed (signal {signal}{}) within its limit of {} MB{last_words}",
             match signal {
                 6 => ", abort",
                 7 => ", bus error",
@@ -264,9 +269,9 @@ fn judge(status: ExitStatus, order: &Order, complaint: &str, garbled: bool) -> R
                 11 => ", segmentation fault",
                 _ => "",
             },
-            order.limits.memory_bytes >> 20
+            limits.memory_bytes >> 20
         ))),
-        (Some(code), _) => Err(Error::internal(format!("the renderer ended with code {code}{last_words}"))),
-        _ => Err(Error::internal("the renderer ended for no reason")),
+        (Some(code), _) => Err(Error::internal(format!("{who} ended with code {code}{last_words}"))),
+        _ => Err(Error::internal(format!("{who} ended for no reason"))),
     }
 }

@@ -25,6 +25,7 @@ pub use glance::Glance;
 
 pub mod child;
 mod clips;
+pub mod dialog;
 pub mod gate;
 mod glance;
 #[cfg(feature = "gst")]

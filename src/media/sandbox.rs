@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr,
 };
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
@@ -23,6 +23,22 @@ pub fn enter(order: &Order) -> Result<()> {
     die_with_parent()?;
     limit(&order.limits)?;
     confine(order)
+}
+
+/// The same for a process that answers questions: it reads what is below these folders, writes into one, and may use the
+/// machine's accelerators.
+pub fn enter_for(reads: &[PathBuf], dir: &Path, limits: &Limits) -> Result<()> {
+    die_with_parent()?;
+    limit(limits)?;
+    let mut fence = Fence::new()?;
+    for path in reads {
+        fence.allow_reading(path)?;
+    }
+    for device in devices() {
+        fence.allow(&device, AccessFs::from_all(ABI_VERSION))?;
+    }
+    fence.allow(dir, AccessFs::from_all(ABI_VERSION))?;
+    fence.close()
 }
 
 fn die_with_parent() -> Result<()> {
@@ -54,59 +70,83 @@ fn devices() -> Vec<PathBuf> {
     [named("/dev", "nvidia"), named("/dev/dri", "renderD"), named("/dev", "video")].concat()
 }
 
+/// The version of Landlock whose words are used.
+const ABI_VERSION: ABI = ABI::V4;
+
 /// Landlock, as far as the kernel has it (file system from 5.13, TCP from 6.7). On an older kernel the rest of the
 /// limits still hold.
-fn confine(order: &Order) -> Result<()> {
-    let abi = ABI::V4;
-    let read = AccessFs::from_read(abi);
-    let all = AccessFs::from_all(abi);
-    let failed = |e: landlock::RulesetError| Error::internal("cannot confine the process").because(e);
-    let mut rules = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(all)
-        .map_err(failed)?
-        .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)
-        .map_err(failed)?
-        .create()
-        .map_err(failed)?;
-    let mut allow = |path: &Path, access| -> Result<()> {
+struct Fence(RulesetCreated);
+
+impl Fence {
+    /// What every child needs, and nothing else.
+    fn new() -> Result<Self> {
+        let all = AccessFs::from_all(ABI_VERSION);
+        let rules = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(all)
+            .and_then(|rules| rules.handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp))
+            .and_then(|rules| rules.create())
+            .map_err(failed)?;
+        let mut fence = Self(rules);
+        for system in SYSTEM {
+            fence.allow_reading(Path::new(system))?;
+        }
+        fence.allow(Path::new("/dev/null"), all)?;
+        // The program itself, which may live anywhere, and the registry of GStreamer's plugins.
+        if let Ok(exe) = std::env::current_exe() {
+            fence.allow_reading(&exe)?;
+        }
+        for variable in ["GST_REGISTRY", "GST_PLUGIN_PATH", "LD_LIBRARY_PATH"] {
+            for path in std::env::split_paths(&std::env::var_os(variable).unwrap_or_default()) {
+                if !path.as_os_str().is_empty() {
+                    fence.allow_reading(&path)?;
+                }
+            }
+        }
+        // The list of the system's fonts.
+        fence.allow_reading(Path::new("/var/cache/fontconfig"))?;
+        Ok(fence)
+    }
+
+    fn allow_reading(&mut self, path: &Path) -> Result<()> {
+        self.allow(path, AccessFs::from_read(ABI_VERSION))
+    }
+
+    fn allow(&mut self, path: &Path, access: BitFlags<AccessFs>) -> Result<()> {
         // What is not there need not be allowed.
         let Ok(fd) = PathFd::new(path) else { return Ok(()) };
-        let access = if path.is_dir() { access } else { access & AccessFs::from_file(abi) };
-        (&mut rules).add_rule(PathBeneath::new(fd, access)).map(drop).map_err(failed)
-    };
-    for system in SYSTEM {
-        allow(Path::new(system), read)?;
+        let access = if path.is_dir() { access } else { access & AccessFs::from_file(ABI_VERSION) };
+        (&mut self.0).add_rule(PathBeneath::new(fd, access)).map(drop).map_err(failed)
     }
-    allow(Path::new("/dev/null"), all)?;
+
+    fn close(self) -> Result<()> {
+        self.0.restrict_self().map(drop).map_err(failed)
+    }
+}
+
+fn failed(e: landlock::RulesetError) -> Error {
+    Error::internal("cannot confine the process").because(e)
+}
+
+fn confine(order: &Order) -> Result<()> {
+    let all = AccessFs::from_all(ABI_VERSION);
+    let mut fence = Fence::new()?;
     if order.outputs.iter().any(|entry| entry.spec.may_use_hardware()) {
         for device in devices() {
-            allow(&device, all)?;
-        }
-    }
-    // The program itself, which may live anywhere, and the registry of GStreamer's plugins.
-    if let Ok(exe) = std::env::current_exe() {
-        allow(&exe, read)?;
-    }
-    for variable in ["GST_REGISTRY", "GST_PLUGIN_PATH", "LD_LIBRARY_PATH"] {
-        for path in std::env::split_paths(&std::env::var_os(variable).unwrap_or_default()) {
-            if !path.as_os_str().is_empty() {
-                allow(&path, read)?;
-            }
+            fence.allow(&device, all)?;
         }
     }
     for path in [&order.input].into_iter().chain(&order.reads) {
-        allow(path, read)?;
+        fence.allow_reading(path)?;
     }
-    // What its brands are made of, and the list of the system's fonts.
+    // What its brands are made of.
     for piece in order.outputs.iter().filter_map(|e| e.brand.as_ref()).flat_map(|b| b.pieces()) {
-        allow(&piece.path, read)?;
+        fence.allow_reading(&piece.path)?;
     }
-    allow(Path::new("/var/cache/fontconfig"), read)?;
     for list in order.part.iter().flat_map(Part::lists) {
-        allow(list, read)?;
-        allow(&split::packets_beside(list), read)?;
+        fence.allow_reading(list)?;
+        fence.allow_reading(&split::packets_beside(list))?;
     }
-    allow(&order.out_dir, all)?;
-    rules.restrict_self().map(drop).map_err(failed)
+    fence.allow(&order.out_dir, all)?;
+    fence.close()
 }

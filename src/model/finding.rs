@@ -21,17 +21,20 @@ pub enum FindingKind {
     Place,
     /// An organization.
     Organization,
+    /// What it is about, in a word or a few.
+    Keyword,
 }
 
 impl FindingKind {
     /// All of them.
-    pub const ALL: [FindingKind; 6] = [
+    pub const ALL: [FindingKind; 7] = [
         FindingKind::Speech,
         FindingKind::Text,
         FindingKind::Object,
         FindingKind::Person,
         FindingKind::Place,
         FindingKind::Organization,
+        FindingKind::Keyword,
     ];
 
     /// The word stored in the catalog and used in queries.
@@ -43,6 +46,7 @@ impl FindingKind {
             FindingKind::Person => "person",
             FindingKind::Place => "place",
             FindingKind::Organization => "organization",
+            FindingKind::Keyword => "keyword",
         }
     }
 }
@@ -58,8 +62,23 @@ impl std::str::FromStr for FindingKind {
     }
 }
 
-/// One thing that was found.
+/// A word of what was said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Word {
+    /// Where it begins, in milliseconds of the master.
+    pub from_ms: u64,
+    /// Where it ends, in milliseconds.
+    pub to_ms: u64,
+    /// The word, with the marks beside it.
+    pub text: String,
+    /// How sure it is, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<f32>,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     /// Where it begins, in milliseconds of the master; 0 in a picture.
@@ -85,6 +104,9 @@ pub struct Finding {
     /// Why it is to be doubted: `repeated`, `invented`, …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
+    /// Its words, where their times are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Word>,
 }
 
 /// Who found something.
@@ -99,6 +121,19 @@ pub struct Source {
     /// Whether a person wrote or corrected it: no model takes its place.
     #[serde(default)]
     pub by_hand: bool,
+    /// How it was set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<serde_json::Value>,
+    /// How long it took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<u64>,
+}
+
+impl Source {
+    /// A person, by the name of the file that was brought.
+    pub fn person(name: impl Into<String>) -> Self {
+        Self { name: name.into(), version: None, by_hand: true, parameters: None, took_ms: None }
+    }
 }
 
 /// Everything of one kind that was found in one track of a master.

@@ -15,13 +15,15 @@ pub enum Stage {
     Receive,
     /// Masters into renditions.
     Transcode,
+    /// Masters into what is said, shown, seen and named in them.
+    Enrich,
     /// Everything known into the search index.
     Index,
 }
 
 impl Stage {
     /// All stages, in the order in which work flows.
-    pub const ALL: [Stage; 4] = [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Index];
+    pub const ALL: [Stage; 5] = [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Enrich, Stage::Index];
 
     /// The word stored in the catalog.
     pub fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Stage {
             Stage::Ingest => "ingest",
             Stage::Receive => "receive",
             Stage::Transcode => "transcode",
+            Stage::Enrich => "enrich",
             Stage::Index => "index",
         }
     }

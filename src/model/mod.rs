@@ -7,6 +7,7 @@ pub mod finding;
 pub mod id;
 pub mod job;
 pub mod key;
+pub mod looks;
 pub mod media;
 pub mod path;
 pub mod rendition;
@@ -16,10 +17,11 @@ pub mod token;
 pub use arrival::{Arrival, ArrivalState};
 pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
 pub use description::{Description, Rights};
-pub use finding::{Finding, FindingKind, Findings, Source};
+pub use finding::{Finding, FindingKind, Findings, Source, Word};
 pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
+pub use looks::{Looks, LooksOf, Shade};
 pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };

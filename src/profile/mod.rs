@@ -3,6 +3,7 @@
 
 mod brand;
 mod bumper;
+mod enrich;
 mod film;
 mod mezzanine;
 mod narration;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize, de};
 
 pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Piece, Place, Style, Subtitles};
 pub use bumper::{Around, Bumper, Dress, Fit};
+pub use enrich::{Channels, LearnLooks, LearnNames, LearnObjects, LearnSpeech, LearnText, Learning, SpeechTracks};
 pub use film::{Film, FilmFormat, FrameRate};
 pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};
 pub use narration::{Narration, Tts, check_language};
@@ -56,6 +58,8 @@ pub const DEFAULT: &str = include_str!("../../profiles/default.yaml");
 pub struct Profile {
     /// Entries by kind, in the order of their names.
     pub entries: BTreeMap<MediaKind, Vec<Entry>>,
+    /// What is to be learned of them.
+    pub learning: Learning,
 }
 
 /// One wanted rendition.
@@ -103,6 +107,16 @@ impl Entry {
         let mut fields = vec!["rendition", self.spec.renderer_version(), &settings];
         fields.extend(brand.iter().flatten().map(String::as_str));
         Digest::of_fields(&fields)
+    }
+
+    /// Whether it shows and sounds as its master does, small enough to be quick and large enough to be read.
+    pub fn is_proxy(&self) -> bool {
+        let Some((film, FilmFormat::Mp4 | FilmFormat::FragmentedMp4 | FilmFormat::QuickTime)) = self.spec.film() else {
+            return false;
+        };
+        let is_first = film.audio.as_ref().is_some_and(|a| a.track.is_first());
+        let is_readable = film.max_height.is_none_or(|lines| lines >= 480);
+        self.brand.is_none() && is_first && is_readable && film.frame_rate.is_none()
     }
 
     /// What its sound is made of, without clips around it; none: it has no sound, or asks for none.
@@ -175,6 +189,9 @@ pub(crate) struct Document {
     /// For GIF and WebP masters of several frames.
     #[serde(default)]
     animation: Section,
+    /// What is to be learned of masters.
+    #[serde(default)]
+    enrich: Option<Placed<Learning>>,
 }
 
 type Section = BTreeMap<String, Placed<Written>>;
@@ -361,14 +378,25 @@ impl Profile {
             }
             entries.insert(kind, list);
         }
+        let learning = match document.enrich {
+            None => Learning::default(),
+            Some(Placed(written)) => {
+                let l = written.referenced;
+                let at = |why: String| {
+                    Error::invalid(format!("{origin}:{}:{}: enrich: {why}", l.line(), l.column())).hint(HINT)
+                };
+                written.value.check().map_err(at)?;
+                written.value
+            }
+        };
         // Taken for a wish, an empty file would take back all that waits.
-        if entries.values().all(Vec::is_empty) {
+        if entries.values().all(Vec::is_empty) && learning == Learning::default() {
             return Err(Error::invalid(format!(
-                "{origin}:1:1: it asks for nothing: expected entries under video, audio, image or animation"
+                "{origin}:1:1: it asks for nothing: expected entries under video, audio, image or animation, or what is to be learned under enrich"
             ))
             .hint(HINT));
         }
-        Ok(Self { entries })
+        Ok(Self { entries, learning })
     }
 
     /// Reads a profile file.

@@ -8,12 +8,14 @@ use damctl::{
     model::{AssetId, JobState, Queue, Stage},
 };
 
+mod enrich;
 mod fanout;
 mod search;
 
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
+pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
@@ -112,6 +114,18 @@ pub enum Command {
     Receive(ReceiveArgs),
     /// Makes the renditions that the profile wants and the archive lacks.
     Transcode(TranscodeArgs),
+    /// Learns what is said, shown, seen and named in what the archive has.
+    Enrich(EnrichArgs),
+    /// Gets, lists and verifies the models that learning needs.
+    Models {
+        /// What to do.
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
+    /// Answers one question after the other about sound and pictures, with models that stay loaded: the process that
+    /// `damctl enrich` starts.
+    #[command(hide = true)]
+    Infer,
     /// Brings the search index up to date.
     Index(IndexArgs),
     /// Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes.

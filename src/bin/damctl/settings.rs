@@ -18,7 +18,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 44] = [
+pub const KEYS: [(&str, &str, &str); 45] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -48,6 +48,7 @@ pub const KEYS: [(&str, &str, &str); 44] = [
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
+    ("models", "models", "the folder of the models that learning needs; machines that share it get each once"),
     ("synonyms", "", "a file of words that stand for each other in searches; empty: none"),
     ("workers", "0", "jobs at a time; 0: one a core"),
     ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),

@@ -20,6 +20,7 @@ mod encoder;
 mod glance;
 mod graph;
 mod hdr;
+mod hearing;
 mod join;
 mod level;
 mod mezzanine;
@@ -41,6 +42,7 @@ mod stream;
 mod tests;
 mod timecode;
 mod video;
+mod watching;
 
 use std::{
     collections::BTreeSet,
@@ -50,6 +52,9 @@ use std::{
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+
+pub use hearing::Hearing;
+pub use watching::{Seen, frames};
 
 use self::{
     around::Meetings,

@@ -147,7 +147,7 @@ impl Pulse {
         });
     }
 
-    fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.0.count.load(Ordering::Relaxed)
     }
 

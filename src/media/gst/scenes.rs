@@ -135,19 +135,19 @@ impl Compared {
 }
 
 /// In steps of brightness, 0 to 255.
-fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
+pub(super) fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len().max(1) as f64
 }
 
 /// Makes frames of one kind small and gray.
-struct Scaler {
+pub(super) struct Scaler {
     from: gst_video::VideoInfo,
     to: gst_video::VideoInfo,
     converter: gst_video::VideoConverter,
 }
 
 impl Scaler {
-    fn new(caps: &gst::Caps) -> Result<Self> {
+    pub(super) fn new(caps: &gst::Caps) -> Result<Self> {
         let failed = |e: gst::glib::BoolError| Error::internal(format!("cannot compare frames: {e}"));
         let from = gst_video::VideoInfo::from_caps(caps).map_err(failed)?;
         let to = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, SMALL.0, SMALL.1)
@@ -162,7 +162,7 @@ impl Scaler {
         Ok(Self { from, to, converter })
     }
 
-    fn scale(&mut self, frame: &Taken) -> Result<Vec<u8>> {
+    pub(super) fn scale(&mut self, frame: &Taken) -> Result<Vec<u8>> {
         let failed = |e: gst::glib::BoolError| Error::internal(format!("cannot compare frames: {e}"));
         let frame = gst_video::VideoFrame::from_buffer_readable(frame.buffer.clone(), &self.from)
             .map_err(|_| Error::corrupt("a decoded frame cannot be read"))?;

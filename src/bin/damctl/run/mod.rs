@@ -8,6 +8,7 @@ use damctl::{
     error::{Doing, Error},
     media::child::ChildProcess,
     model::{Queue, Stage, job::Failure},
+    models::Shelf,
     profile::{DEFAULT, Profile},
     spool::Spool,
     stop::Stop,
@@ -28,12 +29,15 @@ mod compose;
 mod config;
 mod doctor;
 mod drives;
+mod enrich;
 mod events;
 mod fanout;
 mod index;
+mod infer;
 mod ingest;
 mod init;
 mod jobs;
+mod models;
 mod presign;
 mod profile;
 mod receive;
@@ -113,6 +117,13 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
             let [workers] = workers(&args.work);
             transcode::run(&args, &open(&[workers, profile])?, &*reporter, stop)
         }
+        Command::Enrich(args) => {
+            let profile = ("profile", args.profile.as_ref().map(|p| p.display().to_string()));
+            let [workers] = workers(&args.work);
+            enrich::run(&args, &open(&[workers, profile])?, &*reporter, stop)
+        }
+        Command::Models { command } => models::run(&command, &open(&[])?, &*reporter, stop),
+        Command::Infer => infer::run(stop),
         Command::Index(args) => index::run(&args, &open(&[])?, &*reporter, stop),
         Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
@@ -222,6 +233,11 @@ impl Archive {
             places.push(path);
         }
         Ok(places)
+    }
+
+    /// The models.
+    fn shelf(&self) -> Shelf {
+        Shelf::new(&self.settings.path("models"))
     }
 
     fn spool(&self) -> Result<Spool> {

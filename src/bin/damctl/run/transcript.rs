@@ -40,7 +40,7 @@ pub fn run(command: &TranscriptCommand, archive: &Archive) -> Result<Verdict> {
                 track: *track,
                 recipe: Digest::of_fields(&["by hand", &Digest::of(&bytes).to_string()]),
                 language: language.clone(),
-                source: Source { name, version: None, by_hand: true },
+                source: Source::person(name),
                 items,
             };
             catalog.import_findings(*asset, &found, "command line")?;
@@ -53,8 +53,8 @@ pub fn run(command: &TranscriptCommand, archive: &Archive) -> Result<Verdict> {
                 return Err(Error::not_found(format!("asset {asset} has no transcript")).into());
             };
             print(match form {
-                TranscriptForm::Vtt => subtitle::vtt(&said.items, None),
-                TranscriptForm::Srt => subtitle::srt(&said.items),
+                TranscriptForm::Vtt => subtitle::vtt(&subtitle::captions(said), None),
+                TranscriptForm::Srt => subtitle::srt(&subtitle::captions(said)),
                 TranscriptForm::Json => serde_json::to_string_pretty(said)?,
             });
         }

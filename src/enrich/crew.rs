@@ -1,0 +1,116 @@
+//! The child processes that learn: each has its models loaded and is asked one thing after the other. Who fails is let go, and
+//! another takes its place.
+
+use std::{
+    collections::HashMap,
+    ops::ControlFlow,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
+
+use super::question::{Answer, Found, Question, Setup, Tools};
+use crate::{
+    error::{Error, Kind, Result},
+    media::{Limits, child::ChildProcess, dialog::Dialog},
+    model::Looks,
+    spool::Spool,
+    stop::Stop,
+};
+
+/// How long models may take to be loaded, in seconds.
+const LOADING: u64 = 300;
+
+/// Child processes, as many as there is work for at a time.
+pub struct Crew<'a> {
+    child: &'a ChildProcess,
+    spool: &'a Spool,
+    /// Where masters and renditions can be read, besides the spool.
+    reads: Vec<PathBuf>,
+    limits: Limits,
+    idle: Mutex<HashMap<Tools, Vec<Member>>>,
+}
+
+/// One of them, and the folder that it may write into.
+struct Member {
+    dialog: Dialog,
+    _dir: tempfile::TempDir,
+}
+
+/// What was found.
+pub struct Answered {
+    /// By kind.
+    pub found: Vec<Found>,
+    /// What it looks like, where that was asked.
+    pub looks: Option<Looks>,
+}
+
+impl<'a> Crew<'a> {
+    /// Nobody yet. `reads`: folders that masters and models are in. Of the limits, memory and stall count for each child.
+    pub fn new(child: &'a ChildProcess, spool: &'a Spool, reads: Vec<PathBuf>, limits: Limits) -> Self {
+        Self { child, spool, reads, limits, idle: Mutex::default() }
+    }
+
+    /// Has a question answered by one that has these tools. A question that ends its child is an error of its own kind, and nobody
+    /// else's.
+    pub fn ask(
+        &self,
+        tools: &Tools,
+        question: &Question,
+        length_ms: u64,
+        stop: &Stop,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Answered> {
+        let mut member = self.member(tools, stop)?;
+        let limits = self.limits.for_length(length_ms);
+        member.dialog.limit(&limits);
+        let mut end: Option<Result<Answered>> = None;
+        member.dialog.ask(question, stop, &mut |answer: Answer| {
+            end = match answer {
+                Answer::Ready => None,
+                Answer::Progress { done } => {
+                    progress(done);
+                    None
+                }
+                Answer::Found { found, looks } => Some(Ok(Answered { found, looks })),
+                Answer::Failed { failure } => Some(Err(Error::from(failure))),
+            };
+            Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(tools.clone()).or_default().push(member);
+        end.unwrap_or_else(|| Err(Error::internal("nobody answered")))
+    }
+
+    fn member(&self, tools: &Tools, stop: &Stop) -> Result<Member> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(member) = idle.get_mut(tools).and_then(Vec::pop) {
+            return Ok(member);
+        }
+        // Those that wait with other tools hold memory for nothing.
+        idle.clear();
+        drop(idle);
+        let dir = self.spool.dir("learn")?;
+        let limits = Limits { cpu_seconds: u64::MAX >> 8, ..self.limits.clone() };
+        let mut reads = self.reads.clone();
+        reads.push(self.spool.path().to_owned());
+        let setup = Setup { reads, dir: dir.path().to_owned(), limits: limits.clone(), tools: tools.clone() };
+        let loading = Limits { stall_seconds: LOADING, wall_seconds: LOADING, ..limits };
+        let mut dialog = self.child.talk("infer", dir.path(), &loading)?;
+        let mut failed = None;
+        dialog
+            .ask(&setup, stop, &mut |answer: Answer| {
+                if let Answer::Failed { failure } = answer {
+                    failed = Some(Error::from(failure));
+                }
+                Ok(ControlFlow::Break(()))
+            })
+            .map_err(|e| match e.kind() {
+                // What ends a process while it loads a model ends the next one, too.
+                Kind::Corrupt => e.within("the models cannot be loaded"),
+                _ => e,
+            })?;
+        match failed {
+            Some(e) => Err(e),
+            None => Ok(Member { dialog, _dir: dir }),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The child's side: loads its models, then answers one question after the other.
+
+use std::collections::BTreeMap;
+
+use super::question::{Answer, Found, Hear, Question, Setup, Tools};
+#[cfg(feature = "gst")]
+use crate::media::{Clips, Limits, Work, gst::Hearing};
+use crate::{
+    error::{Error, Result},
+    media::sandbox,
+    model::{Finding, FindingKind, job::Failure},
+    profile::{Channels, SpeechTracks},
+    speech::{Ears, Sound, Wish},
+    stop::Stop,
+};
+
+/// Who answers.
+pub struct Scholar {
+    setup: Setup,
+    skill: Skill,
+}
+
+enum Skill {
+    Ears(Box<Ears>),
+    Eyes(Box<super::eyes::Eyes>),
+    Names(Box<crate::names::Recognizers>),
+}
+
+impl Scholar {
+    /// Gives up what the setup does not allow, then loads the models.
+    pub fn new(setup: Setup) -> Result<Self> {
+        sandbox::enter_for(&setup.reads, &setup.dir, &setup.limits)?;
+        let skill = match &setup.tools {
+            Tools::Ears { model, voice } => Skill::Ears(Box::new(Ears::load(model, voice)?)),
+            Tools::Eyes { runtime, text, objects } => {
+                let eyes = super::eyes::Eyes::open(runtime.as_deref(), text.as_deref(), objects.as_deref())?;
+                Skill::Eyes(Box::new(eyes))
+            }
+            Tools::Names { models } => {
+                let all = models.iter().map(|dir| crate::names::Recognizer::load(dir)).collect::<Result<Vec<_>>>()?;
+                Skill::Names(Box::new(crate::names::Recognizers::new(all)))
+            }
+        };
+        Ok(Self { setup, skill })
+    }
+
+    /// Answers a question, telling how far it is.
+    pub fn answer(&mut self, question: &Question, stop: &Stop, tell: &mut (dyn FnMut(Answer) + Send)) -> Answer {
+        let answered = match (&mut self.skill, question) {
+            (Skill::Ears(ears), Question::Hear(hear)) => {
+                listen(ears, hear, &self.setup, stop, tell).map(|found| Answer::Found { found, looks: None })
+            }
+            (Skill::Eyes(eyes), Question::See(see)) => {
+                let work = super::eyes::Task { see, dir: &self.setup.dir, limits: &self.setup.limits, stop };
+                eyes.look(&work, tell).map(|(found, looks)| Answer::Found { found, looks })
+            }
+            (Skill::Names(recognizers), Question::Name(name)) => {
+                super::names::name(recognizers, name, stop).map(|found| Answer::Found { found, looks: None })
+            }
+            _ => Err(Error::internal("this was asked of somebody who has other tools")),
+        };
+        answered.unwrap_or_else(|e| Answer::Failed { failure: Failure::from(&e) })
+    }
+}
+
+#[cfg(not(feature = "gst"))]
+fn listen(
+    _: &mut Ears,
+    _: &Hear,
+    _: &Setup,
+    _: &Stop,
+    _: &mut (dyn FnMut(Answer) + Send),
+) -> Result<Vec<Found>> {
+    Err(Error::unsupported("this program was built without GStreamer ('gst')"))
+}
+
+/// A track's sound, or one channel of it.
+#[cfg(feature = "gst")]
+impl Sound for Hearing {
+    fn next(&mut self) -> Result<Option<Vec<f32>>> {
+        Hearing::next(self)
+    }
+}
+
+#[cfg(feature = "gst")]
+fn listen(
+    ears: &mut Ears,
+    hear: &Hear,
+    setup: &Setup,
+    stop: &Stop,
+    tell: &mut (dyn FnMut(Answer) + Send),
+) -> Result<Vec<Found>> {
+    let clips = Clips::default();
+    let limits = Limits { ..setup.limits.clone() };
+    let work = Work {
+        input: &hear.input,
+        facts: &hear.facts,
+        outputs: Vec::new(),
+        out_dir: &setup.dir,
+        limits: &limits,
+        stop,
+        part: None,
+        clips: &clips,
+    };
+    let wish =
+        Wish { languages: hear.languages.clone(), translate: false, words: hear.words, at_a_time: hear.at_a_time };
+    let tracks = match hear.tracks {
+        SpeechTracks::First => 1,
+        SpeechTracks::All => hear.facts.audio.len(),
+    };
+    let parts: Vec<(usize, Option<usize>)> = (1..=tracks)
+        .flat_map(|track| {
+            let channels = hear.facts.audio.get(track - 1).map_or(1, |a| a.channels as usize);
+            let apart = hear.channels == Channels::Apart && channels > 1;
+            let each: Vec<Option<usize>> = if apart { (0..channels).map(Some).collect() } else { vec![None] };
+            each.into_iter().map(move |channel| (track, channel))
+        })
+        .collect();
+    let (of, length) = (parts.len(), hear.facts.duration_ms.unwrap_or(0).max(1));
+    let mut found: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
+    for (n, (track, channel)) in parts.into_iter().enumerate() {
+        let mut sound = Hearing::open(&work, track, channel)?;
+        let mut progress = |at_ms: u64| {
+            let share = (at_ms as f64 / length as f64).min(1.0);
+            tell(Answer::Progress { done: (n as f64 + share) / of as f64 });
+        };
+        let mut said = ears.hear(&mut sound, &wish, stop, &mut progress)?;
+        if let Some(channel) = channel {
+            said.iter_mut().for_each(|f| f.speaker = Some(format!("channel {}", channel + 1)));
+        }
+        found.entry(track).or_default().extend(said);
+    }
+    let each = |(track, mut items): (usize, Vec<Finding>)| {
+        items.sort_by_key(|f| (f.from_ms, f.to_ms));
+        // No film is shorter than what is said in it.
+        items.iter_mut().for_each(|f| f.to_ms = f.to_ms.min(length.max(f.from_ms + 1)));
+        Found { kind: FindingKind::Speech, track: track as u32, items }
+    };
+    Ok(found.into_iter().map(each).collect())
+}

@@ -1,0 +1,203 @@
+//! With what is learned on this machine: the models of a profile's wishes, and the recipes that they make.
+
+use std::path::PathBuf;
+
+use super::question::Tools;
+use crate::{
+    digest::Digest,
+    error::{Error, Kind, Result},
+    model::{FindingKind, Source},
+    models::{Model, Shelf, Use},
+    profile::{LearnNames, LearnObjects, LearnSpeech, LearnText, Learning},
+};
+
+/// How texts and hashes are made by us: a change of them is a change of recipes.
+const HEARING: &str = "speech/1";
+const READING: &str = "text/1";
+const SEEING: &str = "objects/1";
+const NAMING: &str = "names/1";
+const LOOKING: &str = "looks/1";
+/// The model that ONNX models run in.
+const RUNTIME: &str = "onnxruntime";
+/// No model: the program of that name.
+pub(super) const TESSERACT: &str = "tesseract";
+
+/// A wish and what fulfils it.
+#[derive(Clone, Debug)]
+pub(super) struct Means1<T> {
+    pub(super) spec: T,
+    /// Digest of models and settings.
+    pub(super) recipe: Digest,
+    /// Who finds it.
+    pub(super) source: Source,
+    /// The models' folders or files.
+    pub(super) models: Vec<PathBuf>,
+}
+
+/// What can be learned here.
+#[derive(Clone, Debug, Default)]
+pub struct Means {
+    pub(super) speech: Option<Means1<LearnSpeech>>,
+    pub(super) text: Option<Means1<LearnText>>,
+    pub(super) objects: Option<Means1<LearnObjects>>,
+    pub(super) names: Option<Means1<LearnNames>>,
+    pub(super) looks: Option<Digest>,
+    runtime: Option<PathBuf>,
+}
+
+/// What is wanted and cannot be learned here.
+#[derive(Debug)]
+pub struct Lacking {
+    /// What: `speech`, `text`, …
+    pub what: &'static str,
+    /// Why, and what helps.
+    pub why: Error,
+}
+
+impl Means {
+    /// Finds the models of what is wanted. What lacks one is given with the reason, and the rest goes on.
+    pub fn find(wanted: &Learning, shelf: &Shelf) -> Result<(Self, Vec<Lacking>)> {
+        let (mut means, mut lacking) = (Self::default(), Vec::new());
+        let mut take = |what: &'static str, found: Result<()>| match found {
+            Ok(()) => Ok(()),
+            Err(why) if matches!(why.kind(), Kind::NotFound | Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {
+                lacking.push(Lacking { what, why });
+                Ok(())
+            }
+            Err(e) => Err(e),
+        };
+        let named = |name: &str, purpose: Use| -> Result<Model> {
+            let model = shelf.get(name)?;
+            match model.purpose == purpose {
+                true => Ok(model),
+                false => Err(Error::invalid(format!(
+                    "the model '{name}' is for {}, and not for {}",
+                    model.purpose.as_str(),
+                    purpose.as_str()
+                ))),
+            }
+        };
+        if let Some(spec) = &wanted.speech {
+            take("speech", || -> Result<()> {
+                built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
+                let (model, voice) = (named(&spec.model, Use::Speech)?, named(&spec.voice, Use::Voice)?);
+                let models = vec![model.file(), voice.file()];
+                means.speech = Some(Means1::new(HEARING, spec.clone(), &[&model, &voice], models)?);
+                Ok(())
+            }())?;
+        }
+        let mut runtime = None;
+        if let Some(spec) = &wanted.text {
+            take("text", || -> Result<()> {
+                if spec.model == TESSERACT {
+                    let version = String::new();
+                    let mut found = Means1::new(READING, spec.clone(), &[], Vec::new())?;
+                    found.source.name = TESSERACT.to_owned();
+                    found.source.version = Some(version.clone());
+                    found.recipe = Digest::of_fields(&[found.recipe.to_string(), version]);
+                    means.text = Some(found);
+                    return Ok(());
+                }
+                built("text", cfg!(feature = "onnx"), "onnx")?;
+                let (model, library) = (named(&spec.model, Use::Text)?, named(RUNTIME, Use::Runtime)?);
+                runtime = Some(library.file());
+                means.text = Some(Means1::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])?);
+                Ok(())
+            }())?;
+        }
+        if let Some(spec) = &wanted.objects {
+            take("objects", || -> Result<()> {
+                built("objects", cfg!(feature = "onnx"), "onnx")?;
+                let (model, library) = (named(&spec.model, Use::Objects)?, named(RUNTIME, Use::Runtime)?);
+                runtime = Some(library.file());
+                means.objects = Some(Means1::new(SEEING, spec.clone(), &[&model], vec![model.file()])?);
+                Ok(())
+            }())?;
+        }
+        if let Some(spec) = &wanted.names {
+            take("names", || -> Result<()> {
+                built("names", cfg!(feature = "names"), "names")?;
+                let models = spec.models.iter().map(|name| named(name, Use::Names)).collect::<Result<Vec<_>>>()?;
+                let dirs = models.iter().map(|m| m.dir.clone()).collect();
+                means.names = Some(Means1::new(NAMING, spec.clone(), &models.iter().collect::<Vec<_>>(), dirs)?);
+                Ok(())
+            }())?;
+        }
+        means.looks = wanted.looks.as_ref().map(|_| Digest::of_fields(&[LOOKING]));
+        means.runtime = runtime;
+        Ok((means, lacking))
+    }
+
+    /// What hears.
+    pub(super) fn ears(&self) -> Option<Tools> {
+        let speech = self.speech.as_ref()?;
+        let [model, voice] = speech.models.as_slice() else { return None };
+        Some(Tools::Ears { model: model.clone(), voice: voice.clone() })
+    }
+
+    /// What sees: always with all models that are here, so that one child serves all.
+    pub(super) fn eyes(&self) -> Tools {
+        Tools::Eyes {
+            runtime: self.runtime.clone(),
+            text: self.text.as_ref().and_then(|t| t.models.first().cloned()),
+            objects: self.objects.as_ref().and_then(|o| o.models.first().cloned()),
+        }
+    }
+
+    /// What looks for names.
+    pub(super) fn namer(&self) -> Option<Tools> {
+        Some(Tools::Names { models: self.names.as_ref()?.models.clone() })
+    }
+}
+
+impl<T: serde::Serialize + Clone> Means1<T> {
+    fn new(version: &str, spec: T, models: &[&Model], paths: Vec<PathBuf>) -> Result<Self> {
+        let unwritten = |e| Error::internal("cannot write what is wanted").because(e);
+        let mut parameters = serde_json::to_value(&spec).map_err(unwritten)?;
+        // Models are told by what they are, not by what they are called here.
+        if let Some(map) = parameters.as_object_mut() {
+            ["model", "voice", "models"].into_iter().for_each(|key| drop(map.remove(key)));
+        }
+        let digests: Vec<String> = models.iter().map(|m| m.digest().to_string()).collect();
+        let fields = [vec![version.to_owned(), parameters.to_string()], digests.clone()].concat();
+        let names: Vec<&str> = models.iter().map(|m| m.name.as_str()).collect();
+        let source = Source {
+            name: names.join(" + "),
+            version: digests.first().cloned(),
+            by_hand: false,
+            parameters: Some(parameters),
+            took_ms: None,
+        };
+        Ok(Self { spec, recipe: Digest::of_fields(&fields), source, models: paths })
+    }
+}
+
+fn built(what: &str, is: bool, feature: &str) -> Result<()> {
+    match is {
+        true => Ok(()),
+        false => Err(Error::unsupported(format!("this program was built without what finds {what}"))
+            .hint(format!("build it with the feature '{feature}'"))),
+    }
+}
+
+/// Drops all wishes but those for these kinds; none: all stay.
+pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
+    let is = |kinds: &[FindingKind]| only.is_empty() || only.iter().any(|k| kinds.contains(k));
+    let mut kept = wanted.clone();
+    if !is(&[FindingKind::Speech]) {
+        kept.speech = None;
+    }
+    if !is(&[FindingKind::Text]) {
+        kept.text = None;
+    }
+    if !is(&[FindingKind::Object]) {
+        kept.objects = None;
+    }
+    if !is(&[FindingKind::Person, FindingKind::Place, FindingKind::Organization]) {
+        kept.names = None;
+    }
+    if !only.is_empty() {
+        kept.looks = None;
+    }
+    kept
+}

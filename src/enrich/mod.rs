@@ -1,0 +1,41 @@
+//! Learning from masters: what is said, what can be read and seen, who and what is named. What a profile wants and the archive does
+//! not know yet is planned; child processes with their models loaded find it out.
+//!
+//! Three kinds of jobs: one hears a recording, one looks at its pictures (all that is asked of them, with one decode), and one
+//! looks for names in the words that these two and people have brought. Each set of findings has a recipe, the digest of its
+//! models and settings, so that a changed model is planned anew for just what it touches.
+
+mod credentials;
+mod crew;
+mod eyes;
+mod infer;
+mod means;
+mod names;
+mod plan;
+mod question;
+mod run;
+mod subtitles;
+
+pub use crew::Crew;
+pub use infer::Scholar;
+pub use means::{Lacking, Means, narrowed};
+pub use plan::{Plan, Wish, plan};
+pub use question::{Answer, Question, Setup};
+
+use crate::{catalog::Catalog, spool::Spool, store::Store};
+
+/// The stage.
+pub struct Enrich<'a> {
+    /// What is known.
+    pub catalog: &'a Catalog,
+    /// Where masters and renditions are.
+    pub store: &'a dyn Store,
+    /// For what is fetched.
+    pub spool: &'a Spool,
+    /// Who learns.
+    pub crew: &'a Crew<'a>,
+    /// With what, on this machine.
+    pub means: &'a Means,
+    /// Slices of a sound that are listened to at a time, in each job.
+    pub at_a_time: usize,
+}

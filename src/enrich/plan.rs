@@ -1,0 +1,231 @@
+//! Wanted minus known, as data.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::means::Means;
+use crate::{
+    catalog::{AssetRow, Catalog, Knowledge, Learned, Wanted},
+    digest::Digest,
+    error::Result,
+    model::{AssetId, FindingKind, Master, MediaKind, Role, Stage},
+    profile::{Profile, SpeechTracks},
+};
+
+/// Kinds of findings that names are.
+pub(super) const NAMED: [FindingKind; 4] =
+    [FindingKind::Person, FindingKind::Place, FindingKind::Organization, FindingKind::Keyword];
+
+/// Something that is to be learned of a master.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Its asset.
+    pub asset: AssetId,
+    /// What to call it.
+    pub title: String,
+    /// What: `speech`, `text`, …
+    pub what: Vec<&'static str>,
+    /// The job.
+    pub wanted: Wanted,
+}
+
+/// What there is to do.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// What is not known yet.
+    pub wishes: Vec<Wish>,
+    /// How many sets of findings are known.
+    pub present: usize,
+    /// What is planned and drained together.
+    pub scope: String,
+}
+
+/// A rendition that is looked at and listened to in its master's place, if it is there: (entry, recipe).
+type Proxy = (String, Digest);
+
+/// The instructions of a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Task {
+    pub(super) asset: AssetId,
+    pub(super) master: Digest,
+    pub(super) what: What,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) proxies: Vec<Proxy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum What {
+    /// What is said, by this recipe.
+    Hear(Digest),
+    /// What is to be seen, by these.
+    See { text: Option<Digest>, objects: Option<Digest>, looks: Option<Digest> },
+    /// Names, by this, of whatever words there are then.
+    Name(Digest),
+}
+
+/// Subtracts what is known from what can be learned, for all assets or just `only`. What has a problem that was found when it was
+/// ingested is left alone.
+pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId]) -> Result<Plan> {
+    let mut plan = Plan { scope: scope(means, only), ..Plan::default() };
+    let proxies = proxies(profile);
+    let mut look = |page: &[AssetRow]| -> Result<()> {
+        let shown = page.iter().flat_map(|row| row.masters.iter().filter(|m| m.role.is_shown()).map(|m| m.digest));
+        let known = catalog.knowledge_of(&shown.collect::<Vec<_>>())?;
+        for row in page {
+            let revision = if means.names.is_some() { catalog.described(row.asset.id)?.revision } else { 0 };
+            for master in row.masters.iter().filter(|m| m.role.is_shown() && m.facts.problem.is_none()) {
+                let none = Knowledge::default();
+                let known = known.get(&master.digest).unwrap_or(&none);
+                subtract(&mut plan, means, &proxies, &Case { row, master, known, revision });
+            }
+        }
+        Ok(())
+    };
+    if only.is_empty() {
+        const PAGE: i64 = 500;
+        let mut after = None;
+        loop {
+            let page = catalog.assets_page(after, PAGE, None)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.asset.id);
+            look(&page)?;
+        }
+    } else {
+        only.iter().try_for_each(|id| look(&[catalog.asset(*id)?]))?;
+    }
+    Ok(plan)
+}
+
+struct Case<'a> {
+    row: &'a AssetRow,
+    master: &'a Master,
+    known: &'a Knowledge,
+    revision: i64,
+}
+
+fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Proxy>>, case: &Case<'_>) {
+    let Case { row, master, known, revision } = case;
+    let facts = &master.facts;
+    let proxies = proxies.get(&row.asset.kind).cloned().unwrap_or_default();
+    let is_known = |kind: FindingKind, track: u32, recipe: &Digest| {
+        let same = |l: &&Learned| l.kind == kind && l.track == track;
+        // No model overwrites a person.
+        known.learned.iter().filter(same).any(|l| l.recipe == *recipe || l.by_hand && l.active)
+    };
+    let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
+        let title = if master.role == Role::Main { row.asset.title.clone() } else { master.name.clone() };
+        let task = Task { asset: row.asset.id, master: master.digest, what: task, proxies: proxies.clone() };
+        let subject = format!("{title} ({}), {kinds}", row.asset.id);
+        let wanted = wanted(&task, subject, identity, &plan.scope);
+        plan.wishes.push(Wish { asset: row.asset.id, title, what, wanted });
+    };
+    if let Some(speech) = means.speech.as_ref().filter(|_| !facts.audio.is_empty()) {
+        let tracks = match speech.spec.tracks {
+            SpeechTracks::First => 1,
+            SpeechTracks::All => facts.audio.len() as u32,
+        };
+        match (1..=tracks).all(|track| is_known(FindingKind::Speech, track, &speech.recipe)) {
+            true => plan.present += 1,
+            false => add(vec!["speech"], "what is said", What::Hear(speech.recipe), vec![speech.recipe.to_string()]),
+        }
+    }
+    if has_pictures(row.asset.kind, master) {
+        let text = means.text.as_ref().map(|m| m.recipe);
+        let objects = means.objects.as_ref().map(|m| m.recipe);
+        let looks = means.looks;
+        let lacks = |kind, recipe: Option<Digest>| recipe.filter(|r| !is_known(kind, 0, r));
+        let missing = What::See {
+            text: lacks(FindingKind::Text, text),
+            objects: lacks(FindingKind::Object, objects),
+            looks: looks.filter(|r| known.looks != Some(*r)),
+        };
+        let wanted = [("text", text), ("objects", objects), ("looks", looks)];
+        if let What::See { text: t, objects: o, looks: l } = &missing {
+            let is_missing = [t.is_some(), o.is_some(), l.is_some()];
+            let names = wanted.iter().zip(is_missing).filter(|(_, is)| *is).map(|((name, _), _)| *name);
+            let names: Vec<&'static str> = names.collect();
+            plan.present += wanted.iter().filter(|(_, r)| r.is_some()).count() - names.len();
+            if !names.is_empty() {
+                // Of all that is wanted, so that what failed for good is not tried again until somebody asks for it.
+                let identity = wanted.iter().map(|(name, r)| format!("{name}={r:?}")).collect();
+                add(names, "what is to be seen", missing, identity);
+            }
+        }
+    }
+    if let Some(names) = means.names.as_ref()
+        && has_words(known, *revision)
+    {
+        let recipe = words_recipe(names.recipe, known, *revision);
+        match NAMED.into_iter().all(|kind| is_known(kind, 0, &recipe)) {
+            true => plan.present += 1,
+            false => add(vec!["names"], "who is named", What::Name(names.recipe), vec![recipe.to_string()]),
+        }
+    }
+}
+
+/// The job of a task.
+pub(super) fn wanted(task: &Task, subject: String, identity: Vec<String>, scope: &str) -> Wanted {
+    let kind = match task.what {
+        What::Hear(_) => "hear",
+        What::See { .. } => "see",
+        What::Name(_) => "name",
+    };
+    let fields = [vec![kind.to_owned(), task.master.to_string()], identity].concat();
+    Wanted {
+        stage: Stage::Enrich,
+        scope: scope.to_owned(),
+        subject,
+        recipe: Digest::of_fields(&fields).to_string(),
+        task: serde_json::to_value(task).unwrap_or_default(),
+        priority: 0,
+    }
+}
+
+fn has_pictures(kind: MediaKind, master: &Master) -> bool {
+    match kind {
+        MediaKind::Image | MediaKind::Animation => master.facts.image.is_some(),
+        MediaKind::Video => master.facts.video.is_some(),
+        _ => false,
+    }
+}
+
+fn is_words(l: &&Learned) -> bool {
+    l.active && matches!(l.kind, FindingKind::Speech | FindingKind::Text)
+}
+
+fn has_words(known: &Knowledge, revision: i64) -> bool {
+    revision > 0 || known.learned.iter().any(|l| is_words(&l))
+}
+
+/// The recipe of names: models, settings, and in which words they are looked for.
+pub(super) fn words_recipe(names: Digest, known: &Knowledge, revision: i64) -> Digest {
+    let words = known.learned.iter().filter(is_words);
+    let mut fields: Vec<String> = words.map(|l| format!("{} {} {}", l.kind.as_str(), l.track, l.recipe)).collect();
+    fields.sort();
+    fields.extend([names.to_string(), revision.to_string()]);
+    Digest::of_fields(&fields)
+}
+
+/// Entries that show and sound as their master does, those of less than 480 lines excepted: text would be lost.
+fn proxies(profile: &Profile) -> HashMap<MediaKind, Vec<Proxy>> {
+    let of = |kind: MediaKind| {
+        let entries = profile.wanted(kind).iter().filter(|e| e.is_proxy());
+        (kind, entries.map(|e| (e.name.clone(), e.recipe())).collect())
+    };
+    [of(MediaKind::Video)].into()
+}
+
+fn scope(means: &Means, only: &[AssetId]) -> String {
+    let recipes = [
+        means.speech.as_ref().map(|m| m.recipe),
+        means.text.as_ref().map(|m| m.recipe),
+        means.objects.as_ref().map(|m| m.recipe),
+        means.names.as_ref().map(|m| m.recipe),
+        means.looks,
+    ];
+    let mut fields: Vec<String> = recipes.iter().map(|r| format!("{r:?}")).collect();
+    fields.extend(only.iter().map(ToString::to_string));
+    Digest::of_fields(&fields).short()
+}

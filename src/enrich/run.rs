@@ -1,0 +1,256 @@
+//! Does the jobs: fetches what is listened to and looked at, asks the crew, and gives what was found with its source.
+
+use std::{fs::File, path::PathBuf, time::Instant};
+
+use super::{
+    Enrich,
+    means::Means1,
+    plan::{NAMED, Task, What, wanted, words_recipe},
+    question::{Found, Hear, Name, Question, See, Text},
+    subtitles,
+};
+use crate::{
+    catalog::{Facts, Knowledge, Learned, Then},
+    digest::Digest,
+    error::{Doing, Error, Result},
+    model::{FindingKind, Findings, Key, LooksOf, Master, MediaFacts, Source, Stage},
+    profile::{Channels, SpeechTracks},
+    work::{Amount, Attempt, Done, StageRun},
+};
+
+impl StageRun for Enrich<'_> {
+    fn stage(&self) -> Stage {
+        Stage::Enrich
+    }
+
+    fn run(&self, attempt: &Attempt<'_>) -> Result<Done> {
+        let task: Task = attempt.task()?;
+        let master = self
+            .catalog
+            .master_by_digest(&task.master)?
+            .ok_or_else(|| Error::not_found(format!("master {} is not in the catalog any more", task.master)))?;
+        let mut facts = match &task.what {
+            What::Hear(recipe) => self.hear(attempt, &task, &master, recipe)?,
+            What::See { text, objects, looks } => self.see(attempt, &task, &master, [text, objects, looks])?,
+            What::Name(recipe) => return Ok(self.name(attempt, &task, recipe)?.into()),
+        };
+        facts.then.extend(self.then_names(attempt, &task, &facts)?);
+        Ok(facts.into())
+    }
+}
+
+/// What is read in a master's place, or the master itself.
+struct Input {
+    path: PathBuf,
+    facts: MediaFacts,
+    _dir: tempfile::TempDir,
+}
+
+impl Enrich<'_> {
+    fn hear(&self, attempt: &Attempt<'_>, task: &Task, master: &Master, recipe: &Digest) -> Result<Facts> {
+        let means = self.means.speech.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
+        let tools = self.means.ears().ok_or_else(changed)?;
+        let spec = &means.spec;
+        // A proxy has one track, and its channels may be mixed.
+        let is_simple = spec.channels == Channels::Mixed
+            && (spec.tracks == SpeechTracks::First || master.facts.audio.len() == 1);
+        let input = self.input(task, master, is_simple)?;
+        let question = Question::Hear(Hear {
+            input: input.path.clone(),
+            facts: input.facts.clone(),
+            languages: spec.languages.clone(),
+            tracks: spec.tracks,
+            channels: spec.channels,
+            words: spec.words,
+            at_a_time: self.at_a_time,
+        });
+        let began = Instant::now();
+        let answered = self.ask(attempt, &tools, &question, &input.facts)?;
+        let (mut facts, mut staged) = (Facts::default(), Vec::new());
+        for found in answered.found {
+            let said = findings(task.master, means, found, began);
+            if let Some((deposit, rendition)) = subtitles::write(self.store, self.spool, master, &said)? {
+                staged.push(deposit);
+                facts.renditions.push(rendition);
+            }
+            facts.findings.push((task.asset, said));
+        }
+        crate::crash::point("enrich.before-commit");
+        self.store.commit(staged)?;
+        Ok(facts)
+    }
+
+    fn see(
+        &self,
+        attempt: &Attempt<'_>,
+        task: &Task,
+        master: &Master,
+        [text, objects, looks]: [&Option<Digest>; 3],
+    ) -> Result<Facts> {
+        let of_text = self.means.text.as_ref().filter(|m| Some(m.recipe) == *text);
+        let of_objects = self.means.objects.as_ref().filter(|m| Some(m.recipe) == *objects);
+        if text.is_some() != of_text.is_some() || objects.is_some() != of_objects.is_some() {
+            return Err(changed());
+        }
+        let input = self.input(task, master, true)?;
+        let question = Question::See(See {
+            input: input.path.clone(),
+            facts: input.facts.clone(),
+            text: of_text.map(|m| m.spec.clone()),
+            objects: of_objects.map(|m| m.spec.clone()),
+            looks: looks.is_some(),
+        });
+        let began = Instant::now();
+        let answered = self.ask(attempt, &self.means.eyes(), &question, &input.facts)?;
+        let mut facts = Facts::default();
+        for found in answered.found {
+            let findings = match found.kind {
+                FindingKind::Text => of_text.map(|m| findings(task.master, m, found, began)),
+                FindingKind::Object => of_objects.map(|m| findings(task.master, m, found, began)),
+                _ => None,
+            };
+            facts.findings.extend(findings.map(|f| (task.asset, f)));
+        }
+        if let (Some(recipe), Some(mut looks)) = (looks, answered.looks) {
+            looks.has_credentials = super::credentials::has_credentials(self.store, &master.key, &master.facts.mime)?;
+            facts.looks.push((task.asset, LooksOf { master: task.master, recipe: *recipe, looks }));
+        }
+        Ok(facts)
+    }
+
+    fn name(&self, attempt: &Attempt<'_>, task: &Task, recipe: &Digest) -> Result<Facts> {
+        let means = self.means.names.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
+        let tools = self.means.namer().ok_or_else(changed)?;
+        let known = self.catalog.knowledge_of(&[task.master])?.remove(&task.master).unwrap_or_default();
+        let described = self.catalog.described(task.asset)?;
+        let recipe = words_recipe(means.recipe, &known, described.revision);
+        let is_there = |kind: &FindingKind| known.learned.iter().any(|l| l.kind == *kind && l.recipe == recipe);
+        if NAMED.iter().all(is_there) {
+            return Ok(Facts::default());
+        }
+        let mut texts = Vec::new();
+        if described.revision > 0 {
+            let title = self.catalog.asset(task.asset)?.asset.title;
+            let said = &described.description;
+            let written = [Some(title), said.text.clone()].into_iter().flatten();
+            texts.extend(written.map(|text| Text { text, language: None, span_ms: None }));
+        }
+        for set in self.catalog.findings_of(&[task.master])? {
+            if matches!(set.kind, FindingKind::Speech | FindingKind::Text) {
+                // What is to be doubted names nobody.
+                let trusted = set.items.into_iter().filter(|f| f.doubts.is_empty());
+                texts.extend(trusted.map(|f| Text {
+                    span_ms: Some((f.from_ms, f.to_ms)),
+                    language: f.language.or(set.language.clone()),
+                    text: f.text,
+                }));
+            }
+        }
+        let began = Instant::now();
+        let question = Question::Name(Name { texts, keywords: means.spec.keywords });
+        let answered = self.crew.ask(&tools, &question, 0, &attempt.stop, &mut |_| ())?;
+        let mut facts = Facts::default();
+        for kind in NAMED {
+            let items = answered.found.iter().filter(|f| f.kind == kind).flat_map(|f| f.items.clone()).collect();
+            let found = findings(task.master, means, Found { kind, track: 0, items }, began);
+            facts.findings.push((task.asset, Findings { recipe, ..found }));
+        }
+        Ok(facts)
+    }
+
+    /// Names are looked for again once there are other words.
+    fn then_names(&self, attempt: &Attempt<'_>, task: &Task, facts: &Facts) -> Result<Option<Then>> {
+        let Some(names) = &self.means.names else { return Ok(None) };
+        let mut known: Knowledge = self.catalog.knowledge_of(&[task.master])?.remove(&task.master).unwrap_or_default();
+        for (_, found) in &facts.findings {
+            let is_same = |l: &Learned| l.kind == found.kind && l.track == found.track;
+            known.learned.retain(|l| !is_same(l) || l.by_hand);
+            if !known.learned.iter().any(|l| is_same(l) && l.active) {
+                let (kind, track, recipe) = (found.kind, found.track, found.recipe);
+                known.learned.push(Learned { kind, track, recipe, by_hand: false, active: true });
+            }
+        }
+        let recipe = words_recipe(names.recipe, &known, self.catalog.described(task.asset)?.revision);
+        let next = Task { what: What::Name(names.recipe), proxies: Vec::new(), ..task.clone() };
+        let title = attempt.job.subject.rsplit_once(", ").map_or(attempt.job.subject.as_str(), |(title, _)| title);
+        let wanted = wanted(&next, format!("{title}, who is named"), vec![recipe.to_string()], "");
+        Ok(Some(Then { once: Vec::new(), wanted }))
+    }
+
+    fn ask(
+        &self,
+        attempt: &Attempt<'_>,
+        tools: &super::question::Tools,
+        question: &Question,
+        facts: &MediaFacts,
+    ) -> Result<super::crew::Answered> {
+        let length = facts.duration_ms.unwrap_or(0);
+        let mut progress = |done| attempt.tick(Amount::Share(done));
+        self.crew.ask(tools, question, length, &attempt.stop, &mut progress)
+    }
+
+    /// The smallest file that will do, as a file.
+    fn input(&self, task: &Task, master: &Master, may_be_proxy: bool) -> Result<Input> {
+        let dir = self.spool.dir("enrich")?;
+        for (entry, recipe) in task.proxies.iter().filter(|_| may_be_proxy) {
+            let Some(rendition) = self.catalog.rendition(&task.master, entry, recipe)? else { continue };
+            // Its times are to be the master's.
+            let length = |facts: &MediaFacts| facts.duration_ms.unwrap_or(0);
+            let is_whole = length(&rendition.facts).abs_diff(length(&master.facts)) < 500;
+            let has_all = rendition.facts.audio.is_empty() == master.facts.audio.is_empty();
+            if is_whole && has_all {
+                let path = self.fetch(&rendition.main_key()?, dir.path().join("proxy"))?;
+                return Ok(Input { path, facts: rendition.facts, _dir: dir });
+            }
+        }
+        let path = self.fetch(&master.key, dir.path().join("master"))?;
+        Ok(Input { path, facts: master.facts.clone(), _dir: dir })
+    }
+
+    /// An object as a file: in place where the store is a folder, else a copy at this path.
+    fn fetch(&self, key: &Key, copy: PathBuf) -> Result<PathBuf> {
+        if let Some(path) = self.store.local_path(key) {
+            return match path.is_file() {
+                true => Ok(path),
+                false => {
+                    Err(Error::not_found(format!("the store has lost {key}"))
+                        .hint("'damctl verify' lists what is missing"))
+                }
+            };
+        }
+        let mut from = self.store.open(key, None)?;
+        let mut to = File::create_new(&copy).doing(|| format!("cannot make {}", copy.display()))?;
+        std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {key}"))?;
+        Ok(copy)
+    }
+}
+
+fn changed() -> Error {
+    Error::invalid("this was planned with other models or settings than there are on this machine")
+        .hint("'damctl models list' tells what is here; plan again: 'damctl enrich'")
+}
+
+fn findings<T>(master: Digest, means: &Means1<T>, found: Found, began: Instant) -> Findings {
+    let Found { kind, track, items } = found;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).ok();
+    Findings {
+        master,
+        kind,
+        track,
+        recipe: means.recipe,
+        language: common_language(&items),
+        source: Source { took_ms, ..means.source.clone() },
+        items,
+    }
+}
+
+/// The language of most of the time, where one is told.
+fn common_language(items: &[crate::model::Finding]) -> Option<String> {
+    let mut times: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
+    for f in items {
+        if let Some(language) = &f.language {
+            *times.entry(language).or_default() += f.to_ms.saturating_sub(f.from_ms).max(1);
+        }
+    }
+    times.into_iter().max_by_key(|(_, ms)| *ms).map(|(language, _)| language.to_owned())
+}

@@ -1,0 +1,169 @@
+//! What is to be learned of masters: the section `enrich` of a profile.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Span, check_language};
+
+/// What is looked for. What is left out is not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learning {
+    /// What is said.
+    pub speech: Option<LearnSpeech>,
+    /// What can be read in pictures.
+    pub text: Option<LearnText>,
+    /// What is to be seen.
+    pub objects: Option<LearnObjects>,
+    /// Who and what is named in what is said, shown and written of it.
+    pub names: Option<LearnNames>,
+    /// What it looks like: near duplicates, colors, scenes.
+    pub looks: Option<LearnLooks>,
+}
+
+/// Speech to text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnSpeech {
+    /// The name of a Whisper model.
+    pub model: String,
+    /// The name of the model that tells where somebody speaks.
+    pub voice: String,
+    /// The languages that may be spoken (ISO 639-1); empty: any. Told for each stretch of speech; with one, it is not asked for.
+    pub languages: Vec<String>,
+    /// Which sound tracks.
+    pub tracks: SpeechTracks,
+    /// Whether each channel of a track is listened to by itself, as where everybody has a microphone.
+    pub channels: Channels,
+    /// Whether the times of words are kept.
+    pub words: bool,
+}
+
+/// Which sound tracks are listened to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeechTracks {
+    /// The first.
+    #[default]
+    First,
+    /// Each by itself.
+    All,
+}
+
+/// What becomes of a track's channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// They are mixed.
+    #[default]
+    Mixed,
+    /// Each is listened to by itself, and named as who speaks.
+    Apart,
+}
+
+impl Default for LearnSpeech {
+    fn default() -> Self {
+        Self {
+            model: "whisper-base".to_owned(),
+            voice: "silero-vad".to_owned(),
+            languages: vec!["es".to_owned(), "en".to_owned()],
+            tracks: SpeechTracks::First,
+            channels: Channels::Mixed,
+            words: true,
+        }
+    }
+}
+
+/// Text in pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnText {
+    /// The name of a PP-OCR model; `tesseract`: the program of that name, which needs no model and reads print alone.
+    pub model: String,
+    /// For Tesseract, its languages, as `spa+eng`.
+    pub languages: String,
+    /// Of films, a picture is read so often, and after each cut.
+    pub every: Span,
+}
+
+impl Default for LearnText {
+    fn default() -> Self {
+        Self { model: "pp-ocr-v6-small".to_owned(), languages: "spa+eng".to_owned(), every: Span(2000) }
+    }
+}
+
+/// Objects in pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnObjects {
+    /// The name of a model: CenterNet or YOLO, as ONNX.
+    pub model: String,
+    /// How sure it has to be, 0 to 1.
+    pub threshold: f32,
+    /// The language of labels: `es` or `en`.
+    pub labels: String,
+    /// Of films, a picture is looked at so often, and after each cut.
+    pub every: Span,
+}
+
+impl Default for LearnObjects {
+    fn default() -> Self {
+        Self { model: "centernet-coco".to_owned(), threshold: 0.35, labels: "es".to_owned(), every: Span(2000) }
+    }
+}
+
+/// Names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnNames {
+    /// The names of models, one a language.
+    pub models: Vec<String>,
+    /// How many keywords are kept of an asset.
+    pub keywords: u32,
+}
+
+impl Default for LearnNames {
+    fn default() -> Self {
+        Self { models: vec!["es-core-news-sm".to_owned(), "en-core-web-sm".to_owned()], keywords: 12 }
+    }
+}
+
+/// Looks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnLooks {}
+
+impl Learning {
+    /// Refuses what cannot be, saying what was expected.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(speech) = &self.speech {
+            for language in &speech.languages {
+                check_language(language)?;
+                if !(2..=3).contains(&language.len()) {
+                    return Err(format!("speech: '{language}': expected a language of two letters, such as es"));
+                }
+            }
+        }
+        let seconds = [self.text.as_ref().map(|t| t.every), self.objects.as_ref().map(|o| o.every)];
+        if seconds.into_iter().flatten().any(|every| !(100..=600_000).contains(&every.0)) {
+            return Err("every: expected 100ms to 10min".to_owned());
+        }
+        if let Some(objects) = &self.objects {
+            if !(0.05..=0.95).contains(&objects.threshold) {
+                return Err("objects: threshold: expected 0.05 to 0.95".to_owned());
+            }
+            if !matches!(objects.labels.as_str(), "es" | "en") {
+                return Err(format!("objects: labels: '{}': expected es or en", objects.labels));
+            }
+        }
+        if let Some(names) = &self.names {
+            if names.models.is_empty() {
+                return Err("names: models: expected at least one".to_owned());
+            }
+            if names.keywords > 100 {
+                return Err("names: keywords: expected 100 at most".to_owned());
+            }
+        }
+        Ok(())
+    }
+}

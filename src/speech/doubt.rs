@@ -1,0 +1,129 @@
+//! Reasons to doubt what a recognizer says that it heard.
+
+use std::io::Write;
+
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+
+use crate::model::Finding;
+
+/// Lines that are said to have been said where nobody spoke.
+const INVENTED: &str = include_str!("invented.txt");
+/// Text that shrinks to less than this part of itself says the same again and again (Whisper's own bound).
+const COMPRESSED: f64 = 2.4;
+/// Mean log-probability of its tokens below which it was guessed.
+const GUESSED: f64 = -1.0;
+/// Probability of silence above which, where it was guessed as well, nobody spoke.
+const SILENT: f32 = 0.6;
+/// Most trust in what is doubted.
+const DOUBTED: f32 = 0.3;
+/// How often the same is said one after the other until it is doubted.
+const TIMES: usize = 3;
+
+/// What the recognizer says of one segment.
+pub(super) struct Signs {
+    /// Mean log-probability of its tokens.
+    pub(super) log_probability: f64,
+    /// How probable it is that nobody speaks.
+    pub(super) silence: f32,
+    /// The share of its time in which there is a voice.
+    pub(super) voiced: f64,
+}
+
+/// Notes what is to be doubted of a segment by itself, and how much trust it has.
+pub(super) fn judge(f: &mut Finding, signs: &Signs) {
+    let mut doubt = |is: bool, word: &str| {
+        if is {
+            f.doubts.push(word.to_owned());
+        }
+    };
+    doubt(is_invented(&f.text), "invented");
+    doubt(compression(&f.text) > COMPRESSED, "repeated");
+    doubt(signs.log_probability < GUESSED, "guessed");
+    doubt(signs.silence > SILENT && signs.log_probability < GUESSED, "no_speech");
+    doubt(signs.voiced < 0.5, "outside_voice");
+    let trust = signs.log_probability.exp() as f32;
+    f.trust = Some(if f.doubts.is_empty() { trust } else { trust.min(DOUBTED) });
+}
+
+/// Doubts what is said again and again, one segment after the other.
+pub(super) fn judge_all(found: &mut [Finding]) {
+    let plain: Vec<String> = found.iter().map(|f| plain(&f.text)).collect();
+    let mut from = 0;
+    while from < found.len() {
+        let same = plain[from..].iter().take_while(|text| **text == plain[from]).count();
+        if same >= TIMES {
+            for f in found[from..from + same].iter_mut().filter(|f| f.doubts.iter().all(|d| d != "repeated")) {
+                f.doubts.push("repeated".to_owned());
+                f.trust = f.trust.map(|t| t.min(DOUBTED));
+            }
+        }
+        from += same;
+    }
+}
+
+/// Lower-case words without accents and marks.
+fn plain(text: &str) -> String {
+    let folded: String = text.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
+    let words: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    words.join(" ")
+}
+
+fn is_invented(text: &str) -> bool {
+    let plain = plain(text);
+    let known = INVENTED.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    known.into_iter().any(|line| match line.strip_suffix('…') {
+        Some(start) => plain.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')),
+        None => plain == line,
+    })
+}
+
+/// How much smaller the text can be written: 1 where it cannot.
+fn compression(text: &str) -> f64 {
+    // Of a few words, nothing can be told.
+    if text.len() < 40 {
+        return 1.0;
+    }
+    let mut small = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    match small.write_all(text.as_bytes()).and_then(|()| small.finish()) {
+        Ok(small) => text.len() as f64 / small.len().max(1) as f64,
+        Err(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str, log_probability: f64, silence: f32, voiced: f64) -> Finding {
+        let mut f = Finding { text: text.to_owned(), ..Finding::default() };
+        judge(&mut f, &Signs { log_probability, silence, voiced });
+        f
+    }
+
+    #[test]
+    fn what_is_invented_guessed_or_said_without_a_voice_has_little_trust() {
+        let good = judged("La inflación bajó en marzo.", -0.2, 0.1, 1.0);
+        assert!(good.doubts.is_empty() && good.trust.unwrap() > 0.8, "{good:?}");
+        for (f, doubt) in [
+            (judged("¡Subtítulos realizados por la comunidad de Amara.org!", -0.1, 0.0, 1.0), "invented"),
+            (judged("Subtitulado por Juan", -0.1, 0.0, 1.0), "invented"),
+            (judged(&"no no no no ".repeat(12), -0.1, 0.0, 1.0), "repeated"),
+            (judged("algo", -1.4, 0.1, 1.0), "guessed"),
+            (judged("algo", -1.4, 0.9, 1.0), "no_speech"),
+            (judged("algo", -0.2, 0.1, 0.2), "outside_voice"),
+        ] {
+            assert!(f.doubts.iter().any(|d| d == doubt) && f.trust.unwrap() <= DOUBTED, "{doubt}: {f:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_line_three_times_is_doubted_and_twice_is_not() {
+        let said = |lines: &[&str]| {
+            let mut found: Vec<Finding> = lines.iter().map(|l| judged(l, -0.1, 0.0, 1.0)).collect();
+            judge_all(&mut found);
+            found.iter().filter(|f| !f.doubts.is_empty()).count()
+        };
+        assert_eq!(said(&["Sí.", "Sí.", "No.", "Sí."]), 0);
+        assert_eq!(said(&["Bien.", "Gracias a todos.", "gracias a todos", "Gracias a todos.", "Ya."]), 3);
+    }
+}

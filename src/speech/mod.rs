@@ -1,0 +1,66 @@
+//! What is said in a sound: where somebody speaks is found first (Silero), and what is said there by Whisper, slice by slice, each
+//! with its language, its times and reasons to doubt it.
+//!
+//! Runs in a process that may die: whisper.cpp ends it where it finds a model at odds with itself.
+
+mod doubt;
+mod slices;
+#[cfg(feature = "whisper")]
+mod whisper;
+
+#[cfg(feature = "whisper")]
+pub use whisper::Ears;
+
+#[cfg(not(feature = "whisper"))]
+pub use without::Ears;
+
+use crate::error::Result;
+
+/// Samples a second of what is listened to: one channel, −1 to 1.
+pub const RATE: usize = 16_000;
+
+/// A sound as it is decoded, from front to back.
+pub trait Sound {
+    /// The next samples; none at the end.
+    fn next(&mut self) -> Result<Option<Vec<f32>>>;
+}
+
+/// How a sound is listened to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// The languages that may be spoken (ISO 639-1); none: any that the model knows. With one, it is not asked for.
+    pub languages: Vec<String>,
+    /// Write down in English what is said in another language.
+    pub translate: bool,
+    /// The times of words as well.
+    pub words: bool,
+    /// Slices that are listened to at a time, each by one core.
+    pub at_a_time: usize,
+}
+
+#[cfg(not(feature = "whisper"))]
+mod without {
+    use std::path::Path;
+
+    use super::{Sound, Wish};
+    use crate::{
+        error::{Error, Result},
+        model::Finding,
+        stop::Stop,
+    };
+
+    /// Nobody: this build has no ears.
+    pub struct Ears;
+
+    impl Ears {
+        /// An error of the kind `Unsupported`.
+        pub fn load(_: &Path, _: &Path) -> Result<Self> {
+            Err(Error::unsupported("speech to text is not in this build").hint("build it with the feature 'whisper'"))
+        }
+
+        /// Nothing.
+        pub fn hear(&mut self, _: &mut dyn Sound, _: &Wish, _: &Stop, _: &mut (dyn FnMut(u64) + Send)) -> Result<Vec<Finding>> {
+            Ok(Vec::new())
+        }
+    }
+}

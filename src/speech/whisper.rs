@@ -1,0 +1,394 @@
+//! The ears: Silero and Whisper through whisper.cpp.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState, WhisperVadContext,
+    WhisperVadContextParams, WhisperVadParams, get_lang_id, get_lang_max_id, get_lang_str,
+};
+
+use super::{
+    RATE, Sound, Wish,
+    doubt::{self, Signs},
+    slices::{LONGEST, Span, slices},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    model::{Finding, Word},
+    stop::Stop,
+};
+
+/// How much is listened to before voices are looked for in it: 2 minutes.
+const BLOCK: usize = 120 * RATE;
+/// Positions of Whisper's encoder for a whole look of 30 s.
+const POSITIONS: usize = 1500;
+/// Softer than this (-66 dBFS) is no voice.
+const INAUDIBLE: f32 = 0.0005;
+/// Shortest slice that Whisper takes, in samples; shorter ones are followed by silence.
+const SHORTEST: usize = RATE + RATE / 10;
+
+/// A recognizer and what tells voices, loaded once and good for many sounds.
+pub struct Ears {
+    model: WhisperContext,
+    voice: WhisperVadContext,
+    /// One for each slice that is listened to at a time.
+    states: Vec<Listener>,
+}
+
+/// Who listens to one slice at a time.
+struct Listener {
+    state: WhisperState,
+    /// Tells languages, where there are several.
+    guesser: Option<WhisperState>,
+}
+
+impl Ears {
+    /// Loads a Whisper model and a Silero model in ggml's format.
+    ///
+    /// Errors: `Corrupt` where a file is not what it should be. Memory that does not suffice ends the process.
+    pub fn load(model: &Path, voice: &Path) -> Result<Self> {
+        whisper_rs::install_logging_hooks();
+        let damaged = |path: &Path| {
+            Error::corrupt(format!("the model {} cannot be loaded", path.display()))
+                .hint("'damctl models verify' tells whether it is as it came")
+        };
+        for path in [model, voice] {
+            std::fs::File::open(path).map_err(|e| crate::error::io(format!("cannot open {}", path.display()), e))?;
+        }
+        let context = WhisperContext::new_with_params(model, WhisperContextParameters::default());
+        let context = context.map_err(|e| damaged(model).because(e))?;
+        let mut how = WhisperVadContextParams::new();
+        how.set_n_threads(1);
+        let path = voice.to_str().ok_or_else(|| Error::invalid(format!("{} is no path in UTF-8", voice.display())))?;
+        let detector = WhisperVadContext::new(path, how).map_err(|e| damaged(voice).because(e))?;
+        Ok(Self { model: context, voice: detector, states: Vec::new() })
+    }
+
+    /// Whether it knows more than one language.
+    pub fn is_multilingual(&self) -> bool {
+        self.model.is_multilingual()
+    }
+
+    /// Listens to all of a sound. `progress` is told up to which millisecond it has been listened to.
+    pub fn hear(
+        &mut self,
+        sound: &mut dyn Sound,
+        wish: &Wish,
+        stop: &Stop,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Vec<Finding>> {
+        let languages = self.languages(wish)?;
+        let (mut buffer, mut start, mut found) = (Vec::<f32>::new(), 0_usize, Vec::new());
+        loop {
+            stop.check()?;
+            let mut is_end = false;
+            while buffer.len() < BLOCK {
+                match sound.next()? {
+                    Some(samples) => buffer.extend(samples),
+                    None => {
+                        is_end = true;
+                        break;
+                    }
+                }
+            }
+            let voices = self.voices(&buffer)?;
+            let mut cut = slices(&voices, buffer.len());
+            // What reaches to the end of the block may go on in the next.
+            let mut keep = buffer.len();
+            if !is_end {
+                keep = match cut.last() {
+                    Some(last) if last.to + 2 * RATE > buffer.len() && last.length() < LONGEST => last.from,
+                    Some(last) => last.to,
+                    None => buffer.len().saturating_sub(RATE / 2),
+                };
+                cut.retain(|slice| slice.to <= keep);
+                // It cannot be all of it, or there would be no end.
+                if keep == 0 {
+                    keep = buffer.len();
+                }
+            }
+            let base = start;
+            found.extend(self.transcribe(&Heard { samples: &buffer, base, voices: &voices }, &cut, (wish, &languages), stop, progress)?);
+            buffer.drain(..keep);
+            start += keep;
+            progress((start * 1000 / RATE) as u64);
+            if is_end {
+                break;
+            }
+        }
+        found.sort_by_key(|f| (f.from_ms, f.to_ms));
+        doubt::judge_all(&mut found);
+        Ok(found)
+    }
+
+    /// The model's numbers of the languages that are asked for; none: any.
+    fn languages(&self, wish: &Wish) -> Result<Vec<i32>> {
+        let is_known = |l: &String| l.bytes().all(|b| b.is_ascii_lowercase()) && !l.is_empty();
+        let number = |l: &String| {
+            is_known(l).then(|| get_lang_id(l)).flatten().ok_or_else(|| {
+                Error::invalid(format!("'{l}' is no language that speech recognizers know"))
+                    .hint("two letters (ISO 639-1), such as es or en")
+            })
+        };
+        let numbers = wish.languages.iter().map(number).collect::<Result<Vec<_>>>()?;
+        match self.is_multilingual() {
+            true => Ok(numbers),
+            false => {
+                let english = get_lang_id("en").unwrap_or(0);
+                if !numbers.is_empty() && !numbers.contains(&english) {
+                    return Err(Error::invalid("the model knows English alone, which is not among the languages")
+                        .hint("take a model of more languages, or none of the languages"));
+                }
+                Ok(vec![english])
+            }
+        }
+    }
+
+    fn state(&self) -> Result<WhisperState> {
+        let short = |e| Error::new(Kind::OutOfMemory, "the model does not fit into memory").because(e);
+        self.model.create_state().map_err(short)
+    }
+
+    fn voices(&mut self, samples: &[f32]) -> Result<Vec<Span>> {
+        let mut how = WhisperVadParams::default();
+        how.set_max_speech_duration((LONGEST / RATE - 1) as f32);
+        // What nobody could hear need not be looked into.
+        if samples.len() < RATE / 10 || samples.iter().all(|s| s.abs() < INAUDIBLE) {
+            return Ok(Vec::new());
+        }
+        let failed = |e| Error::internal("voices cannot be looked for").because(e);
+        let spans = self.voice.segments_from_samples(how, samples).map_err(failed)?;
+        let sample = |centiseconds: f32| ((centiseconds.max(0.0) * (RATE / 100) as f32) as usize).min(samples.len());
+        let spans = spans.map(|s| Span { from: sample(s.start), to: sample(s.end) });
+        Ok(spans.filter(|s| s.to > s.from).collect())
+    }
+
+    fn transcribe(
+        &mut self,
+        heard: &Heard<'_>,
+        cut: &[Span],
+        (wish, languages): (&Wish, &[i32]),
+        stop: &Stop,
+        progress: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Vec<Finding>> {
+        let at_a_time = wish.at_a_time.clamp(1, cut.len().max(1));
+        while self.states.len() < at_a_time {
+            self.states.push(Listener { state: self.state()?, guesser: None });
+        }
+        if languages.len() != 1 {
+            for i in 0..at_a_time {
+                if self.states[i].guesser.is_none() {
+                    self.states[i].guesser = Some(guesser(self.state()?)?);
+                }
+            }
+        }
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let told = Mutex::new(progress);
+        let listen = |state: &mut Listener| -> Result<()> {
+            loop {
+                stop.check()?;
+                let Some(slice) = cut.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
+                let said = one(state, heard, *slice, wish, languages)?;
+                found.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
+                let at = (heard.base + slice.to) * 1000 / RATE;
+                (told.lock().unwrap_or_else(PoisonError::into_inner))(at as u64);
+            }
+        };
+        let listen = &listen;
+        std::thread::scope(|scope| {
+            let all: Vec<_> = self.states[..at_a_time].iter_mut().map(|s| scope.spawn(move || listen(s))).collect();
+            let panicked = |_| Err(Error::internal("who listens panicked"));
+            all.into_iter().map(|t| t.join().unwrap_or_else(panicked)).collect::<Result<Vec<()>>>()
+        })?;
+        Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A block of a sound.
+struct Heard<'a> {
+    samples: &'a [f32],
+    /// Where it begins in the sound, in samples.
+    base: usize,
+    voices: &'a [Span],
+}
+
+/// Transcribes one slice.
+fn one(listener: &mut Listener, heard: &Heard<'_>, slice: Span, wish: &Wish, languages: &[i32]) -> Result<Vec<Finding>> {
+    let mut samples = heard.samples[slice.from..slice.to].to_vec();
+    samples.resize(samples.len().max(SHORTEST), 0.0);
+    let failed = |e| Error::corrupt("the recognizer failed on this sound").because(e);
+    let language = match (languages, &mut listener.guesser) {
+        ([one], _) => *one,
+        (some, Some(guesser)) => detect(guesser, &samples, some).map_err(failed)?,
+        (_, None) => return Err(Error::internal("nobody tells languages")),
+    };
+    let state = &mut listener.state;
+    let name = get_lang_str(language).unwrap_or("en");
+    let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+    how.set_n_threads(1);
+    how.set_language(Some(name));
+    how.set_translate(wish.translate);
+    how.set_no_context(true);
+    how.set_token_timestamps(wish.words);
+    how.set_print_progress(false);
+    how.set_print_realtime(false);
+    how.set_print_timestamps(false);
+    how.set_print_special(false);
+    how.set_audio_ctx(positions(samples.len()) as i32);
+    state.full(how, &samples).map_err(failed)?;
+    let mut found = Vec::new();
+    for segment in state.as_iter() {
+        let text = segment.to_str_lossy().map_err(failed)?;
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let sample = |centiseconds: i64| slice.from + (centiseconds.max(0) as usize * RATE / 100).min(slice.length());
+        let span = Span { from: sample(segment.start_timestamp()), to: sample(segment.end_timestamp()) };
+        if text.is_empty() || span.to <= span.from || is_noise(&text) {
+            continue;
+        }
+        let ms = |at: usize| ((heard.base + at) * 1000 / RATE) as u64;
+        let tokens: Vec<_> = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i)).collect();
+        // Those above are no text: times and marks.
+        let end = 50_256;
+        let text_tokens = tokens.iter().filter(|t| t.token_id() < end);
+        let log: Vec<f64> = text_tokens.clone().map(|t| f64::from(t.token_data().plog)).collect();
+        let mut words = Vec::new();
+        if wish.words {
+            for token in text_tokens {
+                let data = token.token_data();
+                let bytes = token.to_bytes().unwrap_or_default();
+                let (from, to) = (ms(sample(data.t0)), ms(sample(data.t1)));
+                spell(&mut words, bytes, from, to, data.p);
+            }
+        }
+        let voiced: usize = heard.voices.iter().map(|v| v.common(span)).sum();
+        let signs = Signs {
+            log_probability: log.iter().sum::<f64>() / log.len().max(1) as f64,
+            silence: segment.no_speech_probability(),
+            voiced: voiced as f64 / span.length().max(1) as f64,
+        };
+        let language = if wish.translate { "en" } else { name };
+        let mut f = Finding {
+            from_ms: ms(span.from),
+            to_ms: ms(span.to),
+            text,
+            language: Some(language.to_owned()),
+            words: finished(words),
+            ..Finding::default()
+        };
+        doubt::judge(&mut f, &signs);
+        found.push(f);
+    }
+    Ok(found)
+}
+
+/// The language is told by so much of a slice.
+const GUESSED_BY: usize = 10 * RATE;
+
+/// A state that looks no further than languages need. How far a state looks is set by what it did last, so it has done something.
+fn guesser(mut state: WhisperState) -> Result<WhisperState> {
+    let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+    how.set_n_threads(1);
+    how.set_language(Some("en"));
+    how.set_max_tokens(1);
+    how.set_single_segment(true);
+    how.set_temperature_inc(0.0);
+    how.set_print_progress(false);
+    how.set_print_realtime(false);
+    how.set_print_timestamps(false);
+    how.set_audio_ctx((GUESSED_BY * POSITIONS / (30 * RATE)) as i32);
+    let failed = |e| Error::internal("the recognizer failed on silence").because(e);
+    state.full(how, &vec![0.0; SHORTEST]).map_err(failed)?;
+    Ok(state)
+}
+
+/// Which of the languages is spoken: the most probable of those that are asked for.
+fn detect(state: &mut WhisperState, samples: &[f32], among: &[i32]) -> std::result::Result<i32, whisper_rs::WhisperError> {
+    state.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1)?;
+    let (best, shares) = state.lang_detect(0, 1)?;
+    let share = |l: &i32| shares.get(*l as usize).copied().unwrap_or(0.0);
+    let all: Vec<i32> = (0..=get_lang_max_id()).collect();
+    let among = if among.is_empty() { &all } else { among };
+    Ok(among.iter().copied().max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or(best))
+}
+
+/// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.
+fn positions(samples: usize) -> usize {
+    let full = 30 * RATE;
+    (samples.min(full) * POSITIONS / full + POSITIONS / 10).next_multiple_of(64).min(POSITIONS)
+}
+
+/// What is no word: "[Música]", "(applause)", "♪".
+fn is_noise(text: &str) -> bool {
+    let inner = text.trim_matches(|c: char| !c.is_alphanumeric() && !"[]()*♪".contains(c));
+    let is_within = |open: char, close: char| {
+        let within = inner.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        within.is_some_and(|mark| !mark.contains([open, close]))
+    };
+    is_within('[', ']') || is_within('(', ')') || is_within('*', '*') || !text.chars().any(char::is_alphanumeric)
+}
+
+/// A word in the making: tokens are parts of words, and of letters.
+struct Spelled {
+    bytes: Vec<u8>,
+    from_ms: u64,
+    to_ms: u64,
+    least: f32,
+}
+
+fn spell(words: &mut Vec<Spelled>, bytes: &[u8], from_ms: u64, to_ms: u64, p: f32) {
+    match words.last_mut() {
+        Some(word) if !bytes.starts_with(b" ") => {
+            word.bytes.extend(bytes);
+            word.to_ms = word.to_ms.max(to_ms);
+            word.least = word.least.min(p);
+        }
+        _ => words.push(Spelled { bytes: bytes.to_vec(), from_ms, to_ms, least: p }),
+    }
+}
+
+fn finished(words: Vec<Spelled>) -> Vec<Word> {
+    let each = |w: Spelled| {
+        let text = String::from_utf8_lossy(&w.bytes).trim().to_owned();
+        Word { from_ms: w.from_ms, to_ms: w.to_ms.max(w.from_ms), text, trust: Some(w.least) }
+    };
+    words.into_iter().map(each).filter(|w| !w.text.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_noise_are_no_words() {
+        for noise in ["[Música]", "(applause)", " ♪ ", "*laughs*", "...", "[BLANK_AUDIO]."] {
+            assert!(is_noise(noise), "{noise}");
+        }
+        for said in ["(sic) dijo", "El 5", "[uno] y [dos]", "Hola."] {
+            assert!(!is_noise(said), "{said}");
+        }
+    }
+
+    #[test]
+    fn words_are_put_together_from_parts_of_letters() {
+        let mut words = Vec::new();
+        for (bytes, from, to) in [(&b" a\xc3"[..], 0, 100), (b"\xb1o", 100, 200), (b" nuevo", 200, 400), (b".", 400, 410)] {
+            spell(&mut words, bytes, from, to, 0.9);
+        }
+        let words = finished(words);
+        let told: Vec<_> = words.iter().map(|w| (w.text.as_str(), w.from_ms, w.to_ms)).collect();
+        assert_eq!(told, [("año", 0, 200), ("nuevo.", 200, 410)]);
+    }
+
+    #[test]
+    fn the_encoder_looks_no_further_than_there_is_sound() {
+        assert_eq!(positions(30 * RATE), POSITIONS);
+        assert_eq!(positions(10 * RATE) % 64, 0);
+        assert!((650..=704).contains(&positions(10 * RATE)), "{}", positions(10 * RATE));
+    }
+}

@@ -1,0 +1,238 @@
+//! Learning from real sound and pictures with real models, and what becomes of it when something is missing, damaged or killed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::harness::{Archive, models, scratch, tool};
+
+const ENGLISH: &str = "congratulations you have successfully installed and executed the asterisk open source pbx you have also \
+    installed a set of sample sounds and configuration files that should help you get started like a normal pbx you will \
+    navigate this demonstration by dialing digits if you are using a console channel driver instead of a real phone you can \
+    use the dial answer and hangup commands to simulate the actions of a standard telephone";
+
+/// Debian's recordings of people who speak: asterisk-core-sounds-en-g722 and -es-g722.
+fn speech(voice: &str, name: &str) -> Option<PathBuf> {
+    let path = Path::new("/usr/share/asterisk/sounds").join(voice).join(format!("{name}.g722"));
+    if path.is_file() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not here", path.display());
+    None
+}
+
+/// An archive that learns with the models of the tests, as this section of a profile says.
+fn archive(learning: &str) -> Archive {
+    let archive = Archive::new();
+    let all = models("silero-vad").map(|dir| dir.parent().unwrap().to_owned()).unwrap_or_default();
+    fs::write(archive.root().join("learn.yaml"), format!("enrich:\n{learning}")).unwrap();
+    let settings = archive.root().join("damctl.yaml");
+    let text = fs::read_to_string(&settings).unwrap_or_default();
+    fs::write(&settings, format!("{text}\nprofile: learn.yaml\nmodels: {}\nlease: 3\n", all.display())).unwrap();
+    archive
+}
+
+/// Makes a file by ffmpeg.
+fn make(path: &Path, words: &[&str]) {
+    tool("ffmpeg", [&["-v", "error", "-y"], words, &[path.to_str().unwrap()]].concat());
+}
+
+/// The findings of a kind, of the asset of this title.
+fn found(archive: &Archive, title: &str, kind: &str) -> Vec<Value> {
+    let sql = format!(
+        "SELECT f.items FROM findings f JOIN members m ON m.digest = f.master JOIN assets a ON a.id = m.asset
+         WHERE a.title = '{title}' AND f.kind = '{kind}' AND f.active = 1"
+    );
+    let rows = archive.rows(&sql);
+    assert_eq!(rows.len(), 1, "{title} {kind}: {rows:?}");
+    serde_json::from_str(&rows[0]).unwrap()
+}
+
+fn text(f: &Value) -> &str {
+    f["text"].as_str().unwrap()
+}
+
+fn plain(text: &str) -> Vec<String> {
+    let lower = text.to_lowercase();
+    lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+/// Words that are wrong, missing or too many, as a share of those that were said.
+fn word_error_rate(said: &[String], heard: &[String]) -> f64 {
+    let mut before: Vec<usize> = (0..=heard.len()).collect();
+    for (i, word) in said.iter().enumerate() {
+        let mut now = vec![i + 1];
+        for (j, other) in heard.iter().enumerate() {
+            let changed = before[j] + usize::from(word != other);
+            now.push(changed.min(before[j + 1] + 1).min(now[j] + 1));
+        }
+        before = now;
+    }
+    before[heard.len()] as f64 / said.len() as f64
+}
+
+#[test]
+fn what_is_said_is_written_down_with_its_times_and_found_and_nothing_is_heard_where_nobody_speaks() {
+    let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
+    let Some(voice) = speech("en_US_f_Allison", "demo-congrats") else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [en] }\n");
+    let drive = scratch();
+    let voice = voice.to_str().unwrap();
+    // Twenty seconds of quiet come first.
+    let quiet = "adelay=20000:all=1,apad=pad_dur=3";
+    let pictures = "testsrc2=s=160x90:r=25:d=60";
+    make(
+        &drive.path().join("talk.mp4"),
+        &["-f", "lavfi", "-i", pictures, "-f", "g722", "-i", voice, "-af", quiet, "-c:v", "libx264", "-c:a", "aac"],
+    );
+    let loud = "anoisesrc=d=8:a=0.3:c=pink:seed=1";
+    make(&drive.path().join("noise.wav"), &["-f", "lavfi", "-i", loud]);
+    make(&drive.path().join("silence.wav"), &["-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo:d=60"]);
+    make(&drive.path().join("tones.wav"), &["-f", "lavfi", "-i", "sine=f=440:b=4:d=8"]);
+    // As a telephone has it.
+    make(&drive.path().join("phone.wav"), &["-f", "g722", "-i", voice, "-ar", "8000", "-ac", "1", "-t", "14"]);
+    make(&drive.path().join("mute.mp4"), &["-f", "lavfi", "-i", "testsrc2=s=160x90:d=2", "-c:v", "libx264"]);
+    archive.ingest(drive.path()).0.ends(0);
+
+    archive.run(["enrich", "--dry-run"]).ends(0).says("would do 5 job(s)");
+    archive.run(["enrich"]).ends(0).says("5 job(s) done");
+    let said = found(&archive, "talk.mp4", "speech");
+    let all = said.iter().map(text).collect::<Vec<_>>().join(" ").replace("hang up", "hangup");
+    let wrong = word_error_rate(&plain(ENGLISH), &plain(&all));
+    assert!(wrong <= 0.08, "{:.3} of the words are wrong: {all}", wrong);
+    assert!(said.iter().all(|f| f["from_ms"].as_u64() >= Some(19_500)), "{said:?}");
+    assert!(said.iter().all(|f| f.get("doubts").is_none() && f["trust"].as_f64() > Some(0.6)), "{said:?}");
+    let words: Vec<&Value> = said.iter().flat_map(|f| f["words"].as_array().unwrap()).collect();
+    assert!(words.len() > 60 && words.windows(2).all(|w| w[0]["from_ms"].as_u64() <= w[1]["from_ms"].as_u64()));
+    for title in ["noise.wav", "silence.wav", "tones.wav"] {
+        let invented: Vec<Value> = found(&archive, title, "speech");
+        assert!(invented.iter().all(|f| f["trust"].as_f64() <= Some(0.3)), "{title}: {invented:?}");
+    }
+    let phone = found(&archive, "phone.wav", "speech").iter().map(|f| text(f).to_owned()).collect::<Vec<_>>().join(" ");
+    assert!(phone.to_lowercase().contains("successfully installed"), "{phone}");
+
+    // Subtitles lie beside the other renditions.
+    let row = archive.rows("SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'subtitles' ORDER BY 1");
+    assert_eq!(row.len(), 2, "{row:?}");
+    let subtitles = row.iter().map(|r| fs::read_to_string(archive.store().join(r)).unwrap()).find(|t| t.contains("standard telephone"));
+    assert!(subtitles.is_some_and(|t| t.starts_with("WEBVTT") && t.contains("NOTE en, written by whisper-tiny.en")));
+
+    archive.run(["index"]).ends(0);
+    let hit = archive.json(["search", "--json", "said:telephone"]);
+    let moment = &hit["hits"][0]["moments"][0];
+    assert!(moment["from_ms"].as_u64() > Some(40_000), "{hit}");
+    archive.run(["enrich"]).ends(0).says("nothing to learn");
+}
+
+#[test]
+fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
+    let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
+    let spoken = (speech("en_US_f_Allison", "demo-nogo"), speech("es_MX_f_Allison", "demo-congrats"));
+    let (Some(english), Some(spanish)) = spoken else { return };
+    let archive = archive("  speech: { model: whisper-base, languages: [es, en] }\n");
+    let drive = scratch();
+    let both = "[0]apad=pad_dur=4[a];[1]atrim=end=16[b];[a][b]concat=n=2:v=0:a=1";
+    let (en, es) = (english.to_str().unwrap(), spanish.to_str().unwrap());
+    make(&drive.path().join("both.wav"), &["-f", "g722", "-i", en, "-f", "g722", "-i", es, "-filter_complex", both]);
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["enrich"]).ends(0);
+    let said = found(&archive, "both.wav", "speech");
+    let languages: Vec<&str> = said.iter().map(|f| f["language"].as_str().unwrap()).collect();
+    assert_eq!((languages.first(), languages.last()), (Some(&"en"), Some(&"es")), "{said:?}");
+    let spanish: String = said.iter().filter(|f| f["language"] == "es").map(text).collect();
+    assert!(spanish.to_lowercase().contains("felicidades") && spanish.contains("instalado"), "{spanish}");
+
+    let asset = archive.rows("SELECT id FROM assets").remove(0);
+    let mine = archive.root().join("mine.srt");
+    fs::write(&mine, "1\n00:00:01,000 --> 00:00:03,000\nLo que dije de verdad.\n").unwrap();
+    archive.run(["transcript", "import", mine.to_str().unwrap(), "--asset", &asset]).ends(0);
+    let profile = archive.root().join("learn.yaml");
+    fs::write(&profile, "enrich:\n  speech: { model: whisper-base, languages: [es] }\n").unwrap();
+    archive.run(["enrich"]).ends(0).says("nothing to learn");
+    let said = found(&archive, "both.wav", "speech");
+    assert_eq!(said.iter().map(text).collect::<Vec<_>>(), ["Lo que dije de verdad."]);
+}
+
+#[test]
+fn a_model_that_is_missing_is_told_with_the_command_that_gets_it_and_the_rest_goes_on() {
+    let archive = archive("  speech: { model: whisper-medium }\n  looks: {}\n");
+    let drive = scratch();
+    make(&drive.path().join("talk.mp4"), &["-f", "lavfi", "-i", "testsrc2=s=160x90:d=3", "-f", "lavfi", "-i", "sine=d=3"]);
+    archive.ingest(drive.path()).0.ends(0);
+    let ran = archive.run(["enrich"]).ends(1).says("the model 'whisper-medium' is not here");
+    let ran = ran.says("damctl models pull whisper-medium");
+    ran.says("1 job(s) done");
+    assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["1"]);
+}
+
+#[test]
+fn a_damaged_model_and_a_damaged_recording_fail_alone_and_say_why() {
+    let (Some(model), Some(voice)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
+    let Some(speech) = speech("en_US_f_Allison", "demo-nogo") else { return };
+    let archive = archive("  speech: { model: cut, languages: [en] }\n");
+    let own = archive.root().join("own");
+    for (name, from) in [("cut", &model), ("silero-vad", &voice)] {
+        fs::create_dir_all(own.join(name)).unwrap();
+        for file in ["model.bin", "model.json"] {
+            fs::copy(from.join(file), own.join(name).join(file)).unwrap();
+        }
+    }
+    let file = fs::OpenOptions::new().write(true).open(own.join("cut/model.bin")).unwrap();
+    file.set_len(40_000_000).unwrap();
+    let drive = scratch();
+    make(&drive.path().join("talk.wav"), &["-f", "g722", "-i", speech.to_str().unwrap()]);
+    archive.ingest(drive.path()).0.ends(0);
+    let models = own.to_str().unwrap().to_owned();
+    let learn = || archive.command(["enrich"]).env("DAMCTL_MODELS", &models).output().unwrap();
+    let ran = learn();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(1), "{told}");
+    assert!(told.contains("cut/model.bin") && told.contains("cannot be loaded"), "{told}");
+    let told = archive.command(["models", "verify"]).env("DAMCTL_MODELS", &models).output().unwrap();
+    assert_eq!(told.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&told.stdout).contains("damctl models pull cut"));
+
+    // With the model whole again, what failed is done, and a recording that is damaged fails alone.
+    fs::copy(model.join("model.bin"), own.join("cut/model.bin")).unwrap();
+    let bad = drive.path().join("bad.mp3");
+    make(&bad, &["-f", "g722", "-i", speech.to_str().unwrap()]);
+    let bytes = fs::read(&bad).unwrap();
+    let broken: Vec<u8> = bytes[..2000].iter().copied().chain((0..60_000_u32).map(|i| (i * 31 % 7) as u8)).collect();
+    fs::write(&bad, broken).unwrap();
+    archive.ingest(drive.path());
+    archive.run(["jobs", "retry", "--all"]).ends(0);
+    learn();
+    assert!(!found(&archive, "talk.wav", "speech").is_empty());
+}
+
+#[test]
+fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
+    let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
+    let Some(voice) = speech("en_US_f_Allison", "demo-congrats") else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [en], words: false }\n");
+    let drive = scratch();
+    for n in 0..3 {
+        let quiet = format!("adelay={}:all=1", n * 100);
+        let path = drive.path().join(format!("talk{n}.wav"));
+        make(&path, &["-f", "g722", "-i", voice.to_str().unwrap(), "-af", &quiet]);
+    }
+    archive.ingest(drive.path()).0.ends(0);
+    let mut run = archive.command(["enrich", "--workers", "1"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let began = Instant::now();
+    while archive.rows("SELECT count(*) FROM findings") == ["0"] {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing was learned");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let before = archive.rows("SELECT count(*) FROM findings")[0].parse::<u32>().unwrap();
+    assert!((1..3).contains(&before), "{before}");
+    archive.run(["enrich"]).ends(0);
+    assert_eq!(archive.rows("SELECT count(*), sum(active) FROM findings"), ["3|3"]);
+    assert_eq!(archive.rows("SELECT count(*) FROM jobs WHERE stage = 'enrich' AND state = 'done'"), ["3"]);
+}
