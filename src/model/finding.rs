@@ -21,17 +21,20 @@ pub enum FindingKind {
     Place,
     /// An organization.
     Organization,
+    /// What it is about: a word or a short phrase.
+    Keyword,
 }
 
 impl FindingKind {
     /// All of them.
-    pub const ALL: [FindingKind; 6] = [
+    pub const ALL: [FindingKind; 7] = [
         FindingKind::Speech,
         FindingKind::Text,
         FindingKind::Object,
         FindingKind::Person,
         FindingKind::Place,
         FindingKind::Organization,
+        FindingKind::Keyword,
     ];
 
     /// The word stored in the catalog and used in queries.
@@ -43,6 +46,7 @@ impl FindingKind {
             FindingKind::Person => "person",
             FindingKind::Place => "place",
             FindingKind::Organization => "organization",
+            FindingKind::Keyword => "keyword",
         }
     }
 }

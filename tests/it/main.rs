@@ -25,6 +25,7 @@ mod ingest;
 mod integrity;
 mod jobs;
 mod k8s;
+mod names;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod profile;
@@ -37,3 +38,4 @@ mod split;
 mod strict;
 mod transcode;
 mod verify;
+mod vision;

@@ -113,6 +113,7 @@ fn verb(kind: FindingKind) -> &'static str {
         FindingKind::Text => "shown",
         FindingKind::Object => "seen",
         FindingKind::Person | FindingKind::Place | FindingKind::Organization => "named",
+        FindingKind::Keyword => "about",
     }
 }
 
