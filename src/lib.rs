@@ -59,7 +59,7 @@
 //!
 //! [`error`] and [`stop`]: what goes wrong, and how to end. [`model`]: the nouns. [`profile`]: what is wanted.
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
-//! bytes. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
+//! bytes. [`names`] and [`vision`]: what is spoken of and what is seen. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
 //! machines do it, [`compose`], which makes clips by template, and `feed`, which tells others.
 #![warn(missing_docs, unreachable_pub)]
 
@@ -100,4 +100,5 @@ pub mod store;
 pub mod subtitle;
 pub mod tend;
 pub mod transcode;
+pub mod vision;
 pub mod work;

@@ -1,12 +1,217 @@
-//! What is to be seen (engine to come).
+//! What is to be seen in a picture, or in the frames of a film: everything that is asked for with one decode.
+
 use std::path::Path;
 
-use super::question::{Answer, Found, See};
-use crate::{error::{Error, Result}, media::Limits, model::{Key, Looks}, stop::Stop, store::Store};
+use super::{
+    means::TESSERACT,
+    question::{Answer, Found, See, Tools},
+};
+use crate::{
+    error::{Error, Result},
+    media::{Limits, image},
+    model::{Finding, FindingKind, Looks, MediaKind, Shade},
+    profile::LearnText,
+    stop::Stop,
+    vision::{
+        Picture, Runtime, looks,
+        objects::{self, Detector, Labels, Object, Settings},
+        tesseract,
+        text::{self, Line},
+    },
+};
 
-pub struct Eyes;
-pub struct Task<'a> { pub see: &'a See, pub dir: &'a Path, pub limits: &'a Limits, pub stop: &'a Stop }
+/// The longest side of what is looked at, in pixels: a frame's letters are large, a scanned page's are not.
+const FRAME: u32 = 1920;
+const PAGE: u32 = 4096;
+/// Where in a film the frame is that it is compared by: a tenth of the way in, as posters are.
+const PLACE: u64 = 10;
+/// Least time between frames where only their looks are asked for, in milliseconds.
+const GLANCE: u64 = 60_000;
+
+/// Models of pictures, loaded once.
+pub(super) struct Eyes {
+    reader: Option<text::Reader>,
+    detector: Option<Detector>,
+}
+
+/// What is asked of them.
+pub(super) struct Task<'a> {
+    pub(super) see: &'a See,
+    /// Where they may write.
+    pub(super) dir: &'a Path,
+    pub(super) limits: &'a Limits,
+    pub(super) stop: &'a Stop,
+}
+
 impl Eyes {
-    pub fn open(_: Option<&Path>, _: Option<&Path>, _: Option<&Path>) -> Result<Self> { Ok(Self) }
-    pub fn look(&mut self, _: &Task<'_>, _: &mut (dyn FnMut(Answer) + Send)) -> Result<(Vec<Found>, Option<Looks>)> { Err(Error::unsupported("not yet")) }
+    /// Loads what there is to load.
+    pub(super) fn open(tools: &Tools) -> Result<Self> {
+        let Tools::Eyes { runtime, text, objects, threads } = tools else {
+            return Err(Error::internal("these tools do not see"));
+        };
+        if text.is_none() && objects.is_none() {
+            return Ok(Self { reader: None, detector: None });
+        }
+        let runtime = Runtime::open(runtime.as_deref())?;
+        let reader = text.as_ref().map(|dir| {
+            text::Reader::load(&runtime, &dir.join("det.onnx"), &dir.join("rec.onnx"), *threads)
+        });
+        let detector = objects.as_ref().map(|o| {
+            let settings = Settings {
+                threshold: o.threshold as f32 / 1000.0,
+                threads: *threads,
+                labels: Labels::in_language(&o.labels),
+            };
+            Detector::load(&runtime, &o.model, settings)
+        });
+        Ok(Self { reader: reader.transpose()?, detector: detector.transpose()? })
+    }
+
+    /// Looks at a picture or a film.
+    pub(super) fn look(
+        &mut self,
+        task: &Task<'_>,
+        tell: &mut (dyn FnMut(Answer) + Send),
+    ) -> Result<(Vec<Found>, Option<Looks>)> {
+        let see = task.see;
+        let mut seen = Seen::new(self, see, task.stop)?;
+        match see.facts.kind {
+            MediaKind::Image | MediaKind::Animation => {
+                let size = |(w, h): (u32, u32)| within((w, h), PAGE);
+                let pixels = image::seen(&see.input, &size, task.limits.pixels)?;
+                seen.frame(0, true, (pixels.width, pixels.height), &opaque(&pixels))?;
+            }
+            MediaKind::Video => film(task, &mut seen, tell)?,
+            kind => return Err(Error::unsupported(format!("a file of the kind '{kind}' has nothing to be seen"))),
+        }
+        Ok(seen.end())
+    }
+}
+
+#[cfg(not(feature = "gst"))]
+fn film(_: &Task<'_>, _: &mut Seen<'_>, _: &mut (dyn FnMut(Answer) + Send)) -> Result<()> {
+    Err(Error::unsupported("this program was built without GStreamer ('gst')"))
+}
+
+#[cfg(feature = "gst")]
+fn film(task: &Task<'_>, seen: &mut Seen<'_>, tell: &mut (dyn FnMut(Answer) + Send)) -> Result<()> {
+    use crate::media::{Clips, Work, gst};
+
+    let clips = Clips::default();
+    let work = Work {
+        input: &task.see.input,
+        facts: &task.see.facts,
+        outputs: Vec::new(),
+        out_dir: task.dir,
+        limits: task.limits,
+        stop: task.stop,
+        part: None,
+        clips: &clips,
+    };
+    let length = task.see.facts.duration_ms.unwrap_or(0).max(1);
+    let every = [seen.text_every, seen.objects_every, seen.looks.then_some((length / PLACE).clamp(1, GLANCE))];
+    let every_ms = every.into_iter().flatten().min().unwrap_or(GLANCE);
+    gst::frames(&work, every_ms, FRAME, &mut |frame| {
+        seen.frame(frame.at_ms, frame.is_cut, (frame.pixels.width, frame.pixels.height), &opaque(&frame.pixels))?;
+        tell(Answer::Progress { done: (frame.at_ms as f64 / length as f64).min(1.0) });
+        Ok(())
+    })
+}
+
+/// What has been seen so far.
+struct Seen<'a> {
+    eyes: &'a mut Eyes,
+    program: Option<tesseract::Reader>,
+    stop: &'a Stop,
+    text_every: Option<u64>,
+    objects_every: Option<u64>,
+    looks: bool,
+    /// From when on a frame is read again, and looked at for objects.
+    next: (u64, u64),
+    lines: Vec<(u64, Vec<Line>)>,
+    objects: Vec<(u64, Vec<Object>)>,
+    seen: Option<Looks>,
+    compared_at: u64,
+    shots: u32,
+    labels: String,
+}
+
+impl<'a> Seen<'a> {
+    fn new(eyes: &'a mut Eyes, see: &See, stop: &'a Stop) -> Result<Self> {
+        let program = |t: &LearnText| {
+            (t.model == TESSERACT).then(|| tesseract::Reader::find(None, &t.languages, stop)).transpose()
+        };
+        let program = see.text.as_ref().map(program).transpose()?.flatten();
+        let length = see.facts.duration_ms.unwrap_or(0);
+        Ok(Self {
+            eyes,
+            program,
+            stop,
+            text_every: see.text.as_ref().map(|t| t.every.0),
+            objects_every: see.objects.as_ref().map(|o| o.every.0),
+            looks: see.looks,
+            next: (0, 0),
+            lines: Vec::new(),
+            objects: Vec::new(),
+            seen: None,
+            compared_at: length / PLACE,
+            shots: 0,
+            labels: see.objects.as_ref().map_or("es", |o| o.labels.as_str()).to_owned(),
+        })
+    }
+
+    fn frame(&mut self, at_ms: u64, is_cut: bool, (width, height): (u32, u32), rgb: &[u8]) -> Result<()> {
+        let picture = Picture::new(width, height, rgb)?;
+        self.shots += u32::from(is_cut);
+        if self.looks && (self.seen.is_none() || at_ms <= self.compared_at) {
+            let shade = |c: looks::Color| Shade {
+                color: format!("#{:02x}{:02x}{:02x}", c.rgb[0], c.rgb[1], c.rgb[2]),
+                name: if self.labels == "es" { c.spanish } else { c.english }.to_owned(),
+                share: c.share,
+            };
+            let colors = looks::colors(&picture).into_iter().map(shade).collect();
+            let hash = format!("{:016x}", looks::hash(&picture));
+            self.seen = Some(Looks { hash, colors, shots: 0, has_credentials: false });
+        }
+        if let Some(every) = self.text_every.filter(|_| is_cut || at_ms >= self.next.0) {
+            self.next.0 = at_ms + every;
+            let lines = match (&self.program, &mut self.eyes.reader) {
+                (Some(program), _) => program.read(&picture, self.stop)?,
+                (None, Some(reader)) => reader.read(&picture, self.stop)?,
+                (None, None) => return Err(Error::internal("who reads has no model")),
+            };
+            self.lines.push((at_ms, lines));
+        }
+        if let Some(every) = self.objects_every.filter(|_| is_cut || at_ms >= self.next.1) {
+            self.next.1 = at_ms + every;
+            let detector = self.eyes.detector.as_mut().ok_or_else(|| Error::internal("who looks has no model"))?;
+            self.objects.push((at_ms, detector.detect(&picture)?));
+        }
+        Ok(())
+    }
+
+    fn end(self) -> (Vec<Found>, Option<Looks>) {
+        let set = |kind, items: Vec<Finding>| Found { kind, track: 0, items };
+        let text = self.text_every.map(|_| set(FindingKind::Text, text::merge(&self.lines)));
+        let objects = self.objects_every.map(|_| set(FindingKind::Object, objects::merge(&self.objects)));
+        let looks = self.seen.map(|looks| Looks { shots: self.shots.max(1), ..looks });
+        (text.into_iter().chain(objects).collect(), looks)
+    }
+}
+
+/// Red, green and blue of each pixel, laid on white where it is transparent.
+fn opaque(pixels: &image::Pixels) -> Vec<u8> {
+    if !pixels.alpha {
+        return pixels.data.clone();
+    }
+    let over = |c: u8, alpha: u8| (u32::from(c) * u32::from(alpha) + 255 * (255 - u32::from(alpha))).div_ceil(255) as u8;
+    let each = pixels.data.as_chunks::<4>().0.iter().flat_map(|[r, g, b, a]| [over(*r, *a), over(*g, *a), over(*b, *a)]);
+    each.collect()
+}
+
+/// The size, made smaller where a side is too long.
+fn within((width, height): (u32, u32), longest: u32) -> (u32, u32) {
+    let side = width.max(height).max(1);
+    let fit = |n: u32| (u64::from(n) * u64::from(longest.min(side)) / u64::from(side)).max(1) as u32;
+    (fit(width), fit(height))
 }

@@ -32,10 +32,7 @@ impl Scholar {
         sandbox::enter_for(&setup.reads, &setup.dir, &setup.limits)?;
         let skill = match &setup.tools {
             Tools::Ears { model, voice } => Skill::Ears(Box::new(Ears::load(model, voice)?)),
-            Tools::Eyes { runtime, text, objects } => {
-                let eyes = super::eyes::Eyes::open(runtime.as_deref(), text.as_deref(), objects.as_deref())?;
-                Skill::Eyes(Box::new(eyes))
-            }
+            eyes @ Tools::Eyes { .. } => Skill::Eyes(Box::new(super::eyes::Eyes::open(eyes)?)),
             Tools::Names { models } => {
                 let all = models.iter().map(|dir| crate::names::Recognizer::load(dir)).collect::<Result<Vec<_>>>()?;
                 Skill::Names(Box::new(crate::names::Recognizers::new(all)))

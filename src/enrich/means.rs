@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::question::Tools;
+use super::question::{Detects, Tools};
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{FindingKind, Source},
     models::{Model, Shelf, Use},
     profile::{LearnNames, LearnObjects, LearnSpeech, LearnText, Learning},
+    stop::Stop,
+    vision::tesseract,
 };
 
 /// How texts and hashes are made by us: a change of them is a change of recipes.
@@ -56,7 +58,7 @@ pub struct Lacking {
 
 impl Means {
     /// Finds the models of what is wanted. What lacks one is given with the reason, and the rest goes on.
-    pub fn find(wanted: &Learning, shelf: &Shelf) -> Result<(Self, Vec<Lacking>)> {
+    pub fn find(wanted: &Learning, shelf: &Shelf, stop: &Stop) -> Result<(Self, Vec<Lacking>)> {
         let (mut means, mut lacking) = (Self::default(), Vec::new());
         let mut take = |what: &'static str, found: Result<()>| match found {
             Ok(()) => Ok(()),
@@ -90,7 +92,7 @@ impl Means {
         if let Some(spec) = &wanted.text {
             take("text", || -> Result<()> {
                 if spec.model == TESSERACT {
-                    let version = String::new();
+                    let version = tesseract::Reader::find(None, &spec.languages, stop)?.version().to_owned();
                     let mut found = Means1::new(READING, spec.clone(), &[], Vec::new())?;
                     found.source.name = TESSERACT.to_owned();
                     found.source.version = Some(version.clone());
@@ -136,12 +138,13 @@ impl Means {
     }
 
     /// What sees: always with all models that are here, so that one child serves all.
-    pub(super) fn eyes(&self) -> Tools {
-        Tools::Eyes {
-            runtime: self.runtime.clone(),
-            text: self.text.as_ref().and_then(|t| t.models.first().cloned()),
-            objects: self.objects.as_ref().and_then(|o| o.models.first().cloned()),
-        }
+    pub(super) fn eyes(&self, threads: usize) -> Tools {
+        let objects = self.objects.as_ref().and_then(|o| {
+            let threshold = (o.spec.threshold * 1000.0).round() as u32;
+            Some(Detects { model: o.models.first()?.clone(), threshold, labels: o.spec.labels.clone() })
+        });
+        let text = self.text.as_ref().and_then(|t| t.models.first().cloned());
+        Tools::Eyes { runtime: self.runtime.clone(), text, objects, threads }
     }
 
     /// What looks for names.

@@ -45,13 +45,27 @@ pub enum Tools {
         text: Option<PathBuf>,
         /// A detector of objects.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        objects: Option<PathBuf>,
+        objects: Option<Detects>,
+        /// Threads of one picture.
+        threads: usize,
     },
     /// For names.
     Names {
         /// The folders of spaCy's pipelines.
         models: Vec<PathBuf>,
     },
+}
+
+/// A detector and how it is set up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detects {
+    /// The model.
+    pub model: PathBuf,
+    /// Thousandths of certainty that an object needs.
+    pub threshold: u32,
+    /// The language of labels.
+    pub labels: String,
 }
 
 /// A question.

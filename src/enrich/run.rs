@@ -101,7 +101,7 @@ impl Enrich<'_> {
             looks: looks.is_some(),
         });
         let began = Instant::now();
-        let answered = self.ask(attempt, &self.means.eyes(), &question, &input.facts)?;
+        let answered = self.ask(attempt, &self.means.eyes(self.at_a_time), &question, &input.facts)?;
         let mut facts = Facts::default();
         for found in answered.found {
             let findings = match found.kind {

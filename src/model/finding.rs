@@ -21,7 +21,7 @@ pub enum FindingKind {
     Place,
     /// An organization.
     Organization,
-    /// What it is about, in a word or a few.
+    /// What it is about: a word or a short phrase.
     Keyword,
 }
 

@@ -6,6 +6,7 @@
 
 mod fetch;
 mod ggml;
+mod tfjs;
 mod unpack;
 
 use std::{
@@ -131,11 +132,13 @@ pub struct Part {
 }
 
 /// What is made of what was fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Convert {
     /// A Whisper model of CTranslate2 becomes one of ggml, with 16 bits a weight.
     Whisper,
+    /// A TensorFlow.js graph becomes an ONNX one, of which this node's value is wanted.
+    Tfjs(String),
 }
 
 /// A model that is here: the content of its `model.json`.
@@ -295,11 +298,12 @@ impl Shelf {
             let file = fetch::fetch(part, &fetched, stop, tell)?;
             unpack::take(part, &file, making.path()).map_err(|e| e.within(format!("what came for '{name}'")))?;
         }
-        if let Some(convert) = wanted.convert {
+        if let Some(convert) = &wanted.convert {
             tell("converting");
             let made = self.making()?;
             match convert {
                 Convert::Whisper => ggml::convert(making.path(), &made.path().join(FILE), Weights::F16)?,
+                Convert::Tfjs(output) => tfjs::convert(making.path(), output, &made.path().join("model.onnx"))?,
             }
             return self.keep(name, wanted, made, stop);
         }

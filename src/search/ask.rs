@@ -219,6 +219,7 @@ fn named(field: &str) -> Option<Named> {
         "said" | "speech" => Named::Place(Place::Found(FindingKind::Speech)),
         "shown" | "text" => Named::Place(Place::Found(FindingKind::Text)),
         "object" | "objects" | "seen" => Named::Place(Place::Found(FindingKind::Object)),
+        "keyword" | "keywords" => Named::Place(Place::Found(FindingKind::Keyword)),
         "kind" => Named::Label(Label::Kind),
         "collection" => Named::Label(Label::Collection),
         "program" => Named::Label(Label::Program),

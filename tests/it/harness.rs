@@ -57,6 +57,18 @@ pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// The folder of a real model that is not everywhere: in `target/test-models`, or in what `DAMCTL_TEST_MODELS` names. Who
+/// has none skips, and says so.
+pub fn models(name: &str) -> Option<PathBuf> {
+    let all = std::env::var_os("DAMCTL_TEST_MODELS").map_or_else(|| repository("target/test-models"), PathBuf::from);
+    let folder = all.join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {} is not here", folder.display());
+    None
+}
+
 /// The program's command, free of what the machine's user has set.
 pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(DAMCTL);

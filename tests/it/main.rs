@@ -15,6 +15,7 @@ mod corpus;
 #[path = "../../examples/demo_drive/drive.rs"]
 mod drive;
 mod drives;
+mod enrich;
 mod events;
 mod fanout;
 mod faults;
@@ -25,6 +26,7 @@ mod ingest;
 mod integrity;
 mod jobs;
 mod k8s;
+mod names;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod profile;
@@ -37,3 +39,4 @@ mod split;
 mod strict;
 mod transcode;
 mod verify;
+mod vision;

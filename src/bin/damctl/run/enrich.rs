@@ -16,7 +16,7 @@ use crate::cli::{EnrichArgs, ShiftArgs};
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (profile, catalog) = (archive.profile()?, archive.catalog()?);
     let wanted = narrowed(&profile.learning, &args.only);
-    let (means, lacking) = Means::find(&wanted, &archive.shelf())?;
+    let (means, lacking) = Means::find(&wanted, &archive.shelf(), stop)?;
     tell(&lacking);
     let is_lacking = |verdict| match verdict {
         Verdict::Done if !lacking.is_empty() => Verdict::SomeFailed,
