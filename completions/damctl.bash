@@ -34,6 +34,9 @@ _damctl() {
             damctl,drives)
                 cmd="damctl__subcmd__drives"
                 ;;
+            damctl,enrich)
+                cmd="damctl__subcmd__enrich"
+                ;;
             damctl,events)
                 cmd="damctl__subcmd__events"
                 ;;
@@ -49,6 +52,9 @@ _damctl() {
             damctl,index)
                 cmd="damctl__subcmd__index"
                 ;;
+            damctl,infer)
+                cmd="damctl__subcmd__infer"
+                ;;
             damctl,ingest)
                 cmd="damctl__subcmd__ingest"
                 ;;
@@ -57,6 +63,9 @@ _damctl() {
                 ;;
             damctl,jobs)
                 cmd="damctl__subcmd__jobs"
+                ;;
+            damctl,models)
+                cmd="damctl__subcmd__models"
                 ;;
             damctl,presign)
                 cmd="damctl__subcmd__presign"
@@ -151,6 +160,9 @@ _damctl() {
             damctl__subcmd__help,drives)
                 cmd="damctl__subcmd__help__subcmd__drives"
                 ;;
+            damctl__subcmd__help,enrich)
+                cmd="damctl__subcmd__help__subcmd__enrich"
+                ;;
             damctl__subcmd__help,events)
                 cmd="damctl__subcmd__help__subcmd__events"
                 ;;
@@ -166,6 +178,9 @@ _damctl() {
             damctl__subcmd__help,index)
                 cmd="damctl__subcmd__help__subcmd__index"
                 ;;
+            damctl__subcmd__help,infer)
+                cmd="damctl__subcmd__help__subcmd__infer"
+                ;;
             damctl__subcmd__help,ingest)
                 cmd="damctl__subcmd__help__subcmd__ingest"
                 ;;
@@ -174,6 +189,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help,jobs)
                 cmd="damctl__subcmd__help__subcmd__jobs"
+                ;;
+            damctl__subcmd__help,models)
+                cmd="damctl__subcmd__help__subcmd__models"
                 ;;
             damctl__subcmd__help,presign)
                 cmd="damctl__subcmd__help__subcmd__presign"
@@ -229,6 +247,18 @@ _damctl() {
             damctl__subcmd__help__subcmd__jobs,show)
                 cmd="damctl__subcmd__help__subcmd__jobs__subcmd__show"
                 ;;
+            damctl__subcmd__help__subcmd__models,import)
+                cmd="damctl__subcmd__help__subcmd__models__subcmd__import"
+                ;;
+            damctl__subcmd__help__subcmd__models,list)
+                cmd="damctl__subcmd__help__subcmd__models__subcmd__list"
+                ;;
+            damctl__subcmd__help__subcmd__models,pull)
+                cmd="damctl__subcmd__help__subcmd__models__subcmd__pull"
+                ;;
+            damctl__subcmd__help__subcmd__models,verify)
+                cmd="damctl__subcmd__help__subcmd__models__subcmd__verify"
+                ;;
             damctl__subcmd__help__subcmd__profile,brand-schema)
                 cmd="damctl__subcmd__help__subcmd__profile__subcmd__brand__subcmd__schema"
                 ;;
@@ -282,6 +312,36 @@ _damctl() {
                 ;;
             damctl__subcmd__jobs__subcmd__help,show)
                 cmd="damctl__subcmd__jobs__subcmd__help__subcmd__show"
+                ;;
+            damctl__subcmd__models,help)
+                cmd="damctl__subcmd__models__subcmd__help"
+                ;;
+            damctl__subcmd__models,import)
+                cmd="damctl__subcmd__models__subcmd__import"
+                ;;
+            damctl__subcmd__models,list)
+                cmd="damctl__subcmd__models__subcmd__list"
+                ;;
+            damctl__subcmd__models,pull)
+                cmd="damctl__subcmd__models__subcmd__pull"
+                ;;
+            damctl__subcmd__models,verify)
+                cmd="damctl__subcmd__models__subcmd__verify"
+                ;;
+            damctl__subcmd__models__subcmd__help,help)
+                cmd="damctl__subcmd__models__subcmd__help__subcmd__help"
+                ;;
+            damctl__subcmd__models__subcmd__help,import)
+                cmd="damctl__subcmd__models__subcmd__help__subcmd__import"
+                ;;
+            damctl__subcmd__models__subcmd__help,list)
+                cmd="damctl__subcmd__models__subcmd__help__subcmd__list"
+                ;;
+            damctl__subcmd__models__subcmd__help,pull)
+                cmd="damctl__subcmd__models__subcmd__help__subcmd__pull"
+                ;;
+            damctl__subcmd__models__subcmd__help,verify)
+                cmd="damctl__subcmd__models__subcmd__help__subcmd__verify"
                 ;;
             damctl__subcmd__profile,brand-schema)
                 cmd="damctl__subcmd__profile__subcmd__brand__subcmd__schema"
@@ -368,7 +428,7 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -717,6 +777,56 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__enrich)
+            opts="-C -h -V --only --asset --profile --dry-run --enqueue --drain --queue --for --workers --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --asset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --queue)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --workers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__events)
             opts="-f -C -h -V --after --follow --deliver --forget --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1032,7 +1142,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest drives certificate presign receive transcode index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help"
+            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1157,6 +1267,20 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__help__subcmd__enrich)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__help__subcmd__events)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1255,6 +1379,20 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__help__subcmd__infer)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__help__subcmd__ingest)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1326,6 +1464,76 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__jobs__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__models)
+            opts="list pull import verify"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__models__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__models__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__models__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__models__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1667,6 +1875,32 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__infer)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__ingest)
             opts="-C -h -V --collection --exclude --include --files-from --reread --max-rate --for --dry-run --report --workers --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1916,6 +2150,232 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__jobs__subcmd__show)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models)
+            opts="-C -h -V --archive --log-format --help --version list pull import verify help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__help)
+            opts="list pull import verify help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__help__subcmd__pull)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__import)
+            opts="-C -h -V --as --for --weights --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --weights)
+                    COMPREPLY=($(compgen -W "f16 q8_0" -- "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__list)
+            opts="-C -h -V --json --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__pull)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__models__subcmd__verify)
             opts="-C -h -V --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -26,6 +26,8 @@ pub struct Learned {
     pub by_hand: bool,
     /// Whether they count.
     pub active: bool,
+    /// Whether there is nothing in it.
+    pub is_empty: bool,
 }
 
 /// What has been learned of a master.
@@ -65,7 +67,8 @@ impl Catalog {
     /// What has been learned of these masters.
     pub fn knowledge_of(&self, masters: &[Digest]) -> Result<HashMap<Digest, Knowledge>> {
         let mut known: HashMap<Digest, Knowledge> = HashMap::new();
-        let found = format!("SELECT master, kind, track, recipe, by_hand, active FROM findings WHERE master IN ({})", places());
+        let found = format!("SELECT master, kind, track, recipe, by_hand, active, CASE WHEN items = '[]' THEN 1 ELSE 0 END
+             FROM findings WHERE master IN ({})", places());
         let seen = format!("SELECT master, recipe FROM looks WHERE master IN ({})", places());
         for page in masters.chunks(PAGE) {
             // Filled up with the last, so that it is one statement however many there are.
@@ -78,6 +81,7 @@ impl Catalog {
                     recipe: row.parse(3)?,
                     by_hand: row.int(4)? == 1,
                     active: row.int(5)? == 1,
+                    is_empty: row.int(6)? == 1,
                 };
                 known.entry(row.parse(0)?).or_default().learned.push(learned);
             }

@@ -131,7 +131,8 @@ struct Seen<'a> {
     lines: Vec<(u64, Vec<Line>)>,
     objects: Vec<(u64, Vec<Object>)>,
     seen: Option<Looks>,
-    compared_at: u64,
+    /// How long it is, in milliseconds; 0 of a picture.
+    length: u64,
     shots: u32,
     labels: String,
 }
@@ -154,7 +155,7 @@ impl<'a> Seen<'a> {
             lines: Vec::new(),
             objects: Vec::new(),
             seen: None,
-            compared_at: length / PLACE,
+            length: if see.facts.kind == MediaKind::Video { length } else { 0 },
             shots: 0,
             labels: see.objects.as_ref().map_or("es", |o| o.labels.as_str()).to_owned(),
         })
@@ -163,7 +164,7 @@ impl<'a> Seen<'a> {
     fn frame(&mut self, at_ms: u64, is_cut: bool, (width, height): (u32, u32), rgb: &[u8]) -> Result<()> {
         let picture = Picture::new(width, height, rgb)?;
         self.shots += u32::from(is_cut);
-        if self.looks && (self.seen.is_none() || at_ms <= self.compared_at) {
+        if self.looks && (self.seen.is_none() || at_ms <= self.length / PLACE) {
             let shade = |c: looks::Color| Shade {
                 color: format!("#{:02x}{:02x}{:02x}", c.rgb[0], c.rgb[1], c.rgb[2]),
                 name: if self.labels == "es" { c.spanish } else { c.english }.to_owned(),
@@ -191,9 +192,14 @@ impl<'a> Seen<'a> {
     }
 
     fn end(self) -> (Vec<Found>, Option<Looks>) {
-        let set = |kind, items: Vec<Finding>| Found { kind, track: 0, items };
-        let text = self.text_every.map(|_| set(FindingKind::Text, text::merge(&self.lines)));
-        let objects = self.objects_every.map(|_| set(FindingKind::Object, objects::merge(&self.objects)));
+        let length = self.length;
+        // What was seen stays until it is looked for again.
+        let set = |kind, mut items: Vec<Finding>, every: u64| {
+            items.iter_mut().for_each(|f| f.to_ms = (f.to_ms + every).min(length.max(f.to_ms)));
+            Found { kind, track: 0, items }
+        };
+        let text = self.text_every.map(|every| set(FindingKind::Text, text::merge(&self.lines), every));
+        let objects = self.objects_every.map(|every| set(FindingKind::Object, objects::merge(&self.objects), every));
         let looks = self.seen.map(|looks| Looks { shots: self.shots.max(1), ..looks });
         (text.into_iter().chain(objects).collect(), looks)
     }

@@ -192,10 +192,10 @@ fn has_pictures(kind: MediaKind, master: &Master) -> bool {
 }
 
 fn is_words(l: &&Learned) -> bool {
-    l.active && matches!(l.kind, FindingKind::Speech | FindingKind::Text)
+    l.active && !l.is_empty && matches!(l.kind, FindingKind::Speech | FindingKind::Text)
 }
 
-fn has_words(known: &Knowledge, revision: i64) -> bool {
+pub(super) fn has_words(known: &Knowledge, revision: i64) -> bool {
     revision > 0 || known.learned.iter().any(|l| is_words(&l))
 }
 

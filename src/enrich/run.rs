@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf, time::Instant};
 use super::{
     Enrich,
     means::Means1,
-    plan::{NAMED, Task, What, wanted, words_recipe},
+    plan::{NAMED, Task, What, has_words, wanted, words_recipe},
     question::{Found, Hear, Name, Question, See, Text},
     subtitles,
 };
@@ -167,10 +167,15 @@ impl Enrich<'_> {
             known.learned.retain(|l| !is_same(l) || l.by_hand);
             if !known.learned.iter().any(|l| is_same(l) && l.active) {
                 let (kind, track, recipe) = (found.kind, found.track, found.recipe);
-                known.learned.push(Learned { kind, track, recipe, by_hand: false, active: true });
+                let is_empty = found.items.is_empty();
+                known.learned.push(Learned { kind, track, recipe, by_hand: false, active: true, is_empty });
             }
         }
-        let recipe = words_recipe(names.recipe, &known, self.catalog.described(task.asset)?.revision);
+        let revision = self.catalog.described(task.asset)?.revision;
+        if !has_words(&known, revision) {
+            return Ok(None);
+        }
+        let recipe = words_recipe(names.recipe, &known, revision);
         let next = Task { what: What::Name(names.recipe), proxies: Vec::new(), ..task.clone() };
         let title = attempt.job.subject.rsplit_once(", ").map_or(attempt.job.subject.as_str(), |(title, _)| title);
         let wanted = wanted(&next, format!("{title}, who is named"), vec![recipe.to_string()], "");

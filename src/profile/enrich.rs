@@ -99,7 +99,7 @@ pub struct LearnObjects {
     /// The name of a model: CenterNet or YOLO, as ONNX.
     pub model: String,
     /// How sure it has to be, 0 to 1.
-    pub threshold: f32,
+    pub threshold: f64,
     /// The language of labels: `es` or `en`.
     pub labels: String,
     /// Of films, a picture is looked at so often, and after each cut.
