@@ -21,6 +21,8 @@ use crate::{
     settings::{self, Settings},
 };
 
+#[cfg(feature = "webhook")]
+mod bulk;
 mod catalog;
 mod certificate;
 mod collect;
