@@ -2,8 +2,11 @@
 //! (Zipf), beside the full-text search of SQLite and of PostgreSQL over the same texts.
 //!
 //! ```text
-//! cargo bench --bench search -- [--moments 10000000] [--queries 1000] [--words /usr/share/dict/spanish] [--peers]
+//! cargo bench --bench search -- [--moments 10000000] [--queries 1000] [--words /usr/share/dict/spanish] [--dir DIR]
+//!     [--peers] [--rate 200 --seconds 30]
 //! ```
+//! An index in DIR stays, and is asked again by the next run. With a rate the endpoint is asked as well (feature `serve`): so
+//! many requests a second, whether or not the ones before are answered.
 //! PostgreSQL's is measured where `DAMCTL_TEST_POSTGRES` names a server.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it is a program that prints what it measures")]
@@ -20,6 +23,8 @@ use damctl::{
 
 /// Moments of an asset, on average.
 const MOMENTS: usize = 10;
+/// Assets that are made and written at a time.
+const CHUNK: usize = 20_000;
 
 struct Args {
     moments: usize,
@@ -27,11 +32,13 @@ struct Args {
     words: PathBuf,
     peers: bool,
     dir: Option<PathBuf>,
+    rate: u32,
+    seconds: u32,
 }
 
 fn args() -> Args {
-    let mut args =
-        Args { moments: 1_000_000, queries: 1000, words: "/usr/share/dict/spanish".into(), peers: false, dir: None };
+    let words = "/usr/share/dict/spanish".into();
+    let mut args = Args { moments: 1_000_000, queries: 1000, words, peers: false, dir: None, rate: 0, seconds: 30 };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
         match flag.as_str() {
@@ -39,6 +46,8 @@ fn args() -> Args {
             "--queries" => args.queries = given.next().unwrap().parse().unwrap(),
             "--words" => args.words = given.next().unwrap().into(),
             "--dir" => args.dir = Some(given.next().unwrap().into()),
+            "--rate" => args.rate = given.next().unwrap().parse().unwrap(),
+            "--seconds" => args.seconds = given.next().unwrap().parse().unwrap(),
             "--peers" => args.peers = true,
             _ => {}
         }
@@ -226,6 +235,14 @@ fn tell(what: &str, times: &mut [Duration]) -> f64 {
     ms(p99)
 }
 
+/// Processor time of this process so far: where others work as well, it tells more than the clock.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = text.lines().find(|l| l.starts_with("VmRSS:")).unwrap_or_default();
@@ -247,17 +264,27 @@ fn main() {
         let index = search::beside(&dir, 1).unwrap();
         let mut made = Duration::ZERO;
         let writer = Writer::open(&dir, &index.id, 0, 2).unwrap();
-        for chunk in 0..assets.div_ceil(5000) {
-            let making = Instant::now();
-            let range = chunk * 5000..((chunk + 1) * 5000).min(assets);
+        let mut spent = Duration::ZERO;
+        for chunk in 0..assets.div_ceil(CHUNK) {
+            let (making, worked) = (Instant::now(), cpu());
+            let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(assets);
             let documents: Vec<Document> = range.map(|n| document(n, &language)).collect();
             made += making.elapsed();
+            // What the writer's threads do meanwhile is not much: their queue is short.
+            let worked = cpu() - worked;
+            spent += worked.min(making.elapsed());
             writer.replace(&documents, &[]).unwrap();
         }
         writer.commit().unwrap();
-        let written = begin.elapsed();
+        let (written, worked) = (begin.elapsed(), cpu() - spent);
         writer.settle().unwrap();
         let all = begin.elapsed();
+        println!(
+            "  processor time: {:.1} s to write ({:.0} moments a second and core), {:.1} s in all",
+            worked.as_secs_f64(),
+            args.moments as f64 / worked.as_secs_f64(),
+            (cpu() - spent).as_secs_f64()
+        );
         search::switch(&dir, &index).unwrap();
         let rate = |time: Duration| args.moments as f64 / time.as_secs_f64();
         println!(
@@ -328,6 +355,11 @@ fn main() {
         println!("  slowest: {:.1} ms {}", ms(*time), q.words);
     }
     let p99 = percentile(&mut times, 0.99);
+    #[cfg(feature = "serve")]
+    if args.rate > 0 {
+        drop(searcher);
+        http::ask(&dir, assets, &asked, args.rate, args.seconds);
+    }
     if args.peers {
         peers(&language, assets, &asked, p99);
     }
@@ -450,4 +482,148 @@ fn postgres(url: &str, language: &Language, assets: usize, asked: &[&Ask], ours:
     let p99 = tell("PostgreSQL", &mut times);
     println!("  ratio at p99: {:.0}", p99 / ms(ours));
     db.batch_execute("DROP SCHEMA bench_search CASCADE").unwrap();
+}
+
+/// The endpoint, asked over sockets at a steady rate.
+#[cfg(feature = "serve")]
+mod http {
+    use std::{
+        io::{BufRead, BufReader, Read, Write},
+        net::TcpStream,
+        path::Path,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::{Duration, Instant},
+    };
+
+    use damctl::{
+        catalog::Catalog,
+        digest::Digest,
+        model::{AssetId, Grade, Token},
+        search::{Match, Searcher},
+        serve::{Archive, Server, Terms},
+        stop::Stop,
+        store::MemoryStore,
+    };
+
+    use super::{Ask, COLLECTIONS, resident, tell};
+
+    /// Callers, for each has its own limit; and connections.
+    const CALLERS: usize = 8;
+    const CONNECTIONS: usize = 32;
+
+    fn catalog(dir: &Path, assets: usize) -> Catalog {
+        let file = dir.join(format!("catalog-{assets}.sqlite"));
+        let is_new = !file.exists();
+        let catalog = Catalog::open_sqlite(&file).unwrap();
+        if is_new {
+            let mut db = rusqlite::Connection::open(&file).unwrap();
+            let tx = db.transaction().unwrap();
+            let sql = "INSERT INTO assets (id, kind, title, collection, generation, created_at) VALUES (?1, 'video', ?1, ?2, 1, 0)";
+            let mut insert = tx.prepare(sql).unwrap();
+            for n in 0..assets {
+                let id = AssetId::derived(&["bench", &n.to_string()]).to_string();
+                insert.execute(rusqlite::params![id, COLLECTIONS[n % COLLECTIONS.len()]]).unwrap();
+            }
+            drop(insert);
+            tx.commit().unwrap();
+        }
+        for n in 0..CALLERS {
+            let (name, id) = (format!("caller {n}"), format!("bench{n}"));
+            let (collections, expires_at, revoked_at) = (None, None, None);
+            let token = Token { id, name, grade: Grade::Viewer, collections, expires_at, revoked_at, created_at: 0 };
+            // It is there from an earlier run.
+            catalog.keep_token(&token, &Digest::of(secret(n).as_bytes())).ok();
+        }
+        catalog
+    }
+
+    fn secret(caller: usize) -> String {
+        format!("{}bench{caller}", Token::PREFIX)
+    }
+
+    fn path(ask: &Ask) -> String {
+        let words: String = ask.words.bytes().map(|b| format!("%{b:02X}")).collect();
+        let any = if ask.by == Match::Any { "&any=true" } else { "" };
+        format!("/api/v1/search?q={words}{any}&facets={}", ask.facets.join(","))
+    }
+
+    pub(super) fn ask(dir: &Path, assets: usize, asked: &[Ask], rate: u32, seconds: u32) {
+        let catalog = catalog(dir, assets);
+        let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = server.address().unwrap();
+        let archive = Archive { catalog, store: Arc::new(MemoryStore::new()), searcher: Searcher::new(dir) };
+        let stop = Stop::new();
+        let stopped = stop.clone();
+        let served = std::thread::spawn(move || server.run(archive, &Terms::default(), &stopped).unwrap());
+        let paths: Vec<String> = asked.iter().map(path).collect();
+        let count = (rate * seconds) as usize;
+        // Beforehand, so that the index is open.
+        for n in [0, 1] {
+            get(&mut connect(address), &paths[n], n);
+        }
+        let (next, begin) = (AtomicUsize::new(0), Instant::now());
+        let times = Mutex::new((Vec::with_capacity(count), 0));
+        std::thread::scope(|scope| {
+            for _ in 0..CONNECTIONS {
+                scope.spawn(|| {
+                    let mut connection = connect(address);
+                    loop {
+                        let n = next.fetch_add(1, Ordering::Relaxed);
+                        if n >= count {
+                            return;
+                        }
+                        let due = begin + Duration::from_secs_f64(n as f64 / f64::from(rate));
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                        let status = get(&mut connection, &paths[n % paths.len()], n);
+                        // From when it was due: what waits for a connection waits, too.
+                        let mut times = times.lock().unwrap();
+                        times.0.push(due.elapsed());
+                        times.1 += usize::from(status != 200);
+                    }
+                });
+            }
+        });
+        let took = begin.elapsed();
+        stop.trip();
+        let (mut times, others) = times.into_inner().unwrap();
+        tell(&format!("HTTP at {rate} requests a second"), &mut times);
+        println!(
+            "  {count} answers in {:.1} s, {others} of them other than 200; resident {} MB",
+            took.as_secs_f64(),
+            resident()
+        );
+        served.join().unwrap();
+    }
+
+    fn connect(address: std::net::SocketAddr) -> BufReader<TcpStream> {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        BufReader::new(stream)
+    }
+
+    /// Asks and reads the whole answer.
+    fn get(connection: &mut BufReader<TcpStream>, path: &str, n: usize) -> u16 {
+        let secret = secret(n % CALLERS);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n\r\n");
+        connection.get_mut().write_all(request.as_bytes()).unwrap();
+        let (mut status, mut length) = (0, 0);
+        for line in connection.by_ref().lines() {
+            let line = line.unwrap().to_ascii_lowercase();
+            if let Some(rest) = line.strip_prefix("http/1.1 ") {
+                status = rest[..3].parse().unwrap();
+            }
+            if let Some(n) = line.strip_prefix("content-length: ") {
+                length = n.parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        connection.read_exact(&mut body).unwrap();
+        status
+    }
 }

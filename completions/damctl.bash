@@ -1842,13 +1842,17 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__index)
-            opts="-C -h -V --rebuild --shards --follow --check --for --archive --log-format --help --version"
+            opts="-C -h -V --rebuild --shards --follow --check --bulk --for --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --shards)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bulk)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -245,6 +245,7 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand infer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand infer" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l shards -d 'Number of shards. Each is written by one worker at a time, so that several can build an index together; all are asked together. Another number than the current index has makes a new one' -r
+complete -c damctl -n "__fish_damctl_using_subcommand index" -l bulk -d 'Brings the index of a server up to date that speaks OpenSearch\'s API, such as https://search.example:9200; who asks there is said by DAMCTL_BULK_USER and DAMCTL_BULK_PASSWORD' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l for -d 'Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'

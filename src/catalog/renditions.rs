@@ -207,11 +207,26 @@ impl Catalog {
         self.db.query(sql, values![index, asset])?.first().map(|r| r.parse(0)).transpose()
     }
 
-    /// Forgets what indexes other than this one held: they are gone.
+    /// What names of indexes begin with that lie elsewhere, on a server.
+    pub const ELSEWHERE: &str = "bulk-";
+
+    /// Forgets what indexes of this archive other than this one held: they are gone.
     pub fn forget_other_indexes(&self, index: &str) -> Result<()> {
+        let elsewhere = format!("{}%", Self::ELSEWHERE);
         self.db.with_tx(&mut |tx| {
-            tx.execute("DELETE FROM indexed WHERE index_id <> ?1", values![index])?;
-            tx.execute("DELETE FROM index_cursors WHERE index_id <> ?1", values![index]).map(drop)
+            for table in ["indexed", "index_cursors"] {
+                let sql = format!("DELETE FROM {table} WHERE index_id <> ?1 AND index_id NOT LIKE ?2");
+                tx.execute(&sql, values![index, elsewhere.as_str()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what an index held: it is empty.
+    pub fn forget_index(&self, index: &str) -> Result<()> {
+        self.db.with_tx(&mut |tx| {
+            tx.execute("DELETE FROM indexed WHERE index_id = ?1", values![index])?;
+            tx.execute("DELETE FROM index_cursors WHERE index_id = ?1", values![index]).map(drop)
         })
     }
 }

@@ -18,6 +18,9 @@ use crate::{
     work::{Amount, Attempt, Done, StageRun},
 };
 
+#[cfg(feature = "webhook")]
+pub mod bulk;
+
 /// Assets a job; and where there is much to do, for each job is a commit.
 const CHUNK: usize = 500;
 const LARGE_CHUNK: usize = 5000;

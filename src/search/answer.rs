@@ -1,30 +1,32 @@
 //! Answers questions: the best assets, each with its best moments.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::{Deserialize, Serialize};
 use tantivy::{
-    DocAddress, DocId, Index, IndexReader, Order, ReloadPolicy, Score, Searcher as Pieces, TERMINATED, TantivyDocument,
+    DocAddress, Order, Score, Searcher as Pieces, TERMINATED, TantivyDocument,
     collector::TopDocs,
     query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery},
     schema::Value,
 };
 
 use super::{
-    Card, Moment,
-    ask::{self, Match},
+    Card, Moment, ask,
     build::{Builder, any, term, without_score},
-    facets::{self, Counter, FACETS, Facet},
+    facets::{self, Counter, FACETS},
     failed,
-    folder::{self, shard_path},
-    join::Assets,
     mark::Marker,
-    schema::{Fields, analyzed, schema},
-    vocabulary::{self, PLAIN, Synonyms},
+    opened::{Folder, View},
+    question::{
+        Access, Answer, DEEPEST, Hit, MOST_COUNTED, MOST_HITS, MOST_MOMENTS, MOST_VALUES, Question, Sort, Spot,
+        Suggestion, cursor, place,
+    },
+    schema::{Fields, schema},
+    synonyms::Synonyms,
+    vocabulary::{self, PLAIN},
     words::Morphology,
 };
 use crate::{
@@ -33,185 +35,23 @@ use crate::{
     model::{AssetId, MediaKind},
 };
 
-/// Most hits of a page, and how far pages go.
-pub const MOST_HITS: usize = 100;
-const DEEPEST: usize = 10_000;
-/// Up to how many hits are counted.
-const MOST_COUNTED: usize = 10_000;
-/// Moments of a hit, and how many are looked at for them.
-const MOST_MOMENTS: usize = 50;
-const LOOKED_AT: usize = 2000;
-/// Values of a facet.
-const MOST_VALUES: usize = 50;
-
-/// What an answer may show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// These collections and no others; none: all, and what is in none.
-    pub collections: Option<Vec<String>>,
-    /// Whether embargoed assets are shown; else the time by which embargoes have ended, in milliseconds since 1970-01-01
-    /// UTC.
-    pub embargo: std::result::Result<(), i64>,
-}
-
-impl Access {
-    /// To everything.
-    pub fn all() -> Self {
-        Self { collections: None, embargo: Ok(()) }
-    }
-
-    /// Whether an asset may be shown.
-    pub fn allows(&self, collection: Option<&str>, embargo_ms: Option<i64>) -> bool {
-        let is_among = |all: &Vec<String>| collection.is_some_and(|c| all.iter().any(|known| known == c));
-        let has_ended = |now: &i64| embargo_ms.is_none_or(|until| until <= *now);
-        self.collections.as_ref().is_none_or(is_among) && self.embargo.as_ref().err().is_none_or(has_ended)
-    }
-}
-
-/// In which order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sort {
-    /// The best first; without words, what came last into the archive.
-    #[default]
-    Relevance,
-    /// What was recorded last first.
-    Newest,
-    /// What was recorded first first.
-    Oldest,
-    /// The longest first.
-    Longest,
-    /// The shortest first.
-    Shortest,
-}
-
-/// A question.
-#[derive(Clone, Debug)]
-pub struct Question<'a> {
-    /// As [`ask`] reads it.
-    pub words: &'a str,
-    /// Whether all words are to match.
-    pub by: Match,
-    /// Only assets of this kind.
-    pub kind: Option<MediaKind>,
-    /// In which order.
-    pub sort: Sort,
-    /// Number of hits, [`MOST_HITS`] at most.
-    pub limit: usize,
-    /// Number of moments of each hit.
-    pub moments: usize,
-    /// Where the page before ended, as its answer said.
-    pub cursor: Option<&'a str>,
-    /// Fields whose values are counted, of [`FACETS`].
-    pub facets: &'a [String],
-    /// What may be shown.
-    pub access: Access,
-}
-
-impl Default for Question<'_> {
-    fn default() -> Self {
-        Self {
-            words: "",
-            by: Match::All,
-            kind: None,
-            sort: Sort::Relevance,
-            limit: 20,
-            moments: 3,
-            cursor: None,
-            facets: &[],
-            access: Access::all(),
-        }
-    }
-}
-
-/// A moment of a hit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Spot {
-    /// How well it matches; comparable within one hit.
-    pub score: f32,
-    /// Its words, `<b>` around those that match; the rest is escaped for HTML.
-    pub snippet: String,
-    /// The source timecode of its beginning.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub timecode: Option<String>,
-    /// The frame that it begins with, counted from 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub frame: Option<u64>,
-    /// What was found.
-    #[serde(flatten)]
-    pub moment: Moment,
-}
-
-/// One hit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Hit {
-    /// How well it matches; comparable within one answer. Left out where the order is another.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub score: Option<f32>,
-    /// Where it matches, `<b>` around the words; the rest is escaped for HTML.
-    pub snippet: String,
-    /// Its best moments.
-    pub moments: Vec<Spot>,
-    /// What was found.
-    #[serde(flatten)]
-    pub card: Card,
-}
-
-/// An answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Answer {
-    /// How many match.
-    pub total: usize,
-    /// Whether there are more than `total`: counting ends at ten thousand.
-    pub more: bool,
-    /// The best of them.
-    pub hits: Vec<Hit>,
-    /// Counted values, where they were asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub facets: Vec<Facet>,
-    /// Words that nothing has, each with those that were looked for instead.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub corrections: BTreeMap<String, Vec<String>>,
-    /// Where the next page begins; none at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// What may follow what was typed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Suggestion {
-    /// A name or a word.
-    pub text: String,
-}
-
 /// Asks the current index, whichever that is at the time.
 pub struct Searcher {
-    dir: PathBuf,
-    open: Mutex<Option<Arc<Opened>>>,
-    fields: Fields,
+    folder: Folder,
+    pub(super) fields: Fields,
     synonyms: Synonyms,
-}
-
-struct Opened {
-    id: folder::IndexId,
-    shards: Vec<IndexReader>,
-    assets: Assets,
-}
-
-/// The index as it is at one moment.
-struct View {
-    shards: Vec<Pieces>,
-    assets: Assets,
-    id: String,
+    /// What knows words of earlier questions.
+    morphologies: Mutex<Vec<Morphology>>,
 }
 
 /// A hit's place: its shard, and where it lies there.
-type Found = (usize, DocAddress);
+pub(super) type Found = (usize, DocAddress);
 
 impl Searcher {
     /// A searcher of the index in this folder. There need not be one yet.
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), open: Mutex::default(), fields: schema().1, synonyms: Synonyms::default() }
+        let (synonyms, morphologies) = (Synonyms::default(), Mutex::default());
+        Self { folder: Folder::new(dir), fields: schema().1, synonyms, morphologies }
     }
 
     /// One that takes words for others, too.
@@ -219,37 +59,22 @@ impl Searcher {
         Self { synonyms, ..self }
     }
 
-    fn view(&self) -> Result<View> {
-        let id = folder::existing(&self.dir)?;
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = match &*open {
-            Some(opened) if opened.id == id => {
-                let reload = |r: &IndexReader| r.reload().map_err(failed("cannot read the index"));
-                opened.shards.iter().try_for_each(reload)?;
-                opened.clone()
-            }
-            _ => {
-                let opened = Arc::new(self.open(id)?);
-                *open = Some(opened.clone());
-                opened
-            }
-        };
-        drop(open);
-        let shards: Vec<Pieces> = opened.shards.iter().map(IndexReader::searcher).collect();
-        let pieces: Vec<_> = shards.iter().flat_map(|s| s.segment_readers().iter().cloned()).collect();
-        opened.assets.keep(&pieces);
-        Ok(View { shards, assets: opened.assets.clone(), id: opened.id.id.clone() })
+    fn view(&self) -> Result<Arc<View>> {
+        self.folder.view()
     }
 
-    fn open(&self, id: folder::IndexId) -> Result<Opened> {
-        let shard = |n: u32| {
-            let index =
-                Index::open_in_dir(shard_path(&self.dir, &id.id, n)).map_err(failed("cannot open the index"))?;
-            let reader = analyzed(index).reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
-            reader.map_err(failed("cannot read the index"))
-        };
-        let shards = (0..id.shards).map(shard).collect::<Result<_>>()?;
-        Ok(Opened { id, shards, assets: Assets::default() })
+    /// Calls `work` with what makes terms of words: one that an earlier question has left, for most words come again.
+    fn with_morphology<T>(&self, work: impl FnOnce(&mut Morphology) -> Result<T>) -> Result<T> {
+        let left = |all: &Self| all.morphologies.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut morphology = left(self).unwrap_or_default();
+        let outcome = work(&mut morphology);
+        self.morphologies.lock().unwrap_or_else(PoisonError::into_inner).push(morphology);
+        outcome
+    }
+
+    /// Whether there is an index that can be asked; else why there is none.
+    pub fn ready(&self) -> Result<()> {
+        guarded(|| self.view().map(drop))
     }
 
     /// Number of assets in the index.
@@ -310,11 +135,11 @@ impl Searcher {
 
     /// Answers a question.
     pub fn search(&self, question: &Question<'_>) -> Result<Answer> {
-        guarded(|| self.answer(question))
+        guarded(|| self.with_morphology(|morphology| self.answer(question, morphology)))
     }
 
-    fn answer(&self, question: &Question<'_>) -> Result<Answer> {
-        let ask = ask::parse(question.words, question.by)?;
+    fn answer(&self, question: &Question<'_>, morphology: &mut Morphology) -> Result<Answer> {
+        let ask = ask::parse(question.words, question.by)?.map(|ask| self.synonyms.expand(ask));
         if let Some(unknown) = question.facets.iter().find(|f| !FACETS.iter().any(|known| known == f)) {
             let known = FACETS.join(", ");
             return Err(Error::invalid(format!("'{unknown}' is not counted: expected one of {known}")));
@@ -325,7 +150,12 @@ impl Searcher {
         let fields = (self.fields, view.assets.clone());
         let seen = self.seen(&question.access);
         let seen = (!seen.is_empty()).then(|| Box::new(BooleanQuery::new(seen)) as Box<dyn Query>);
-        let built = Builder::new(&view.shards, fields, &self.synonyms, seen).build(ask.as_ref())?;
+        let mut builder = Builder::new(&view.shards, fields, &self.synonyms, morphology, seen);
+        let is_whole = question.kind.is_none() && question.access.collections.is_none() && question.facets.is_empty();
+        if question.sort == Sort::Relevance && is_whole {
+            builder = builder.enough(DEEPEST as u32 + 1);
+        }
+        let built = builder.build(ask.as_ref())?;
         let query = self.narrowed(built.assets, question);
         let by_words = question.sort == Sort::Relevance && ask.is_some();
         let (found, is_last) = self.top(&view, &*query, question.sort, by_words, from, limit)?;
@@ -333,23 +163,22 @@ impl Searcher {
             true => (from + found.len(), false),
             false => self.count(&view, &*query)?,
         };
-        let morphology = Morphology::default();
-        let marker = Marker { terms: &built.terms, morphology: &morphology };
-        let moments = match &built.moments {
-            Some(moments) => self.moments(&view, &**moments, &found, question.moments.min(MOST_MOMENTS))?,
-            None => HashMap::new(),
+        let mut marker = Marker::new(&built.terms, morphology);
+        let moments = match built.moments.is_empty() {
+            false => self.moments(&view, &built.moments, &found, question.moments.min(MOST_MOMENTS))?,
+            true => HashMap::new(),
         };
         let mut hits = Vec::with_capacity(found.len());
         for (score, place) in &found {
             let card: Card = self.stored(&view, *place)?;
             let spots = moments.get(place).map(Vec::as_slice).unwrap_or_default();
-            let spots = spots.iter().map(|(score, m)| spot(*score, m, &card, &marker)).collect();
-            hits.push(hit(by_words.then_some(*score), card, spots, &marker));
+            let spots = spots.iter().map(|(score, m)| spot(*score, m, &card, &mut marker)).collect();
+            hits.push(hit(by_words.then_some(*score), card, spots, &mut marker));
         }
         let facets = match question.facets {
             [] => Vec::new(),
             fields => {
-                let counter = Counter { fields: fields.to_vec() };
+                let counter = Counter { fields: fields.to_vec(), values: view.values.clone() };
                 let mut sum = vec![facets::Counts::default(); fields.len()];
                 for shard in &view.shards {
                     facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);
@@ -398,11 +227,14 @@ impl Searcher {
         let like = BooleanQuery::new(vec![(Occur::Must, any(clauses)), (Occur::MustNot, Box::new(itself))]);
         let query = self.narrowed(Box::new(like), &question);
         let (found, _) = self.top(&view, &*query, Sort::Relevance, true, 0, limit.clamp(1, MOST_HITS))?;
-        let (terms, morphology) = (std::collections::HashSet::new(), Morphology::default());
-        let marker = Marker { terms: &terms, morphology: &morphology };
-        let each =
-            |(score, place): &(Score, Found)| Ok(hit(Some(*score), self.stored(&view, *place)?, Vec::new(), &marker));
-        found.iter().map(each).collect()
+        self.with_morphology(|morphology| {
+            let terms = HashSet::new();
+            let mut marker = Marker::new(&terms, morphology);
+            let mut each = |(score, place): &(Score, Found)| {
+                Ok(hit(Some(*score), self.stored(&view, *place)?, Vec::new(), &mut marker))
+            };
+            found.iter().map(&mut each).collect()
+        })
     }
 
     /// Names and words that may follow what was typed, of what may be shown.
@@ -541,56 +373,7 @@ impl Searcher {
         Ok((count, false))
     }
 
-    /// The best moments of each hit. They lie before their asset, so that each is looked up by its place alone.
-    fn moments(
-        &self,
-        view: &View,
-        query: &dyn Query,
-        found: &[(Score, Found)],
-        most: usize,
-    ) -> Result<HashMap<Found, Vec<(Score, Moment)>>> {
-        let mut all = HashMap::new();
-        let mut by_piece: BTreeMap<(usize, u32), Vec<DocId>> = BTreeMap::new();
-        for (_, (shard, at)) in found {
-            by_piece.entry((*shard, at.segment_ord)).or_default().push(at.doc_id);
-        }
-        let weight =
-            |pieces: &Pieces| query.weight(EnableScoring::enabled_from_searcher(pieces)).map_err(searching(""));
-        let weights = view.shards.iter().map(weight).collect::<Result<Vec<_>>>()?;
-        for ((shard, piece), mut docs) in by_piece {
-            let pieces = &view.shards[shard];
-            let reader = pieces.segment_reader(piece);
-            let mut scorer = weights[shard].scorer(reader, 1.0).map_err(searching(""))?;
-            let assets = view.assets.of(reader, self.fields.what).map_err(failed("cannot read the index"))?;
-            docs.sort_unstable();
-            for asset in docs {
-                let place = assets.partition_point(|doc| *doc < asset);
-                let first = place.checked_sub(1).map_or(0, |before| assets[before] + 1);
-                if scorer.doc() < first {
-                    scorer.seek(first);
-                }
-                let mut best: Vec<(Score, DocId)> = Vec::new();
-                while scorer.doc() < asset && best.len() < LOOKED_AT {
-                    best.push((scorer.score(), scorer.doc()));
-                    scorer.advance();
-                }
-                best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-                // Some more, for what is to be doubted falls behind.
-                best.truncate(most + most.min(3));
-                let mut moments = Vec::with_capacity(best.len());
-                for (score, doc) in best {
-                    let moment: Moment = self.stored(view, (shard, DocAddress::new(piece, doc)))?;
-                    moments.push((if moment.doubts.is_empty() { score } else { score / 2.0 }, moment));
-                }
-                moments.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.from_ms.cmp(&b.1.from_ms)));
-                moments.truncate(most);
-                all.insert((shard, DocAddress::new(piece, asset)), moments);
-            }
-        }
-        Ok(all)
-    }
-
-    fn stored<T: serde::de::DeserializeOwned>(&self, view: &View, (shard, at): Found) -> Result<T> {
+    pub(super) fn stored<T: serde::de::DeserializeOwned>(&self, view: &View, (shard, at): Found) -> Result<T> {
         let doc: TantivyDocument = view.shards[shard].doc(at).map_err(failed("cannot read the index"))?;
         let text = doc.get_first(self.fields.stored).and_then(|v| v.as_str()).unwrap_or_default();
         serde_json::from_str(text).map_err(|e| {
@@ -606,7 +389,7 @@ fn guarded<T>(ask: impl FnOnce() -> Result<T>) -> Result<T> {
     })
 }
 
-fn searching(words: &str) -> impl Fn(tantivy::TantivyError) -> Error {
+pub(super) fn searching(words: &str) -> impl Fn(tantivy::TantivyError) -> Error {
     move |e| match e {
         // Ranges and wildcards where a field has none.
         tantivy::TantivyError::SchemaError(why) | tantivy::TantivyError::InvalidArgument(why) => {
@@ -616,7 +399,7 @@ fn searching(words: &str) -> impl Fn(tantivy::TantivyError) -> Error {
     }
 }
 
-fn spot(score: Score, moment: &Moment, card: &Card, marker: &Marker<'_>) -> Spot {
+fn spot(score: Score, moment: &Moment, card: &Card, marker: &mut Marker<'_>) -> Spot {
     let t = &card.technical;
     let has_time = card.kind == MediaKind::Video && moment.to_ms > 0;
     let rate = t.rate.filter(|_| has_time);
@@ -629,7 +412,7 @@ fn spot(score: Score, moment: &Moment, card: &Card, marker: &Marker<'_>) -> Spot
     Spot { score, snippet: marker.excerpt(&moment.text).0, timecode, frame, moment: moment.clone() }
 }
 
-fn hit(score: Option<Score>, card: Card, moments: Vec<Spot>, marker: &Marker<'_>) -> Hit {
+fn hit(score: Option<Score>, card: Card, moments: Vec<Spot>, marker: &mut Marker<'_>) -> Hit {
     let d = &card.description;
     let texts = d.text.iter().map(String::as_str).chain([card.title.as_str()]);
     let lists = [&d.people, &d.places, &d.organizations, &d.tags, &card.tags].into_iter().flatten();
@@ -643,33 +426,4 @@ fn hit(score: Option<Score>, card: Card, moments: Vec<Spot>, marker: &Marker<'_>
     };
     drop(excerpts);
     Hit { score, snippet, moments, card }
-}
-
-/// What a page's place is good for: one question to one index.
-fn told(question: &Question<'_>, index: &str) -> String {
-    let about = format!("{:?} {:?} {:?} {:?}", question.by, question.kind, question.sort, question.access.collections);
-    Digest::of_fields(&[question.words, &about, index]).to_string()[..12].to_owned()
-}
-
-fn cursor(at: usize, question: &Question<'_>, index: &str) -> String {
-    format!("{at}-{}", told(question, index))
-}
-
-fn place(cursor: &str, question: &Question<'_>, index: &str) -> Result<usize> {
-    let read = cursor.split_once('-').and_then(|(at, of)| Some((at.parse::<usize>().ok()?, of)));
-    let Some((at, of)) = read.filter(|(at, _)| *at <= DEEPEST) else {
-        return Err(Error::invalid("the cursor is none that an answer gave"));
-    };
-    match of == told(question, index) {
-        true => Ok(at),
-        false => Err(Error::invalid("the cursor belongs to another question, or the index was made anew since")
-            .hint("ask again from the beginning")),
-    }
-}
-
-impl Moment {
-    /// Seconds of its beginning and end, for an address's `#t=`.
-    pub fn seconds(&self) -> (f64, f64) {
-        (self.from_ms as f64 / 1000.0, self.to_ms as f64 / 1000.0)
-    }
 }

@@ -7,6 +7,8 @@
 //! perro OR gato   perro -gato        one of them; one without the other; NOT says the same as -
 //! (perro OR gato) kind:video         groups and fields
 //! said:inflación person:"Juan Pérez" where it stands
+//! speaker:ana                        who says it
+//! collection:="Noticias 24"          this value and none that only reads like it
 //! duration:>90s  date:2023..2024  height:>=1080  before:2024-12  has:speech
 //! ```
 
@@ -37,6 +39,8 @@ pub(super) enum Place {
     Path,
     /// Names of files, any part of them.
     File,
+    /// Who speaks.
+    Speaker,
     /// What was said, read or seen in it.
     Found(FindingKind),
 }
@@ -84,6 +88,8 @@ pub(super) enum Words {
 pub(super) enum Ask {
     Words(Option<Place>, Words),
     Label(Label, String),
+    /// A value as it is written, of a field that is counted.
+    Exactly(&'static str, String),
     Number(Number, Bound<i64>, Bound<i64>),
     Has(FindingKind),
     All(Vec<Ask>),
@@ -134,6 +140,8 @@ enum Token {
     Word(Option<String>, String),
     /// A phrase, and its field.
     Phrase(Option<String>, String),
+    /// A value as it is written, and its field.
+    Exact(String, String),
 }
 
 fn tokens(text: &str) -> Result<Vec<(usize, Token)>> {
@@ -175,6 +183,10 @@ fn word(chars: &[char], begin: usize) -> Result<(Token, usize)> {
     while let Some(c) = chars.get(at).copied() {
         match c {
             c if c.is_whitespace() || c == '(' || c == ')' => break,
+            '=' if text.is_empty() && field.is_some() && chars.get(at + 1) == Some(&'"') => {
+                let (value, next) = quoted(chars, at + 1)?;
+                return Ok((Token::Exact(field.unwrap_or_default(), value), next));
+            }
             '"' if text.is_empty() => {
                 let Some(length) = chars[at + 1..].iter().position(|c| *c == '"') else {
                     return Err(wrong(at, "a quotation mark has no other"));
@@ -187,13 +199,32 @@ fn word(chars: &[char], begin: usize) -> Result<(Token, usize)> {
         }
         at += 1;
     }
-    let token = match (field.is_none(), text.as_str()) {
-        (true, "AND" | "&&") => Token::And,
-        (true, "OR" | "||") => Token::Or,
-        (true, "NOT") => Token::Not,
-        _ => Token::Word(field, text),
+    let token = match (field, text.as_str()) {
+        (None, "AND" | "&&") => Token::And,
+        (None, "OR" | "||") => Token::Or,
+        (None, "NOT") => Token::Not,
+        (Some(field), value) if value.starts_with('=') => Token::Exact(field, value[1..].to_owned()),
+        (field, _) => Token::Word(field, text),
     };
     Ok((token, at))
+}
+
+/// A value between quotation marks, in which `\"` and `\\` stand for themselves, and where it ends.
+fn quoted(chars: &[char], begin: usize) -> Result<(String, usize)> {
+    let mut value = String::new();
+    let mut at = begin + 1;
+    while let Some(c) = chars.get(at).copied() {
+        match (c, chars.get(at + 1)) {
+            ('"', _) => return Ok((value, at + 1)),
+            ('\\', Some(next @ ('"' | '\\'))) => {
+                value.push(*next);
+                at += 1;
+            }
+            _ => value.push(c),
+        }
+        at += 1;
+    }
+    Err(wrong(begin, "a quotation mark has no other"))
 }
 
 enum Named {
@@ -216,6 +247,7 @@ fn named(field: &str) -> Option<Named> {
         "organization" | "organizations" | "org" => Named::Place(Place::Organization),
         "path" => Named::Place(Place::Path),
         "file" | "filename" => Named::Place(Place::File),
+        "speaker" | "speakers" => Named::Place(Place::Speaker),
         "said" | "speech" => Named::Place(Place::Found(FindingKind::Speech)),
         "shown" | "text" => Named::Place(Place::Found(FindingKind::Text)),
         "object" | "objects" | "seen" => Named::Place(Place::Found(FindingKind::Object)),
@@ -241,6 +273,25 @@ fn named(field: &str) -> Option<Named> {
         "has" => Named::Has,
         _ => return None,
     })
+}
+
+/// The field that is counted, of a field's name.
+fn counted(field: &str) -> Option<&'static str> {
+    let counted = match named(field)? {
+        Named::Label(Label::Kind) => "kind",
+        Named::Label(Label::Collection) => "collection",
+        Named::Label(Label::Program) => "program",
+        Named::Label(Label::Category) => "category",
+        Named::Label(Label::Codec) => "codec",
+        Named::Label(Label::License) => "license",
+        Named::Place(Place::Tag) => "tags",
+        Named::Place(Place::Person) => "people",
+        Named::Place(Place::Location) => "places",
+        Named::Place(Place::Organization) => "organizations",
+        Named::Place(Place::Found(FindingKind::Object)) => "objects",
+        _ => return None,
+    };
+    Some(counted)
 }
 
 /// A word with a colon that is no field is a word: addresses, times.
@@ -331,6 +382,19 @@ impl Reader {
             }
             Token::Word(field, text) => self.leaf(at, field, text, false),
             Token::Phrase(field, text) => self.leaf(at, field, text, true),
+            Token::Exact(field, value) => {
+                self.words += 1;
+                let Some(counted) = counted(&field) else {
+                    return Err(wrong(
+                        at,
+                        format!("'{field}:=' is not understood: only values that are counted have one"),
+                    ));
+                };
+                match value.is_empty() {
+                    true => Err(wrong(at, format!("'{field}:=' is followed by nothing"))),
+                    false => Ok(Some(Ask::Exactly(counted, value))),
+                }
+            }
             Token::And | Token::Or | Token::Close => Err(wrong(at, "something to look for is missing")),
         }
     }
@@ -555,6 +619,10 @@ mod tests {
         assert_eq!(read("entrev*"), Ask::Words(None, Words::Beginning("entrev".into())));
         assert_eq!(read("*2024-03*"), Ask::Words(None, Words::Part("2024-03".into())));
         assert_eq!(read("file:_fin"), Ask::Words(Some(Place::File), Words::Part("_fin".into())));
+        assert_eq!(read("collection:=\"Noticias 24\""), Ask::Exactly("collection", "Noticias 24".into()));
+        assert_eq!(read("person:=Ana"), Ask::Exactly("people", "Ana".into()));
+        assert_eq!(read(r#"tag:="el \"caso\" \\""#), Ask::Exactly("tags", r#"el "caso" \"#.into()));
+        assert_eq!(read("speaker:ana"), Ask::Words(Some(Place::Speaker), Words::All("ana".into())));
         // A colon that is no field's.
         assert_eq!(read("10:30"), all("10:30"));
         assert_eq!(parse("  - … ", Match::All).unwrap(), None);
@@ -593,6 +661,9 @@ mod tests {
             ("a*", "a '*' needs at least 2 letters with it (at character 1)"),
             ("p*r*o", "a '*' stands at the beginning or the end of a word (at character 1)"),
             ("kind:", "'kind:' is followed by nothing (at character 1)"),
+            ("collection:=", "'collection:=' is followed by nothing (at character 1)"),
+            ("collection:=\"a", "a quotation mark has no other (at character 13)"),
+            ("said:=a", "'said:=' is not understood: only values that are counted have one (at character 1)"),
             ("date:..", "date: '..' has a beginning, an end, or both (at character 1)"),
             ("duration:long", "duration: 'long' is not a length: expected 90s, 1.5m, 2h or 1:30 (at character 1)"),
             ("date:2024-13", "date: '2024-13' is not a date: expected 2024-03-17, 2024-03 or 2024 (at character 1)"),

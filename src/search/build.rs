@@ -16,7 +16,8 @@ use super::{
     failed,
     join::{ASSET, Assets, ToAsset},
     schema::Fields,
-    vocabulary::{self, Synonyms},
+    synonyms::Synonyms,
+    vocabulary,
     words::{GRAM, Morphology, folded, spelled, words},
 };
 use crate::{
@@ -31,8 +32,8 @@ pub(super) type Corrections = BTreeMap<String, Vec<String>>;
 pub(super) struct Built {
     /// The assets.
     pub(super) assets: Box<dyn Query>,
-    /// Their moments; none where nothing is asked that a moment could have.
-    pub(super) moments: Option<Box<dyn Query>>,
+    /// Their moments, by each term that one could have.
+    pub(super) moments: Vec<Box<dyn Query>>,
     /// The terms by which words are marked.
     pub(super) terms: HashSet<String>,
     /// What was taken for something else.
@@ -44,9 +45,11 @@ pub(super) struct Builder<'a> {
     pub(super) fields: Fields,
     pub(super) assets: Assets,
     pub(super) synonyms: &'a Synonyms,
+    /// Of a question that is nothing but a phrase: how many assets that say it are enough.
+    enough: Option<u32>,
     /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
     seen: Option<Box<dyn Query>>,
-    morphology: Morphology,
+    morphology: &'a Morphology,
     terms: HashSet<String>,
     corrections: Corrections,
     /// What a word of this field became: it is asked for of assets and of moments.
@@ -60,29 +63,37 @@ impl<'a> Builder<'a> {
         shards: &'a [Pieces],
         (fields, assets): (Fields, Assets),
         synonyms: &'a Synonyms,
+        morphology: &'a Morphology,
         seen: Option<Box<dyn Query>>,
     ) -> Self {
         Self {
             seen,
+            enough: None,
             shards,
             fields,
             assets,
             synonyms,
-            morphology: Morphology::default(),
+            morphology,
             terms: HashSet::new(),
             corrections: Corrections::new(),
             known: HashMap::new(),
         }
     }
 
+    /// Is content with so many assets that say a phrase, where nothing else is asked: to look at each moment that has two
+    /// very frequent words takes long, and nobody sees more hits than that.
+    pub(super) fn enough(self, assets: u32) -> Self {
+        Self { enough: Some(assets), ..self }
+    }
+
     /// Of a question, or of none: then of all assets.
     pub(super) fn build(mut self, ask: Option<&Ask>) -> Result<Built> {
+        self.enough = self.enough.filter(|_| matches!(ask, Some(Ask::Words(None, Words::Phrase(_)))));
         let assets = match ask {
             Some(ask) => self.assets_of(ask)?,
             None => self.every(),
         };
         let moments = ask.map(|ask| self.moments_of(ask)).transpose()?.unwrap_or_default();
-        let moments = (!moments.is_empty()).then(|| any(moments));
         Ok(Built { assets, moments, terms: self.terms, corrections: self.corrections })
     }
 
@@ -94,6 +105,10 @@ impl<'a> Builder<'a> {
         Ok(match ask {
             Ask::Words(place, words) => self.words(*place, words)?,
             Ask::Label(label, value) => self.label(*label, value)?,
+            Ask::Exactly(field, value) => self
+                .fields
+                .counted(field)
+                .map_or_else(|| Box::new(EmptyQuery) as Boxed, |f| without_score(term(f, value))),
             Ask::Number(number, from, to) => self.number(*number, from, to),
             Ask::Has(kind) => without_score(self.joined(Box::new(term(self.fields.what, kind.as_str())))),
             Ask::Not(inner) => {
@@ -123,13 +138,14 @@ impl<'a> Builder<'a> {
             Ask::Words(place, words) => {
                 let kind = match place {
                     None => None,
+                    Some(Place::Speaker) => return self.moment_words(self.fields.speaker, words),
                     Some(Place::Found(kind)) => Some(*kind),
                     Some(Place::Person) => Some(FindingKind::Person),
                     Some(Place::Location) => Some(FindingKind::Place),
                     Some(Place::Organization) => Some(FindingKind::Organization),
                     Some(_) => return Ok(Vec::new()),
                 };
-                let queries = self.moment_words(words)?;
+                let queries = self.moment_words(self.fields.text, words)?;
                 match kind {
                     Some(kind) => queries.into_iter().map(|query| self.of_kind(query, kind)).collect(),
                     None => queries,
@@ -139,16 +155,15 @@ impl<'a> Builder<'a> {
                 let each = all.iter().map(|ask| self.moments_of(ask)).collect::<Result<Vec<_>>>()?;
                 each.into_iter().flatten().collect()
             }
-            Ask::Label(..) | Ask::Number(..) | Ask::Has(_) | Ask::Not(_) => Vec::new(),
+            Ask::Label(..) | Ask::Exactly(..) | Ask::Number(..) | Ask::Has(_) | Ask::Not(_) => Vec::new(),
         })
     }
 
-    fn moment_words(&mut self, asked: &Words) -> Result<Vec<Boxed>> {
-        let field = self.fields.text;
+    fn moment_words(&mut self, field: Field, asked: &Words) -> Result<Vec<Boxed>> {
         Ok(match asked {
             Words::All(text) => {
                 let each = words(text).map(|(_, word)| self.word(field, word)).collect::<Result<Vec<_>>>()?;
-                each.into_iter().filter(|forms| !forms.is_empty()).map(any).collect()
+                each.into_iter().flatten().collect()
             }
             Words::Phrase(text) => self.phrase(field, text).into_iter().collect(),
             Words::Beginning(text) => self.beginning(field, text)?.into_iter().collect(),
@@ -167,7 +182,8 @@ impl<'a> Builder<'a> {
             Some(Place::Location) => self.fields.place,
             Some(Place::Organization) => self.fields.organization,
             Some(Place::Path | Place::File) => self.fields.path,
-            Some(Place::Found(kind)) => return self.found(kind, asked),
+            Some(Place::Speaker) => return self.found(self.fields.speaker, None, asked),
+            Some(Place::Found(kind)) => return self.found(self.fields.text, Some(kind), asked),
         };
         Ok(match asked {
             Words::All(text) => {
@@ -202,8 +218,8 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Assets by what was found in them.
-    fn found(&mut self, kind: FindingKind, asked: &Words) -> Result<Boxed> {
+    /// Assets by what was found in them, of one kind or of any.
+    fn found(&mut self, field: Field, kind: Option<FindingKind>, asked: &Words) -> Result<Boxed> {
         if let Words::Part(_) = asked {
             return Err(Error::invalid("any part of a word can be looked for in names of files only")
                 .hint("file:PART, or *PART* without a field"));
@@ -211,14 +227,17 @@ impl<'a> Builder<'a> {
         let each = match asked {
             // Here each word counts, those that nothing has as well.
             Words::All(text) => {
-                let field = self.fields.text;
                 let each = words(text).map(|(_, word)| self.word(field, word)).collect::<Result<Vec<_>>>()?;
                 each.into_iter().map(any).collect()
             }
-            asked => self.moment_words(asked)?,
+            asked => self.moment_words(field, asked)?,
         };
         // Words of one moment each: said in one place or in two.
-        Ok(some(each.into_iter().map(|query| self.joined(self.of_kind(query, kind))).collect()))
+        let of_kind = |query| match kind {
+            Some(kind) => self.of_kind(query, kind),
+            None => query,
+        };
+        Ok(some(each.into_iter().map(|query| self.joined(of_kind(query))).collect()))
     }
 
     /// Those of a query's moments that are of one kind.
@@ -228,7 +247,7 @@ impl<'a> Builder<'a> {
     }
 
     fn joined(&self, moments: Boxed) -> Boxed {
-        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what })
+        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what, enough: self.enough })
     }
 
     /// The terms of a word, its forms and its synonyms that the field has; none if it has none.

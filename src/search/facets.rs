@@ -1,12 +1,16 @@
 //! Counts what is found by its labels.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::Serialize;
 use tantivy::{
     DocId, Score, SegmentOrdinal, SegmentReader,
     collector::{Collector, SegmentCollector},
     columnar::StrColumn,
+    index::SegmentId,
 };
 
 /// The fields that are counted.
@@ -27,10 +31,61 @@ pub struct Facet {
 /// Counts values of some fields.
 pub(super) struct Counter {
     pub(super) fields: Vec<String>,
+    pub(super) values: Values,
 }
 
-/// Values of a field that are looked up in each piece of an index: each one costs a look into the dictionary of names.
+/// Values of a field that are looked at in each piece of an index.
 const LOOKED_UP: usize = 200;
+/// Values of a field that are kept in memory; of more, each is looked up where it lies.
+const MOST_KEPT: usize = 4_000_000;
+
+/// Values of fields, by the pieces of an index that have them: to look one up in its dictionary takes as long as to count
+/// a thousand of them.
+#[derive(Clone, Default)]
+pub(super) struct Values(Arc<Mutex<Kept>>);
+
+type Kept = HashMap<(SegmentId, String), Arc<Spelled>>;
+
+/// The values of one field of one piece, in their order.
+#[derive(Default)]
+struct Spelled {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Values {
+    /// Forgets pieces that are not part of the index any more.
+    pub(super) fn keep(&self, pieces: &[&SegmentReader]) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(id, _), _| pieces.iter().any(|reader| reader.segment_id() == *id));
+    }
+
+    fn of(&self, key: &(SegmentId, String), column: &StrColumn) -> tantivy::Result<Option<Arc<Spelled>>> {
+        let known = |all: &Self| all.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if column.num_terms() > MOST_KEPT {
+            return Ok(None);
+        }
+        if let Some(known) = known(self) {
+            return Ok(Some(known));
+        }
+        let mut spelled = Spelled::default();
+        let mut stream = column.dictionary().stream()?;
+        while stream.advance() {
+            spelled.text.push_str(&String::from_utf8_lossy(stream.key()));
+            spelled.ends.push(spelled.text.len());
+        }
+        let spelled = Arc::new(spelled);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), spelled.clone());
+        Ok(Some(spelled))
+    }
+}
+
+impl Spelled {
+    fn value(&self, ord: usize) -> Option<&str> {
+        let begin = ord.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.text.get(begin..*self.ends.get(ord)?)
+    }
+}
 
 /// Counted values of one field, and what was counted and not looked up.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +102,8 @@ impl Collector for Counter {
         let column = |field: &String| {
             let column = reader.fast_fields().str(field)?;
             let counts = column.as_ref().map_or(0, |c| c.num_terms());
-            Ok((column, vec![0; counts]))
+            let key = (reader.segment_id(), field.clone());
+            Ok(Column { key, values: self.values.clone(), column, counts: vec![0; counts], met: Vec::new() })
         };
         Ok(Counting { columns: self.fields.iter().map(column).collect::<tantivy::Result<_>>()? })
     }
@@ -75,17 +131,29 @@ pub(super) fn add(sum: &mut [Counts], more: Vec<Counts>) {
 }
 
 pub(super) struct Counting {
-    columns: Vec<(Option<StrColumn>, Vec<u64>)>,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    key: (SegmentId, String),
+    values: Values,
+    column: Option<StrColumn>,
+    counts: Vec<u32>,
+    /// The values that there are, for most questions meet few of them.
+    met: Vec<u32>,
 }
 
 impl SegmentCollector for Counting {
     type Fruit = tantivy::Result<Vec<Counts>>;
 
     fn collect(&mut self, doc: DocId, _: Score) {
-        for (column, counts) in &mut self.columns {
+        for Column { column, counts, met, .. } in &mut self.columns {
             let Some(column) = column else { continue };
             for ord in column.term_ords(doc) {
                 if let Some(n) = usize::try_from(ord).ok().and_then(|ord| counts.get_mut(ord)) {
+                    if *n == 0 {
+                        met.push(ord as u32);
+                    }
                     *n += 1;
                 }
             }
@@ -93,17 +161,26 @@ impl SegmentCollector for Counting {
     }
 
     fn harvest(self) -> Self::Fruit {
-        let each = |(column, counts): (Option<StrColumn>, Vec<u64>)| {
+        let each = |Column { key, values, column, counts, met }: Column| {
             let mut all = Counts::default();
             let Some(column) = column else { return Ok(all) };
-            let mut counted: Vec<(u64, u64)> =
-                counts.into_iter().enumerate().filter(|(_, n)| *n > 0).map(|(ord, n)| (n, ord as u64)).collect();
-            counted.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-            all.rest = counted.iter().skip(LOOKED_UP).map(|(n, _)| n).sum();
+            let mut counted: Vec<(u32, u32)> = met.into_iter().map(|ord| (counts[ord as usize], ord)).collect();
+            let by_count = |a: &(u32, u32), b: &(u32, u32)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
+            if counted.len() > LOOKED_UP {
+                counted.select_nth_unstable_by(LOOKED_UP, by_count);
+            }
+            all.rest = counted.iter().skip(LOOKED_UP).map(|(n, _)| u64::from(*n)).sum();
+            let spelled = values.of(&key, &column)?;
             for (n, ord) in counted.into_iter().take(LOOKED_UP) {
-                let mut value = String::new();
-                column.ord_to_str(ord, &mut value)?;
-                all.values.insert(value, n);
+                let value = match spelled.as_ref().and_then(|spelled| spelled.value(ord as usize)) {
+                    Some(value) => value.to_owned(),
+                    None => {
+                        let mut value = String::new();
+                        column.ord_to_str(u64::from(ord), &mut value)?;
+                        value
+                    }
+                };
+                all.values.insert(value, u64::from(n));
             }
             Ok(all)
         };

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use tantivy::{
@@ -44,7 +47,7 @@ impl Assets {
     }
 
     /// Forgets pieces that are not part of the index any more.
-    pub(super) fn keep(&self, pieces: &[SegmentReader]) {
+    pub(super) fn keep(&self, pieces: &[&SegmentReader]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|id, _| pieces.iter().any(|reader| reader.segment_id() == *id));
     }
@@ -56,18 +59,22 @@ pub(super) struct ToAsset {
     pub(super) moments: Box<dyn Query>,
     pub(super) assets: Assets,
     pub(super) what: Field,
+    /// After how many assets it is enough; none: all of them.
+    pub(super) enough: Option<u32>,
 }
 
 impl Clone for ToAsset {
     fn clone(&self) -> Self {
-        Self { moments: self.moments.box_clone(), assets: self.assets.clone(), what: self.what }
+        let (assets, what, enough) = (self.assets.clone(), self.what, self.enough);
+        Self { moments: self.moments.box_clone(), assets, what, enough }
     }
 }
 
 impl Query for ToAsset {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let moments = self.moments.weight(scoring)?;
-        Ok(Box::new(Join { moments, assets: self.assets.clone(), what: self.what }))
+        let left = self.enough.map(|n| Arc::new(AtomicU32::new(n)));
+        Ok(Box::new(Join { moments, assets: self.assets.clone(), what: self.what, left }))
     }
 }
 
@@ -75,13 +82,15 @@ struct Join {
     moments: Box<dyn Weight>,
     assets: Assets,
     what: Field,
+    /// How many more assets are wanted of all pieces together.
+    left: Option<Arc<AtomicU32>>,
 }
 
 impl Weight for Join {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let moments = self.moments.scorer(reader, boost)?;
         let assets = self.assets.of(reader, self.what)?;
-        let mut joined = Joined { moments, assets, at: 0, doc: TERMINATED, score: 0.0 };
+        let mut joined = Joined { moments, assets, left: self.left.clone(), at: 0, doc: TERMINATED, score: 0.0 };
         joined.gather();
         Ok(Box::new(joined))
     }
@@ -98,6 +107,7 @@ impl Weight for Join {
 struct Joined {
     moments: Box<dyn Scorer>,
     assets: Arc<Vec<DocId>>,
+    left: Option<Arc<AtomicU32>>,
     /// The place in `assets` of the current one.
     at: usize,
     doc: DocId,
@@ -108,7 +118,10 @@ impl Joined {
     /// Goes to the asset of the next moment, with the best score of its moments.
     fn gather(&mut self) -> DocId {
         let first = self.moments.doc();
-        if first == TERMINATED {
+        let take = |left: &Arc<AtomicU32>| {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
+        };
+        if first == TERMINATED || !self.left.as_ref().is_none_or(take) {
             self.doc = TERMINATED;
             return TERMINATED;
         }

@@ -2,25 +2,44 @@
 
 use std::collections::HashSet;
 
-use super::words::{Morphology, composed, words};
+use super::words::{Morphology, STEM, composed, words};
 
 /// Longest excerpt in characters.
 const LONGEST: usize = 240;
 
-/// The words that are marked.
+/// Marks the words that have one of the terms.
 pub(super) struct Marker<'a> {
-    pub(super) terms: &'a HashSet<String>,
-    pub(super) morphology: &'a Morphology,
+    terms: &'a HashSet<String>,
+    morphology: &'a mut Morphology,
+    /// Whether a term begins with this ASCII letter.
+    initials: [bool; 128],
 }
 
-impl Marker<'_> {
-    fn is_meant(&self, word: &str) -> bool {
-        let forms = self.morphology.forms(word);
+impl<'a> Marker<'a> {
+    pub(super) fn new(terms: &'a HashSet<String>, morphology: &'a mut Morphology) -> Self {
+        let mut initials = [false; 128];
+        for term in terms {
+            let first = term.trim_start_matches(STEM).bytes().next();
+            first.and_then(|b| initials.get_mut(usize::from(b))).into_iter().for_each(|is| *is = true);
+        }
+        Self { terms, morphology, initials }
+    }
+
+    fn is_meant(&mut self, word: &str) -> bool {
+        // Nearly all words are told apart by their first letter: what is stemmed loses its end alone.
+        if let [first, rest @ ..] = word.as_bytes()
+            && first.is_ascii_alphabetic()
+            && rest.iter().all(u8::is_ascii_lowercase)
+            && !self.initials[usize::from(first.to_ascii_lowercase())]
+        {
+            return false;
+        }
+        let forms = self.morphology.known(word);
         self.terms.contains(&forms.exact) || forms.also.iter().any(|term| self.terms.contains(term))
     }
 
     /// An excerpt around the first place that matches, `<b>` around its words; and how many of them it has.
-    pub(super) fn excerpt(&self, text: &str) -> (String, usize) {
+    pub(super) fn excerpt(&mut self, text: &str) -> (String, usize) {
         let text = composed(text);
         let marks: Vec<(usize, usize)> =
             words(&text).filter(|(_, word)| self.is_meant(word)).map(|(at, word)| (at, at + word.len())).collect();
@@ -83,10 +102,10 @@ mod tests {
 
     #[test]
     fn words_are_marked_whatever_their_form_and_nothing_else_is_html() {
-        let morphology = Morphology::default();
+        let mut morphology = Morphology::default();
         let asked = morphology.asked("canción");
         let terms = std::iter::once(asked.exact).chain(asked.also).collect();
-        let marker = Marker { terms: &terms, morphology: &morphology };
+        let mut marker = Marker::new(&terms, &mut morphology);
         let (html, count) = marker.excerpt("<b>Canciones</b> & 'una' canción");
         assert_eq!(html, "&lt;b&gt;<b>Canciones</b>&lt;/b&gt; &amp; &#39;una&#39; <b>canción</b>");
         assert_eq!(count, 2);

@@ -10,6 +10,7 @@ use crate::error::{Error, Kind};
 
 mod answer;
 pub mod ask;
+mod best;
 mod build;
 mod document;
 pub mod export;
@@ -17,7 +18,10 @@ mod facets;
 pub mod folder;
 mod join;
 mod mark;
+mod opened;
+mod question;
 mod schema;
+mod synonyms;
 mod vocabulary;
 mod words;
 mod write;
@@ -25,16 +29,17 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Access, Answer, Hit, MOST_HITS, Question, Searcher, Sort, Spot, Suggestion};
+pub use answer::Searcher;
 pub use ask::Match;
 pub use document::{Card, Document, Moment, Technical};
 pub use facets::{FACETS, Facet};
 pub use folder::{IndexId, beside, current, current_or_beside, switch};
-pub use vocabulary::Synonyms;
+pub use question::{Access, Answer, Hit, MOST_HITS, Question, Sort, Spot, Suggestion};
+pub use synonyms::Synonyms;
 pub use write::Writer;
 
 /// Grows when the schema or the analyzers change: an index of another version is built anew.
-const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 fn failed(doing: &'static str) -> impl Fn(TantivyError) -> Error {
     move |e| {

@@ -45,6 +45,8 @@ pub(super) struct Fields {
     pub(super) suggestion: Field,
     /// Of moments: what was said, read or seen.
     pub(super) text: Field,
+    /// Of moments: who says it.
+    pub(super) speaker: Field,
     pub(super) kind: Field,
     pub(super) collection: Field,
     pub(super) program: Field,
@@ -67,6 +69,26 @@ pub(super) struct Fields {
     pub(super) hdr: Field,
     /// From when on everybody may see it.
     pub(super) embargo: Field,
+}
+
+impl Fields {
+    /// The field of a label or of names, as they are written.
+    pub(super) fn counted(&self, name: &str) -> Option<Field> {
+        Some(match name {
+            "kind" => self.kind,
+            "collection" => self.collection,
+            "program" => self.program,
+            "category" => self.category,
+            "codec" => self.codec,
+            "license" => self.license,
+            "tags" => self.tags,
+            "people" => self.people,
+            "places" => self.places,
+            "organizations" => self.organizations,
+            "objects" => self.objects,
+            _ => return None,
+        })
+    }
 }
 
 pub(super) fn schema() -> (Schema, Fields) {
@@ -98,7 +120,8 @@ pub(super) fn schema() -> (Schema, Fields) {
         path: b.add_text_field("path", placed.clone()),
         pieces: b.add_text_field("pieces", TextOptions::default().set_indexing_options(grams)),
         suggestion: b.add_text_field("suggestion", STRING),
-        text: b.add_text_field("text", placed),
+        text: b.add_text_field("text", placed.clone()),
+        speaker: b.add_text_field("speaker", placed),
         kind: b.add_text_field("kind", exact.clone()),
         collection: b.add_text_field("collection", exact.clone()),
         program: b.add_text_field("program", exact.clone()),

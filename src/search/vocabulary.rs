@@ -1,7 +1,7 @@
 //! The words that an index has: those that are written almost like another, values of a label, and what may follow what
 //! was typed.
 
-use std::{collections::BTreeMap, collections::HashMap, path::Path};
+use std::collections::{BTreeMap, HashMap};
 
 use tantivy::{
     Searcher as Pieces, Term,
@@ -14,7 +14,7 @@ use super::{
     words::{STEM, folded, words},
     write::LEADS_TO,
 };
-use crate::error::{Doing, Error, Result};
+use crate::error::Result;
 
 /// Most words that one is taken for.
 const MOST_NEAR: usize = 5;
@@ -136,53 +136,6 @@ pub(super) fn completions(
     let mut found: Vec<_> = found.into_iter().collect();
     found.sort_by_key(|(text, (is_name, count, _))| (!is_name, std::cmp::Reverse(*count), text.clone()));
     Ok(found.into_iter().take(most).map(|(text, (_, _, term))| (text, term)).collect())
-}
-
-/// Words that stand for each other.
-#[derive(Clone, Debug, Default)]
-pub struct Synonyms(HashMap<String, Vec<String>>);
-
-impl Synonyms {
-    /// Reads a file of them: a line of words between commas stands for one meaning (`coche, carro, automóvil`); `tele =>
-    /// televisión` goes one way. A `#` begins a comment.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).doing(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).map_err(|e| Error::invalid(format!("{}: {e}", path.display())))
-    }
-
-    /// Reads the text of such a file.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut all: HashMap<String, Vec<String>> = HashMap::new();
-        for (n, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (from, to) = line.split_once("=>").unwrap_or((line, line));
-            let split = |text: &str| -> Result<Vec<String>> {
-                let each = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-                let each = each.map(|word| match words(word).count() {
-                    1 => Ok(word.to_owned()),
-                    _ => Err(Error::invalid(format!("line {}: '{word}' is not one word", n + 1))),
-                });
-                each.collect()
-            };
-            let (from, to) = (split(from)?, split(to)?);
-            if from.is_empty() || to.is_empty() {
-                return Err(Error::invalid(format!("line {}: words are missing", n + 1)));
-            }
-            for word in &from {
-                let known = all.entry(folded(&word.to_lowercase())).or_default();
-                known.extend(to.iter().filter(|other| *other != word).cloned());
-            }
-        }
-        Ok(Self(all))
-    }
-
-    pub(super) fn of(&self, word: &str) -> impl Iterator<Item = &str> {
-        let known = (!self.0.is_empty()).then(|| self.0.get(&folded(&word.to_lowercase()))).flatten();
-        known.into_iter().flatten().map(String::as_str)
-    }
 }
 
 /// How a term's documents are asked for.

@@ -4,7 +4,12 @@
 //! stems in Spanish and in English follow at the same place, marked as such, so that a word as it was typed counts more
 //! than another form of it. Names of files are words, too: `IMG0042` is found by `img` and by `0042`.
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasher, Hasher, RandomState},
+};
 
 use frostem::{Algorithm, Stemmer};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
@@ -30,11 +35,13 @@ pub(super) struct Forms {
 pub(super) struct Morphology {
     spanish: Stemmer,
     english: Stemmer,
+    seen: HashMap<Box<str>, Forms>,
 }
 
 impl Default for Morphology {
     fn default() -> Self {
-        Self { spanish: Stemmer::new(Algorithm::Spanish), english: Stemmer::new(Algorithm::English) }
+        let stemmer = Stemmer::new;
+        Self { spanish: stemmer(Algorithm::Spanish), english: stemmer(Algorithm::English), seen: HashMap::new() }
     }
 }
 
@@ -62,6 +69,17 @@ impl Morphology {
             is_new
         });
         Forms { exact, also }
+    }
+
+    /// The same, of a word that may have been there before: few words are new.
+    pub(super) fn known(&mut self, word: &str) -> &Forms {
+        if !self.seen.contains_key(word) {
+            if self.seen.len() >= REMEMBERED {
+                self.seen.clear();
+            }
+            self.seen.insert(word.into(), self.forms(word));
+        }
+        &self.seen[word]
     }
 
     /// The terms that a question's word is looked up by: itself, and every form that has the same stem.
@@ -143,7 +161,7 @@ fn parts(word: &str) -> Vec<&str> {
 
 /// A text as its words are told apart in it: accents that stand by themselves, as macOS writes them in names of files,
 /// joined to their letters.
-pub(super) fn composed(text: &str) -> std::borrow::Cow<'_, str> {
+pub(super) fn composed(text: &str) -> Cow<'_, str> {
     match text.is_ascii() || is_nfc_quick(text.chars()) == unicode_normalization::IsNormalized::Yes {
         true => text.into(),
         false => text.nfc().collect::<String>().into(),
@@ -152,33 +170,106 @@ pub(super) fn composed(text: &str) -> std::borrow::Cow<'_, str> {
 
 /// The words of a text, each with its place in bytes.
 pub(super) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut rest = text.char_indices().peekable();
+    let mut at = 0;
     std::iter::from_fn(move || {
-        loop {
-            let (from, _) = rest.find(|(_, c)| c.is_alphanumeric())?;
-            let mut to = text.len();
-            while let Some((at, c)) = rest.peek().copied() {
-                if !c.is_alphanumeric() && !is_combining_mark(c) {
-                    to = at;
-                    break;
-                }
-                rest.next();
-            }
-            if to - from <= LONGEST {
-                return Some((from, &text[from..to]));
-            }
-        }
+        let (from, word) = next_word(text, at)?;
+        at = from + word.len();
+        Some((from, word))
     })
 }
 
-/// Cuts texts for the index. Each thread of its writer has one, which remembers the words that it has seen.
+/// The first word from a place on, and where it begins.
+fn next_word(text: &str, mut at: usize) -> Option<(usize, &str)> {
+    // Most letters are one byte, for which no table needs to be looked into.
+    let letter = |at: usize, or_mark: bool| {
+        let first = text.as_bytes().get(at).copied()?;
+        if first.is_ascii() {
+            return Some((first.is_ascii_alphanumeric(), 1));
+        }
+        let c = text[at..].chars().next()?;
+        Some((c.is_alphanumeric() || (or_mark && is_combining_mark(c)), c.len_utf8()))
+    };
+    loop {
+        while let (false, bytes) = letter(at, false)? {
+            at += bytes;
+        }
+        let from = at;
+        while let Some((true, bytes)) = letter(at, true) {
+            at += bytes;
+        }
+        if at - from <= LONGEST {
+            return Some((from, &text[from..at]));
+        }
+    }
+}
+
+thread_local! {
+    /// The terms of the words that this thread has cut: its fields have the same words, and few words are new.
+    static CUT: RefCell<Cut> = RefCell::default();
+}
+
+/// Words with their terms, one a line.
+#[derive(Default)]
+struct Cut {
+    morphology: Morphology,
+    seen: HashMap<Box<str>, Box<str>, Seed>,
+}
+
+impl Cut {
+    fn add_terms(&mut self, word: &str, to: &mut String) {
+        if let Some(terms) = self.seen.get(word) {
+            return to.push_str(terms);
+        }
+        if self.seen.len() >= REMEMBERED {
+            self.seen.clear();
+        }
+        let forms = self.morphology.forms(word);
+        let terms = std::iter::once(forms.exact).chain(forms.also).collect::<Vec<_>>().join("\n");
+        to.push_str(&terms);
+        self.seen.insert(word.into(), terms.into());
+    }
+}
+
+/// Hashes words eight bytes at a time, from a start that nobody knows beforehand.
+#[derive(Clone)]
+struct Seed(u64);
+
+impl Default for Seed {
+    fn default() -> Self {
+        Self(RandomState::new().build_hasher().finish() | 1)
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = Mix;
+
+    fn build_hasher(&self) -> Mix {
+        Mix(self.0)
+    }
+}
+
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut eight = [0; 8];
+            eight[..chunk.len()].copy_from_slice(chunk);
+            let product = u128::from(self.0 ^ u64::from_le_bytes(eight)) * 0x9e37_79b9_7f4a_7c15;
+            self.0 = (product >> 64) as u64 ^ product as u64;
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Cuts texts for the index.
 #[derive(Default)]
 pub(super) struct Words {
-    morphology: Morphology,
-    seen: HashMap<Box<str>, Forms>,
-    tokens: Vec<Token>,
-    length: usize,
-    next: usize,
+    token: Token,
+    terms: String,
 }
 
 impl Clone for Words {
@@ -191,46 +282,47 @@ impl Tokenizer for Words {
     type TokenStream<'a> = Stream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Stream<'a> {
-        let text = composed(text);
-        (self.length, self.next) = (0, 0);
-        for (position, (from, word)) in words(&text).enumerate() {
-            if !self.seen.contains_key(word) {
-                if self.seen.len() >= REMEMBERED {
-                    self.seen.clear();
-                }
-                self.seen.insert(word.into(), self.morphology.forms(word));
-            }
-            let forms = &self.seen[word];
-            for term in std::iter::once(&forms.exact).chain(&forms.also) {
-                if self.length == self.tokens.len() {
-                    self.tokens.push(Token::default());
-                }
-                let token = &mut self.tokens[self.length];
-                token.text.clear();
-                token.text.push_str(term);
-                (token.position, token.offset_from, token.offset_to) = (position, from, from + word.len());
-                self.length += 1;
-            }
-        }
-        Stream(self)
+        self.terms.clear();
+        Stream { text: composed(text), at: 0, count: 0, token: &mut self.token, terms: &mut self.terms, next: 0 }
     }
 }
 
 /// The terms of one text.
-pub(super) struct Stream<'a>(&'a mut Words);
+pub(super) struct Stream<'a> {
+    text: Cow<'a, str>,
+    /// Where the next word may begin, and how many there were.
+    at: usize,
+    count: usize,
+    token: &'a mut Token,
+    /// The terms of the word, and where the next one begins.
+    terms: &'a mut String,
+    next: usize,
+}
 
 impl TokenStream for Stream<'_> {
     fn advance(&mut self) -> bool {
-        self.0.next += 1;
-        self.0.next <= self.0.length
+        if self.next >= self.terms.len() {
+            let Some((from, word)) = next_word(&self.text, self.at) else { return false };
+            self.terms.clear();
+            CUT.with_borrow_mut(|cut| cut.add_terms(word, self.terms));
+            self.at = from + word.len();
+            (self.token.position, self.token.offset_from, self.token.offset_to) = (self.count, from, self.at);
+            (self.next, self.count) = (0, self.count + 1);
+        }
+        let rest = &self.terms[self.next..];
+        let term = rest.split('\n').next().unwrap_or_default();
+        self.token.text.clear();
+        self.token.text.push_str(term);
+        self.next += term.len() + 1;
+        true
     }
 
     fn token(&self) -> &Token {
-        &self.0.tokens[self.0.next - 1]
+        self.token
     }
 
     fn token_mut(&mut self) -> &mut Token {
-        &mut self.0.tokens[self.0.next - 1]
+        self.token
     }
 }
 

@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Memory for writing, in bytes, for each of its threads.
-const BYTES: usize = 96 << 20;
+const BYTES: usize = 400 << 20;
 
-/// How much more a word counts where it stands.
-const TITLE: usize = 5;
-const NAMED: usize = 3;
+/// How much more a word counts where it stands: what stands often counts hardly more than what stands three times (BM25).
+const TITLE: usize = 3;
+const NAMED: usize = 2;
 
 /// Writes documents to one shard.
 pub struct Writer {
@@ -80,6 +80,9 @@ impl Writer {
         doc.add_text(self.fields.asset, asset);
         doc.add_text(self.fields.what, moment.kind.as_str());
         doc.add_text(self.fields.text, &moment.text);
+        if let Some(speaker) = &moment.speaker {
+            doc.add_text(self.fields.speaker, speaker);
+        }
         doc.add_text(self.fields.stored, json(moment)?);
         Ok(doc)
     }
@@ -164,7 +167,9 @@ impl Writer {
         }
         let names = [&people, &places, &organizations, &tags].into_iter().flatten().map(String::as_str);
         let names = names.chain([&said.program, &card.collection].into_iter().flatten().map(String::as_str));
-        for suggestion in names.chain([card.title.as_str()]).flat_map(suggestions).collect::<BTreeSet<_>>() {
+        let titles = suggestions(&card.title, WORDS_OF_TITLE);
+        for suggestion in names.flat_map(|name| suggestions(name, WORDS_OF_NAME)).chain(titles).collect::<BTreeSet<_>>()
+        {
             doc.add_text(f.suggestion, suggestion);
         }
 
@@ -204,13 +209,17 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String> {
 pub(super) const LEADS_TO: char = '\u{1}';
 /// Longest name that is suggested, in bytes.
 const LONGEST_NAME: usize = 200;
+/// From how many of their words on names and titles are suggested. Each is a term of its own, and of most titles there is
+/// one alone.
+const WORDS_OF_NAME: usize = 8;
+const WORDS_OF_TITLE: usize = 2;
 
 /// The ends of a name, each from the beginning of a word, and the name.
-fn suggestions(name: &str) -> Vec<String> {
+fn suggestions(name: &str, most: usize) -> Vec<String> {
     let name = composed(name.trim());
     if name.len() > LONGEST_NAME || name.contains(LEADS_TO) {
         return Vec::new();
     }
     let lead = |(at, _): (usize, &str)| format!("{}{LEADS_TO}{name}", folded(&name[at..].to_lowercase()));
-    words(&name).take(8).map(lead).collect()
+    words(&name).take(most).map(lead).collect()
 }

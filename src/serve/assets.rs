@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Extension, Path, State},
+    extract::{Extension, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     Served,
     guard::Caller,
-    problem::{Answer, Asked, Body, Problem},
+    problem::{Answer, Asked, Body, Named, Problem},
     run,
 };
 use crate::{
@@ -69,7 +69,7 @@ fn tag(revision: i64) -> String {
 pub(super) async fn asset(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer<Response> {
     let id: AssetId = id.parse()?;
     run(move || {
@@ -128,7 +128,7 @@ fn whatever<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Optio
 pub(super) async fn change(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     headers: HeaderMap,
     Body(change): Body<Change>,
 ) -> Answer<Response> {
@@ -211,7 +211,7 @@ fn merge(into: &mut Value, patch: Value) {
 pub(super) async fn similar(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer<Response> {
     let id: AssetId = id.parse()?;
     let _turn = served.turn().await?;
@@ -219,6 +219,7 @@ pub(super) async fn similar(
     run(move || {
         let catalog = &asked.archive.catalog;
         seen_by(catalog, &caller, id)?;
+        asked.archive.searcher.ready().map_err(super::look::not_yet)?;
         let mut hits = asked.archive.searcher.similar(id, &caller.access(catalog.now()?), 12)?;
         hits.retain(|hit| seen_by(catalog, &caller, hit.card.asset).is_ok());
         Ok(Json(json!({"hits": hits})).into_response())
@@ -232,7 +233,7 @@ pub(super) async fn similar(
 pub(super) async fn history(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer<Response> {
     caller.at_least(Grade::Editor)?;
     let id: AssetId = id.parse()?;
@@ -261,7 +262,7 @@ pub(super) struct Track {
 pub(super) async fn transcript(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path((id, name)): Path<(String, String)>,
+    Named((id, name)): Named<(String, String)>,
     Asked(wish): Asked<Track>,
 ) -> Answer<Response> {
     let id: AssetId = id.parse()?;
@@ -276,7 +277,7 @@ pub(super) async fn transcript(
         let Some(said) = found.iter().find(is_wanted) else {
             return Err(Error::not_found(format!("asset {id} has no transcript")));
         };
-        let items: &[Finding] = &said.items;
+        let items = &subtitle::captions(said);
         let (mime, text) = match form {
             "vtt" => {
                 let how = if said.source.by_hand { "by hand" } else { "auto" };
@@ -357,7 +358,7 @@ pub(super) async fn announce(
 pub(super) async fn complete(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
 ) -> Answer<Response> {
     caller.at_least(Grade::Editor)?;
     let id: AssetId = id.parse()?;
@@ -370,6 +371,7 @@ pub(super) async fn complete(
         }
         // Whoever works on arrivals takes it up.
         catalog.enqueue(&crate::receive::wanted(catalog)?)?;
+        catalog.audit("asset.completed", &id.to_string(), &json!({"name": arrival.name, "actor": caller.actor()}))?;
         let body = json!({"asset": id, "state": arrival.state, "error": arrival.error, "holder": arrival.holder});
         Ok((StatusCode::ACCEPTED, Json(body)).into_response())
     })

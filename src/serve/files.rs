@@ -3,7 +3,7 @@
 use std::{io::Read, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Extension, Path, Request, State},
+    extract::{Extension, Request, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -11,7 +11,13 @@ use serde_json::json;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::{Served, assets::seen_by, guard::Caller, problem::Answer, run};
+use super::{
+    Served,
+    assets::seen_by,
+    guard::Caller,
+    problem::{Answer, Named},
+    run,
+};
 use crate::{
     catalog::Catalog,
     error::{Doing, Error, Result},
@@ -43,7 +49,7 @@ fn is_list(mime: &str) -> bool {
 pub(super) async fn rendition(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path((id, name)): Path<(String, String)>,
+    Named((id, name)): Named<(String, String)>,
     request: Request,
 ) -> Answer<Response> {
     let id: AssetId = id.parse()?;
@@ -71,7 +77,7 @@ pub(super) async fn rendition(
 pub(super) async fn file(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
-    Path((id, name, file)): Path<(String, String, String)>,
+    Named((id, name, file)): Named<(String, String, String)>,
     request: Request,
 ) -> Answer<Response> {
     give(served, caller, id.parse()?, name, file, request).await

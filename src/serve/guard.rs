@@ -126,7 +126,8 @@ pub(super) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let address = address.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(ConnectInfo(a))| a.ip().to_canonical());
+    let peer = address.map_or(IpAddr::from([0, 0, 0, 0]), |Extension(ConnectInfo(a))| a.ip().to_canonical());
+    let address = super::proxy::asker(peer, request.headers(), &served.proxies);
     let asked = Asked { address, method: request.method(), uri: request.uri(), headers: request.headers() };
     match identify(&served, &asked).await {
         Ok(caller) => {

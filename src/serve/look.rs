@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     Served,
-    assets::{links, seen_by},
+    assets::links,
     guard::Caller,
     problem::{Answer, Asked, Body},
     run,
@@ -46,6 +46,14 @@ pub(super) struct Wish {
     facets: Option<String>,
 }
 
+/// Where there is no index yet, nothing is wrong with the question: it is answered later.
+pub(super) fn not_yet(e: Error) -> Error {
+    match (e.kind(), e.hint_text()) {
+        (Kind::NotFound, Some(hint)) => Error::unavailable(e.to_string()).hint(hint),
+        _ => e,
+    }
+}
+
 async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, Found, Vec<serde_json::Value>)> {
     let kind: Option<MediaKind> = wish.kind.as_deref().filter(|k| !k.is_empty()).map(str::parse).transpose()?;
     let sort: Sort = match wish.sort.as_deref().filter(|s| !s.is_empty()) {
@@ -68,7 +76,8 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
     let _turn = served.turn().await?;
     let asked = served.clone();
     run(move || {
-        let catalog = &asked.archive.catalog;
+        let (catalog, access) = (&asked.archive.catalog, caller.access(asked.archive.catalog.now()?));
+        asked.archive.searcher.ready().map_err(not_yet)?;
         let found = asked.archive.searcher.search(&Question {
             words: &wish.q,
             by: if wish.any { Match::Any } else { Match::All },
@@ -78,15 +87,14 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
             moments: wish.moments.unwrap_or(3),
             cursor: wish.cursor.as_deref().filter(|c| !c.is_empty()),
             facets: &facets,
-            access: caller.access(catalog.now()?),
+            access: access.clone(),
         })?;
         let mut hits = Vec::with_capacity(found.hits.len());
         for hit in &found.hits {
             // The index may be behind what was said of it a moment ago.
-            match seen_by(catalog, &caller, hit.card.asset) {
-                Ok(_) => {}
-                Err(e) if e.kind() == Kind::NotFound => continue,
-                Err(e) => return Err(e),
+            match catalog.rights_of(hit.card.asset)? {
+                Some((collection, embargo)) if access.allows(collection.as_deref(), embargo) => {}
+                _ => continue,
             }
             let mut value = serde_json::to_value(hit).map_err(|e| Error::internal("cannot write JSON").because(e))?;
             let renditions = links(catalog, hit.card.asset)?;
@@ -129,7 +137,8 @@ pub(super) async fn search(
 
 /// The same, of a question too long for an address.
 #[utoipa::path(post, path = "/api/v1/search", request_body = Wish, tag = "search",
-    responses((status = 200, description = "Hits, best first", body = serde_json::Value)))]
+    responses((status = 200, description = "Hits, best first", body = serde_json::Value),
+              (status = 400, description = "The question makes no sense"), (status = 503, description = "Ask again later")))]
 pub(super) async fn search_by_body(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
@@ -140,7 +149,8 @@ pub(super) async fn search_by_body(
 
 /// Counts what a question finds by its labels.
 #[utoipa::path(get, path = "/api/v1/facets", params(Wish), tag = "search",
-    responses((status = 200, description = "Values by field, the most frequent first", body = serde_json::Value)))]
+    responses((status = 200, description = "Values by field, the most frequent first", body = serde_json::Value),
+              (status = 503, description = "Ask again later")))]
 pub(super) async fn facets(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
@@ -166,7 +176,7 @@ pub(super) struct Typed {
 
 /// Names and words that may follow what was typed.
 #[utoipa::path(get, path = "/api/v1/suggest", params(Typed), tag = "search",
-    responses((status = 200, description = "Suggestions", body = serde_json::Value)))]
+    responses((status = 200, description = "Suggestions", body = serde_json::Value), (status = 503, description = "Ask again later")))]
 pub(super) async fn suggest(
     State(served): State<Arc<Served>>,
     Extension(caller): Extension<Caller>,
@@ -176,6 +186,7 @@ pub(super) async fn suggest(
     let asked = served.clone();
     run(move || {
         let access = caller.access(asked.archive.catalog.now()?);
+        asked.archive.searcher.ready().map_err(not_yet)?;
         let all = asked.archive.searcher.suggest(&typed.q, &access, typed.limit.unwrap_or(8).clamp(1, 20))?;
         Ok(Json(json!({"suggestions": all})).into_response())
     })

@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Extension, State},
+    extract::{DefaultBodyLimit, Extension, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
@@ -19,12 +19,12 @@ use axum::{
 };
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower_http::{set_header::SetResponseHeaderLayer, timeout::TimeoutLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     block,
     catalog::Catalog,
-    error::{Doing, Error, Kind, Result},
+    error::{Doing, Error, Result},
     model::Grade,
     search::Searcher,
     stop::Stop,
@@ -40,6 +40,7 @@ mod oidc;
 mod openapi;
 mod page;
 mod problem;
+mod proxy;
 
 use guard::{Caller, Guard};
 use problem::{Answer, Problem};
@@ -47,6 +48,7 @@ use problem::{Answer, Problem};
 pub use guard::Anonymous;
 pub use oidc::Provider;
 pub use openapi::document as openapi;
+pub use proxy::Network;
 
 /// What the endpoint answers from.
 pub struct Archive {
@@ -67,11 +69,13 @@ pub struct Terms {
     pub provider: Option<Provider>,
     /// Certificate and key (PEM files) for TLS; none: plain HTTP.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Proxies that are believed when they tell for whom they ask.
+    pub proxies: Vec<Network>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { anonymous: Anonymous::Here, provider: None, tls: None }
+        Self { anonymous: Anonymous::Here, provider: None, tls: None, proxies: Vec::new() }
     }
 }
 
@@ -90,6 +94,7 @@ const MOST_TAKINGS: usize = 10_000;
 struct Served {
     archive: Archive,
     guard: Guard,
+    proxies: Vec<Network>,
     stop: Stop,
     turns: Arc<Semaphore>,
     readers: Arc<Semaphore>,
@@ -149,6 +154,7 @@ impl Server {
         let served = Arc::new(Served {
             archive,
             guard: Guard::new(terms.anonymous, terms.provider.clone().map(oidc::Oidc::new).transpose()?),
+            proxies: terms.proxies.clone(),
             stop: stop.clone(),
             turns: Arc::new(Semaphore::new(cores * 2)),
             readers: Arc::new(Semaphore::new(events::MOST_READERS)),
@@ -218,10 +224,17 @@ fn router(served: Arc<Served>) -> Router {
             .route("/session", post(guard::begin_session).delete(guard::end_session))
             .route("/metrics", get(metrics))
     };
+    // Whoever has come by TLS once comes so again.
+    let secure = served.is_secure.then(|| {
+        SetResponseHeaderLayer::if_not_present(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        )
+    });
     let guarded = Router::new()
         .merge(api())
         .nest("/api/v1", api())
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
+        .layer(middleware::from_fn(in_time))
         // These go on for as long as somebody reads them.
         .route("/events", get(events::events))
         .route("/api/v1/events", get(events::events))
@@ -243,7 +256,23 @@ fn router(served: Arc<Served>) -> Router {
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"))
+        .layer(tower::util::option_layer(secure))
         .with_state(served)
+}
+
+/// A request that takes too long is answered that it does.
+async fn in_time(request: Request, next: middleware::Next) -> Response {
+    within(PATIENCE, next.run(request)).await
+}
+
+async fn within(patience: Duration, answer: impl Future<Output = Response>) -> Response {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(response) => response,
+        Err(_) => {
+            let error = Error::unavailable("the request takes too long").hint("try again, or ask for less");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, error).into_response()
+        }
+    }
 }
 
 /// Runs what blocks off the runtime's threads.
@@ -267,11 +296,8 @@ async fn health() -> Json<serde_json::Value> {
 async fn ready(State(served): State<Arc<Served>>) -> Answer<Response> {
     run(move || {
         served.archive.catalog.last_event()?;
-        match served.archive.searcher.len() {
-            Ok(_) => Ok(Json(json!({"status": "ready"})).into_response()),
-            Err(e) if e.kind() == Kind::NotFound => Err(Error::unavailable(e.to_string())),
-            Err(e) => Err(e),
-        }
+        served.archive.searcher.ready().map_err(look::not_yet)?;
+        Ok(Json(json!({"status": "ready"})).into_response())
     })
     .await
 }
@@ -296,4 +322,17 @@ async fn metrics(State(served): State<Arc<Served>>, Extension(caller): Extension
         Ok((kind, crate::tend::metrics(&served.archive.catalog)?).into_response())
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_a_problem_as_any_other() {
+        let slow = within(Duration::from_millis(10), std::future::pending());
+        let response = block::on(slow).unwrap();
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
 }

@@ -89,7 +89,7 @@ impl Oidc {
         validation.validate_nbf = true;
         let claims = decode::<Claims>(token, &key, &validation).ok()?.claims;
         let grade = grade(claims.others.get(&self.provider.role_claim)?)?;
-        let collections = claims.others.get("collections").map(names);
+        let collections = claims.others.get("collections").map(collections);
         let name = claims.others.get("preferred_username").and_then(|v| v.as_str()).unwrap_or(&claims.sub).to_owned();
         Some(Caller { name, grade, collections, address })
     }
@@ -135,6 +135,16 @@ fn is_safe(url: &str) -> Result<()> {
     match parsed.scheme() == "https" || (parsed.scheme() == "http" && is_here) {
         true => Ok(()),
         false => Err(Error::invalid(format!("'{url}' is not an https address"))),
+    }
+}
+
+/// Collections by name: a list of texts, or a text with commas between them. Names have spaces in them.
+fn collections(claim: &serde_json::Value) -> Vec<String> {
+    match claim {
+        serde_json::Value::String(text) => {
+            text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()
+        }
+        claim => names(claim),
     }
 }
 

@@ -87,6 +87,20 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Ask
     }
 }
 
+/// The parts of the address, or why they are none.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(path) => Ok(Self(path.0)),
+            Err(e) => Err(Problem::new(e.status(), Error::invalid(e.body_text()))),
+        }
+    }
+}
+
 /// A body of JSON, or why it is none.
 pub(super) struct Body<T>(pub(super) T);
 

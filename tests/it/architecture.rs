@@ -41,7 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("utoipa", &["serve"]),
     ("tower_http", &["serve"]),
     ("tokio", &["block", "serve", "store/s3", "feed/nats"]),
-    ("reqwest", &["feed/webhook", "serve/oidc", "media/speech/http", "models/fetch"]),
+    ("reqwest", &["feed/webhook", "index/bulk", "serve/oidc", "media/speech/http", "models/fetch"]),
     ("async_nats", &["feed/nats"]),
     ("hmac", &["digest"]),
     ("aws_sdk_s3", &["store/s3"]),

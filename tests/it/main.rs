@@ -34,6 +34,8 @@ mod proxy;
 mod receive;
 mod s3;
 mod search;
+#[cfg(feature = "webhook")]
+mod search_bulk;
 mod serve;
 mod split;
 mod strict;

@@ -355,6 +355,15 @@ fn tokens_of_an_identity_provider_are_believed_as_far_as_they_are_signed_for_us(
         claims[name] = value;
         claims
     };
+    // Names of collections have spaces in them.
+    for claim in [json!(["Noticias 24", "Deportes"]), json!("Noticias 24, Deportes")] {
+        let me = server.get_with("/api/v1/me", &sign(head.clone(), &with("collections", claim), &key));
+        assert_eq!(me.json()["collections"], json!(["Noticias 24", "Deportes"]), "{}", me.text());
+    }
+    for claim in [json!([]), json!(null), json!(7)] {
+        let me = server.get_with("/api/v1/me", &sign(head.clone(), &with("collections", claim), &key));
+        assert_eq!(me.json()["collections"], json!([]), "what is not understood opens nothing: {}", me.text());
+    }
     let other = ed25519_dalek::SigningKey::from_bytes(&[8; 32]);
     let none = format!(
         "{}.{}.",
@@ -398,6 +407,13 @@ fn hostile_requests_are_refused_and_others_are_answered_meanwhile() {
     ] {
         let reply = server.get(&path);
         assert_eq!(reply.status, 400, "{}", reply.text());
+    }
+    // Refused in the same form, wherever it is refused.
+    for path in ["/api/v1/assets/%FF", "/api/v1/assets/%FF/renditions/x", "/api/v1/assets/x", "/api/v1/nothing"] {
+        let reply = server.get(path);
+        assert!(matches!(reply.status, 400 | 404), "{path}: {}", reply.status);
+        assert!(reply.head.contains("content-type: application/problem+json"), "{path}: {}", reply.head);
+        assert_eq!(reply.json()["status"], reply.status, "{path}");
     }
     let large = json!({"q": "x".repeat(300_000)});
     assert_eq!(server.send("POST", "/api/v1/search", "", &large).status, 413);
@@ -449,4 +465,66 @@ fn several_workers_build_the_shards_of_one_index() {
     assert_eq!(archive.json(["search", "--json", "--limit", "100"])["total"], all);
     archive.run(["index"]).ends(0).says("nothing to do");
     archive.run(["index", "--shards", "65"]).ends(2);
+}
+
+#[test]
+fn without_an_index_a_question_is_answered_later() {
+    let archive = Archive::new();
+    let server = Server::start(&archive);
+    for path in ["/api/v1/search?q=x", "/api/v1/suggest?q=x", "/api/v1/facets?q=x", "/ready"] {
+        let reply = server.get(path);
+        assert_eq!(reply.status, 503, "{path}: {}", reply.text());
+        assert_eq!(reply.json()["detail"], "there is no search index yet", "{path}");
+        assert_eq!(reply.json()["hint"], "'damctl index' makes one", "{path}");
+    }
+    archive.run(["index"]).ends(0);
+    assert_eq!(server.json("/api/v1/search?q=x")["total"], 0, "by the server that runs already");
+    // What is wrong in a file of synonyms is told with its line, and not to whoever searches.
+    let file = archive.root().join("synonyms.txt");
+    std::fs::write(&file, "coche, carro\nEstados Unidos, EEUU\n").unwrap();
+    let with = |settings: &str| {
+        let mut command = archive.command(["search", "EEUU"]);
+        command.env("DAMCTL_SYNONYMS", settings);
+        harness::Ran::from(command.output().unwrap())
+    };
+    with("synonyms.txt").ends(0);
+    std::fs::write(&file, "coche, carro\n=> EEUU\n").unwrap();
+    with("synonyms.txt").ends(2).says("synonyms.txt: line 2: words are missing");
+}
+
+#[test]
+fn a_known_proxy_says_for_whom_it_asks_and_tls_is_kept_to() {
+    let (archive, asset) = archive();
+    let editor = bearer(&token(&archive, &["Ana", "--role", "editor"]));
+    let folder = harness::scratch();
+    let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost -keyout";
+    harness::tool("openssl", make.split_whitespace().chain([key.as_str(), "-out", certificate.as_str()]));
+    let settings = [
+        ("DAMCTL_TRUSTED_PROXIES", "127.0.0.0/8, ::1"),
+        ("DAMCTL_TLS_CERTIFICATE", certificate.as_str()),
+        ("DAMCTL_TLS_KEY", key.as_str()),
+    ];
+    let server = Server::start_with(&archive, &settings);
+    let url = format!("https://{}/api/v1/assets/{asset}", server.address);
+    let change =
+        ["-sk", "-i", "-X", "PATCH", "-H", editor.trim(), "-H", "If-Match: *", "-H", "Content-Type: application/json"];
+    let told = ["-H", "X-Forwarded-For: 6.6.6.6, 198.51.100.7", "-d", r#"{"title": "Otra"}"#, &url];
+    let answer = harness::tool("curl", change.into_iter().chain(told)).to_lowercase();
+    assert!(answer.contains(" 200") && answer.contains("strict-transport-security: max-age=31536000"), "{answer}");
+    let who = archive.rows("SELECT detail FROM events WHERE kind = 'asset.described'").join("\n");
+    assert!(who.contains("Ana (198.51.100.7)"), "{who}");
+    drop(server);
+    // Nobody is believed who is not known; plain HTTP promises no TLS.
+    let server = Server::start(&archive);
+    let headers = format!("{editor}If-Match: *\r\nX-Forwarded-For: 198.51.100.8\r\n");
+    let reply = server.send("PATCH", &format!("/api/v1/assets/{asset}"), &headers, &json!({"title": "Más"}));
+    assert!(reply.status == 200 && !reply.head.contains("strict-transport-security"), "{}", reply.head);
+    let who = archive.rows("SELECT detail FROM events WHERE kind = 'asset.described'").join("\n");
+    assert!(who.contains("Ana (127.0.0.1)") && !who.contains("198.51.100.8"), "{who}");
+    let mut wrong = archive.command(["serve-search"]);
+    harness::Ran::from(wrong.env("DAMCTL_TRUSTED_PROXIES", "proxy.example").output().unwrap())
+        .ends(2)
+        .says("trusted_proxies: 'proxy.example' is not an address or a network");
 }

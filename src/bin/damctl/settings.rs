@@ -18,7 +18,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 45] = [
+pub const KEYS: [(&str, &str, &str); 46] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -62,6 +62,11 @@ pub const KEYS: [(&str, &str, &str); 45] = [
         "anonymous",
         "here",
         "who asks serve-search without a token: nobody, here (this machine), viewer or editor (anybody)",
+    ),
+    (
+        "trusted_proxies",
+        "",
+        "proxies whose X-Forwarded-For is believed, as addresses or networks: 10.0.0.5, 10.1.0.0/16; empty: none",
     ),
     ("tls_certificate", "", "a PEM file of serve-search's certificate and those above it; empty: plain HTTP"),
     ("tls_key", "", "the PEM file of its key"),
@@ -252,6 +257,14 @@ impl Settings {
         Ok(all)
     }
 
+    /// A server that takes documents, and who is known there.
+    #[cfg(feature = "webhook")]
+    pub fn bulk(&self, url: &str) -> damctl::index::bulk::BulkConfig {
+        let from = |variable: &str| std::env::var(variable).ok().filter(|v| !v.is_empty());
+        let user = from("DAMCTL_BULK_USER").map(|user| (user, from("DAMCTL_BULK_PASSWORD").unwrap_or_default()));
+        damctl::index::bulk::BulkConfig { url: url.to_owned(), user }
+    }
+
     /// Where the masters are, for people.
     pub fn place(&self) -> String {
         let store = self.get("store");
@@ -290,7 +303,10 @@ impl Settings {
                 Some(damctl::serve::Provider { issuer, audience, role_claim: text("oidc_role_claim") })
             }
         };
-        Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls })
+        let proxies = text("trusted_proxies");
+        let proxies = proxies.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect::<Result<_>>();
+        let proxies = proxies.map_err(|e| Error::invalid(format!("trusted_proxies: {e}")))?;
+        Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies })
     }
 
     /// The file of synonyms, when one is set.

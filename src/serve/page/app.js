@@ -77,9 +77,9 @@ function counting(rate, drop) {
 }
 
 function question() {
-  const quoted = (v) => `"${v.replaceAll('"', " ")}"`;
+  const quoted = (v) => `"${v.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   const fields = { people: "person", places: "place", organizations: "organization", objects: "object", tags: "tag" };
-  const narrowed = labels.map(([field, value]) => `${fields[field] ?? field}:${quoted(value)}`);
+  const narrowed = labels.map(([field, value]) => `${fields[field] ?? field}:=${quoted(value)}`);
   const typed = $("q").value.trim();
   return [typed && narrowed.length ? `(${typed})` : typed, ...narrowed].filter(Boolean).join(" ");
 }

@@ -24,6 +24,10 @@ pub struct IndexArgs {
     /// Compares the index with the catalog, document by document, and changes nothing. The exit code is 1 if they differ.
     #[arg(long, conflicts_with_all = ["rebuild", "shards", "follow", "for_time"])]
     pub check: bool,
+    /// Brings the index of a server up to date that speaks OpenSearch's API, such as https://search.example:9200; who asks
+    /// there is said by DAMCTL_BULK_USER and DAMCTL_BULK_PASSWORD.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["rebuild", "shards", "check"])]
+    pub bulk: Option<String>,
     /// Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left.
     #[arg(long = "for", value_name = "TIME", value_parser = time)]
     pub for_time: Option<jiff::SignedDuration>,

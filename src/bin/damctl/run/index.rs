@@ -20,6 +20,14 @@ use crate::cli::IndexArgs;
 const LOOK: Duration = Duration::from_secs(1);
 
 pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
+    if let Some(url) = &args.bulk {
+        #[cfg(feature = "webhook")]
+        return super::bulk::run(url, args, archive, reporter, stop);
+        #[cfg(not(feature = "webhook"))]
+        return Err(damctl::error::Error::unsupported(format!("this damctl cannot send to {url}"))
+            .hint("it was built without the feature 'webhook'")
+            .into());
+    }
     let catalog = archive.catalog()?;
     let dir = archive.settings.path("index");
     if args.check {
@@ -46,7 +54,7 @@ pub fn run(args: &IndexArgs, archive: &Archive, reporter: &dyn Reporter, stop: &
 
 /// Whether a pass that found nothing to do says so.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Says {
+pub(super) enum Says {
     All,
     Nothing,
 }
@@ -143,7 +151,7 @@ impl Pass<'_> {
 }
 
 /// Waits for a look; a stop is heard at once.
-fn pause(stop: &Stop) {
+pub(super) fn pause(stop: &Stop) {
     let begin = std::time::Instant::now();
     while begin.elapsed() < LOOK && !stop.is_tripped() {
         std::thread::sleep(Duration::from_millis(50));
@@ -151,7 +159,7 @@ fn pause(stop: &Stop) {
 }
 
 /// The shards that have something to do.
-fn open_shards(catalog: &Catalog, index: &IndexId) -> Result<BTreeSet<u32>> {
+pub(super) fn open_shards(catalog: &Catalog, index: &IndexId) -> Result<BTreeSet<u32>> {
     let mut open = BTreeSet::new();
     for shard in 0..index.shards {
         let scope = index.scope(shard);

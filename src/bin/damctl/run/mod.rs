@@ -22,6 +22,8 @@ use crate::{
     settings::{self, Settings},
 };
 
+#[cfg(feature = "webhook")]
+mod bulk;
 mod catalog;
 mod certificate;
 mod collect;
