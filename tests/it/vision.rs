@@ -14,7 +14,7 @@ use damctl::{
     },
 };
 
-use crate::harness::models;
+use crate::harness::{models, repository};
 
 /// What is read in the tests: letters of Spanish, signs, numbers.
 const PAGE: [&str; 4] = [
@@ -43,7 +43,7 @@ fn runtime() -> Option<Runtime> {
 fn reader() -> Option<Reader> {
     let folder = models("pp-ocr-v6-small")?;
     let file = |name: &str| folder.join(format!("PP-OCRv6_{name}_small.onnx"));
-    Some(Reader::load(&runtime()?, &file("det"), &file("rec"), 1).unwrap())
+    Some(Reader::load(&runtime()?, &file("det"), &file("rec"), &text::Settings::default()).unwrap())
 }
 
 fn detector(labels: Labels) -> Option<Detector> {
@@ -177,9 +177,10 @@ fn another_model_is_told_from_the_one_that_is_expected() {
         return;
     };
     let (det, rec) = (ocr.join("PP-OCRv6_det_small.onnx"), ocr.join("PP-OCRv6_rec_small.onnx"));
+    let usual = text::Settings::default();
     let center = objects.join("centernet-mobilenetv3-coco.onnx");
-    let swapped = Reader::load(&runtime, &rec, &det, 1).unwrap_err();
-    let text = Reader::load(&runtime, &det, &center, 1).unwrap_err();
+    let swapped = Reader::load(&runtime, &rec, &det, &usual).unwrap_err();
+    let text = Reader::load(&runtime, &det, &center, &usual).unwrap_err();
     let object = Detector::load(&runtime, &rec, Settings::default()).unwrap_err();
     for error in [&swapped, &text, &object] {
         assert_eq!(error.kind(), Kind::Invalid, "{error:?}");
@@ -196,7 +197,7 @@ fn another_model_is_told_from_the_one_that_is_expected() {
     let whole = fs::read(&det).unwrap();
     for bytes in [&whole[..whole.len() / 2], b"", b"GIF89a"] {
         fs::write(&broken, bytes).unwrap();
-        let error = Reader::load(&runtime, &broken, &rec, 1).unwrap_err();
+        let error = Reader::load(&runtime, &broken, &rec, &usual).unwrap_err();
         assert!(error.kind() == Kind::Corrupt && error.to_string().contains("broken.onnx"), "{error:?}");
     }
     let missing = Detector::load(&runtime, &dir.path().join("none.onnx"), Settings::default()).unwrap_err();
@@ -220,4 +221,36 @@ fn a_runtime_that_is_none_is_refused_with_what_to_do() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn a_model_of_tensorflow_js_is_converted_to_the_same_file_each_time() {
+    let (Some(runtime), Some(source), Some(photos)) = (runtime(), models("centernet-tfjs"), models("photos")) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let converted = |source: &Path, to: &str| {
+        let to = dir.path().join(to);
+        let script = repository("scripts/tfjs-to-onnx");
+        let run = Command::new(script).arg(source).arg(&to).arg("tower_0/detections").output().unwrap();
+        (run.status.success(), String::from_utf8(run.stderr).unwrap(), to)
+    };
+    let model = source.join("centernet.json");
+    let (first, why, to) = converted(&model, "a.onnx");
+    if why.contains("No module named 'numpy'") {
+        return eprintln!("skipped: python3 has no NumPy");
+    }
+    let (second, _, again) = converted(&model, "b.onnx");
+    assert!(first && second, "{why}");
+    assert_eq!(fs::read(&to).unwrap(), fs::read(again).unwrap());
+    let mut detector = Detector::load(&runtime, &to, Settings::default()).unwrap();
+    let found = detector.detect(&Pixels::open(&photos.join("motorcycle_left.png")).picture()).unwrap();
+    assert_eq!(found[0].label, "motorcycle", "{found:?}");
+
+    // Weights that end too early.
+    fs::copy(&model, dir.path().join("centernet.json")).unwrap();
+    let weights = fs::read(source.join("centernet.bin")).unwrap();
+    fs::write(dir.path().join("centernet.bin"), &weights[..weights.len() / 2]).unwrap();
+    let (done, why, to) = converted(&dir.path().join("centernet.json"), "c.onnx");
+    assert!(!done && why.contains("the weights end before") && !to.exists(), "{why}");
 }

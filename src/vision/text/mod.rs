@@ -29,6 +29,22 @@ pub struct Line {
     pub area: Area,
 }
 
+/// How text is looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Threads of one picture.
+    pub threads: usize,
+    /// The longer side, in pixels, of the picture in which lines are looked for, 320 to 4096; they are read in the picture
+    /// itself. Pages in small print want more than frames of a film; time and memory go by its square.
+    pub longest: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { threads: 1, longest: 1280 }
+    }
+}
+
 /// Puts lines in the order in which they are read: from the top, and those side by side from the left.
 pub(super) fn in_order(mut lines: Vec<Line>) -> Vec<Line> {
     lines.sort_by(|a, b| a.area[1].total_cmp(&b.area[1]));
@@ -59,7 +75,12 @@ pub struct Reader(());
 #[cfg(not(feature = "onnx"))]
 impl Reader {
     /// `Unsupported`.
-    pub fn load(_: &super::Runtime, _: &std::path::Path, _: &std::path::Path, _: usize) -> crate::error::Result<Self> {
+    pub fn load(
+        _: &super::Runtime,
+        _: &std::path::Path,
+        _: &std::path::Path,
+        _: &Settings,
+    ) -> crate::error::Result<Self> {
         Err(crate::error::Error::unsupported("text in picture cannot be read here").hint("built without 'onnx'"))
     }
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{
-    LEAST, Line,
+    LEAST, Line, Settings,
     boxes::{self, Quad},
     in_order,
 };
@@ -19,9 +19,10 @@ use crate::{
     },
 };
 
-/// The detector sees pictures whose shorter side is at least this, and whose longer one is at most that, in pixels.
+/// The detector sees pictures whose shorter side is at least this, in pixels, where the longer one has room.
 const SHORTER: f32 = 736.0;
-const LONGER: f32 = 2560.0;
+/// What the longer side may be bounded to.
+const LONGEST: std::ops::RangeInclusive<u32> = 320..=4096;
 /// Sides are multiples of this.
 const STEP: u32 = 32;
 /// Nothing can be read in a picture whose shorter side is less, in pixels.
@@ -42,24 +43,29 @@ const CHARACTERS: &str = "character";
 pub struct Reader {
     detector: Model,
     recognizer: Model,
+    longest: u32,
     /// By class: nothing, the model's own characters, a space.
     characters: Vec<String>,
 }
 
 impl Reader {
-    /// Loads a detector and a recognizer, each of which may use so many threads.
+    /// Loads a detector and a recognizer.
     ///
     /// `Invalid` tells which of them is another model and what was expected: `[n, 3, height, width]` to
     /// `[n, 1, height, width]`, and `[n, 3, 48, width]` to `[n, steps, classes]` with its characters in the metadata.
-    pub fn load(runtime: &Runtime, detector: &Path, recognizer: &Path, threads: usize) -> Result<Self> {
-        let detector = Model::load(runtime, detector, threads)?;
+    pub fn load(runtime: &Runtime, detector: &Path, recognizer: &Path, settings: &Settings) -> Result<Self> {
+        if !LONGEST.contains(&settings.longest) {
+            return Err(Error::invalid(format!("pictures of {} pixels a side cannot be read", settings.longest))
+                .hint("from 320 to 4096"));
+        }
+        let detector = Model::load(runtime, detector, settings.threads)?;
         let picture = [None, Some(3), None, None];
         detector.expect("detector of text", &Want { input: &picture, output: &[None, Some(1), None, None] })?;
-        let recognizer = Model::load(runtime, recognizer, threads)?;
+        let recognizer = Model::load(runtime, recognizer, settings.threads)?;
         let line = [None, Some(3), Some(HEIGHT as i64), None];
         recognizer.expect("recognizer of text", &Want { input: &line, output: &[None; 3] })?;
         let characters = characters(&recognizer)?;
-        Ok(Self { detector, recognizer, characters })
+        Ok(Self { detector, recognizer, longest: settings.longest, characters })
     }
 
     /// The lines of a picture, in the order in which they are read.
@@ -85,7 +91,7 @@ impl Reader {
         if picture.width.min(picture.height) < SMALLEST {
             return Ok(Vec::new());
         }
-        let ratio = (SHORTER / width.min(height)).max(1.0).min(LONGER / width.max(height));
+        let ratio = (SHORTER / width.min(height)).max(1.0).min(self.longest as f32 / width.max(height));
         let side = |n: f32| ((n * ratio / STEP as f32).round() as u32 * STEP).max(STEP);
         let (wide, high) = (side(width), side(height));
         let rgb = picture.scaled(wide, high);
