@@ -23,6 +23,9 @@ use crate::{
 /// The longest side of what is looked at, in pixels: a frame's letters are large, a scanned page's are not.
 const FRAME: u32 = 1920;
 const PAGE: u32 = 4096;
+/// The longest side in which lines are looked for: captions are large, and print is small. Both are read at full size.
+const LINES: u32 = 1280;
+const PRINT: u32 = 2048;
 /// Where in a film the frame is that it is compared by: a tenth of the way in, as posters are.
 const PLACE: u64 = 10;
 /// Least time between frames where only their looks are asked for, in milliseconds.
@@ -54,7 +57,8 @@ impl Eyes {
         }
         let runtime = Runtime::open(runtime.as_deref())?;
         let reader = text.as_ref().map(|dir| {
-            text::Reader::load(&runtime, &dir.join("det.onnx"), &dir.join("rec.onnx"), *threads)
+            let settings = text::Settings { threads: *threads, ..text::Settings::default() };
+            text::Reader::load(&runtime, &dir.join("det.onnx"), &dir.join("rec.onnx"), &settings)
         });
         let detector = objects.as_ref().map(|o| {
             let settings = Settings {
@@ -74,6 +78,9 @@ impl Eyes {
         tell: &mut (dyn FnMut(Answer) + Send),
     ) -> Result<(Vec<Found>, Option<Looks>)> {
         let see = task.see;
+        if let Some(reader) = &mut self.reader {
+            reader.look_within(if see.facts.kind == MediaKind::Video { LINES } else { PRINT });
+        }
         let mut seen = Seen::new(self, see, task.stop)?;
         match see.facts.kind {
             MediaKind::Image | MediaKind::Animation => {

@@ -130,6 +130,19 @@ impl Means {
         Ok((means, lacking))
     }
 
+    /// What can be learned here and with what, in words.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        let named = |source: &Source| source.name.clone();
+        let all = [
+            ("speech", self.speech.as_ref().map(|m| format!("{}, {}", m.source.name, crate::speech::RUNS_ON))),
+            ("text", self.text.as_ref().map(|m| named(&m.source))),
+            ("objects", self.objects.as_ref().map(|m| named(&m.source))),
+            ("names", self.names.as_ref().map(|m| named(&m.source))),
+            ("looks", self.looks.map(|_| "needs no model".to_owned())),
+        ];
+        all.into_iter().filter_map(|(what, found)| Some((what, found?))).collect()
+    }
+
     /// What hears.
     pub(super) fn ears(&self) -> Option<Tools> {
         let speech = self.speech.as_ref()?;

@@ -21,7 +21,7 @@ use crate::{
     catalog::{AssetRow, Catalog, Edit},
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Description, Finding, FindingKind, Findings, Grade, Role},
+    model::{AssetId, Description, FindingKind, Findings, Grade, Role},
     receive::{Announced, Presigned, presign},
     store::ocfl,
     subtitle,

@@ -19,6 +19,15 @@ use crate::error::Result;
 /// Samples a second of what is listened to: one channel, −1 to 1.
 pub const RATE: usize = 16_000;
 
+/// Where this build's recognizer runs, in words.
+pub const RUNS_ON: &str = if cfg!(feature = "cuda") {
+    "on NVIDIA's cards, or on processors where there is none"
+} else if cfg!(feature = "vulkan") {
+    "on graphics cards by Vulkan, or on processors where there is none"
+} else {
+    "on processors (built without 'cuda' and 'vulkan')"
+};
+
 /// A sound as it is decoded, from front to back.
 pub trait Sound {
     /// The next samples; none at the end.

@@ -236,3 +236,103 @@ fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
     assert_eq!(archive.rows("SELECT count(*), sum(active) FROM findings"), ["3|3"]);
     assert_eq!(archive.rows("SELECT count(*) FROM jobs WHERE stage = 'enrich' AND state = 'done'"), ["3"]);
 }
+
+/// A picture with lines of text, by ImageMagick.
+fn page(path: &Path, back: &str, ink: &str, lines: &[(u32, u32, &str)]) {
+    let mut words: Vec<String> = ["-size", "1280x720", back, "-font", "DejaVu-Sans", "-fill", ink].map(str::to_owned).into();
+    for (size, y, line) in lines {
+        words.extend(["-pointsize".to_owned(), size.to_string(), "-draw".to_owned(), format!("text 80,{y} '{line}'")]);
+    }
+    words.push(path.display().to_string());
+    tool("convert", words);
+}
+
+#[test]
+fn captions_of_a_film_and_a_page_are_read_and_who_is_named_in_them_is_found() {
+    for name in ["onnxruntime", "pp-ocr-v6-small", "centernet-coco", "es-core-news-sm", "en-core-web-sm"] {
+        if models(name).is_none() {
+            return;
+        }
+    }
+    let archive = archive("  text: {}\n  objects: {}\n  names: {}\n  looks: {}\n");
+    let (drive, pictures) = (scratch(), scratch());
+    let (first, second) = (pictures.path().join("1.png"), pictures.path().join("2.png"));
+    let person = [(54, 600, "JUAN PÉREZ GARCÍA"), (36, 660, "Ministro de Economía, Buenos Aires")];
+    page(&first, "gradient:#203a70-#8090b0", "white", &person);
+    let news = [(40, 200, "La inflación bajó al 3 % en marzo"), (40, 300, "Naciones Unidas publica su informe")];
+    page(&second, "xc:white", "black", &news);
+    fs::copy(&second, drive.path().join("page.png")).unwrap();
+    let gray = ["-colorspace", "Gray", "-resize", "50%", "-quality", "70"];
+    let (from, to) = (second.to_str().unwrap(), drive.path().join("copy.jpg"));
+    tool("convert", [&[from], &gray[..], &[to.to_str().unwrap()]].concat());
+    let (a, b) = (first.to_str().unwrap(), second.to_str().unwrap());
+    let joined = "[0][1]concat=n=2:v=1,format=yuv420p";
+    let still = |path| ["-loop", "1", "-t", "6", "-i", path];
+    let coding = ["-filter_complex", joined, "-r", "25", "-c:v", "libx264", "-preset", "ultrafast"];
+    make(&drive.path().join("film.mp4"), &[&still(a)[..], &still(b), &coding].concat());
+    tool("convert", ["-delay", "50", "-size", "64x64", "xc:red", "xc:blue", drive.path().join("two.gif").to_str().unwrap()]);
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["enrich"]).ends(0);
+
+    let read = found(&archive, "film.mp4", "text");
+    let times: Vec<_> = read.iter().map(|f| (text(f), f["from_ms"].as_u64().unwrap(), f["to_ms"].as_u64().unwrap())).collect();
+    assert_eq!(times.len(), 4, "{times:?}");
+    assert!(times.iter().any(|(t, from, to)| *t == "JUAN PÉREZ GARCÍA" && *from == 0 && (5000..=6500).contains(to)), "{times:?}");
+    assert!(times.iter().any(|(t, from, _)| *t == "La inflación bajó al 3 % en marzo" && *from == 6000), "{times:?}");
+    let area: Vec<f64> = read[0]["area"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert!((0.03..0.08).contains(&area[0]) && (0.7..0.85).contains(&area[1]), "{area:?}");
+    let words: Vec<String> = found(&archive, "page.png", "text").iter().map(|f| text(f).to_owned()).collect();
+    assert_eq!(words, news.map(|(_, _, line)| line));
+
+    let named = |title: &str, kind: &str| found(&archive, title, kind).iter().map(|f| text(f).to_owned()).collect::<Vec<_>>();
+    assert_eq!(named("film.mp4", "person"), ["Juan Pérez García"]);
+    assert!(named("film.mp4", "place").contains(&"Buenos Aires".to_owned()));
+    assert!(named("page.png", "organization").contains(&"Naciones Unidas".to_owned()));
+    assert!(named("page.png", "keyword").contains(&"inflación".to_owned()));
+    let shots = archive.rows("SELECT json_extract(l.facts, '$.shots') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name = 'film.mp4'");
+    assert_eq!(shots, ["2"]);
+    let hashes = archive.rows("SELECT json_extract(l.facts, '$.hash') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name IN ('page.png', 'copy.jpg')");
+    let bits: Vec<u64> = hashes.iter().map(|h| u64::from_str_radix(h, 16).unwrap()).collect();
+    assert!((bits[0] ^ bits[1]).count_ones() <= 6, "{hashes:?}");
+
+    archive.run(["index"]).ends(0);
+    let hit = archive.json(["search", "--json", "shown:inflación kind:video"]);
+    assert_eq!(hit["hits"][0]["moments"][0]["from_ms"], 6000, "{hit}");
+    archive.run(["search", "person:\"juan perez\""]).ends(0).says("film.mp4");
+    archive.run(["enrich"]).ends(0).says("nothing to learn");
+
+    // What people write of it brings new words, and nothing else anew.
+    let asset = archive.rows("SELECT id FROM assets WHERE title = 'two.gif'").remove(0);
+    let sql = "INSERT INTO descriptions (asset, revision, fields, changed_at) VALUES (?1, 1, ?2, 0)";
+    let said = r#"{"text":"Entrevista con Dolores Ibárruri en Madrid."}"#;
+    archive.catalog().execute(sql, [asset.as_str(), said]).unwrap();
+    archive.run(["enrich", "--dry-run"]).ends(0).says("learn names of two.gif").says("would do 1 job(s)");
+    archive.run(["enrich"]).ends(0);
+    assert_eq!(named("two.gif", "person"), ["Dolores Ibárruri"]);
+}
+
+#[test]
+fn channels_are_heard_apart_and_a_model_that_does_not_fit_fails_its_own_job() {
+    let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
+    let spoken = (speech("en_US_f_Allison", "demo-nogo"), speech("en_US_f_Allison", "demo-echotest"));
+    let (Some(left), Some(right)) = spoken else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [en], channels: apart, words: false }\n  looks: {}\n");
+    let drive = scratch();
+    let both = "[0]aformat=cl=mono,apad=pad_dur=1[a];[1]aformat=cl=mono,adelay=9000[b];[a][b]join=inputs=2:cl=stereo";
+    let inputs = ["-f", "g722", "-i", left.to_str().unwrap(), "-f", "g722", "-i", right.to_str().unwrap()];
+    make(&drive.path().join("two.wav"), &[&inputs[..], &["-filter_complex", both]].concat());
+    make(&drive.path().join("film.mp4"), &["-f", "lavfi", "-i", "testsrc2=s=160x90:d=2", "-c:v", "libx264"]);
+    archive.ingest(drive.path()).0.ends(0);
+
+    let ran = archive.command(["enrich"]).env("DAMCTL_MEMORY", "300").output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.status.code(), Some(1), "{told}");
+    assert!(told.contains("two.wav") && told.contains("memory"), "{told}");
+    archive.run(["jobs", "retry", "--all"]).ends(0);
+    archive.run(["enrich"]).ends(0);
+    let said = found(&archive, "two.wav", "speech");
+    let of = |n: &str| said.iter().filter(|f| f["speaker"] == n).map(text).collect::<Vec<_>>().join(" ").to_lowercase();
+    assert!(of("channel 1").contains("sorry") || !of("channel 1").is_empty(), "{said:?}");
+    assert!(of("channel 2").contains("echo") && !of("channel 1").contains("echo"), "{said:?}");
+    assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["1"]);
+}

@@ -14,6 +14,7 @@ use crate::{
     media::{Rendered, Renderer, Work},
     model::{MediaFacts, MediaKind},
     profile::Entry,
+    stop::Stop,
 };
 
 /// Renders still pictures, and posters of animations.
@@ -71,7 +72,10 @@ impl Renderer for ImageRenderer {
 pub fn seen(input: &Path, size: &dyn Fn((u32, u32)) -> (u32, u32), pixel_cap: u64) -> Result<Pixels> {
     let header = header::read(input)?;
     let stored = |stored| turned(size(turned(stored, header.orientation)), header.orientation);
-    let decoded = decode::still(input, &header, pixel_cap, &stored)?;
+    let decoded = match is_animation(&header) {
+        true => of_frame(poster(input, pixel_cap, &Stop::new())?),
+        false => decode::still(input, &header, pixel_cap, &stored)?,
+    };
     let raw = scale::raw(decoded.raw, stored(decoded.stored))?;
     Ok(scale::upright(color::to_srgb(raw, header.icc.as_deref()), header.orientation))
 }
@@ -89,11 +93,8 @@ fn turned((width, height): (u32, u32), orientation: u8) -> (u32, u32) {
 
 fn decode(work: &Work<'_>, header: &Header) -> Result<Decoded> {
     let cap = work.limits.pixels;
-    if header.frames > 1 || header.format == Some(Format::Gif) {
-        let pixels = poster(work, cap)?;
-        let stored = (pixels.width, pixels.height);
-        let raw = Raw { width: stored.0, height: stored.1, model: Model::Rgba, data: pixels.data };
-        return Ok(Decoded { raw, stored });
+    if is_animation(header) {
+        return Ok(of_frame(poster(work.input, cap, work.stop)?));
     }
     let needed = |stored: (u32, u32)| {
         let seen = turned(stored, header.orientation);
@@ -104,12 +105,21 @@ fn decode(work: &Work<'_>, header: &Header) -> Result<Decoded> {
     decode::still(work.input, header, cap, &needed)
 }
 
+fn is_animation(header: &Header) -> bool {
+    header.frames > 1 || header.format == Some(Format::Gif)
+}
+
+fn of_frame(pixels: Pixels) -> Decoded {
+    let stored = (pixels.width, pixels.height);
+    Decoded { raw: Raw { width: stored.0, height: stored.1, model: Model::Rgba, data: pixels.data }, stored }
+}
+
 /// The first frame that shows something; the first of all when none does.
-fn poster(work: &Work<'_>, cap: u64) -> Result<Pixels> {
+fn poster(input: &Path, cap: u64, stop: &Stop) -> Result<Pixels> {
     let mut first = None;
     let mut found = None;
-    animation::walk(work.input, cap, &mut |frame| {
-        work.stop.check()?;
+    animation::walk(input, cap, &mut |frame| {
+        stop.check()?;
         if is_blank(&frame.pixels) {
             first.get_or_insert(frame.pixels);
             return Ok(ControlFlow::Continue(()));

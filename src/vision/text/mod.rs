@@ -74,6 +74,9 @@ pub struct Reader(());
 
 #[cfg(not(feature = "onnx"))]
 impl Reader {
+    /// Nothing.
+    pub fn look_within(&mut self, _: u32) {}
+
     /// `Unsupported`.
     pub fn load(
         _: &super::Runtime,

@@ -68,6 +68,11 @@ impl Reader {
         Ok(Self { detector, recognizer, longest: settings.longest, characters })
     }
 
+    /// Looks for lines in a picture of this longer side from now on.
+    pub fn look_within(&mut self, longest: u32) {
+        self.longest = longest.clamp(*LONGEST.start(), *LONGEST.end());
+    }
+
     /// The lines of a picture, in the order in which they are read.
     pub fn read(&mut self, picture: &Picture<'_>, stop: &Stop) -> Result<Vec<Line>> {
         stop.check()?;

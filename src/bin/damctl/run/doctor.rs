@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use damctl::{
+    enrich::Means,
     error::{Error, Kind},
+    stop::Stop,
     tend::{self, Check},
 };
 
@@ -14,7 +16,11 @@ use crate::{cli::DoctorArgs, settings::Settings};
 pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
     let mut checks = tend::doctor();
     match Settings::resolve(archive, &[]) {
-        Ok(settings) => checks.extend(store(&Archive::new(settings, &damctl::stop::Stop::new()), args.probe)?),
+        Ok(settings) => {
+            let archive = Archive::new(settings, &Stop::new());
+            checks.extend(store(&archive, args.probe)?);
+            checks.extend(learning(&archive)?);
+        }
         // It is run before there is an archive, too.
         Err(e) if e.kind() == Kind::NotFound && archive.is_none() && !args.probe => {}
         Err(e) => return Err(e.into()),
@@ -31,6 +37,26 @@ pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
         }
     }
     Ok(if sound { Verdict::Done } else { Verdict::SomeFailed })
+}
+
+/// With what the archive's profile can be learned from here.
+fn learning(archive: &Archive) -> Result<Vec<Check>> {
+    let (means, lacking) = Means::find(&archive.profile()?.learning, &archive.shelf(), &Stop::new())?;
+    let here = means.told().into_iter().map(|(what, found)| Check {
+        what: format!("to learn {what}"),
+        found: Some(found),
+        cost: String::new(),
+        get: String::new(),
+        needed: false,
+    });
+    let missing = lacking.iter().map(|l| Check {
+        what: format!("to learn {}", l.what),
+        found: None,
+        cost: l.why.one_line(),
+        get: l.why.hint_text().unwrap_or("see docs/enrich.md").to_owned(),
+        needed: false,
+    });
+    Ok(here.chain(missing).collect())
 }
 
 /// The archive's store, when it is in buckets: whether it answers, and what it was found to do.
