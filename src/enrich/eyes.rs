@@ -200,13 +200,19 @@ impl<'a> Seen<'a> {
 
     fn end(self) -> (Vec<Found>, Option<Looks>) {
         let length = self.length;
-        // What was seen stays until it is looked for again.
-        let set = |kind, mut items: Vec<Finding>, every: u64| {
-            items.iter_mut().for_each(|f| f.to_ms = (f.to_ms + every).min(length.max(f.to_ms)));
+        // What was seen is there until it was looked for again, and not seen.
+        let set = |kind, mut items: Vec<Finding>, times: Vec<u64>| {
+            for f in &mut items {
+                f.to_ms = times.iter().copied().find(|at| *at > f.to_ms).unwrap_or(length.max(f.to_ms));
+            }
             Found { kind, track: 0, items }
         };
-        let text = self.text_every.map(|every| set(FindingKind::Text, text::merge(&self.lines), every));
-        let objects = self.objects_every.map(|every| set(FindingKind::Object, objects::merge(&self.objects), every));
+        let text = self.text_every.map(|_| {
+            set(FindingKind::Text, text::merge(&self.lines), self.lines.iter().map(|(at, _)| *at).collect())
+        });
+        let objects = self.objects_every.map(|_| {
+            set(FindingKind::Object, objects::merge(&self.objects), self.objects.iter().map(|(at, _)| *at).collect())
+        });
         let looks = self.seen.map(|looks| Looks { shots: self.shots.max(1), ..looks });
         (text.into_iter().chain(objects).collect(), looks)
     }
