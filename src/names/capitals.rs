@@ -54,10 +54,10 @@ pub(super) fn in_small_letters(text: &str, language: Language) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     for (n, word) in words(text).enumerate() {
-        // Each word is a piece of the text: it is found where the last one ended.
-        let at = word.as_ptr() as usize - rest.as_ptr() as usize;
-        out.push_str(&rest[..at]);
-        rest = &rest[at + word.len()..];
+        // Only signs are between words: where it is found first it is.
+        let Some((signs, after)) = rest.split_once(word) else { break };
+        out.push_str(signs);
+        rest = after;
         let lower = word.to_lowercase();
         let keeps_capital = !is_role(&lower) && (n == 0 || !language.is_stop_word(&lower));
         let mut letters = word.chars();

@@ -61,7 +61,7 @@ pub struct Recognizer {
 }
 
 impl Recognizer {
-    /// Reads a pipeline's folder: the one that has `meta.json`, `tokenizer`, `ner/` and `vocab/`. It takes 25 MB.
+    /// Reads a pipeline's folder: the one that has `meta.json`, `tokenizer`, `ner/` and `vocab/`. It takes 30 MB.
     ///
     /// A damaged or foreign file is `Corrupt` and named, a language other than Spanish and English `Unsupported`.
     #[cfg(feature = "names")]
@@ -82,23 +82,18 @@ impl Recognizer {
 
     /// The names of a text, by place. Lines in capitals are read as if they were written in a sentence.
     pub fn names(&self, text: &str, stop: &Stop) -> Result<Vec<Name>> {
-        let Some(copy) = capitals::Copy::of(text, self.language) else { return self.names_as_written(text, stop) };
-        let mut names = self.names_as_written(&copy.text, stop)?;
-        for name in &mut names {
-            (name.from, name.to) = (copy.place(name.from), copy.place(name.to));
-            name.text = text[name.from..name.to].to_owned();
-        }
-        Ok(names)
-    }
-
-    fn names_as_written(&self, text: &str, stop: &Stop) -> Result<Vec<Name>> {
         let (mut names, mut done) = (Vec::new(), 0);
         while done < text.len() {
             stop.check()?;
-            let length = block(&text[done..]);
-            let found = self.names_of_block(&text[done..done + length])?;
-            names.extend(found.into_iter().map(|name| Name { from: done + name.from, to: done + name.to, ..name }));
-            done += length;
+            let block = &text[done..done + block(&text[done..])];
+            let copy = capitals::Copy::of(block, self.language);
+            for name in self.names_of_block(copy.as_ref().map_or(block, |copy| &copy.text))? {
+                let place = |at| copy.as_ref().map_or(at, |copy| copy.place(at));
+                let (from, to) = (place(name.from), place(name.to));
+                let text = block[from..to].to_owned();
+                names.push(Name { from: done + from, to: done + to, text, ..name });
+            }
+            done += block.len();
         }
         Ok(names)
     }

@@ -19,8 +19,7 @@ const ROUNDS: usize = 16;
 /// A perceptual hash of 64 bits (Zauner's pHash of 2010): the signs of the 8 by 8 lowest frequencies, those that do not change
 /// along an axis left out, of the picture in gray at 32 by 32, against their median.
 ///
-/// Scaling, compression, and changes of brightness or contrast flip a few bits; another crop, a mirrored or a turned picture
-/// is another picture. A picture of one color is 0.
+/// Scaling, compression, and changes of brightness or contrast flip a few bits; a mirrored or a turned picture is another one. A picture of one color is 0.
 pub fn hash(picture: &Picture<'_>) -> u64 {
     let rgb = picture.scaled(SIDE as u32, SIDE as u32);
     let gray: Vec<f32> = rgb
@@ -51,8 +50,8 @@ pub fn hash(picture: &Picture<'_>) -> u64 {
     all.iter().enumerate().fold(0, |hash, (n, value)| hash | u64::from(*value > median + NOTHING) << n)
 }
 
-/// In how many of 64 bits two hashes differ: under 8 the pictures are the same or nearly so, around 32 they have nothing in
-/// common.
+/// In how many of 64 bits two hashes differ. Of eight photographs, copies that were made half as large, brighter by a fifth or
+/// strongly compressed differed in 2 at most, those that were cropped by 3 % a side in 8 to 14, and different ones in 24 or more.
 pub fn distance(a: u64, b: u64) -> u32 {
     (a ^ b).count_ones()
 }

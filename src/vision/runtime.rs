@@ -70,7 +70,7 @@ mod loaded {
                 None => PathBuf::from(LIBRARY),
             };
             let unusable = || Error::unsupported(format!("{} cannot be loaded", library.display())).hint(HINT);
-            let builder = ort::init_from(&library).map_err(|e| unusable().because(e))?;
+            let builder = ort::init_from(&library).map_err(|e| unusable().because(reason(&e)))?;
             let environment = builder.with_telemetry(false).build().map_err(|e| unusable().because(e.to_string()))?;
             *open = Some(environment.clone());
             Ok(Self { environment })
@@ -104,7 +104,6 @@ mod loaded {
             if size > LARGEST {
                 return Err(damaged(format!("it has {size} bytes")));
             }
-            let told = |e: ort::Error| failed(path, "loaded", &e.to_string());
             let set = || -> Result<_, String> {
                 let text = |e: ort::Error<ort::session::builder::SessionBuilder>| e.to_string();
                 let builder = Session::builder(&runtime.environment).map_err(|e| e.to_string())?;
@@ -116,9 +115,9 @@ mod loaded {
                 builder.with_memory_pattern(false).map_err(text)
             };
             let mut builder = set().map_err(|e| Error::internal("a model's session cannot be set up").because(e))?;
-            let session = builder.commit_from_file(path).map_err(|e| match told(e) {
-                e if e.kind() == Kind::OutOfMemory => e,
-                e => damaged(e.one_line()),
+            let session = builder.commit_from_file(path).map_err(|e| match e.to_string() {
+                why if is_memory(&why) => Error::new(Kind::OutOfMemory, "a model does not fit").because(why),
+                why => damaged(why),
             })?;
             Ok(Self { session, path: path.to_owned() })
         }
@@ -179,7 +178,7 @@ mod loaded {
             data: &[f32],
             look: impl FnOnce(&[i64], &[f32]) -> Result<T>,
         ) -> Result<T> {
-            let told = |e: ort::Error| failed(&self.path, "run", &e.to_string());
+            let told = |e: ort::Error| failed(&self.path, e.to_string());
             let tensor = TensorRef::from_array_view((shape, data)).map_err(told)?;
             let outputs = self.session.run(ort::inputs![tensor]).map_err(told)?;
             let (shape, numbers) = outputs[0].try_extract_tensor::<f32>().map_err(told)?;
@@ -220,10 +219,25 @@ mod loaded {
         }
     }
 
-    /// What a failure means: no memory, or a model that does not do what it says.
-    fn failed(path: &Path, doing: &str, why: &str) -> Error {
-        let is_memory = ["bad_alloc", "Failed to allocate", "not enough memory"].iter().any(|said| why.contains(said));
-        let kind = if is_memory { Kind::OutOfMemory } else { Kind::Invalid };
-        Error::new(kind, format!("the model {} cannot be {doing}", path.display())).because(why.to_owned())
+    /// The error of a model that was loaded and does not do what it says, or has no memory to do it in.
+    fn failed(path: &Path, why: String) -> Error {
+        let kind = if is_memory(&why) { Kind::OutOfMemory } else { Kind::Invalid };
+        Error::new(kind, format!("the model {} cannot be run", path.display())).because(why)
+    }
+
+    fn is_memory(why: &str) -> bool {
+        ["bad_alloc", "Failed to allocate", "not enough memory"].iter().any(|said| why.contains(said))
+    }
+
+    /// Why a library was not loaded. What the system's loader says is behind the error's own words.
+    fn reason(error: &ort::LoadDynamicError) -> String {
+        use std::error::Error;
+
+        match error {
+            ort::LoadDynamicError::Dlopen { error, .. } => {
+                error.source().map_or_else(|| error.to_string(), |said| said.to_string())
+            }
+            other => other.to_string(),
+        }
     }
 }

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{
     Picture, area,
-    text::{LEAST, Line, in_order},
+    text::{LEAST, Line, SMALLEST, in_order},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -80,6 +80,9 @@ impl Reader {
 
     /// The lines of a picture, in the order in which they are read.
     pub fn read(&self, picture: &Picture<'_>, stop: &Stop) -> Result<Vec<Line>> {
+        if picture.width.min(picture.height) < SMALLEST {
+            return Ok(Vec::new());
+        }
         let mut command = Command::new(&self.program);
         command.args(["stdin", "stdout", "-l", &self.languages, "--psm", "3", "tsv"]);
         let said = run(&mut command, Some(picture), PATIENCE, stop)?;
@@ -159,7 +162,7 @@ fn run(command: &mut Command, picture: Option<&Picture<'_>>, patience: Duration,
         let complained = scope.spawn(move || read(complaint));
         let status = running.wait(patience, stop);
         // Whoever it left behind would keep the pipes open.
-        running.end();
+        drop(running);
         let said = said.join().unwrap_or_default();
         let complained = complained.join().unwrap_or_default();
         let status = status?;
@@ -181,7 +184,7 @@ fn read(pipe: Option<impl Read>) -> Vec<u8> {
     all
 }
 
-/// A running command, which ends with this.
+/// A running command and all that it started, which end with this.
 struct Running(Child);
 
 impl Running {
@@ -200,18 +203,14 @@ impl Running {
             thread::sleep(Duration::from_millis(5));
         }
     }
-
-    fn end(&mut self) {
-        if let Some(group) = Pid::from_raw(self.0.id() as i32) {
-            kill_process_group(group, Signal::KILL).ok();
-        }
-        self.0.wait().ok();
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.end();
+        if let Some(group) = Pid::from_raw(self.0.id() as i32) {
+            kill_process_group(group, Signal::KILL).ok();
+        }
+        self.0.wait().ok();
     }
 }
 

@@ -14,7 +14,9 @@ pub use reader::Reader;
 use super::Area;
 
 /// A line that is less sure than this is no text.
-pub const LEAST: f32 = 0.5;
+pub(super) const LEAST: f32 = 0.5;
+/// Nothing can be read in a picture whose shorter side is less, in pixels.
+pub(super) const SMALLEST: u32 = 8;
 
 /// A line of text in a picture.
 #[derive(Clone, Debug, PartialEq)]

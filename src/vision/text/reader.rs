@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::{
-    LEAST, Line, Settings,
+    LEAST, Line, SMALLEST, Settings,
     boxes::{self, Quad},
     in_order,
 };
@@ -25,8 +25,6 @@ const SHORTER: f32 = 736.0;
 const LONGEST: std::ops::RangeInclusive<u32> = 320..=4096;
 /// Sides are multiples of this.
 const STEP: u32 = 32;
-/// Nothing can be read in a picture whose shorter side is less, in pixels.
-const SMALLEST: u32 = 8;
 /// Height of a line as it is read, and the most of its width, in pixels.
 const HEIGHT: usize = 48;
 const WIDEST: usize = 48 * 60;
