@@ -76,8 +76,13 @@ impl<'a> Crew<'a> {
             };
             Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(tools.clone()).or_default().push(member);
-        end.unwrap_or_else(|| Err(Error::internal("nobody answered")))
+        let answered = end.unwrap_or_else(|| Err(Error::internal("nobody answered")));
+        let answered = answered.map_err(|e| member.dialog.explained(e));
+        // Who has come near the bound of memory would fail the next one, too.
+        if !matches!(&answered, Err(e) if e.kind() == Kind::OutOfMemory) {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).entry(tools.clone()).or_default().push(member);
+        }
+        answered
     }
 
     fn member(&self, tools: &Tools, stop: &Stop) -> Result<Member> {

@@ -45,6 +45,8 @@ impl ChildProcess {
         let mut command = self.command(subcommand, dir);
         // Threads that wait for each other are not to keep a core busy with it.
         command.env("OMP_WAIT_POLICY", "passive");
+        // Where it fails, ggml would have a debugger look at it, and wait.
+        command.env("GGML_NO_BACKTRACE", "1");
         let mut process = command.spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
         let heard = listen(&mut process);
         let stdin = process.stdin.take();
@@ -86,12 +88,22 @@ impl Dialog {
             stop.check()?;
             let patience = Duration::from_secs(self.limits.stall_seconds);
             if moved.elapsed() > patience {
-                return Err(Error::unavailable(format!("stalled: nothing was heard for {} s", patience.as_secs()))
-                    .hint("the file may make its decoder hang, or the machine is very busy: the setting 'stall'"));
+                let e = Error::unavailable(format!("stalled: nothing was heard for {} s", patience.as_secs()))
+                    .hint("the file may make its decoder hang, or the machine is very busy: the setting 'stall'");
+                return Err(self.explained(e));
             }
             if began.elapsed() > Duration::from_secs(self.limits.wall_seconds) {
                 return Err(Error::corrupt(format!("it took longer than {} s", self.limits.wall_seconds)));
             }
+        }
+    }
+
+    /// Whether it was memory that lacked where this failed: threads that cannot be started are waited for in vain.
+    pub fn explained(&self, e: Error) -> Error {
+        let is_short = memory::ran_short(self.peak, &self.limits, "");
+        match (e.kind(), is_short) {
+            (Kind::Corrupt | Kind::Internal | Kind::Unavailable, true) => out_of_memory(self.limits.memory_bytes, e),
+            _ => e,
         }
     }
 

@@ -324,7 +324,7 @@ fn channels_are_heard_apart_and_a_model_that_does_not_fit_fails_its_own_job() {
     make(&drive.path().join("film.mp4"), &["-f", "lavfi", "-i", "testsrc2=s=160x90:d=2", "-c:v", "libx264"]);
     archive.ingest(drive.path()).0.ends(0);
 
-    let ran = archive.command(["enrich"]).env("DAMCTL_MEMORY", "300").output().unwrap();
+    let ran = archive.command(["enrich"]).env("DAMCTL_MEMORY", "300").env("DAMCTL_STALL", "5").output().unwrap();
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert_eq!(ran.status.code(), Some(1), "{told}");
     assert!(told.contains("two.wav") && told.contains("memory"), "{told}");
