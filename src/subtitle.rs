@@ -298,7 +298,8 @@ mod tests {
         let item = Finding { from_ms: 10_000, to_ms: 22_000, text: text.to_owned(), ..Finding::default() };
         let source = Source { by_hand: false, ..Source::person("model") };
         let (kind, digest) = (crate::model::FindingKind::Speech, crate::digest::Digest::of("x"));
-        let found = Findings { master: digest, kind, track: 1, recipe: digest, language: None, source, items: vec![item] };
+        let found =
+            Findings { master: digest, kind, track: 1, recipe: digest, language: None, source, items: vec![item] };
         let cues = captions(&found);
         assert_eq!(cues.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" "), text);
         for cue in &cues {

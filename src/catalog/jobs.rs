@@ -23,8 +23,8 @@ use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{
-        Asset, AssetId, Findings, Job, JobId, JobState, Key, LooksOf, Master, Outcome, Queue, Rendition, Sighting, Stage,
-        job::Failure,
+        Asset, AssetId, Findings, Job, JobId, JobState, Key, LooksOf, Master, Outcome, Queue, Rendition, Sighting,
+        Stage, job::Failure,
     },
 };
 

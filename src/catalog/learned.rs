@@ -67,8 +67,11 @@ impl Catalog {
     /// What has been learned of these masters.
     pub fn knowledge_of(&self, masters: &[Digest]) -> Result<HashMap<Digest, Knowledge>> {
         let mut known: HashMap<Digest, Knowledge> = HashMap::new();
-        let found = format!("SELECT master, kind, track, recipe, by_hand, active, CASE WHEN items = '[]' THEN 1 ELSE 0 END
-             FROM findings WHERE master IN ({})", places());
+        let found = format!(
+            "SELECT master, kind, track, recipe, by_hand, active, CASE WHEN items = '[]' THEN 1 ELSE 0 END
+             FROM findings WHERE master IN ({})",
+            places()
+        );
         let seen = format!("SELECT master, recipe FROM looks WHERE master IN ({})", places());
         for page in masters.chunks(PAGE) {
             // Filled up with the last, so that it is one statement however many there are.
@@ -107,7 +110,8 @@ impl Catalog {
         let mut near = Vec::new();
         for row in self.db.query(sql, values![a, b, c, d])? {
             let other: Digest = row.parse(0)?;
-            let its = (1..=4).try_fold(0_u64, |bits, i| Ok::<_, crate::error::Error>(bits << 16 | row.int(i)? as u64))?;
+            let its =
+                (1..=4).try_fold(0_u64, |bits, i| Ok::<_, crate::error::Error>(bits << 16 | row.int(i)? as u64))?;
             let apart = (bits ^ its).count_ones();
             if other != *master && apart <= NEAR {
                 near.push((other, apart));

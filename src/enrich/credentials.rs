@@ -13,9 +13,8 @@ const HEAD: u64 = 4 << 20;
 /// Most top-level boxes of a film that are walked over.
 const BOXES: usize = 256;
 /// The user type of the box that holds a manifest in ISO base media files.
-const MANIFEST: [u8; 16] = [
-    0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c, 0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81,
-];
+const MANIFEST: [u8; 16] =
+    [0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c, 0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81];
 
 /// Looks where a format keeps them: a segment APP11 of JPEG, the chunk `caBX` of PNG, a box of MP4, QuickTime, HEIF and AVIF.
 pub(super) fn has_credentials(store: &dyn Store, key: &Key, mime: &str) -> Result<bool> {

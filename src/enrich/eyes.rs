@@ -207,9 +207,9 @@ impl<'a> Seen<'a> {
             }
             Found { kind, track: 0, items }
         };
-        let text = self.text_every.map(|_| {
-            set(FindingKind::Text, text::merge(&self.lines), self.lines.iter().map(|(at, _)| *at).collect())
-        });
+        let text = self
+            .text_every
+            .map(|_| set(FindingKind::Text, text::merge(&self.lines), self.lines.iter().map(|(at, _)| *at).collect()));
         let objects = self.objects_every.map(|_| {
             set(FindingKind::Object, objects::merge(&self.objects), self.objects.iter().map(|(at, _)| *at).collect())
         });
@@ -223,8 +223,10 @@ fn opaque(pixels: &image::Pixels) -> Vec<u8> {
     if !pixels.alpha {
         return pixels.data.clone();
     }
-    let over = |c: u8, alpha: u8| (u32::from(c) * u32::from(alpha) + 255 * (255 - u32::from(alpha))).div_ceil(255) as u8;
-    let each = pixels.data.as_chunks::<4>().0.iter().flat_map(|[r, g, b, a]| [over(*r, *a), over(*g, *a), over(*b, *a)]);
+    let over =
+        |c: u8, alpha: u8| (u32::from(c) * u32::from(alpha) + 255 * (255 - u32::from(alpha))).div_ceil(255) as u8;
+    let each =
+        pixels.data.as_chunks::<4>().0.iter().flat_map(|[r, g, b, a]| [over(*r, *a), over(*g, *a), over(*b, *a)]);
     each.collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::question::{Answer, Found, Hear, Question, Setup, Tools};
 #[cfg(feature = "gst")]
-use crate::media::{Clips, Limits, Work, gst::Hearing};
+use crate::media::{Clips, Work, gst::Hearing};
 use crate::{
     error::{Error, Result},
     media::sandbox,
@@ -61,13 +61,7 @@ impl Scholar {
 }
 
 #[cfg(not(feature = "gst"))]
-fn listen(
-    _: &mut Ears,
-    _: &Hear,
-    _: &Setup,
-    _: &Stop,
-    _: &mut (dyn FnMut(Answer) + Send),
-) -> Result<Vec<Found>> {
+fn listen(_: &mut Ears, _: &Hear, _: &Setup, _: &Stop, _: &mut (dyn FnMut(Answer) + Send)) -> Result<Vec<Found>> {
     Err(Error::unsupported("this program was built without GStreamer ('gst')"))
 }
 
@@ -75,7 +69,7 @@ fn listen(
 #[cfg(feature = "gst")]
 impl Sound for Hearing {
     fn next(&mut self) -> Result<Option<Vec<f32>>> {
-        Hearing::next(self)
+        self.samples()
     }
 }
 
@@ -88,13 +82,12 @@ fn listen(
     tell: &mut (dyn FnMut(Answer) + Send),
 ) -> Result<Vec<Found>> {
     let clips = Clips::default();
-    let limits = Limits { ..setup.limits.clone() };
     let work = Work {
         input: &hear.input,
         facts: &hear.facts,
         outputs: Vec::new(),
         out_dir: &setup.dir,
-        limits: &limits,
+        limits: &setup.limits,
         stop,
         part: None,
         clips: &clips,

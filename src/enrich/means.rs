@@ -80,50 +80,62 @@ impl Means {
             }
         };
         if let Some(spec) = &wanted.speech {
-            take("speech", || -> Result<()> {
-                built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
-                let (model, voice) = (named(&spec.model, Use::Speech)?, named(&spec.voice, Use::Voice)?);
-                let models = vec![model.file(), voice.file()];
-                means.speech = Some(Means1::new(HEARING, spec.clone(), &[&model, &voice], models)?);
-                Ok(())
-            }())?;
+            take(
+                "speech",
+                || -> Result<()> {
+                    built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
+                    let (model, voice) = (named(&spec.model, Use::Speech)?, named(&spec.voice, Use::Voice)?);
+                    let models = vec![model.file(), voice.file()];
+                    means.speech = Some(Means1::new(HEARING, spec.clone(), &[&model, &voice], models)?);
+                    Ok(())
+                }(),
+            )?;
         }
         let mut runtime = None;
         if let Some(spec) = &wanted.text {
-            take("text", || -> Result<()> {
-                if spec.model == TESSERACT {
-                    let version = tesseract::Reader::find(None, &spec.languages, stop)?.version().to_owned();
-                    let mut found = Means1::new(READING, spec.clone(), &[], Vec::new())?;
-                    found.source.name = TESSERACT.to_owned();
-                    found.source.version = Some(version.clone());
-                    found.recipe = Digest::of_fields(&[found.recipe.to_string(), version]);
-                    means.text = Some(found);
-                    return Ok(());
-                }
-                built("text", cfg!(feature = "onnx"), "onnx")?;
-                let (model, library) = (named(&spec.model, Use::Text)?, named(RUNTIME, Use::Runtime)?);
-                runtime = Some(library.file());
-                means.text = Some(Means1::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])?);
-                Ok(())
-            }())?;
+            take(
+                "text",
+                || -> Result<()> {
+                    if spec.model == TESSERACT {
+                        let version = tesseract::Reader::find(None, &spec.languages, stop)?.version().to_owned();
+                        let mut found = Means1::new(READING, spec.clone(), &[], Vec::new())?;
+                        found.source.name = TESSERACT.to_owned();
+                        found.source.version = Some(version.clone());
+                        found.recipe = Digest::of_fields(&[found.recipe.to_string(), version]);
+                        means.text = Some(found);
+                        return Ok(());
+                    }
+                    built("text", cfg!(feature = "onnx"), "onnx")?;
+                    let (model, library) = (named(&spec.model, Use::Text)?, named(RUNTIME, Use::Runtime)?);
+                    runtime = Some(library.file());
+                    means.text = Some(Means1::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])?);
+                    Ok(())
+                }(),
+            )?;
         }
         if let Some(spec) = &wanted.objects {
-            take("objects", || -> Result<()> {
-                built("objects", cfg!(feature = "onnx"), "onnx")?;
-                let (model, library) = (named(&spec.model, Use::Objects)?, named(RUNTIME, Use::Runtime)?);
-                runtime = Some(library.file());
-                means.objects = Some(Means1::new(SEEING, spec.clone(), &[&model], vec![model.file()])?);
-                Ok(())
-            }())?;
+            take(
+                "objects",
+                || -> Result<()> {
+                    built("objects", cfg!(feature = "onnx"), "onnx")?;
+                    let (model, library) = (named(&spec.model, Use::Objects)?, named(RUNTIME, Use::Runtime)?);
+                    runtime = Some(library.file());
+                    means.objects = Some(Means1::new(SEEING, spec.clone(), &[&model], vec![model.file()])?);
+                    Ok(())
+                }(),
+            )?;
         }
         if let Some(spec) = &wanted.names {
-            take("names", || -> Result<()> {
-                built("names", cfg!(feature = "names"), "names")?;
-                let models = spec.models.iter().map(|name| named(name, Use::Names)).collect::<Result<Vec<_>>>()?;
-                let dirs = models.iter().map(|m| m.dir.clone()).collect();
-                means.names = Some(Means1::new(NAMING, spec.clone(), &models.iter().collect::<Vec<_>>(), dirs)?);
-                Ok(())
-            }())?;
+            take(
+                "names",
+                || -> Result<()> {
+                    built("names", cfg!(feature = "names"), "names")?;
+                    let models = spec.models.iter().map(|name| named(name, Use::Names)).collect::<Result<Vec<_>>>()?;
+                    let dirs = models.iter().map(|m| m.dir.clone()).collect();
+                    means.names = Some(Means1::new(NAMING, spec.clone(), &models.iter().collect::<Vec<_>>(), dirs)?);
+                    Ok(())
+                }(),
+            )?;
         }
         means.looks = wanted.looks.as_ref().map(|_| Digest::of_fields(&[LOOKING]));
         means.runtime = runtime;

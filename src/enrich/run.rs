@@ -52,8 +52,8 @@ impl Enrich<'_> {
         let tools = self.means.ears().ok_or_else(changed)?;
         let spec = &means.spec;
         // A proxy has one track, and its channels may be mixed.
-        let is_simple = spec.channels == Channels::Mixed
-            && (spec.tracks == SpeechTracks::First || master.facts.audio.len() == 1);
+        let is_simple =
+            spec.channels == Channels::Mixed && (spec.tracks == SpeechTracks::First || master.facts.audio.len() == 1);
         let input = self.input(task, master, is_simple)?;
         let question = Question::Hear(Hear {
             input: input.path.clone(),

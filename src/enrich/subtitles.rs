@@ -28,7 +28,10 @@ pub(super) fn write(
     let language = said.language.as_deref().unwrap_or("und");
     let note = format!("{language}, written by {} and read by nobody", said.source.name);
     let dir = spool.dir("subtitles")?;
-    let each = [("vtt", "text/vtt", subtitle::vtt(&captions, Some(&note))), ("srt", "application/x-subrip", subtitle::srt(&captions))];
+    let each = [
+        ("vtt", "text/vtt", subtitle::vtt(&captions, Some(&note))),
+        ("srt", "application/x-subrip", subtitle::srt(&captions)),
+    ];
     let mut files = Vec::new();
     for (form, mime, text) in each {
         let name = format!("{ENTRY}.{language}.{form}");

@@ -92,7 +92,8 @@ impl ChildProcess {
     }
 
     fn start(&self, order: &Order) -> Result<Running> {
-        let mut process = self.command("render", &order.out_dir).spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
+        let mut process =
+            self.command("render", &order.out_dir).spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
         let order = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
         // A child that dies before it has read is told by its exit status.
         if let Some(mut stdin) = process.stdin.take() {
@@ -252,7 +253,12 @@ pub(super) fn out_of_memory(limit: u64, e: Error) -> Error {
 }
 
 pub(super) fn judge(who: &str, status: ExitStatus, limits: &Limits, complaint: &str, garbled: bool) -> Result<()> {
-    let last_words = complaint.trim().lines().rfind(|l| !l.starts_with("note: ")).map(|l| format!(": {}", l.trim())).unwrap_or_default();
+    let last_words = complaint
+        .trim()
+        .lines()
+        .rfind(|l| !l.starts_with("note: "))
+        .map(|l| format!(": {}", l.trim()))
+        .unwrap_or_default();
     match (status.code(), status.signal()) {
         (Some(0 | 1), _) if !garbled => Ok(()),
         (Some(0 | 1), _) => Err(Error::internal(format!("{who} said what nobody understands"))),

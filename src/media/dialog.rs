@@ -63,7 +63,8 @@ impl Dialog {
         stop: &Stop,
         each: &mut dyn FnMut(A) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let mut line = serde_json::to_vec(question).map_err(|e| Error::internal("cannot write the question").because(e))?;
+        let mut line =
+            serde_json::to_vec(question).map_err(|e| Error::internal("cannot write the question").because(e))?;
         line.push(b'\n');
         if let Some(stdin) = &mut self.stdin {
             // One that has died before is told by how.

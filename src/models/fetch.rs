@@ -87,24 +87,28 @@ fn by_npm(package: &str, dir: &Path, stop: &Stop) -> Result<Came> {
 }
 
 /// Runs a package client in a folder of its own, into which it puts one file.
-fn by_client(
-    (program, debian): (&str, &str),
-    args: &[String],
-    package: &str,
-    dir: &Path,
-    stop: &Stop,
-) -> Result<Came> {
+fn by_client((program, debian): (&str, &str), args: &[String], package: &str, dir: &Path, stop: &Stop) -> Result<Came> {
     if package.starts_with('-') || package.chars().any(char::is_whitespace) {
         return Err(Error::invalid(format!("'{package}' is no name of a package")));
     }
     let into = tempfile::tempdir_in(dir).doing(|| format!("cannot write in {}", dir.display()))?;
     let said = File::create(into.path().join(".said")).doing(|| "cannot keep what a package client says")?;
     let mut command = Command::new(program);
-    command.args(args).current_dir(into.path()).process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-    let mut client = Client(command.spawn().map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::unsupported(format!("'{program}', which gets {package}, is not here"))
-            .hint(format!("install it: Debian's package {debian}")),
-        _ => crate::error::io(format!("cannot start '{program}'"), e),
+    command
+        .args(args)
+        .current_dir(into.path())
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(said);
+    let mut client = Client(command.spawn().map_err(|e| {
+        match e.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::unsupported(format!("'{program}', which gets {package}, is not here"))
+                    .hint(format!("install it: Debian's package {debian}"))
+            }
+            _ => crate::error::io(format!("cannot start '{program}'"), e),
+        }
     })?);
     let began = Instant::now();
     let status = loop {
@@ -145,7 +149,8 @@ impl Drop for Client {
 
 #[cfg(not(feature = "download"))]
 fn by_address(_: &str, _: &Path, _: &Stop, _: &dyn Fn(&str)) -> Result<()> {
-    Err(Error::unsupported("fetching from an address is not in this build").hint("build it with the feature 'download'"))
+    Err(Error::unsupported("fetching from an address is not in this build")
+        .hint("build it with the feature 'download'"))
 }
 
 #[cfg(feature = "download")]
@@ -205,7 +210,13 @@ mod address {
     }
 
     /// Gets what is missing, in one connection.
-    fn once(client: &reqwest::Client, url: &reqwest::Url, partial: &Path, stop: &Stop, tell: &dyn Fn(&str)) -> Result<()> {
+    fn once(
+        client: &reqwest::Client,
+        url: &reqwest::Url,
+        partial: &Path,
+        stop: &Stop,
+        tell: &dyn Fn(&str),
+    ) -> Result<()> {
         let had = std::fs::metadata(partial).map_or(0, |m| m.len());
         let mut request = client.get(url.clone());
         if had > 0 {
@@ -244,7 +255,9 @@ mod address {
             408 | 425 | 429 | 500..=599 => return Err(Error::unavailable(format!("{host} answered {status}"))),
             _ => return Err(Error::invalid(format!("{host} answered {status}")).hint("is the address right?")),
         };
-        let file = file.as_mut().map_err(|e| crate::error::io(format!("cannot write {}", partial.display()), e.kind().into()))?;
+        let file = file
+            .as_mut()
+            .map_err(|e| crate::error::io(format!("cannot write {}", partial.display()), e.kind().into()))?;
         let of = answer.content_length().map(|left| done + left);
         let mut told = done;
         while let Some(piece) = answer.chunk().await.map_err(silent)? {

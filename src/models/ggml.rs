@@ -75,7 +75,8 @@ pub(super) fn convert(dir: &Path, to: &Path, weights: Weights) -> Result<()> {
     let file = File::create(to).doing(|| format!("cannot make {}", to.display()))?;
     let mut out = Out { file: BufWriter::new(file), weights };
     write(&model, &tokens, &mut out)?;
-    let file = out.file.into_inner().map_err(|e| Error::unavailable(format!("cannot write {}", to.display())).because(e))?;
+    let file =
+        out.file.into_inner().map_err(|e| Error::unavailable(format!("cannot write {}", to.display())).because(e))?;
     file.sync_all().doing(|| format!("cannot write {}", to.display()))
 }
 
@@ -143,7 +144,9 @@ impl<'a> Variables<'a> {
         let mut cursor = Cursor(bytes);
         let version = cursor.number()?;
         if !(4..=6).contains(&version) {
-            return Err(Error::unsupported(format!("version {version} of CTranslate2's format is not known (4 to 6 are)")));
+            return Err(Error::unsupported(format!(
+                "version {version} of CTranslate2's format is not known (4 to 6 are)"
+            )));
         }
         let spec = cursor.text()?;
         if spec != "WhisperSpec" {
@@ -185,11 +188,21 @@ impl<'a> Variables<'a> {
         let values: Vec<f32> = match v.kind {
             0 => v.data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             4 => v.data.as_chunks::<2>().0.iter().map(|b| half_to_f32(u16::from_le_bytes(*b))).collect(),
-            5 => v.data.as_chunks::<2>().0.iter().map(|b| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16)).collect(),
+            5 => v
+                .data
+                .as_chunks::<2>()
+                .0
+                .iter()
+                .map(|b| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16))
+                .collect(),
             1 => {
                 let scales = self.tensor(&format!("{name}_scale"))?.values;
                 let row = v.data.len().checked_div(scales.len()).unwrap_or(0).max(1);
-                v.data.chunks(row).zip(&scales).flat_map(|(row, s)| row.iter().map(move |b| f32::from(*b as i8) / s)).collect()
+                v.data
+                    .chunks(row)
+                    .zip(&scales)
+                    .flat_map(|(row, s)| row.iter().map(move |b| f32::from(*b as i8) / s))
+                    .collect()
             }
             kind => return Err(Error::unsupported(format!("{name} is of the type {kind}, which is not known"))),
         };
@@ -259,7 +272,9 @@ impl Out {
             () if is_packed => {
                 let row = t.shape[1];
                 if !row.is_multiple_of(BLOCK) {
-                    return Err(Error::unsupported(format!("rows of {row} weights cannot be packed in blocks of {BLOCK}")));
+                    return Err(Error::unsupported(format!(
+                        "rows of {row} weights cannot be packed in blocks of {BLOCK}"
+                    )));
                 }
                 t.values.chunks(BLOCK).try_for_each(|block| self.bytes(&packed(block)))
             }
@@ -442,7 +457,8 @@ fn f32_to_half(value: f32) -> u16 {
 }
 
 fn half_to_f32(half: u16) -> f32 {
-    let (sign, exponent, mantissa) = (u32::from(half & 0x8000) << 16, u32::from(half >> 10) & 0x1f, u32::from(half) & 0x3ff);
+    let (sign, exponent, mantissa) =
+        (u32::from(half & 0x8000) << 16, u32::from(half >> 10) & 0x1f, u32::from(half) & 0x3ff);
     let bits = match exponent {
         0 => return f32::from_bits(sign | 0x3f80_0000) * (mantissa as f32) * 2.0_f32.powi(-24),
         31 => 0x7f80_0000 | mantissa << 13,

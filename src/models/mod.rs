@@ -323,12 +323,8 @@ impl Shelf {
                 None => return Err(Error::corrupt(format!("what came for '{name}' has no {file}"))),
             }
         }
-        let record = Record {
-            purpose: wanted.purpose,
-            about: wanted.about.clone(),
-            license: wanted.license.clone(),
-            files,
-        };
+        let record =
+            Record { purpose: wanted.purpose, about: wanted.about.clone(), license: wanted.license.clone(), files };
         self.place(name, &record, made)?;
         // What it was made of can be had again.
         for part in &wanted.parts {
@@ -368,7 +364,8 @@ impl Shelf {
         if files.is_empty() {
             return Err(Error::invalid(format!("there is no file in {}", from.display())));
         }
-        let record = Record { purpose, about: format!("imported from {about}"), license: "as its owner says".to_owned(), files };
+        let record =
+            Record { purpose, about: format!("imported from {about}"), license: "as its owner says".to_owned(), files };
         self.place(name, &record, made)?;
         self.get(name)
     }
@@ -383,7 +380,8 @@ impl Shelf {
 
     /// Moves a finished folder to its name. An older one of that name is put aside first, and removed when the new one stands.
     fn place(&self, name: &str, record: &Record, made: tempfile::TempDir) -> Result<()> {
-        let json = serde_json::to_vec_pretty(record).map_err(|e| Error::internal("cannot write the record").because(e))?;
+        let json =
+            serde_json::to_vec_pretty(record).map_err(|e| Error::internal("cannot write the record").because(e))?;
         let path = made.path().join(RECORD);
         fs::write(&path, json).doing(|| format!("cannot write {}", path.display()))?;
         let to = self.dir.join(name);
@@ -402,7 +400,9 @@ impl Shelf {
 fn check_name(name: &str) -> Result<()> {
     let sound = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     match name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.bytes().all(sound) {
-        true => Err(Error::invalid(format!("'{name}' is no name of a model: 1 to 64 of letters, digits, '.', '_' and '-'"))),
+        true => {
+            Err(Error::invalid(format!("'{name}' is no name of a model: 1 to 64 of letters, digits, '.', '_' and '-'")))
+        }
         false => Ok(()),
     }
 }
@@ -419,9 +419,13 @@ fn read(yaml: &str, origin: &str) -> Result<BTreeMap<String, Known>> {
             return Err(Error::invalid(format!("{origin}: '{name}': each part has one of pip, npm and url")));
         }
         let kept = known.parts.iter().flat_map(|p| p.take.values()).chain(known.files.keys());
-        let is_below = |n: &String| !n.is_empty() && Path::new(n).components().all(|c| matches!(c, std::path::Component::Normal(_)));
+        let is_below = |n: &String| {
+            !n.is_empty() && Path::new(n).components().all(|c| matches!(c, std::path::Component::Normal(_)))
+        };
         if let Some(odd) = kept.into_iter().find(|n| !is_below(n)) {
-            return Err(Error::invalid(format!("{origin}: '{name}': '{odd}' is no name of a file in the model's folder")));
+            return Err(Error::invalid(format!(
+                "{origin}: '{name}': '{odd}' is no name of a file in the model's folder"
+            )));
         }
     }
     Ok(list)
@@ -464,7 +468,10 @@ fn each_file(dir: &Path, each: &mut dyn FnMut(&Path, &str) -> Result<()>) -> Res
             let path = entry.path();
             count += 1;
             if count > MOST_FILES {
-                return Err(Error::invalid(format!("{} has more than {MOST_FILES} files: it is no model", dir.display())));
+                return Err(Error::invalid(format!(
+                    "{} has more than {MOST_FILES} files: it is no model",
+                    dir.display()
+                )));
             }
             if kind.is_dir() {
                 folders.push(path);

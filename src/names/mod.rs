@@ -91,6 +91,10 @@ impl Recognizer {
                 let place = |at| copy.as_ref().map_or(at, |copy| copy.place(at));
                 let (from, to) = (place(name.from), place(name.to));
                 let text = block[from..to].to_owned();
+                // A word that begins a sentence is no name for its capital letter.
+                if self.language.stop_words_in(&text) == text.split_whitespace().count() {
+                    continue;
+                }
                 names.push(Name { from: done + from, to: done + to, text, ..name });
             }
             done += block.len();

@@ -68,7 +68,13 @@ mod without {
         }
 
         /// Nothing.
-        pub fn hear(&mut self, _: &mut dyn Sound, _: &Wish, _: &Stop, _: &mut (dyn FnMut(u64) + Send)) -> Result<Vec<Finding>> {
+        pub fn hear(
+            &mut self,
+            _: &mut dyn Sound,
+            _: &Wish,
+            _: &Stop,
+            _: &mut (dyn FnMut(u64) + Send),
+        ) -> Result<Vec<Finding>> {
             Ok(Vec::new())
         }
     }

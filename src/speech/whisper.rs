@@ -114,7 +114,13 @@ impl Ears {
                 }
             }
             let base = start;
-            found.extend(self.transcribe(&Heard { samples: &buffer, base, voices: &voices }, &cut, (wish, &languages), stop, progress)?);
+            found.extend(self.transcribe(
+                &Heard { samples: &buffer, base, voices: &voices },
+                &cut,
+                (wish, &languages),
+                stop,
+                progress,
+            )?);
             buffer.drain(..keep);
             start += keep;
             progress((start * 1000 / RATE) as u64);
@@ -219,7 +225,13 @@ struct Heard<'a> {
 }
 
 /// Transcribes one slice.
-fn one(listener: &mut Listener, heard: &Heard<'_>, slice: Span, wish: &Wish, languages: &[i32]) -> Result<Vec<Finding>> {
+fn one(
+    listener: &mut Listener,
+    heard: &Heard<'_>,
+    slice: Span,
+    wish: &Wish,
+    languages: &[i32],
+) -> Result<Vec<Finding>> {
     let mut samples = heard.samples[slice.from..slice.to].to_vec();
     samples.resize(samples.len().max(SHORTEST), 0.0);
     let failed = |e| Error::corrupt("the recognizer failed on this sound").because(e);
@@ -308,7 +320,11 @@ fn guesser(mut state: WhisperState) -> Result<WhisperState> {
 }
 
 /// Which of the languages is spoken: the most probable of those that are asked for.
-fn detect(state: &mut WhisperState, samples: &[f32], among: &[i32]) -> std::result::Result<i32, whisper_rs::WhisperError> {
+fn detect(
+    state: &mut WhisperState,
+    samples: &[f32],
+    among: &[i32],
+) -> std::result::Result<i32, whisper_rs::WhisperError> {
     state.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1)?;
     let (best, shares) = state.lang_detect(0, 1)?;
     let share = |l: &i32| shares.get(*l as usize).copied().unwrap_or(0.0);
@@ -377,7 +393,9 @@ mod tests {
     #[test]
     fn words_are_put_together_from_parts_of_letters() {
         let mut words = Vec::new();
-        for (bytes, from, to) in [(&b" a\xc3"[..], 0, 100), (b"\xb1o", 100, 200), (b" nuevo", 200, 400), (b".", 400, 410)] {
+        for (bytes, from, to) in
+            [(&b" a\xc3"[..], 0, 100), (b"\xb1o", 100, 200), (b" nuevo", 200, 400), (b".", 400, 410)]
+        {
             spell(&mut words, bytes, from, to, 0.9);
         }
         let words = finished(words);

@@ -117,9 +117,14 @@ fn what_is_said_is_written_down_with_its_times_and_found_and_nothing_is_heard_wh
     assert!(phone.to_lowercase().contains("successfully installed"), "{phone}");
 
     // Subtitles lie beside the other renditions.
-    let row = archive.rows("SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'subtitles' ORDER BY 1");
+    let row = archive.rows(
+        "SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'subtitles' ORDER BY 1",
+    );
     assert_eq!(row.len(), 2, "{row:?}");
-    let subtitles = row.iter().map(|r| fs::read_to_string(archive.store().join(r)).unwrap()).find(|t| t.contains("standard telephone"));
+    let subtitles = row
+        .iter()
+        .map(|r| fs::read_to_string(archive.store().join(r)).unwrap())
+        .find(|t| t.contains("standard telephone"));
     assert!(subtitles.is_some_and(|t| t.starts_with("WEBVTT") && t.contains("NOTE en, written by whisper-tiny.en")));
 
     archive.run(["index"]).ends(0);
@@ -162,7 +167,10 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
 fn a_model_that_is_missing_is_told_with_the_command_that_gets_it_and_the_rest_goes_on() {
     let archive = archive("  speech: { model: whisper-medium }\n  looks: {}\n");
     let drive = scratch();
-    make(&drive.path().join("talk.mp4"), &["-f", "lavfi", "-i", "testsrc2=s=160x90:d=3", "-f", "lavfi", "-i", "sine=d=3"]);
+    make(
+        &drive.path().join("talk.mp4"),
+        &["-f", "lavfi", "-i", "testsrc2=s=160x90:d=3", "-f", "lavfi", "-i", "sine=d=3"],
+    );
     archive.ingest(drive.path()).0.ends(0);
     let ran = archive.run(["enrich"]).ends(1).says("the model 'whisper-medium' is not here");
     let ran = ran.says("damctl models pull whisper-medium");
@@ -222,7 +230,8 @@ fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
         make(&path, &["-f", "g722", "-i", voice.to_str().unwrap(), "-af", &quiet]);
     }
     archive.ingest(drive.path()).0.ends(0);
-    let mut run = archive.command(["enrich", "--workers", "1"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut run =
+        archive.command(["enrich", "--workers", "1"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let began = Instant::now();
     while archive.rows("SELECT count(*) FROM findings") == ["0"] {
         assert!(began.elapsed() < Duration::from_secs(60), "nothing was learned");
@@ -239,7 +248,8 @@ fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
 
 /// A picture with lines of text, by ImageMagick.
 fn page(path: &Path, back: &str, ink: &str, lines: &[(u32, u32, &str)]) {
-    let mut words: Vec<String> = ["-size", "1280x720", back, "-font", "DejaVu-Sans", "-fill", ink].map(str::to_owned).into();
+    let mut words: Vec<String> =
+        ["-size", "1280x720", back, "-font", "DejaVu-Sans", "-fill", ink].map(str::to_owned).into();
     for (size, y, line) in lines {
         words.extend(["-pointsize".to_owned(), size.to_string(), "-draw".to_owned(), format!("text 80,{y} '{line}'")]);
     }
@@ -270,12 +280,16 @@ fn captions_of_a_film_and_a_page_are_read_and_who_is_named_in_them_is_found() {
     let still = |path| ["-loop", "1", "-t", "6", "-i", path];
     let coding = ["-filter_complex", joined, "-r", "25", "-c:v", "libx264", "-preset", "ultrafast"];
     make(&drive.path().join("film.mp4"), &[&still(a)[..], &still(b), &coding].concat());
-    tool("convert", ["-delay", "50", "-size", "64x64", "xc:red", "xc:blue", drive.path().join("two.gif").to_str().unwrap()]);
+    tool(
+        "convert",
+        ["-delay", "50", "-size", "64x64", "xc:red", "xc:blue", drive.path().join("two.gif").to_str().unwrap()],
+    );
     archive.ingest(drive.path()).0.ends(0);
     archive.run(["enrich"]).ends(0);
 
     let read = found(&archive, "film.mp4", "text");
-    let times: Vec<_> = read.iter().map(|f| (text(f), f["from_ms"].as_u64().unwrap(), f["to_ms"].as_u64().unwrap())).collect();
+    let times: Vec<_> =
+        read.iter().map(|f| (text(f), f["from_ms"].as_u64().unwrap(), f["to_ms"].as_u64().unwrap())).collect();
     assert_eq!(times.len(), 4, "{times:?}");
     assert!(times.iter().any(|(t, from, to)| *t == "JUAN PÉREZ GARCÍA" && *from == 0 && *to == 6000), "{times:?}");
     assert!(times.iter().any(|(t, from, _)| *t == "La inflación bajó al 3 % en marzo" && *from == 6000), "{times:?}");
@@ -284,7 +298,8 @@ fn captions_of_a_film_and_a_page_are_read_and_who_is_named_in_them_is_found() {
     let words: Vec<String> = found(&archive, "page.png", "text").iter().map(|f| text(f).to_owned()).collect();
     assert_eq!(words, news.map(|(_, _, line)| line));
 
-    let named = |title: &str, kind: &str| found(&archive, title, kind).iter().map(|f| text(f).to_owned()).collect::<Vec<_>>();
+    let named =
+        |title: &str, kind: &str| found(&archive, title, kind).iter().map(|f| text(f).to_owned()).collect::<Vec<_>>();
     assert_eq!(named("film.mp4", "person"), ["Juan Pérez García"]);
     assert!(named("film.mp4", "place").contains(&"Buenos Aires".to_owned()));
     assert!(named("page.png", "organization").contains(&"Naciones Unidas".to_owned()));
@@ -316,7 +331,8 @@ fn channels_are_heard_apart_and_a_model_that_does_not_fit_fails_its_own_job() {
     let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
     let spoken = (speech("en_US_f_Allison", "demo-nogo"), speech("en_US_f_Allison", "demo-echotest"));
     let (Some(left), Some(right)) = spoken else { return };
-    let archive = archive("  speech: { model: whisper-tiny.en, languages: [en], channels: apart, words: false }\n  looks: {}\n");
+    let archive =
+        archive("  speech: { model: whisper-tiny.en, languages: [en], channels: apart, words: false }\n  looks: {}\n");
     let drive = scratch();
     let both = "[0]aformat=cl=mono,apad=pad_dur=1[a];[1]aformat=cl=mono,adelay=9000[b];[a][b]join=inputs=2:channel_layout=stereo";
     let inputs = ["-f", "g722", "-i", left.to_str().unwrap(), "-f", "g722", "-i", right.to_str().unwrap()];

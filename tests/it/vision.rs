@@ -42,12 +42,12 @@ fn runtime() -> Option<Runtime> {
 
 fn reader() -> Option<Reader> {
     let folder = models("pp-ocr-v6-small")?;
-    let file = |name: &str| folder.join(format!("PP-OCRv6_{name}_small.onnx"));
+    let file = |name: &str| folder.join(format!("{name}.onnx"));
     Some(Reader::load(&runtime()?, &file("det"), &file("rec"), &text::Settings::default()).unwrap())
 }
 
 fn detector(labels: Labels) -> Option<Detector> {
-    let model = models("centernet-coco")?.join("centernet-mobilenetv3-coco.onnx");
+    let model = models("centernet-coco")?.join("model.onnx");
     Some(Detector::load(&runtime()?, &model, Settings { labels, ..Settings::default() }).unwrap())
 }
 
@@ -147,7 +147,7 @@ fn objects_are_found_in_photographs_and_named_in_the_archives_language() {
 #[test]
 fn a_real_yolo_export_is_told_by_what_it_gives() {
     let (Some(runtime), Some(model), Some(photos)) = (runtime(), models("nudenet"), models("photos")) else { return };
-    let mut detector = Detector::load(&runtime, &model.join("320n.onnx"), Settings::default()).unwrap();
+    let mut detector = Detector::load(&runtime, &model.join("model.onnx"), Settings::default()).unwrap();
     assert_eq!((detector.classes().len(), detector.classes()[0].as_str()), (18, "FEMALE_GENITALIA_COVERED"));
     let found = detector.detect(&Pixels::open(&photos.join("astronaut.png")).picture()).unwrap();
     let face = found.iter().find(|o| o.label == "FACE_FEMALE").unwrap_or_else(|| panic!("{found:?}"));
@@ -173,9 +173,9 @@ fn another_model_is_told_from_the_one_that_is_expected() {
     else {
         return;
     };
-    let (det, rec) = (ocr.join("PP-OCRv6_det_small.onnx"), ocr.join("PP-OCRv6_rec_small.onnx"));
+    let (det, rec) = (ocr.join("det.onnx"), ocr.join("rec.onnx"));
     let usual = text::Settings::default();
-    let center = objects.join("centernet-mobilenetv3-coco.onnx");
+    let center = objects.join("model.onnx");
     let swapped = Reader::load(&runtime, &rec, &det, &usual).unwrap_err();
     let text = Reader::load(&runtime, &det, &center, &usual).unwrap_err();
     let object = Detector::load(&runtime, &rec, Settings::default()).unwrap_err();

@@ -12,10 +12,10 @@ mod enrich;
 mod fanout;
 mod search;
 
+pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
-pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.

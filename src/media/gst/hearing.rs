@@ -55,7 +55,7 @@ impl Hearing {
         let streams = wanted_streams(work, false, [number].into());
         let mut source =
             source::open(work.input, sound_decode(work), &streams, &mut complaints, stall(work), work.stop)?;
-        missing_stream(&source, work.facts, false, &streams.tracks, &mut complaints)?;
+        missing_stream(&source, work.facts, false, &streams.tracks, &complaints)?;
         let from = source.sounds.iter().find(|(n, _)| *n == number).map(|(_, pad)| pad.clone());
         let from = from.ok_or_else(|| Error::corrupt(format!("its sound track {track} cannot be decoded")))?;
         let pulse = Pulse::default();
@@ -79,7 +79,7 @@ impl Hearing {
     }
 
     /// The next samples; none at the end.
-    pub fn next(&mut self) -> Result<Option<Vec<f32>>> {
+    pub fn samples(&mut self) -> Result<Option<Vec<f32>>> {
         loop {
             if let Some(silence) = self.silence() {
                 return Ok(Some(silence));
@@ -147,7 +147,9 @@ impl Hearing {
         let at = time.map_or(self.given, |t| t.nseconds() / 1000 * RATE / 1_000_000);
         let all = floats(buffer.map_readable().ok()?.as_slice());
         let samples = match self.channel {
-            Some(channel) => all.chunks_exact(channels).map(|frame| frame.get(channel).copied().unwrap_or(0.0)).collect(),
+            Some(channel) => {
+                all.chunks_exact(channels).map(|frame| frame.get(channel).copied().unwrap_or(0.0)).collect()
+            }
             None => all,
         };
         Some((at, samples))

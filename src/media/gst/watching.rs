@@ -85,17 +85,12 @@ impl Choice {
 }
 
 /// Hands the chosen frames of a recording to `each`, no side of them longer than `longest`. The decoder waits while it is at work.
-pub fn frames(
-    work: &Work<'_>,
-    every_ms: u64,
-    longest: u32,
-    each: &mut dyn FnMut(Seen) -> Result<()>,
-) -> Result<()> {
+pub fn frames(work: &Work<'_>, every_ms: u64, longest: u32, each: &mut dyn FnMut(Seen) -> Result<()>) -> Result<()> {
     super::warm()?;
     let mut complaints = Complaints::default();
     let streams = wanted_streams(work, true, [].into());
     let mut source = source::open(work.input, sound_decode(work), &streams, &mut complaints, stall(work), work.stop)?;
-    source::missing_stream(&source, work.facts, true, &streams.tracks, &mut complaints)?;
+    source::missing_stream(&source, work.facts, true, &streams.tracks, &complaints)?;
     let from = source.video.clone().ok_or_else(|| Error::unsupported("the recording has no pictures"))?;
     let pulse = Pulse::default();
     let pictures = shared_pictures(work, &source, &from, false, &pulse)?;

@@ -127,8 +127,7 @@ impl Work<'_> {
             child.warm()?;
         }
         let settings = &self.archive.settings;
-        let limits =
-            Limits { stall_seconds: settings.stall()?, memory_bytes: settings.memory()?, ..Limits::default() };
+        let limits = Limits { stall_seconds: settings.stall()?, memory_bytes: settings.memory()?, ..Limits::default() };
         let mut reads = vec![settings.path("models")];
         if settings.bucket("store")?.is_none() {
             reads.push(settings.path("store"));
@@ -136,14 +135,8 @@ impl Work<'_> {
         let crew = Crew::new(&child, &spool, reads, limits);
         // Few jobs have the cores between them.
         let at_a_time = (how.workers / jobs.max(1)).max(1);
-        let stage = Enrich {
-            catalog: self.catalog,
-            store: &*store,
-            spool: &spool,
-            crew: &crew,
-            means: self.means,
-            at_a_time,
-        };
+        let stage =
+            Enrich { catalog: self.catalog, store: &*store, spool: &spool, crew: &crew, means: self.means, at_a_time };
         Ok(work::drain(self.catalog, &stage, how, reporter, stop)?)
     }
 }

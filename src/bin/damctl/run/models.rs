@@ -1,6 +1,5 @@
 //! `damctl models`: what learns, by name.
 
-use anyhow::Result;
 use damctl::{
     error::{Error, Kind},
     models::{Known, Model, Shelf, Weights},
@@ -11,7 +10,12 @@ use damctl::{
 use super::{Archive, Verdict, print};
 use crate::cli::{self, ModelsCommand};
 
-pub fn run(command: &ModelsCommand, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
+pub fn run(
+    command: &ModelsCommand,
+    archive: &Archive,
+    reporter: &dyn Reporter,
+    stop: &Stop,
+) -> anyhow::Result<Verdict> {
     let shelf = archive.shelf();
     match command {
         ModelsCommand::List { json } => list(&shelf, *json)?,
@@ -54,47 +58,65 @@ pub fn run(command: &ModelsCommand, archive: &Archive, reporter: &dyn Reporter, 
     Ok(Verdict::Done)
 }
 
-fn list(shelf: &Shelf, json: bool) -> Result<()> {
-    let known = shelf.known()?;
-    let mut rows: Vec<(String, &str, Option<Known>, Option<Result<Model, Error>>)> = Vec::new();
-    let mut here = shelf.here()?;
-    for (name, k) in &known {
-        let is_here = here.iter().position(|(n, _)| n == name).map(|at| here.swap_remove(at).1);
-        rows.push((name.clone(), k.purpose.as_str(), Some(k.clone()), is_here));
+/// A model that is known or here.
+struct Row {
+    name: String,
+    known: Option<Known>,
+    here: Option<Result<Model, Error>>,
+}
+
+impl Row {
+    fn model(&self) -> Option<&Model> {
+        self.here.as_ref().and_then(|here| here.as_ref().ok())
     }
-    for (name, model) in here {
-        let purpose = model.as_ref().map_or("?", |m| m.purpose.as_str());
-        rows.push((name, purpose, None, Some(model)));
+
+    fn purpose(&self) -> &'static str {
+        let known = self.known.as_ref().map(|k| k.purpose.as_str());
+        known.or(self.model().map(|m| m.purpose.as_str())).unwrap_or("?")
     }
-    rows.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+
+    fn about(&self) -> &str {
+        let known = self.known.as_ref().map(|k| k.about.as_str());
+        known.or(self.model().map(|m| m.about.as_str())).unwrap_or_default()
+    }
+
+    fn license(&self) -> &str {
+        let known = self.known.as_ref().map(|k| k.license.as_str());
+        known.or(self.model().map(|m| m.license.as_str())).unwrap_or_default()
+    }
+}
+
+fn list(shelf: &Shelf, json: bool) -> anyhow::Result<()> {
+    let (mut known, mut rows) = (shelf.known()?, Vec::new());
+    for (name, model) in shelf.here()? {
+        rows.push(Row { known: known.remove(&name), name, here: Some(model) });
+    }
+    rows.extend(known.into_iter().map(|(name, known)| Row { name, known: Some(known), here: None }));
+    rows.sort_by(|a, b| (a.purpose(), &a.name).cmp(&(b.purpose(), &b.name)));
     if json {
-        let each = rows.iter().map(|(name, purpose, known, here)| {
-            let model = here.as_ref().and_then(|h| h.as_ref().ok());
+        let each = rows.iter().map(|row| {
             serde_json::json!({
-                "name": name,
-                "use": purpose,
-                "about": known.as_ref().map(|k| k.about.clone()).or_else(|| model.map(|m| m.about.clone())),
-                "languages": known.as_ref().and_then(|k| k.languages.clone()),
-                "license": known.as_ref().map(|k| k.license.clone()).or_else(|| model.map(|m| m.license.clone())),
-                "here": model.is_some(),
-                "digest": model.map(|m| m.digest().to_string()),
-                "problem": here.as_ref().and_then(|h| h.as_ref().err()).map(Error::one_line),
+                "name": row.name,
+                "use": row.purpose(),
+                "about": row.about(),
+                "languages": row.known.as_ref().and_then(|k| k.languages.clone()),
+                "license": row.license(),
+                "here": row.model().is_some(),
+                "digest": row.model().map(|m| m.digest().to_string()),
+                "problem": row.here.as_ref().and_then(|h| h.as_ref().err()).map(Error::one_line),
             })
         });
         print(serde_json::to_string_pretty(&each.collect::<Vec<_>>())?);
         return Ok(());
     }
-    for (name, purpose, known, here) in rows {
-        let state = match &here {
+    for row in &rows {
+        let state = match &row.here {
             None => "-",
             Some(Ok(_)) => "here",
             Some(Err(_)) => "damaged",
         };
-        let model = here.as_ref().and_then(|h| h.as_ref().ok());
-        let about = known.as_ref().map(|k| k.about.clone()).or_else(|| model.map(|m| m.about.clone())).unwrap_or_default();
-        let license = known.as_ref().map(|k| k.license.as_str()).or(model.map(|m| m.license.as_str())).unwrap_or_default();
-        print(format_args!("{purpose:<8} {name:<24} {state:<8} {about} ({license})"));
-        if let Some(Err(e)) = here {
+        print(format_args!("{:<8} {:<24} {state:<8} {} ({})", row.purpose(), row.name, row.about(), row.license()));
+        if let Some(Err(e)) = &row.here {
             print(format_args!("         {}", e.one_line()));
         }
     }
@@ -108,7 +130,7 @@ fn tell_error(name: &str, e: &Error) {
     }
 }
 
-fn verify(shelf: &Shelf, names: &[String], stop: &Stop) -> Result<Verdict> {
+fn verify(shelf: &Shelf, names: &[String], stop: &Stop) -> anyhow::Result<Verdict> {
     let models = match names {
         [] => shelf.here()?,
         some => some.iter().map(|n| (n.clone(), shelf.get(n))).collect(),
