@@ -4,13 +4,15 @@
 use super::Limits;
 
 /// What programs say when an allocation was refused.
-const WORDS: [&str; 6] = [
+const WORDS: [&str; 8] = [
     "memory allocation of",
     "failed to allocate",
     "Cannot allocate memory",
     "std::bad_alloc",
     "Out of memory",
     "malloc of size",
+    "insufficient memory",
+    "mem_buffer != NULL",
 ];
 
 /// Whether a process that failed was short of memory: it said so, or it had come within an eighth of its limit.
