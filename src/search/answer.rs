@@ -26,6 +26,7 @@ use super::{
     },
     schema::{Fields, schema},
     synonyms::Synonyms,
+    top,
     vocabulary::{self, PLAIN},
     words::Morphology,
 };
@@ -156,9 +157,23 @@ impl Searcher {
             builder = builder.enough(DEEPEST as u32 + 1);
         }
         let built = builder.build(ask.as_ref())?;
-        let query = self.narrowed(built.assets, question);
         let by_words = question.sort == Sort::Relevance && ask.is_some();
-        let (found, is_last) = self.top(&view, &*query, question.sort, by_words, from, limit)?;
+        let best = match by_words {
+            true => {
+                let (query, musts) =
+                    built.best.as_ref().map_or((&built.assets, [].as_slice()), |(q, m)| (q, m.as_slice()));
+                Some(top::best(&view, (&**query, self.fields.what), (question, musts), from + limit + 1)?)
+            }
+            false => None,
+        };
+        let query = self.narrowed(built.assets, question);
+        let (found, is_last) = match best {
+            Some(best) => {
+                let is_last = best.len() <= from + limit;
+                (best.into_iter().skip(from).take(limit).collect(), is_last)
+            }
+            None => self.in_order(&view, &*query, question.sort, from, limit)?,
+        };
         let (total, more) = match is_last {
             true => (from + found.len(), false),
             false => self.count(&view, &*query)?,
@@ -203,7 +218,8 @@ impl Searcher {
             (Occur::Must, Box::new(itself.clone()) as Box<dyn Query>),
             (Occur::Must, Box::new(term(self.fields.what, super::join::ASSET))),
         ]);
-        let (found, _) = self.top(&view, &is_it, Sort::Relevance, true, 0, 1)?;
+        let question = Question { access: access.clone(), ..Question::default() };
+        let found = top::best(&view, (&is_it, self.fields.what), (&question, &[]), 1)?;
         let Some((_, place)) = found.first() else {
             return Err(Error::not_found(format!("the index has no asset {asset}")));
         };
@@ -223,10 +239,8 @@ impl Searcher {
             let exact = super::words::folded(&word.to_lowercase());
             clauses.push(Box::new(term(self.fields.title, &exact)));
         }
-        let question = Question { access: access.clone(), ..Question::default() };
         let like = BooleanQuery::new(vec![(Occur::Must, any(clauses)), (Occur::MustNot, Box::new(itself))]);
-        let query = self.narrowed(Box::new(like), &question);
-        let (found, _) = self.top(&view, &*query, Sort::Relevance, true, 0, limit.clamp(1, MOST_HITS))?;
+        let found = top::best(&view, (&like, self.fields.what), (&question, &[]), limit.clamp(1, MOST_HITS))?;
         self.with_morphology(|morphology| {
             let terms = HashSet::new();
             let mut marker = Marker::new(&terms, morphology);
@@ -293,53 +307,47 @@ impl Searcher {
         clauses
     }
 
-    /// A page of the best, and whether it is the last one.
-    fn top(
+    /// A page of what is found in an order that is none of words, and whether it is the last one.
+    fn in_order(
         &self,
         view: &View,
         query: &dyn Query,
         sort: Sort,
-        by_words: bool,
         from: usize,
         limit: usize,
     ) -> Result<(Vec<(Score, Found)>, bool)> {
         let wanted = || TopDocs::with_limit(from + limit + 1);
-        let mut all: Vec<(f64, Score, Found)> = Vec::new();
+        let mut all: Vec<(f64, Found)> = Vec::new();
+        let (field, order) = match sort {
+            Sort::Relevance => ("created", Order::Desc),
+            Sort::Newest => ("recorded", Order::Desc),
+            Sort::Oldest => ("recorded", Order::Asc),
+            Sort::Longest => ("duration", Order::Desc),
+            Sort::Shortest => ("duration", Order::Asc),
+        };
+        let sign = if matches!(order, Order::Desc) { -1.0 } else { 1.0 };
+        // What has no date or length comes last.
+        let key = |value: Option<f64>| value.map_or(f64::INFINITY, |v| sign * v);
         for (n, shard) in view.shards.iter().enumerate() {
-            if by_words {
-                let found = shard.search(query, &wanted().order_by_score()).map_err(searching(""))?;
-                all.extend(found.into_iter().map(|(score, at)| (-f64::from(score), score, (n, at))));
-                continue;
-            }
-            let (field, order) = match sort {
-                Sort::Relevance => ("created", Order::Desc),
-                Sort::Newest => ("recorded", Order::Desc),
-                Sort::Oldest => ("recorded", Order::Asc),
-                Sort::Longest => ("duration", Order::Desc),
-                Sort::Shortest => ("duration", Order::Asc),
-            };
-            let sign = if matches!(order, Order::Desc) { -1.0 } else { 1.0 };
-            // What has no date or length comes last.
-            let key = |value: Option<f64>| value.map_or(f64::INFINITY, |v| sign * v);
             match field {
                 "duration" => {
                     let by = wanted().order_by_fast_field::<u64>(field, order);
                     let found = shard.search(query, &by).map_err(searching(""))?;
-                    all.extend(found.into_iter().map(|(v, at)| (key(v.map(|v| v as f64)), 0.0, (n, at))));
+                    all.extend(found.into_iter().map(|(v, at)| (key(v.map(|v| v as f64)), (n, at))));
                 }
                 _ => {
                     let by = wanted().order_by_fast_field::<i64>(field, order);
                     let found = shard.search(query, &by).map_err(searching(""))?;
-                    all.extend(found.into_iter().map(|(v, at)| (key(v.map(|v| v as f64)), 0.0, (n, at))));
+                    all.extend(found.into_iter().map(|(v, at)| (key(v.map(|v| v as f64)), (n, at))));
                 }
             }
         }
         // One shard's are in order already, and equal ones stay so from page to page.
         if view.shards.len() > 1 {
-            all.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.2.0.cmp(&b.2.0)).then_with(|| a.2.1.cmp(&b.2.1)));
+            all.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
         }
         let is_last = all.len() <= from + limit;
-        Ok((all.into_iter().skip(from).take(limit).map(|(_, score, at)| (score, at)).collect(), is_last))
+        Ok((all.into_iter().skip(from).take(limit).map(|(_, at)| (0.0, at)).collect(), is_last))
     }
 
     fn has_any(&self, view: &View, query: &dyn Query) -> Result<bool> {

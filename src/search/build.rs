@@ -1,6 +1,9 @@
 //! Makes what the index understands of a question: which assets, and which of their moments.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Bound,
+};
 
 use tantivy::{
     Searcher as Pieces, Term,
@@ -13,6 +16,7 @@ use tantivy::{
 
 use super::{
     ask::{Ask, Label, Number, Place, Words},
+    every::Every,
     failed,
     join::{ASSET, Assets, ToAsset},
     schema::Fields,
@@ -28,10 +32,27 @@ use crate::{
 /// Words that were taken for others, for want of themselves.
 pub(super) type Corrections = BTreeMap<String, Vec<String>>;
 
+/// What a column must tell of an asset.
+pub(super) enum Must {
+    /// One of these values.
+    Have(&'static str, Vec<String>),
+    /// A number between these.
+    Lie(Numbered, Bound<i64>, Bound<i64>),
+}
+
+/// A field of numbers.
+pub(super) struct Numbered {
+    pub(super) name: &'static str,
+    field: Field,
+    pub(super) is_signed: bool,
+}
+
 /// What a question became.
 pub(super) struct Built {
     /// The assets.
     pub(super) assets: Box<dyn Query>,
+    /// The same for whoever wants the best alone: what is looked for, and what each that is found must have.
+    pub(super) best: Option<(Box<dyn Query>, Vec<Must>)>,
     /// Their moments, by each term that one could have.
     pub(super) moments: Vec<Box<dyn Query>>,
     /// The terms by which words are marked.
@@ -93,8 +114,36 @@ impl<'a> Builder<'a> {
             Some(ask) => self.assets_of(ask)?,
             None => self.every(),
         };
+        let best = match ask {
+            Some(Ask::All(all)) => self.best_of(all)?,
+            _ => None,
+        };
         let moments = ask.map(|ask| self.moments_of(ask)).transpose()?.unwrap_or_default();
-        Ok(Built { assets, moments, terms: self.terms, corrections: self.corrections })
+        Ok(Built { assets, best, moments, terms: self.terms, corrections: self.corrections })
+    }
+
+    /// Words, and apart from them what an asset's columns tell: of frequent words, few assets need to be asked for that.
+    fn best_of(&mut self, all: &[Ask]) -> Result<Option<(Boxed, Vec<Must>)>> {
+        let (mut others, mut musts) = (Vec::new(), Vec::new());
+        for ask in all {
+            match ask {
+                Ask::Label(label, value) => {
+                    let (name, field) = self.labelled(*label);
+                    musts.push(Must::Have(name, vocabulary::like(self.shards, field, value)?));
+                }
+                Ask::Exactly(name, value) => musts.push(Must::Have(name, vec![value.clone()])),
+                Ask::Number(number, from, to) => musts.push(Must::Lie(self.numbered(*number), *from, *to)),
+                ask => others.push(ask.clone()),
+            }
+        }
+        let has_words = others.iter().any(|ask| matches!(ask, Ask::Words(None, Words::All(_)) | Ask::Any(_)));
+        match has_words && !musts.is_empty() {
+            true => {
+                let words = if others.len() == 1 { others.remove(0) } else { Ask::All(others) };
+                Ok(Some((self.assets_of(&words)?, musts)))
+            }
+            false => Ok(None),
+        }
     }
 
     fn every(&self) -> Boxed {
@@ -115,10 +164,31 @@ impl<'a> Builder<'a> {
                 let inner = self.assets_of(inner)?;
                 Box::new(BooleanQuery::new(vec![(Occur::Must, self.every()), (Occur::MustNot, inner)]))
             }
-            Ask::Any(all) => any(all.iter().map(|ask| self.assets_of(ask)).collect::<Result<_>>()?),
+            Ask::Any(all) => {
+                let mut each = Vec::new();
+                for ask in all {
+                    match ask {
+                        // Terms side by side, and not in groups: the index knows which of them need not be looked at.
+                        Ask::Words(None, Words::All(text)) if words(text).count() == 1 => {
+                            each.extend(self.forms_anywhere(text)?)
+                        }
+                        ask => each.push(self.assets_of(ask)?),
+                    }
+                }
+                any(each)
+            }
             Ask::All(all) => {
                 let mut clauses = Vec::new();
-                for ask in all {
+                // Words anywhere are looked for together.
+                let anywhere = |ask: &Ask| match ask {
+                    Ask::Words(None, Words::All(text)) => Some(text.clone()),
+                    _ => None,
+                };
+                let texts: Vec<String> = all.iter().filter_map(anywhere).collect();
+                if !texts.is_empty() {
+                    clauses.push((Occur::Must, self.anywhere(&texts)?));
+                }
+                for ask in all.iter().filter(|ask| anywhere(ask).is_none()) {
                     clauses.push(match ask {
                         Ask::Not(inner) => (Occur::MustNot, self.assets_of(inner)?),
                         ask => (Occur::Must, self.assets_of(ask)?),
@@ -127,7 +197,10 @@ impl<'a> Builder<'a> {
                 if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
                     clauses.push((Occur::Must, self.every()));
                 }
-                Box::new(BooleanQuery::new(clauses))
+                match clauses.len() {
+                    1 => clauses.pop().map(|(_, only)| only).unwrap_or_else(|| Box::new(EmptyQuery)),
+                    _ => Box::new(BooleanQuery::new(clauses)),
+                }
             }
         })
     }
@@ -186,16 +259,10 @@ impl<'a> Builder<'a> {
             Some(Place::Found(kind)) => return self.found(self.fields.text, Some(kind), asked),
         };
         Ok(match asked {
+            Words::All(text) if place.is_none() => self.anywhere(std::slice::from_ref(text))?,
             Words::All(text) => {
-                let mut each = Vec::new();
-                for (_, word) in words(text) {
-                    let mut forms = self.word(field, word)?;
-                    if place.is_none() && (forms.is_empty() || !self.is_seen(&any(clones(&forms)))?) {
-                        forms = self.instead(word)?;
-                    }
-                    each.push(any(forms));
-                }
-                some(each)
+                let each = words(text).map(|(_, word)| self.word(field, word).map(any));
+                some(each.collect::<Result<_>>()?)
             }
             Words::Phrase(text) if place.is_none() => {
                 let mut either: Vec<Boxed> = self.phrase(self.fields.own, text).into_iter().collect();
@@ -216,6 +283,36 @@ impl<'a> Builder<'a> {
                 }
             },
         })
+    }
+
+    /// A word in whatever place, by each of its forms.
+    fn forms_anywhere(&mut self, word: &str) -> Result<Vec<Boxed>> {
+        let forms = self.word(self.fields.all, words(word).next().map_or(word, |(_, word)| word))?;
+        let clones = forms.iter().map(|form| form.box_clone()).collect();
+        match forms.is_empty() || !self.is_seen(&any(clones))? {
+            true => self.instead(word),
+            false => Ok(forms),
+        }
+    }
+
+    /// Assets that have all words of these texts, in whatever place.
+    fn anywhere(&mut self, texts: &[String]) -> Result<Boxed> {
+        let field = self.fields.all;
+        let (mut known, mut each) = (Vec::new(), Vec::new());
+        for (_, word) in texts.iter().flat_map(|text| words(text)) {
+            let terms = self.terms(field, word)?;
+            if terms.is_empty() || !self.is_seen(&any(terms.iter().map(asked).collect()))? {
+                each.push(any(self.instead(word)?));
+            } else {
+                known.push(terms);
+            }
+        }
+        match known.len() {
+            0 => {}
+            1 => each.extend(known.pop().map(|terms| any(terms.iter().map(asked).collect()))),
+            _ => each.push(Box::new(Every { field, words: known })),
+        }
+        Ok(some(each))
     }
 
     /// Assets by what was found in them, of one kind or of any.
@@ -250,8 +347,13 @@ impl<'a> Builder<'a> {
         Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what, enough: self.enough })
     }
 
-    /// The terms of a word, its forms and its synonyms that the field has; none if it has none.
+    /// A word, its forms and its synonyms that the field has; none if it has none.
     fn word(&mut self, field: Field, word: &str) -> Result<Vec<Boxed>> {
+        Ok(self.terms(field, word)?.iter().map(asked).collect())
+    }
+
+    /// The same as terms.
+    fn terms(&mut self, field: Field, word: &str) -> Result<Vec<Term>> {
         let terms = match self.known.get(word) {
             Some(terms) => terms.clone(),
             None => {
@@ -268,11 +370,11 @@ impl<'a> Builder<'a> {
                 terms
             }
         };
-        let mut there: Vec<Boxed> = Vec::new();
+        let mut there = Vec::new();
         for text in &terms {
             let term = Term::from_field_text(field, text);
             if self.count(&term)? > 0 {
-                there.push(Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)));
+                there.push(term);
             }
         }
         Ok(there)
@@ -369,36 +471,45 @@ impl<'a> Builder<'a> {
 
     /// Assets with one of a label's values, whatever the letters' case and accents.
     fn label(&self, label: Label, value: &str) -> Result<Boxed> {
-        let field = match label {
-            Label::Kind => self.fields.kind,
-            Label::Collection => self.fields.collection,
-            Label::Program => self.fields.program,
-            Label::Category => self.fields.category,
-            Label::License => self.fields.license,
-            Label::Codec => self.fields.codec,
-        };
+        let (_, field) = self.labelled(label);
         let like = vocabulary::like(self.shards, field, value)?;
         Ok(without_score(any(like.iter().map(|value| Box::new(term(field, value)) as Boxed).collect())))
     }
 
-    fn number(&self, number: Number, from: &std::ops::Bound<i64>, to: &std::ops::Bound<i64>) -> Boxed {
-        let f = &self.fields;
-        let (field, is_signed) = match number {
-            Number::Duration => (f.duration, false),
-            Number::Bytes => (f.bytes, false),
-            Number::Width => (f.width, false),
-            Number::Height => (f.height, false),
-            Number::Rate => (f.rate, false),
-            Number::Channels => (f.channels, false),
-            Number::Hdr => (f.hdr, false),
-            Number::Recorded => (f.recorded, true),
-            Number::Created => (f.created, true),
-        };
+    fn labelled(&self, label: Label) -> (&'static str, Field) {
+        match label {
+            Label::Kind => ("kind", self.fields.kind),
+            Label::Collection => ("collection", self.fields.collection),
+            Label::Program => ("program", self.fields.program),
+            Label::Category => ("category", self.fields.category),
+            Label::License => ("license", self.fields.license),
+            Label::Codec => ("codec", self.fields.codec),
+        }
+    }
+
+    fn number(&self, number: Number, from: &Bound<i64>, to: &Bound<i64>) -> Boxed {
+        let Numbered { field, is_signed, .. } = self.numbered(number);
         let bound = |n: &i64| match is_signed {
             true => Term::from_field_i64(field, *n),
             false => Term::from_field_u64(field, u64::try_from(*n).unwrap_or(0)),
         };
         without_score(RangeQuery::new(from.as_ref().map(bound), to.as_ref().map(bound)))
+    }
+
+    fn numbered(&self, number: Number) -> Numbered {
+        let f = &self.fields;
+        let (name, field, is_signed) = match number {
+            Number::Duration => ("duration", f.duration, false),
+            Number::Bytes => ("bytes", f.bytes, false),
+            Number::Width => ("width", f.width, false),
+            Number::Height => ("height", f.height, false),
+            Number::Rate => ("rate", f.rate, false),
+            Number::Channels => ("channels", f.channels, false),
+            Number::Hdr => ("hdr", f.hdr, false),
+            Number::Recorded => ("recorded", f.recorded, true),
+            Number::Created => ("created", f.created, true),
+        };
+        Numbered { name, field, is_signed }
     }
 }
 
@@ -416,8 +527,8 @@ fn beginning(field: Field, text: &str) -> Boxed {
     Box::new(FuzzyTermQuery::new_prefix(term, 0, true))
 }
 
-fn clones(queries: &[Boxed]) -> Vec<Boxed> {
-    queries.iter().map(|query| query.box_clone()).collect()
+fn asked(term: &Term) -> Boxed {
+    Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs))
 }
 
 /// All of some; of none nothing.

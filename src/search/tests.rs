@@ -385,6 +385,10 @@ fn facts_narrow_and_sort_what_is_found() {
         ("hdr:yes", vec!["c.mov"]),
         ("kind:video -codec:prores", vec!["a.mov", "undated.mov"]),
         ("has:speech", vec![]),
+        ("mov duration:>1m kind:video", vec!["b.mov", "c.mov"]),
+        ("mov codec:prores -title:c", vec!["b.mov"]),
+        ("(mov OR nada) date:2024 height:<=1080", vec!["b.mov"]),
+        ("mov hdr:no date:2023..2024", vec!["a.mov", "b.mov"]),
     ] {
         assert_eq!(archive.sorted(words), titles, "{words}");
     }

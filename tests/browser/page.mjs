@@ -53,6 +53,13 @@ try {
   await page.keyboard.press("Enter");
   await said("1 hit");
   await look("hits");
+  // A count is clicked: it narrows to that very value, and is let go again.
+  await page.click("#facets button");
+  await page.waitForSelector("#facets button[aria-pressed=true]");
+  await said("1 hit");
+  seen.narrowed = await page.$$eval("#results > li", (all) => all.length);
+  await page.click("#facets button[aria-pressed=true]");
+  await page.waitForFunction(() => !document.querySelector("#facets button[aria-pressed=true]"));
   seen.spots = await page.$$eval(".spots button", (all) => all.map((b) => b.innerText.trim()));
   seen.marked = await page.$$eval(".spots mark", (all) => all.map((m) => m.textContent));
   // A moment is clicked: the player is at that second.

@@ -124,6 +124,7 @@ fn an_editor_works_with_the_page_by_mouse_and_by_keys() {
     assert_eq!(seen["errors"], json!([]), "{seen}");
     assert_eq!(seen["serious"], json!([]), "axe: {seen}");
     assert_eq!(seen["suggestions"], json!(["inflacion"]));
+    assert_eq!(seen["narrowed"], 1, "{seen}");
     let spots = seen["spots"].as_array().unwrap();
     assert!(spots[0].as_str().unwrap().starts_with("10:00:10:00"), "{seen}");
     assert_eq!(seen["marked"], json!(["inflación", "inflación"]));

@@ -17,10 +17,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{self, Archive};
 
+/// By id.
+type Documents = BTreeMap<String, Value>;
+
 #[derive(Default)]
 struct State {
     /// By name: what may be found, and what waits for a refresh.
-    indexes: BTreeMap<String, (BTreeMap<String, Value>, BTreeMap<String, Value>)>,
+    indexes: BTreeMap<String, (Documents, Documents)>,
     aliases: BTreeMap<String, BTreeSet<String>>,
     /// How often each document was sent.
     sent: BTreeMap<String, usize>,
@@ -271,5 +274,6 @@ fn a_server_gets_what_the_own_index_has_and_only_what_changed() {
     // A server that was emptied is filled again.
     *fake.state() = State::default();
     fake.export(&archive, "s3cret").ends(0);
-    assert_eq!((titles(&fake.state()).len(), texts(&fake.state()).len()), (2, 1));
+    let state = fake.state();
+    assert_eq!((titles(&state).len(), texts(&state).len()), (2, 1));
 }

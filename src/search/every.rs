@@ -1,0 +1,288 @@
+//! All of some words, each in any of its forms.
+//!
+//! The assets that have the rarest word are gone through, and the others are asked only about those that can still be
+//! among the best: what a word can bring at most is known beforehand (MaxScore, Turtle and Flood 1995).
+
+use tantivy::{
+    DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term,
+    fieldnorm::FieldNormReader,
+    postings::{Postings, SegmentPostings},
+    query::{Bm25Weight, EnableScoring, Explanation, Query, Scorer, Weight},
+    schema::{Field, IndexRecordOption},
+};
+
+/// Words of one field.
+#[derive(Clone, Debug)]
+pub(super) struct Every {
+    pub(super) field: Field,
+    /// The terms of each word.
+    pub(super) words: Vec<Vec<Term>>,
+}
+
+impl Query for Every {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let weighed = |term: &Term| {
+            let weight = match scoring {
+                EnableScoring::Enabled { statistics_provider, .. } => {
+                    Some(Bm25Weight::for_terms(statistics_provider, std::slice::from_ref(term))?)
+                }
+                EnableScoring::Disabled { .. } => None,
+            };
+            Ok((term.clone(), weight))
+        };
+        let words = self.words.iter().map(|forms| forms.iter().map(weighed).collect());
+        Ok(Box::new(Weighed { field: self.field, words: words.collect::<tantivy::Result<_>>()? }))
+    }
+}
+
+struct Weighed {
+    field: Field,
+    /// Without a weight nobody asks for scores.
+    words: Vec<Vec<(Term, Option<Bm25Weight>)>>,
+}
+
+impl Weighed {
+    fn matches(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Matches> {
+        let inverted = reader.inverted_index(self.field)?;
+        let norms = reader.fieldnorms_readers().get_field(self.field)?;
+        let mut words = Vec::with_capacity(self.words.len());
+        for forms in &self.words {
+            let mut there = Vec::with_capacity(forms.len());
+            for (term, weight) in forms {
+                let option = weight.as_ref().map_or(IndexRecordOption::Basic, |_| IndexRecordOption::WithFreqs);
+                let weight = weight.as_ref().map(|weight| weight.boost_by(boost));
+                there.extend(inverted.read_postings(term, option)?.map(|postings| Form { postings, weight }));
+            }
+            words.push(Word { forms: there });
+        }
+        words.sort_by_key(Word::count);
+        Ok(Matches { words, norms, doc: TERMINATED })
+    }
+}
+
+impl Weight for Weighed {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let mut matches = self.matches(reader, boost)?;
+        matches.doc = matches.words.first().map_or(TERMINATED, Word::doc);
+        matches.agree();
+        Ok(Box::new(matches))
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        let mut scorer = self.scorer(reader, 1.0)?;
+        match scorer.doc() <= doc && scorer.seek(doc) == doc {
+            true => Ok(Explanation::new("all words", scorer.score())),
+            false => Err(TantivyError::InvalidArgument("the asset lacks a word".to_owned())),
+        }
+    }
+
+    fn for_each_pruning(
+        &self,
+        threshold: Score,
+        reader: &SegmentReader,
+        callback: &mut dyn FnMut(DocId, Score) -> Score,
+    ) -> tantivy::Result<()> {
+        self.matches(reader, 1.0)?.best(threshold, callback);
+        Ok(())
+    }
+}
+
+/// One of a word's terms in a piece of the index.
+struct Form {
+    postings: SegmentPostings,
+    weight: Option<Bm25Weight>,
+}
+
+/// A word in a piece of the index.
+struct Word {
+    forms: Vec<Form>,
+}
+
+impl Word {
+    fn count(&self) -> u64 {
+        self.forms.iter().map(|form| u64::from(form.postings.doc_freq())).sum()
+    }
+
+    /// The most that it can bring.
+    fn most(&self) -> Score {
+        self.forms.iter().filter_map(|form| Some(form.weight.as_ref()?.max_score())).sum()
+    }
+
+    fn doc(&self) -> DocId {
+        self.forms.iter().map(|form| form.postings.doc()).min().unwrap_or(TERMINATED)
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if target == TERMINATED {
+            return TERMINATED;
+        }
+        for form in self.forms.iter_mut().filter(|form| form.postings.doc() < target) {
+            form.postings.seek(target);
+        }
+        self.doc()
+    }
+
+    fn advance(&mut self, from: DocId) -> DocId {
+        for form in self.forms.iter_mut().filter(|form| form.postings.doc() == from) {
+            form.postings.advance();
+        }
+        self.doc()
+    }
+
+    fn score(&self, doc: DocId, norm: u8) -> Score {
+        let here = self.forms.iter().filter(|form| form.postings.doc() == doc);
+        here.filter_map(|form| Some(form.weight.as_ref()?.score(norm, form.postings.term_freq()))).sum()
+    }
+}
+
+/// The assets of a piece that have all words, the rarest word first.
+struct Matches {
+    words: Vec<Word>,
+    norms: Option<FieldNormReader>,
+    doc: DocId,
+}
+
+impl Matches {
+    fn norm(&self, doc: DocId) -> u8 {
+        self.norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc))
+    }
+
+    /// Goes on to the first asset from here that all words have.
+    fn agree(&mut self) -> DocId {
+        let Some((rarest, others)) = self.words.split_first_mut() else { return TERMINATED };
+        while self.doc != TERMINATED {
+            let elsewhere = others.iter_mut().map(|word| word.seek(self.doc)).find(|found| *found != self.doc);
+            match elsewhere {
+                Some(found) => self.doc = rarest.seek(found),
+                None => break,
+            }
+        }
+        self.doc
+    }
+
+    /// Calls `callback` with each one that is better than what it says is good enough.
+    fn best(mut self, mut threshold: Score, callback: &mut dyn FnMut(DocId, Score) -> Score) {
+        // What the words from each one on can bring together.
+        let mut rest = vec![0.0; self.words.len() + 1];
+        for n in (0..self.words.len()).rev() {
+            rest[n] = rest[n + 1] + self.words[n].most();
+        }
+        let mut doc = self.words.first().map_or(TERMINATED, Word::doc);
+        'docs: while doc != TERMINATED && rest[0] > threshold {
+            let norm = self.norm(doc);
+            let Some((rarest, others)) = self.words.split_first_mut() else { return };
+            let mut score = rarest.score(doc, norm);
+            for (n, word) in others.iter_mut().enumerate() {
+                if score + rest[n + 1] <= threshold {
+                    doc = rarest.advance(doc);
+                    continue 'docs;
+                }
+                let found = word.seek(doc);
+                if found != doc {
+                    doc = rarest.seek(found);
+                    continue 'docs;
+                }
+                score += word.score(doc, norm);
+            }
+            if score > threshold {
+                threshold = callback(doc, score);
+            }
+            doc = rarest.advance(doc);
+        }
+    }
+}
+
+impl DocSet for Matches {
+    fn advance(&mut self) -> DocId {
+        let from = self.doc;
+        self.doc = self.words.first_mut().map_or(TERMINATED, |rarest| rarest.advance(from));
+        self.agree()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if self.doc < target {
+            self.doc = self.words.first_mut().map_or(TERMINATED, |rarest| rarest.seek(target));
+            self.agree();
+        }
+        self.doc
+    }
+
+    fn doc(&self) -> DocId {
+        self.doc
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.words.first().map_or(0, |word| u32::try_from(word.count()).unwrap_or(u32::MAX))
+    }
+}
+
+impl Scorer for Matches {
+    fn score(&mut self) -> Score {
+        let norm = self.norm(self.doc);
+        self.words.iter().map(|word| word.score(self.doc, norm)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tantivy::{
+        Index,
+        collector::{Count, TopDocs},
+        doc,
+        query::{BooleanQuery, TermQuery},
+        schema::{Schema, TEXT},
+    };
+
+    use super::*;
+
+    /// The same of the index's own parts.
+    fn plain(words: &[Vec<Term>]) -> BooleanQuery {
+        let term = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
+        let word =
+            |forms: &Vec<Term>| Box::new(BooleanQuery::union(forms.iter().map(term).collect())) as Box<dyn Query>;
+        BooleanQuery::intersection(words.iter().map(word).collect())
+    }
+
+    #[test]
+    fn the_best_are_those_of_all() {
+        let mut schema = Schema::builder();
+        let field = schema.add_text_field("words", TEXT);
+        let index = Index::create_in_ram(schema.build());
+        let mut writer = index.writer_with_num_threads(1, 15_000_000).unwrap();
+        let mut dice = 7_u64;
+        for n in 0..4000 {
+            let mut next = || {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (dice >> 33) as usize
+            };
+            let length = 1 + next() % 30;
+            // The first letters often, the last seldom.
+            let text: Vec<String> = (0..length).map(|_| format!("w{}", next() % (1 + next() % 12))).collect();
+            writer.add_document(doc!(field => text.join(" "))).unwrap();
+            if n == 2500 {
+                writer.commit().unwrap();
+            }
+        }
+        writer.commit().unwrap();
+        let searcher = index.reader().unwrap().searcher();
+        let term = |n: usize| Term::from_field_text(field, &format!("w{n}"));
+        for words in [
+            vec![vec![0], vec![1]],
+            vec![vec![11], vec![0, 1]],
+            vec![vec![3, 9], vec![4, 8], vec![5]],
+            vec![vec![0], vec![99]],
+            vec![vec![10, 11], vec![9, 8, 7]],
+        ] {
+            let every = Every { field, words: words.iter().map(|w| w.iter().map(|n| term(*n)).collect()).collect() };
+            let top = |query: &dyn Query| searcher.search(query, &TopDocs::with_limit(25).order_by_score()).unwrap();
+            let plain = plain(&every.words);
+            let (ours, theirs) = (top(&every), top(&plain));
+            let count = |query: &dyn Query| searcher.search(query, &Count).unwrap();
+            assert_eq!(count(&every), count(&plain), "{words:?}");
+            assert_eq!(ours.len(), theirs.len(), "{words:?}");
+            for ((score, at), (their_score, their_at)) in ours.iter().zip(&theirs) {
+                assert!((score - their_score).abs() < 1e-4, "{words:?} {at:?} {their_at:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The best of what words find, of what may be seen.
+
+use std::{
+    cmp::Ordering,
+    collections::BinaryHeap,
+    ops::{Bound, RangeBounds},
+};
+
+use tantivy::{
+    DocAddress, DocId, Score, Searcher as Pieces, SegmentReader, Term,
+    columnar::{Column, StrColumn},
+    query::{Bm25StatisticsProvider, EnableScoring, Query},
+    schema::Field,
+};
+
+use super::{
+    answer::{Found, searching},
+    build::Must,
+    join::Assets,
+    opened::View,
+    question::Question,
+};
+use crate::error::Result;
+
+/// Numbers by which words are weighed: those of assets. Moments lie beside them in the index, and would make each asset
+/// seem many times as long as others.
+struct Weighing<'a> {
+    pieces: &'a Pieces,
+    assets: u64,
+}
+
+impl Bm25StatisticsProvider for Weighing<'_> {
+    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
+        self.pieces.total_num_tokens(field)
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        Ok(self.assets)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        // Of moments there are more.
+        Ok(self.pieces.doc_freq(term)?.min(self.assets))
+    }
+}
+
+/// A hit, the worst of them first.
+struct Ranked {
+    score: Score,
+    at: Found,
+}
+
+impl Ranked {
+    fn order(&self, other: &Self) -> Ordering {
+        other.score.total_cmp(&self.score).then_with(|| self.at.cmp(&other.at))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.order(other).is_eq()
+    }
+}
+
+impl Eq for Ranked {}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order(other)
+    }
+}
+
+/// So many of the best that the question may show, the best first. What the first pieces have is what the others must
+/// be better than.
+pub(super) fn best(
+    view: &View,
+    (query, what): (&dyn Query, Field),
+    (question, musts): (&Question<'_>, &[Must]),
+    most: usize,
+) -> Result<Vec<(Score, Found)>> {
+    let mut best: BinaryHeap<Ranked> = BinaryHeap::with_capacity(most + 1);
+    for (n, pieces) in view.shards.iter().enumerate() {
+        let assets = count(&view.assets, pieces, what).map_err(searching(""))?;
+        let weighing = Weighing { pieces, assets };
+        let scoring = EnableScoring::enabled_from_statistics_provider(&weighing, pieces);
+        let weight = query.weight(scoring).map_err(searching(""))?;
+        for (piece, reader) in pieces.segment_readers().iter().enumerate() {
+            let seen = Seen::of(question, musts, reader).map_err(searching(""))?;
+            let threshold = worst(&best, most);
+            let mut each = |doc: DocId, score: Score| {
+                if seen.has(doc) {
+                    best.push(Ranked { score, at: (n, DocAddress::new(piece as u32, doc)) });
+                    if best.len() > most {
+                        best.pop();
+                    }
+                }
+                worst(&best, most)
+            };
+            weight.for_each_pruning(threshold, reader, &mut each).map_err(searching(""))?;
+        }
+    }
+    Ok(best.into_sorted_vec().into_iter().map(|ranked| (ranked.score, ranked.at)).collect())
+}
+
+/// What the next one must be better than.
+fn worst(best: &BinaryHeap<Ranked>, most: usize) -> Score {
+    best.peek().filter(|_| best.len() >= most).map_or(Score::MIN, |ranked| ranked.score)
+}
+
+fn count(assets: &Assets, pieces: &Pieces, what: Field) -> tantivy::Result<u64> {
+    let each = pieces.segment_readers().iter().map(|reader| Ok(assets.of(reader, what)?.len() as u64));
+    each.sum::<tantivy::Result<u64>>().map(|sum| sum.max(1))
+}
+
+/// What a question may show, in one piece of the index.
+struct Seen<'a> {
+    reader: &'a SegmentReader,
+    /// Columns, and the values that are let through.
+    labels: Vec<(Option<StrColumn>, Vec<u64>)>,
+    embargo: Option<(Column<i64>, i64)>,
+    numbers: Vec<Range>,
+}
+
+/// A column of numbers, and between which they lie.
+struct Range {
+    column: Numbers,
+    from: Bound<i64>,
+    to: Bound<i64>,
+}
+
+enum Numbers {
+    Signed(Column<i64>),
+    Unsigned(Column<u64>),
+}
+
+impl Range {
+    fn has(&self, doc: DocId) -> bool {
+        self.column.of(doc).is_some_and(|n| (self.from, self.to).contains(&n))
+    }
+}
+
+impl Numbers {
+    fn of(&self, doc: DocId) -> Option<i64> {
+        match self {
+            Self::Signed(column) => column.first(doc),
+            Self::Unsigned(column) => column.first(doc).map(|n| i64::try_from(n).unwrap_or(i64::MAX)),
+        }
+    }
+}
+
+impl<'a> Seen<'a> {
+    fn of(question: &Question<'_>, musts: &[Must], reader: &'a SegmentReader) -> tantivy::Result<Self> {
+        let mut labels = Vec::new();
+        let mut label = |field: &str, values: &mut dyn Iterator<Item = &str>| -> tantivy::Result<()> {
+            let column = reader.fast_fields().str(field)?;
+            let mut known = Vec::new();
+            if let Some(column) = &column {
+                for value in values {
+                    known.extend(column.dictionary().term_ord(value)?);
+                }
+            }
+            labels.push((column, known));
+            Ok(())
+        };
+        if let Some(kind) = question.kind {
+            label("kind", &mut std::iter::once(kind.as_str()))?;
+        }
+        if let Some(collections) = &question.access.collections {
+            label("collection", &mut collections.iter().map(String::as_str))?;
+        }
+        let embargo = match question.access.embargo {
+            Ok(()) => None,
+            Err(now) => Some((reader.fast_fields().i64("embargo")?, now)),
+        };
+        let mut numbers = Vec::new();
+        for must in musts {
+            match must {
+                Must::Have(field, values) => label(field, &mut values.iter().map(String::as_str))?,
+                Must::Lie(number, from, to) => {
+                    let column = match number.is_signed {
+                        true => Numbers::Signed(reader.fast_fields().i64(number.name)?),
+                        false => Numbers::Unsigned(reader.fast_fields().u64(number.name)?),
+                    };
+                    numbers.push(Range { column, from: *from, to: *to });
+                }
+            }
+        }
+        Ok(Self { reader, labels, embargo, numbers })
+    }
+
+    fn has(&self, doc: DocId) -> bool {
+        let is_alive = self.reader.alive_bitset().is_none_or(|alive| alive.is_alive(doc));
+        let has_label = |(column, known): &(Option<StrColumn>, Vec<u64>)| {
+            column.as_ref().is_some_and(|column| column.term_ords(doc).any(|ord| known.contains(&ord)))
+        };
+        let has_ended = |(column, now): &(Column<i64>, i64)| column.first(doc).is_some_and(|until| until <= *now);
+        is_alive
+            && self.numbers.iter().all(|range| range.has(doc))
+            && self.labels.iter().all(has_label)
+            && self.embargo.as_ref().is_none_or(has_ended)
+    }
+}
