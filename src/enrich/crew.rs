@@ -86,13 +86,11 @@ impl<'a> Crew<'a> {
     }
 
     fn member(&self, tools: &Tools, stop: &Stop) -> Result<Member> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(member) = idle.get_mut(tools).and_then(Vec::pop) {
+        // Those with other tools are kept, too: jobs of all kinds take turns.
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).get_mut(tools).and_then(Vec::pop);
+        if let Some(member) = idle {
             return Ok(member);
         }
-        // Those that wait with other tools hold memory for nothing.
-        idle.clear();
-        drop(idle);
         let dir = self.spool.dir("learn")?;
         let limits = Limits { cpu_seconds: u64::MAX >> 8, ..self.limits.clone() };
         let mut reads = self.reads.clone();

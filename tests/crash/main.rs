@@ -173,6 +173,9 @@ fn tree(root: &Path) -> Vec<String> {
     list
 }
 
+/// Points that are passed with buckets alone, or with models (tests/it/enrich.rs kills there).
+const OTHERS: [&str; 3] = ["store.s3-", "receive.", "enrich."];
+
 /// Every point of the program's code, by reading it: a new one is tested from its first day.
 fn points() -> Vec<String> {
     let mut points = Vec::new();
@@ -190,8 +193,7 @@ fn points() -> Vec<String> {
 
 #[test]
 fn killed_at_any_point_and_run_again_it_ends_as_if_nothing_had_been() {
-    let of_buckets =
-        |point: &str| point.starts_with("store.s3-") || point.starts_with("receive.") || point.ends_with("-part");
+    let of_buckets = |point: &str| OTHERS.iter().any(|start| point.starts_with(start)) || point.ends_with("-part");
     hold_every_point(Bench::new(None), |point| !of_buckets(point), &[1, 2, 5]);
 }
 
@@ -201,8 +203,7 @@ fn killed_at_any_point_it_ends_the_same_with_a_catalog_in_postgresql() {
         eprintln!("skipped: no PostgreSQL server; 'make test' starts one");
         return;
     };
-    let of_buckets =
-        |point: &str| point.starts_with("store.s3-") || point.starts_with("receive.") || point.ends_with("-part");
+    let of_buckets = |point: &str| OTHERS.iter().any(|start| point.starts_with(start)) || point.ends_with("-part");
     let bench = Bench { server: Some(server), ..Bench::new(None) };
     hold_every_point(bench, |point| !of_buckets(point), &[1, 3]);
 }

@@ -27,63 +27,36 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         return of.drain(&args.shift, reporter, stop).map(is_lacking);
     }
     let planned_at = catalog.now()?;
-    let mut first = plan(&catalog, &profile, &means, &args.asset)?;
+    let plan = plan(&catalog, &profile, &means, &args.asset)?;
     if args.dry_run {
-        show(&first, &catalog)?;
+        show(&plan, &catalog)?;
         return Ok(is_lacking(Verdict::Done));
     }
-    let enqueue = |plan: &Plan| -> Result<damctl::catalog::Enqueued> {
-        let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
-        Ok(catalog.enqueue_planned(&wanted, planned_at)?)
-    };
-    let mut enqueued = enqueue(&first)?;
+    let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
+    let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
+    // A plan for all takes back what earlier ones wanted; one that lacks models does not know all.
     if args.asset.is_empty() && args.only.is_empty() && lacking.is_empty() {
-        catalog.withdraw_others(Stage::Enrich, &first.scope, &enqueued.open, planned_at)?;
-        catalog.withdraw_idle_scopes(Stage::Enrich, &first.scope)?;
+        catalog.withdraw_others(Stage::Enrich, &plan.scope, &enqueued.open, planned_at)?;
+        catalog.withdraw_idle_scopes(Stage::Enrich, &plan.scope)?;
     }
+    let (jobs, present) = (enqueued.open.len(), plan.present);
     if args.enqueue {
-        let (waiting, present) = (enqueued.open.len(), first.present);
-        print(format_args!("{waiting} job(s) wait for a worker; {present} sets of findings are present"));
+        print(format_args!("{jobs} job(s) wait for a worker; {present} sets of findings are present"));
         return Ok(is_lacking(Verdict::Done));
     }
-    reporter.report(&Event::Planned { stage: Stage::Enrich, jobs: enqueued.open.len(), bytes: None });
+    let earlier = enqueued.failed.iter().map(|id| catalog.job(*id)).collect::<Result<Vec<_>, _>>()?;
+    reporter.report(&Event::Planned { stage: Stage::Enrich, jobs, bytes: None });
     let deadline = deadline(&catalog, args.shift.for_time)?;
     let until = deadline.map_or(Until::Empty, Until::Deadline);
-    let how = Drain { until, ..archive.drain(first.scope.clone())? };
-    let present = first.present;
-    let (mut planned, mut total) = (enqueued.open.len(), Summary::default());
-    // What is said and shown brings words in which names are looked for: those jobs follow by themselves, but for words that
-    // were there before.
-    loop {
-        let summary = of.work(&how, planned, reporter, stop)?;
-        let did = summary.done;
-        total.done += summary.done;
-        total.failed.extend(summary.failed);
-        total.released += summary.released;
-        total.paused = total.paused.or(summary.paused);
-        if stop.is_tripped() || total.paused.is_some() || did == 0 {
-            break;
-        }
-        first = plan(&catalog, &profile, &means, &args.asset)?;
-        let again = enqueue(&first)?;
-        planned = again.open.len();
-        enqueued.open.extend(again.open);
-        if planned == 0 {
-            break;
-        }
-    }
+    let how = Drain { until, ..archive.drain(plan.scope.clone())? };
+    // Names follow new words by themselves.
+    let summary = of.work(&how, jobs, reporter, stop)?;
     let left = catalog.not_ended(&enqueued.open)?;
-    let earlier: Vec<_> = enqueued
-        .failed
-        .iter()
-        .filter(|id| total.failed.iter().all(|(job, _)| job.id != **id))
-        .map(|id| catalog.job(*id))
-        .collect::<Result<_, _>>()?;
-    match (total.done, planned, earlier.is_empty()) {
-        (0, 0, true) => print(format_args!("nothing to learn: all {present} sets of findings are present")),
+    match (summary.done, jobs, earlier.is_empty()) {
+        (_, 0, true) => print(format_args!("nothing to learn: all {present} sets of findings are present")),
         (done, _, _) => print(format_args!("{done} job(s) done; {present} sets of findings were present")),
     }
-    let verdict = verdict(Stage::Enrich, total, &earlier, reporter, stop);
+    let verdict = verdict(Stage::Enrich, summary, &earlier, reporter, stop);
     let verdict = verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "job(s)");
     Ok(is_lacking(verdict))
 }
