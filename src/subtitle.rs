@@ -171,7 +171,8 @@ pub fn captions(found: &Findings) -> Vec<Finding> {
         return found.items.clone();
     }
     let mut out: Vec<Finding> = Vec::new();
-    for f in &found.items {
+    // What was probably never said is not put into anybody's mouth.
+    for f in found.items.iter().filter(|f| f.doubts.iter().all(|d| d == "guessed")) {
         let words = if f.words.is_empty() { evenly(f) } else { f.words.clone() };
         let mut rest = words.as_slice();
         while !rest.is_empty() {
@@ -207,9 +208,14 @@ fn evenly(f: &Finding) -> Vec<Word> {
 /// How many of these words are one subtitle.
 fn cut(words: &[Word]) -> usize {
     let (mut letters, mut best) = (0, (0, 0));
+    let mut text = String::new();
     for (i, word) in words.iter().enumerate() {
+        if i > 0 {
+            text.push(' ');
+        }
+        text.push_str(&word.text);
         letters += word.text.chars().count() + usize::from(i > 0);
-        if i > 0 && (letters > LETTERS || word.to_ms > words[0].from_ms + LONGEST) {
+        if i > 0 && (letters > LETTERS || lines(&text).lines().count() > 2 || word.to_ms > words[0].from_ms + LONGEST) {
             // Where a phrase ends, if that is not too soon.
             return if best.1 > 0 { best.1 } else { i };
         }

@@ -154,6 +154,13 @@ impl Catalog {
         Ok(all)
     }
 
+    /// The findings that a recipe brought of a master, whether they count or not.
+    pub fn findings_by(&self, master: &Digest, recipe: &Digest) -> Result<Vec<Findings>> {
+        let sql = "SELECT master, kind, track, recipe, language, source, items FROM findings
+                   WHERE master = ?1 AND recipe = ?2 ORDER BY kind, track";
+        self.db.query(sql, values![master, recipe])?.iter().map(findings).collect()
+    }
+
     /// Keeps what a person found in a master of an asset; no model takes its place.
     pub fn import_findings(&self, asset: AssetId, found: &Findings, actor: &str) -> Result<()> {
         let now = self.now()?;

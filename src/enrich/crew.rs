@@ -20,6 +20,9 @@ use crate::{
 /// How long models may take to be loaded, in seconds.
 const LOADING: u64 = 300;
 
+/// How long an answer may take at least, in seconds; for each second of a recording there are 20 more.
+const LONGEST: u64 = 3600;
+
 /// Child processes, as many as there is work for at a time.
 pub struct Crew<'a> {
     child: &'a ChildProcess,
@@ -61,7 +64,9 @@ impl<'a> Crew<'a> {
         progress: &mut dyn FnMut(f64),
     ) -> Result<Answered> {
         let mut member = self.member(tools, stop)?;
-        let limits = self.limits.for_length(length_ms);
+        let mut limits = self.limits.for_length(length_ms);
+        // It says that it lives as long as it does: what never comes to an end is told by the clock.
+        limits.wall_seconds = LONGEST.max(length_ms / 1000 * 20);
         member.dialog.limit(&limits);
         let mut end: Option<Result<Answered>> = None;
         member.dialog.ask(question, stop, &mut |answer: Answer| {

@@ -14,6 +14,9 @@ use crate::{
     stop::Stop,
 };
 
+/// How often it is told that somebody is at work.
+const BEAT: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Who answers.
 pub struct Scholar {
     setup: Setup,
@@ -41,8 +44,34 @@ impl Scholar {
         Ok(Self { setup, skill })
     }
 
-    /// Answers a question, telling how far it is.
+    /// Answers a question, telling how far it is, and every few seconds that it is alive: a large model takes minutes for a look.
+    /// What decodes has a watch of its own.
     pub fn answer(&mut self, question: &Question, stop: &Stop, tell: &mut (dyn FnMut(Answer) + Send)) -> Answer {
+        let (ended, waiting) = std::sync::mpsc::channel::<()>();
+        let told = std::sync::Mutex::new((tell, 0.0_f64));
+        let told = &told;
+        let say = |answer: Option<Answer>| {
+            let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Some(Answer::Progress { done }) = answer {
+                told.1 = done;
+            }
+            let done = told.1;
+            (told.0)(answer.unwrap_or(Answer::Progress { done }));
+        };
+        let say = &say;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while waiting.recv_timeout(BEAT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    say(None);
+                }
+            });
+            let answer = self.find_out(question, stop, &mut |answer| say(Some(answer)));
+            drop(ended);
+            answer
+        })
+    }
+
+    fn find_out(&mut self, question: &Question, stop: &Stop, tell: &mut (dyn FnMut(Answer) + Send)) -> Answer {
         let answered = match (&mut self.skill, question) {
             (Skill::Ears(ears), Question::Hear(hear)) => {
                 listen(ears, hear, &self.setup, stop, tell).map(|found| Answer::Found { found, looks: None })

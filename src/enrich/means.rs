@@ -47,6 +47,15 @@ pub struct Means {
     runtime: Option<PathBuf>,
 }
 
+/// How sure of its models somebody has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// They are there.
+    Here,
+    /// They are what they were when they came.
+    All,
+}
+
 /// What is wanted and cannot be learned here.
 #[derive(Debug)]
 pub struct Lacking {
@@ -58,7 +67,9 @@ pub struct Lacking {
 
 impl Means {
     /// Finds the models of what is wanted. What lacks one is given with the reason, and the rest goes on.
-    pub fn find(wanted: &Learning, shelf: &Shelf, stop: &Stop) -> Result<(Self, Vec<Lacking>)> {
+    ///
+    /// With [`Care::All`] models are read to their ends first: what a damaged one finds, or finds not, would count as known.
+    pub fn find(wanted: &Learning, shelf: &Shelf, care: Care, stop: &Stop) -> Result<(Self, Vec<Lacking>)> {
         let (mut means, mut lacking) = (Self::default(), Vec::new());
         let mut take = |what: &'static str, found: Result<()>| match found {
             Ok(()) => Ok(()),
@@ -70,6 +81,9 @@ impl Means {
         };
         let named = |name: &str, purpose: Use| -> Result<Model> {
             let model = shelf.get(name)?;
+            if care == Care::All {
+                model.verify(stop)?;
+            }
             match model.purpose == purpose {
                 true => Ok(model),
                 false => Err(Error::invalid(format!(
@@ -221,7 +235,7 @@ pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
     if !is(&[FindingKind::Object]) {
         kept.objects = None;
     }
-    if !is(&[FindingKind::Person, FindingKind::Place, FindingKind::Organization]) {
+    if !is(&super::plan::NAMED) {
         kept.names = None;
     }
     if !only.is_empty() {

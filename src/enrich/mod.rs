@@ -18,7 +18,7 @@ mod subtitles;
 
 pub use crew::Crew;
 pub use infer::Scholar;
-pub use means::{Lacking, Means, narrowed};
+pub use means::{Care, Lacking, Means, narrowed};
 pub use plan::{Plan, Wish, plan};
 pub use question::{Answer, Question, Setup};
 

@@ -111,8 +111,8 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
     let proxies = proxies.get(&row.asset.kind).cloned().unwrap_or_default();
     let is_known = |kind: FindingKind, track: u32, recipe: &Digest| {
         let same = |l: &&Learned| l.kind == kind && l.track == track;
-        // No model overwrites a person.
-        known.learned.iter().filter(same).any(|l| l.recipe == *recipe || l.by_hand && l.active)
+        // No model overwrites a person; and what is known and does not count is made to count again.
+        known.learned.iter().filter(same).any(|l| l.active && (l.recipe == *recipe || l.by_hand))
     };
     let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
         let title = if master.role == Role::Main { row.asset.title.clone() } else { master.name.clone() };

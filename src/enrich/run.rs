@@ -51,6 +51,15 @@ impl Enrich<'_> {
         let means = self.means.speech.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
         let tools = self.means.ears().ok_or_else(changed)?;
         let spec = &means.spec;
+        let tracks = match spec.tracks {
+            SpeechTracks::First => 1,
+            SpeechTracks::All => master.facts.audio.len(),
+        };
+        // What was heard before, and other settings have taken the place of, counts again.
+        let heard = self.catalog.findings_by(&task.master, recipe)?;
+        if heard.len() == tracks {
+            return self.said(task, master, heard);
+        }
         // A proxy has one track, and its channels may be mixed.
         let is_simple =
             spec.channels == Channels::Mixed && (spec.tracks == SpeechTracks::First || master.facts.audio.len() == 1);
@@ -66,9 +75,14 @@ impl Enrich<'_> {
         });
         let began = Instant::now();
         let answered = self.ask(attempt, &tools, &question, &input.facts)?;
+        let heard = answered.found.into_iter().map(|found| findings(task.master, means, found, began));
+        self.said(task, master, heard.collect())
+    }
+
+    /// What is said, with its subtitles beside it.
+    fn said(&self, task: &Task, master: &Master, heard: Vec<Findings>) -> Result<Facts> {
         let (mut facts, mut staged) = (Facts::default(), Vec::new());
-        for found in answered.found {
-            let said = findings(task.master, means, found, began);
+        for said in heard {
             if let Some((deposit, rendition)) = subtitles::write(self.store, self.spool, master, &said)? {
                 staged.push(deposit);
                 facts.renditions.push(rendition);
@@ -92,6 +106,19 @@ impl Enrich<'_> {
         if text.is_some() != of_text.is_some() || objects.is_some() != of_objects.is_some() {
             return Err(changed());
         }
+        let mut facts = Facts::default();
+        let mut before = |recipe: Option<Digest>| -> Result<bool> {
+            let Some(recipe) = recipe else { return Ok(false) };
+            let known = self.catalog.findings_by(&task.master, &recipe)?;
+            let is_known = !known.is_empty();
+            facts.findings.extend(known.into_iter().map(|f| (task.asset, f)));
+            Ok(is_known)
+        };
+        let of_text = if before(of_text.map(|m| m.recipe))? { None } else { of_text };
+        let of_objects = if before(of_objects.map(|m| m.recipe))? { None } else { of_objects };
+        if of_text.is_none() && of_objects.is_none() && looks.is_none() {
+            return Ok(facts);
+        }
         let input = self.input(task, master, true)?;
         let question = Question::See(See {
             input: input.path.clone(),
@@ -102,7 +129,6 @@ impl Enrich<'_> {
         });
         let began = Instant::now();
         let answered = self.ask(attempt, &self.means.eyes(self.at_a_time), &question, &input.facts)?;
-        let mut facts = Facts::default();
         for found in answered.found {
             let findings = match found.kind {
                 FindingKind::Text => of_text.map(|m| findings(task.master, m, found, began)),
@@ -124,9 +150,9 @@ impl Enrich<'_> {
         let known = self.catalog.knowledge_of(&[task.master])?.remove(&task.master).unwrap_or_default();
         let described = self.catalog.described(task.asset)?;
         let recipe = words_recipe(means.recipe, &known, described.revision);
-        let is_there = |kind: &FindingKind| known.learned.iter().any(|l| l.kind == *kind && l.recipe == recipe);
-        if NAMED.iter().all(is_there) {
-            return Ok(Facts::default());
+        let named = self.catalog.findings_by(&task.master, &recipe)?;
+        if named.len() == NAMED.len() {
+            return Ok(Facts { findings: named.into_iter().map(|f| (task.asset, f)).collect(), ..Facts::default() });
         }
         let mut texts = Vec::new();
         if described.revision > 0 {
@@ -231,8 +257,9 @@ impl Enrich<'_> {
 }
 
 fn changed() -> Error {
-    Error::invalid("this was planned with other models or settings than there are on this machine")
-        .hint("'damctl models list' tells what is here; plan again: 'damctl enrich'")
+    // Another machine may have them: the job is given back.
+    Error::paused("this was planned with other models or settings than there are on this machine")
+        .hint("'damctl models list' and 'damctl doctor' tell what is here; 'damctl enrich' plans with that")
 }
 
 fn findings<T>(master: Digest, means: &Means1<T>, found: Found, began: Instant) -> Findings {

@@ -120,7 +120,7 @@ pub(super) enum Heard {
     Complaint(Vec<u8>),
 }
 
-pub(super) fn listen(child: &mut Child) -> Receiver<Heard> {
+pub(super) fn listen(child: &mut Child, longest: u64) -> Receiver<Heard> {
     let (sender, receiver) = channel();
     if let Some(out) = child.stdout.take() {
         let sender: Sender<Heard> = sender.clone();
@@ -128,7 +128,7 @@ pub(super) fn listen(child: &mut Child) -> Receiver<Heard> {
             let mut out = BufReader::new(out);
             loop {
                 let mut line = Vec::new();
-                match out.by_ref().take(LINE).read_until(b'\n', &mut line) {
+                match out.by_ref().take(longest).read_until(b'\n', &mut line) {
                     Ok(0) | Err(_) => break,
                     Ok(_) => {
                         if sender.send(Heard::Line(line)).is_err() {
@@ -155,7 +155,7 @@ pub(super) fn listen(child: &mut Child) -> Receiver<Heard> {
 }
 
 fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
-    let heard = listen(&mut child.process);
+    let heard = listen(&mut child.process, LINE);
     let limits = &order.limits;
     let (began, mut moved) = (Instant::now(), Instant::now());
     let mut asked_to_end: Option<(Instant, Error)> = None;

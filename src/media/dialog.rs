@@ -23,6 +23,11 @@ use crate::{
     stop::Stop,
 };
 
+/// Longest line of an answer: the words of days.
+const LONGEST: u64 = 1 << 30;
+/// How long lines may be behind the end of what was complained.
+const LATE: Duration = Duration::from_secs(2);
+
 /// A child process that waits for questions. Dropping it ends it, and all that it started.
 pub struct Dialog {
     child: Running,
@@ -48,7 +53,7 @@ impl ChildProcess {
         // Where it fails, ggml would have a debugger look at it, and wait.
         command.env("GGML_NO_BACKTRACE", "1");
         let mut process = command.spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
-        let heard = listen(&mut process);
+        let heard = listen(&mut process, LONGEST);
         let stdin = process.stdin.take();
         Ok(Dialog { child: Running { process }, heard, stdin, limits: limits.clone(), peak: 0 })
     }
@@ -71,6 +76,7 @@ impl Dialog {
             stdin.write_all(&line).and_then(|()| stdin.flush()).ok();
         }
         let (began, mut moved, kills) = (Instant::now(), Instant::now(), memory::kills());
+        let mut complained: Option<(Instant, String)> = None;
         loop {
             self.peak = self.peak.max(memory::peak(self.child.process.id()).unwrap_or(0));
             match self.heard.recv_timeout(Duration::from_millis(50)) {
@@ -82,9 +88,18 @@ impl Dialog {
                         return Ok(());
                     }
                 }
-                Ok(Heard::Complaint(complaint)) => return Err(self.end(&String::from_utf8_lossy(&complaint), kills)),
-                Err(RecvTimeoutError::Disconnected) => return Err(self.end("", kills)),
+                // It has ended; what it answered last may still be on its way.
+                Ok(Heard::Complaint(text)) => {
+                    complained = Some((Instant::now(), String::from_utf8_lossy(&text).into_owned()));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let complaint = complained.map(|(_, text)| text).unwrap_or_default();
+                    return Err(self.end(&complaint, kills));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some((_, complaint)) = complained.as_ref().filter(|(since, _)| since.elapsed() > LATE) {
+                return Err(self.end(&complaint.clone(), kills));
             }
             stop.check()?;
             let patience = Duration::from_secs(self.limits.stall_seconds);

@@ -32,7 +32,11 @@ pub(super) fn fetch(part: &Part, dir: &Path, stop: &Stop, tell: &dyn Fn(&str)) -
     if path.is_file() && digest_of(&path, stop)? == part.sha256 {
         return Ok(path);
     }
-    let what = [&part.pip, &part.npm, &part.url].into_iter().flatten().next().cloned().unwrap_or_default();
+    let what = match (&part.pip, &part.npm, &part.url) {
+        (Some(package), _, _) | (_, Some(package), _) => package.clone(),
+        (_, _, Some(url)) => bare(url),
+        _ => String::new(),
+    };
     tell(&format!("fetching {what}"));
     let came = match (&part.pip, &part.npm, &part.url) {
         (Some(package), _, _) => by_pip(package, part.tag.as_deref(), dir, stop)?,
@@ -54,6 +58,14 @@ pub(super) fn fetch(part: &Part, dir: &Path, stop: &Stop, tell: &dyn Fn(&str)) -
     Ok(path)
 }
 
+/// An address without what may be a secret in it.
+fn bare(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    format!("{scheme}://{}/{path}", host.rsplit('@').next().unwrap_or_default())
+}
+
 /// A file that has come, and the folder that it is in.
 struct Came {
     path: PathBuf,
@@ -70,9 +82,10 @@ fn by_pip(package: &str, tag: Option<&str>, dir: &Path, stop: &Stop) -> Result<C
         ["-m", "pip", "download", "--quiet", "--no-deps", "--no-input", "--disable-pip-version-check", "--dest", "."]
             .map(str::to_owned)
             .into();
+    // A source would be built, which runs what is in it before anybody has looked at its digest.
+    args.push("--only-binary=:all:".to_owned());
     // The same build on every machine, whichever Python it has.
     if let Some([python, abi, platform]) = tag.map(|t| t.splitn(3, '-').collect::<Vec<_>>()).as_deref() {
-        args.extend(["--only-binary=:all:".to_owned()]);
         args.extend(["--implementation", "cp", "--python-version"].map(str::to_owned));
         args.push(python.trim_start_matches("cp").to_owned());
         args.extend(["--abi".to_owned(), (*abi).to_owned(), "--platform".to_owned(), (*platform).to_owned()]);
@@ -88,12 +101,18 @@ fn by_npm(package: &str, dir: &Path, stop: &Stop) -> Result<Came> {
 
 /// Runs a package client in a folder of its own, into which it puts one file.
 fn by_client((program, debian): (&str, &str), args: &[String], package: &str, dir: &Path, stop: &Stop) -> Result<Came> {
-    if package.starts_with('-') || package.chars().any(char::is_whitespace) {
-        return Err(Error::invalid(format!("'{package}' is no name of a package")));
+    let sound = |c: char| c.is_ascii_alphanumeric() || "@/=._-+!".contains(c);
+    let is_path = package.starts_with(['-', '/', '.']) || package.contains("..") || !package[1..].contains(['=', '@']);
+    if package.len() < 3 || is_path || !package.chars().all(sound) {
+        return Err(Error::invalid(format!(
+            "'{package}' is no package: expected NAME==VERSION, or NAME@VERSION of npm"
+        )));
     }
     let into = tempfile::tempdir_in(dir).doing(|| format!("cannot write in {}", dir.display()))?;
     let said = File::create(into.path().join(".said")).doing(|| "cannot keep what a package client says")?;
     let mut command = Command::new(program);
+    // Keys of buckets and words of passage are none of its business.
+    command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)));
     command
         .args(args)
         .current_dir(into.path())
@@ -133,6 +152,16 @@ fn by_client((program, debian): (&str, &str), args: &[String], package: &str, di
         (Some(path), None) => Ok(Came { path, _dir: Some(into) }),
         _ => Err(Error::unavailable(format!("'{program}' brought no one file for {package}"))),
     }
+}
+
+/// What a package client gets of the environment: where programs, its own settings and its way out of this network are.
+fn is_kept(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    matches!(
+        lower.as_str(),
+        "path" | "home" | "lang" | "lc_all" | "tmpdir" | "http_proxy" | "https_proxy" | "no_proxy" | "all_proxy"
+    ) || ["pip_", "npm_config_", "ssl_cert_", "pyenv_", "virtual_env"].iter().any(|start| lower.starts_with(start))
+        || lower == "requests_ca_bundle"
 }
 
 /// A client and all that it started, which end when this does.
@@ -176,6 +205,8 @@ mod address {
 
     /// How often it goes on after a connection broke.
     const TRIES: u32 = 5;
+    /// Largest file that is fetched.
+    const LARGEST: u64 = 16 << 30;
     /// Silence after which a connection counts as broken.
     const SILENCE: Duration = Duration::from_secs(30);
 
@@ -264,6 +295,9 @@ mod address {
             stop.check()?;
             file.write_all(&piece).doing(|| format!("cannot write {}", partial.display()))?;
             done += piece.len() as u64;
+            if done > LARGEST {
+                return Err(Error::invalid(format!("{host} sends more than {} GiB", LARGEST >> 30)));
+            }
             if done - told >= 8 << 20 {
                 told = done;
                 send.send((done, of)).ok();

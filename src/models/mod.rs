@@ -178,9 +178,14 @@ impl Model {
 
     /// The one file of a model that has one.
     pub fn file(&self) -> PathBuf {
-        match self.files.len() {
-            1 => self.dir.join(self.files.keys().next().map_or(FILE, String::as_str)),
-            _ => self.dir.join(FILE),
+        let usual = match self.purpose {
+            Use::Objects => "model.onnx",
+            Use::Runtime => "libonnxruntime.so",
+            _ => FILE,
+        };
+        match (self.files.contains_key(usual), self.files.keys().next()) {
+            (false, Some(only)) if self.files.len() == 1 => self.dir.join(only),
+            _ => self.dir.join(usual),
         }
     }
 
@@ -281,7 +286,11 @@ impl Shelf {
             Error::not_found(format!("no model is known as '{name}'"))
                 .hint(format!("known are {names}; {} adds others", self.dir.join(OWN).display()))
         })?;
+        let is_known = |m: &Model| {
+            m.purpose == wanted.purpose && wanted.files.iter().all(|(file, digest)| m.files.get(file) == Some(digest))
+        };
         if let Ok(model) = self.get(name)
+            && is_known(&model)
             && model.verify(stop).is_ok()
         {
             return Ok(model);
@@ -336,6 +345,10 @@ impl Shelf {
     /// Takes a model of the user's own: a folder of CTranslate2 (Whisper), which is converted, one of spaCy, or files as they are.
     pub fn import(&self, from: &Path, name: &str, purpose: Use, weights: Weights, stop: &Stop) -> Result<Model> {
         check_name(name)?;
+        if self.known()?.contains_key(name) {
+            return Err(Error::new(crate::error::Kind::Conflict, format!("'{name}' is a model that is known"))
+                .hint(format!("take another name; 'damctl models pull {name}' gets that one")));
+        }
         if self.dir.join(name).exists() {
             return Err(Error::new(crate::error::Kind::Conflict, format!("there is a model '{name}' already"))
                 .hint("take another name, or remove its folder"));
@@ -372,10 +385,23 @@ impl Shelf {
 
     fn making(&self) -> Result<tempfile::TempDir> {
         fs::create_dir_all(&self.dir).doing(|| format!("cannot make {}", self.dir.display()))?;
+        self.sweep();
         tempfile::Builder::new()
             .prefix(".making-")
             .tempdir_in(&self.dir)
             .doing(|| format!("cannot write in {}", self.dir.display()))
+    }
+
+    /// Removes what those have left that were killed, a day ago or more.
+    fn sweep(&self) {
+        const OLD: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let is_making = entry.file_name().to_string_lossy().starts_with(".making-");
+            let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+            if is_making && age.is_some_and(|age| age > OLD) {
+                fs::remove_dir_all(entry.path()).ok();
+            }
+        }
     }
 
     /// Moves a finished folder to its name. An older one of that name is put aside first, and removed when the new one stands.
@@ -390,7 +416,10 @@ impl Shelf {
             fs::rename(&to, old.path().join("old")).doing(|| format!("cannot put {} aside", to.display()))?;
         }
         let from = made.keep();
-        fs::rename(&from, &to).doing(|| format!("cannot make {}", to.display()))?;
+        if let Err(e) = fs::rename(&from, &to) {
+            fs::rename(old.path().join("old"), &to).ok();
+            return Err(crate::error::io(format!("cannot make {}", to.display()), e));
+        }
         // A folder for one process's eyes was made; models are for all that read the archive.
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&to, fs::Permissions::from_mode(0o755)).doing(|| format!("cannot open {}", to.display()))
@@ -433,8 +462,12 @@ fn read(yaml: &str, origin: &str) -> Result<BTreeMap<String, Known>> {
 
 /// The digests of all files below a folder, by their paths.
 fn digests(dir: &Path, stop: &Stop) -> Result<BTreeMap<String, Digest>> {
+    use std::os::unix::fs::PermissionsExt;
     let mut files = BTreeMap::new();
     each_file(dir, &mut |path, name| {
+        // For all that read the archive, however it was where it came from.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+            .doing(|| format!("cannot open {}", path.display()))?;
         let file = File::open(path).doing(|| format!("cannot open {}", path.display()))?;
         files.insert(name.to_owned(), Hasher::read_all(file, |_| stop.check())?.0);
         Ok(())
@@ -475,7 +508,7 @@ fn each_file(dir: &Path, each: &mut dyn FnMut(&Path, &str) -> Result<()>) -> Res
             }
             if kind.is_dir() {
                 folders.push(path);
-            } else if path.is_file() {
+            } else if kind.is_file() {
                 let name = path.strip_prefix(dir).unwrap_or(&path).to_string_lossy().into_owned();
                 each(&path, &name)?;
             }

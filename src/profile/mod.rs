@@ -364,6 +364,11 @@ impl Profile {
                 if name.is_empty() || name.len() > 64 || !name.bytes().all(sound) {
                     return Err(at("a name is 1 to 64 of a-z, 0-9, '_' and '-'".to_owned()));
                 }
+                if name.starts_with("subtitles") {
+                    return Err(at(
+                        "names that begin with 'subtitles' are those of what 'damctl enrich' writes".to_owned()
+                    ));
+                }
                 let Written { spec, when, brand, split_over } = written.value;
                 spec.check(kind).map_err(at)?;
                 when.as_ref().map_or(Ok(()), When::check).map_err(at)?;

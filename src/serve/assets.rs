@@ -83,8 +83,10 @@ pub(super) async fn asset(
             .map(|f| json!({"kind": f.kind, "track": f.track, "language": f.language, "source": f.source, "items": f.items.len()}))
             .collect();
         let renditions = links(catalog, id)?;
+        let main = row.masters.iter().find(|m| m.role == Role::Main).map(|m| m.digest);
+        let looks = main.map(|digest| catalog.looks(&digest)).transpose()?.flatten();
         let body = json!({"asset": row.asset, "description": description, "revision": revision, "masters": row.masters,
-            "seen": seen, "renditions": renditions, "findings": findings});
+            "seen": seen, "renditions": renditions, "findings": findings, "looks": looks});
         Ok(([(header::ETAG, tag(revision))], Json(body)).into_response())
     })
     .await
@@ -218,11 +220,21 @@ pub(super) async fn similar(
     let asked = served.clone();
     run(move || {
         let catalog = &asked.archive.catalog;
-        seen_by(catalog, &caller, id)?;
+        let (row, _, _) = seen_by(catalog, &caller, id)?;
         asked.archive.searcher.ready().map_err(super::look::not_yet)?;
         let mut hits = asked.archive.searcher.similar(id, &caller.access(catalog.now()?), 12)?;
         hits.retain(|hit| seen_by(catalog, &caller, hit.card.asset).is_ok());
-        Ok(Json(json!({"hits": hits})).into_response())
+        // What looks nearly the same: another version, a copy that was made smaller.
+        let mut alike = Vec::new();
+        for master in row.masters.iter().filter(|m| m.role == Role::Main) {
+            for (digest, apart) in catalog.look_alikes(&master.digest, 12)? {
+                let Some(asset) = catalog.holder(&digest)? else { continue };
+                if let Ok((other, _, _)) = seen_by(catalog, &caller, asset) {
+                    alike.push(json!({"asset": asset, "title": other.asset.title, "bits_apart": apart}));
+                }
+            }
+        }
+        Ok(Json(json!({"hits": hits, "alike": alike})).into_response())
     })
     .await
 }

@@ -116,6 +116,16 @@ fn what_is_said_is_written_down_with_its_times_and_found_and_nothing_is_heard_wh
     let phone = found(&archive, "phone.wav", "speech").iter().map(|f| text(f).to_owned()).collect::<Vec<_>>().join(" ");
     assert!(phone.to_lowercase().contains("successfully installed"), "{phone}");
 
+    // Back to a setting of before is no work, and counts again.
+    let profile = archive.root().join("learn.yaml");
+    let before = fs::read_to_string(&profile).unwrap();
+    fs::write(&profile, before.replace("[en]", "[en], words: false")).unwrap();
+    archive.run(["enrich"]).ends(0).says("5 job(s) done");
+    assert!(found(&archive, "talk.mp4", "speech")[0].get("words").is_none());
+    fs::write(&profile, &before).unwrap();
+    archive.run(["enrich"]).ends(0).says("5 job(s) done");
+    assert!(found(&archive, "talk.mp4", "speech")[0].get("words").is_some());
+
     // Subtitles lie beside the other renditions.
     let row = archive.rows(
         "SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'subtitles' ORDER BY 1",
@@ -200,10 +210,22 @@ fn a_damaged_model_and_a_damaged_recording_fail_alone_and_say_why() {
     let ran = learn();
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert_eq!(ran.status.code(), Some(1), "{told}");
-    assert!(told.contains("cut/model.bin") && told.contains("cannot be loaded"), "{told}");
+    assert!(told.contains("cut/model.bin is not what it was") && told.contains("damctl models pull cut"), "{told}");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
     let told = archive.command(["models", "verify"]).env("DAMCTL_MODELS", &models).output().unwrap();
     assert_eq!(told.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&told.stdout).contains("damctl models pull cut"));
+
+    // One that came as it is, and is none.
+    let garbage = archive.root().join("garbage.bin");
+    fs::write(&garbage, [b"lmgg".as_slice(), &[7; 5000]].concat()).unwrap();
+    let words = ["models", "import", garbage.to_str().unwrap(), "--as", "garbage"];
+    assert!(archive.command(words).env("DAMCTL_MODELS", &models).status().unwrap().success());
+    let profile = archive.root().join("garbage.yaml");
+    fs::write(&profile, "enrich:\n  speech: { model: garbage, languages: [en] }\n").unwrap();
+    let words = ["enrich", "--profile", profile.to_str().unwrap()];
+    let ran = archive.command(words).env("DAMCTL_MODELS", &models).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.code() == Some(1) && told.contains("talk.wav") && told.contains("cannot be loaded"), "{told}");
 
     // With the model whole again, what failed is done, and a recording that is damaged fails alone.
     fs::copy(model.join("model.bin"), own.join("cut/model.bin")).unwrap();
@@ -213,7 +235,6 @@ fn a_damaged_model_and_a_damaged_recording_fail_alone_and_say_why() {
     let broken: Vec<u8> = bytes[..2000].iter().copied().chain((0..60_000_u32).map(|i| (i * 31 % 7) as u8)).collect();
     fs::write(&bad, broken).unwrap();
     archive.ingest(drive.path());
-    archive.run(["jobs", "retry", "--all"]).ends(0);
     learn();
     assert!(!found(&archive, "talk.wav", "speech").is_empty());
 }
@@ -309,6 +330,10 @@ fn captions_of_a_film_and_a_page_are_read_and_who_is_named_in_them_is_found() {
     let hashes = archive.rows("SELECT json_extract(l.facts, '$.hash') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name IN ('page.png', 'copy.jpg')");
     let bits: Vec<u64> = hashes.iter().map(|h| u64::from_str_radix(h, 16).unwrap()).collect();
     assert!((bits[0] ^ bits[1]).count_ones() <= 6, "{hashes:?}");
+    let catalog = damctl::catalog::Catalog::open_sqlite(&archive.root().join("catalog.sqlite")).unwrap();
+    let masters = archive.rows("SELECT digest FROM members WHERE name IN ('page.png', 'copy.jpg') ORDER BY name DESC");
+    let [page_digest, copy] = [0, 1].map(|i| masters[i].parse::<damctl::digest::Digest>().unwrap());
+    assert_eq!(catalog.look_alikes(&page_digest, 10).unwrap().first().map(|(other, _)| *other), Some(copy));
 
     archive.run(["index"]).ends(0);
     let hit = archive.json(["search", "--json", "shown:inflación kind:video"]);

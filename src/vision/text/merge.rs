@@ -83,6 +83,11 @@ fn letters(text: &str) -> Vec<char> {
 
 /// Which share of the longer text stays when one is made the other.
 fn alike(a: &[char], b: &[char]) -> f32 {
+    // A result, a rate, a score: what differs in a digit is another.
+    let digits = |text: &[char]| text.iter().copied().filter(|c| c.is_numeric()).collect::<String>();
+    if digits(a) != digits(b) {
+        return 0.0;
+    }
     let longer = a.len().max(b.len());
     if longer == 0 {
         return 1.0;
@@ -141,6 +146,16 @@ mod tests {
                 is("MARÍA LÓPEZ", 7000, 7000, 0.9),
             ]
         );
+    }
+
+    #[test]
+    fn a_result_that_changes_in_its_place_is_another() {
+        let place = [0.1, 0.8, 0.5, 0.1];
+        let frames = ["Resultado 48 por ciento", "Resultado 51 por ciento"].map(|t| line(t, 0.99, place));
+        let [first, second] = frames;
+        let found = merge(&[(0, vec![first.clone()]), (2000, vec![first]), (4000, vec![second])]);
+        let told: Vec<_> = found.iter().map(|f| (f.text.as_str(), f.from_ms, f.to_ms)).collect();
+        assert_eq!(told, [("Resultado 48 por ciento", 0, 2000), ("Resultado 51 por ciento", 4000, 4000)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use damctl::{
-    enrich::Means,
+    enrich::{Care, Means},
     error::{Error, Kind},
     stop::Stop,
     tend::{self, Check},
@@ -41,7 +41,7 @@ pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
 
 /// With what the archive's profile can be learned from here.
 fn learning(archive: &Archive) -> Result<Vec<Check>> {
-    let (means, lacking) = Means::find(&archive.profile()?.learning, &archive.shelf(), &Stop::new())?;
+    let (means, lacking) = Means::find(&archive.profile()?.learning, &archive.shelf(), Care::Here, &Stop::new())?;
     let here = means.told().into_iter().map(|(what, found)| Check {
         what: format!("to learn {what}"),
         found: Some(found),

@@ -3,9 +3,11 @@
 use anyhow::Result;
 use damctl::{
     catalog::{Catalog, Wanted},
-    enrich::{Crew, Enrich, Lacking, Means, Plan, narrowed, plan},
+    enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan},
+    error::Error,
     media::Limits,
     model::{JobState, Stage},
+    profile::Learning,
     stop::Stop,
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
@@ -16,7 +18,12 @@ use crate::cli::{EnrichArgs, ShiftArgs};
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (profile, catalog) = (archive.profile()?, archive.catalog()?);
     let wanted = narrowed(&profile.learning, &args.only);
-    let (means, lacking) = Means::find(&wanted, &archive.shelf(), stop)?;
+    if !args.only.is_empty() && wanted == Learning::default() {
+        let message = "nothing of what --only names is asked for by the profile's section 'enrich'";
+        return Err(Error::invalid(message).hint("docs/enrich.md tells what it can ask for").into());
+    }
+    let care = if args.dry_run || args.enqueue { Care::Here } else { Care::All };
+    let (means, lacking) = Means::find(&wanted, &archive.shelf(), care, stop)?;
     tell(&lacking);
     let is_lacking = |verdict| match verdict {
         Verdict::Done if !lacking.is_empty() => Verdict::SomeFailed,
@@ -102,6 +109,9 @@ impl Work<'_> {
         let settings = &self.archive.settings;
         let limits = Limits { stall_seconds: settings.stall()?, memory_bytes: settings.memory()?, ..Limits::default() };
         let mut reads = vec![settings.path("models")];
+        // A model may lie on another disk.
+        let models = std::fs::read_dir(settings.path("models")).into_iter().flatten().flatten();
+        reads.extend(models.filter_map(|e| std::fs::canonicalize(e.path()).ok()));
         if settings.bucket("store")?.is_none() {
             reads.push(settings.path("store"));
         }
