@@ -255,6 +255,9 @@ impl Shelf {
                 .because(e)
                 .hint(format!("'damctl models pull {name}' gets the model anew"))
         })?;
+        if let Some(odd) = record.files.keys().find(|file| !is_below(file)) {
+            return Err(Error::corrupt(format!("{} names '{odd}', which is no file in its folder", path.display())));
+        }
         if let Some(missing) = record.files.keys().find(|file| !dir.join(file).is_file()) {
             return Err(Error::corrupt(format!("the model '{name}' has lost its file {missing}"))
                 .hint(format!("'damctl models pull {name}' gets it anew")));
@@ -436,6 +439,11 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
+/// Whether a name leads nowhere but into the folder that it is used in.
+fn is_below(name: &str) -> bool {
+    !name.is_empty() && Path::new(name).components().all(|c| matches!(c, std::path::Component::Normal(_)))
+}
+
 fn read(yaml: &str, origin: &str) -> Result<BTreeMap<String, Known>> {
     let list: BTreeMap<String, Known> = serde_saphyr::from_str(yaml).map_err(|e| {
         let place = e.location().map(|l| format!(":{}:{}", l.line(), l.column())).unwrap_or_default();
@@ -448,9 +456,6 @@ fn read(yaml: &str, origin: &str) -> Result<BTreeMap<String, Known>> {
             return Err(Error::invalid(format!("{origin}: '{name}': each part has one of pip, npm and url")));
         }
         let kept = known.parts.iter().flat_map(|p| p.take.values()).chain(known.files.keys());
-        let is_below = |n: &String| {
-            !n.is_empty() && Path::new(n).components().all(|c| matches!(c, std::path::Component::Normal(_)))
-        };
         if let Some(odd) = kept.into_iter().find(|n| !is_below(n)) {
             return Err(Error::invalid(format!(
                 "{origin}: '{name}': '{odd}' is no name of a file in the model's folder"

@@ -128,7 +128,7 @@ fn what_is_said_is_written_down_with_its_times_and_found_and_nothing_is_heard_wh
 
     // Subtitles lie beside the other renditions.
     let row = archive.rows(
-        "SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'subtitles' ORDER BY 1",
+        "SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'subtitles' AND active = 1 ORDER BY 1",
     );
     assert_eq!(row.len(), 2, "{row:?}");
     let subtitles = row

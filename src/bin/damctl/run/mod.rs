@@ -289,7 +289,9 @@ fn child(scratch: &std::path::Path) -> Result<ChildProcess> {
 fn print(line: impl std::fmt::Display) {
     let text = line.to_string();
     // What files say of themselves must not speak to the terminal.
-    let clean = |c: char| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '\u{fffd}' } else { c };
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || turns(c);
+    let clean = |c: char| if is_odd(c) { '\u{fffd}' } else { c };
     let text: String = text.chars().map(clean).collect();
     writeln!(std::io::stdout(), "{text}").ok();
 }
