@@ -1,6 +1,9 @@
 //! What is to be seen in a picture, or in the frames of a film: everything that is asked for with one decode.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     means::TESSERACT,
@@ -44,6 +47,8 @@ pub(super) struct Task<'a> {
     pub(super) dir: &'a Path,
     pub(super) limits: &'a Limits,
     pub(super) stop: &'a Stop,
+    /// Whether models are at work, and nothing is decoded.
+    pub(super) thinks: &'a AtomicBool,
 }
 
 impl Eyes {
@@ -86,6 +91,7 @@ impl Eyes {
             MediaKind::Image | MediaKind::Animation => {
                 let size = |(w, h): (u32, u32)| within((w, h), PAGE);
                 let pixels = image::seen(&see.input, &size, task.limits.pixels)?;
+                task.thinks.store(true, Ordering::Relaxed);
                 seen.frame(0, true, (pixels.width, pixels.height), &opaque(&pixels))?;
             }
             MediaKind::Video => film(task, &mut seen, tell)?,
@@ -119,7 +125,9 @@ fn film(task: &Task<'_>, seen: &mut Seen<'_>, tell: &mut (dyn FnMut(Answer) + Se
     let every = [seen.text_every, seen.objects_every, seen.looks.then_some((length / PLACE).clamp(1, GLANCE))];
     let every_ms = every.into_iter().flatten().min().unwrap_or(GLANCE);
     gst::frames(&work, every_ms, FRAME, &mut |frame| {
+        task.thinks.store(true, Ordering::Relaxed);
         seen.frame(frame.at_ms, frame.is_cut, (frame.pixels.width, frame.pixels.height), &opaque(&frame.pixels))?;
+        task.thinks.store(false, Ordering::Relaxed);
         tell(Answer::Progress { done: (frame.at_ms as f64 / length as f64).min(1.0) });
         Ok(())
     })

@@ -1,6 +1,12 @@
 //! The child's side: loads its models, then answers one question after the other.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use super::question::{Answer, Found, Hear, Question, Setup, Tools};
 #[cfg(feature = "gst")]
@@ -21,6 +27,8 @@ const BEAT: std::time::Duration = std::time::Duration::from_secs(3);
 pub struct Scholar {
     setup: Setup,
     skill: Skill,
+    /// Whether a model is at work, and nothing is decoded.
+    thinks: Arc<AtomicBool>,
 }
 
 enum Skill {
@@ -41,11 +49,10 @@ impl Scholar {
                 Skill::Names(Box::new(crate::names::Recognizers::new(all)))
             }
         };
-        Ok(Self { setup, skill })
+        Ok(Self { setup, skill, thinks: Arc::default() })
     }
 
     /// Answers a question, telling how far it is, and every few seconds that it is alive: a large model takes minutes for a look.
-    /// What decodes has a watch of its own.
     pub fn answer(&mut self, question: &Question, stop: &Stop, tell: &mut (dyn FnMut(Answer) + Send)) -> Answer {
         let (ended, waiting) = std::sync::mpsc::channel::<()>();
         let told = std::sync::Mutex::new((tell, 0.0_f64));
@@ -59,10 +66,15 @@ impl Scholar {
             (told.0)(answer.unwrap_or(Answer::Progress { done }));
         };
         let say = &say;
+        // While something is decoded, silence is a sign that it hangs.
+        let thinks = self.thinks.clone();
+        thinks.store(matches!(question, Question::Name(_)), Ordering::Relaxed);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 while waiting.recv_timeout(BEAT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                    say(None);
+                    if thinks.load(Ordering::Relaxed) {
+                        say(None);
+                    }
                 }
             });
             let answer = self.find_out(question, stop, &mut |answer| say(Some(answer)));
@@ -73,11 +85,16 @@ impl Scholar {
 
     fn find_out(&mut self, question: &Question, stop: &Stop, tell: &mut (dyn FnMut(Answer) + Send)) -> Answer {
         let answered = match (&mut self.skill, question) {
-            (Skill::Ears(ears), Question::Hear(hear)) => {
-                listen(ears, hear, &self.setup, stop, tell).map(|found| Answer::Found { found, looks: None })
-            }
+            (Skill::Ears(ears), Question::Hear(hear)) => listen(ears, hear, (&self.setup, &self.thinks), stop, tell)
+                .map(|found| Answer::Found { found, looks: None }),
             (Skill::Eyes(eyes), Question::See(see)) => {
-                let work = super::eyes::Task { see, dir: &self.setup.dir, limits: &self.setup.limits, stop };
+                let work = super::eyes::Task {
+                    see,
+                    dir: &self.setup.dir,
+                    limits: &self.setup.limits,
+                    stop,
+                    thinks: &self.thinks,
+                };
                 eyes.look(&work, tell).map(|(found, looks)| Answer::Found { found, looks })
             }
             (Skill::Names(recognizers), Question::Name(name)) => {
@@ -90,15 +107,30 @@ impl Scholar {
 }
 
 #[cfg(not(feature = "gst"))]
-fn listen(_: &mut Ears, _: &Hear, _: &Setup, _: &Stop, _: &mut (dyn FnMut(Answer) + Send)) -> Result<Vec<Found>> {
+fn listen(
+    _: &mut Ears,
+    _: &Hear,
+    _: (&Setup, &AtomicBool),
+    _: &Stop,
+    _: &mut (dyn FnMut(Answer) + Send),
+) -> Result<Vec<Found>> {
     Err(Error::unsupported("this program was built without GStreamer ('gst')"))
 }
 
 /// A track's sound, or one channel of it.
 #[cfg(feature = "gst")]
-impl Sound for Hearing {
+struct Heard<'a> {
+    hearing: Hearing,
+    thinks: &'a AtomicBool,
+}
+
+#[cfg(feature = "gst")]
+impl Sound for Heard<'_> {
     fn next(&mut self) -> Result<Option<Vec<f32>>> {
-        self.samples()
+        self.thinks.store(false, Ordering::Relaxed);
+        let samples = self.hearing.samples();
+        self.thinks.store(true, Ordering::Relaxed);
+        samples
     }
 }
 
@@ -106,7 +138,7 @@ impl Sound for Hearing {
 fn listen(
     ears: &mut Ears,
     hear: &Hear,
-    setup: &Setup,
+    (setup, thinks): (&Setup, &AtomicBool),
     stop: &Stop,
     tell: &mut (dyn FnMut(Answer) + Send),
 ) -> Result<Vec<Found>> {
@@ -138,7 +170,8 @@ fn listen(
     let (of, length) = (parts.len(), hear.facts.duration_ms.unwrap_or(0).max(1));
     let mut found: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
     for (n, (track, channel)) in parts.into_iter().enumerate() {
-        let mut sound = Hearing::open(&work, track, channel)?;
+        thinks.store(false, Ordering::Relaxed);
+        let mut sound = Heard { hearing: Hearing::open(&work, track, channel)?, thinks };
         let mut progress = |at_ms: u64| {
             let share = (at_ms as f64 / length as f64).min(1.0);
             tell(Answer::Progress { done: (n as f64 + share) / of as f64 });
