@@ -24,6 +24,7 @@ use crate::{
 };
 
 /// The longest side of what is looked at, in pixels: a frame's letters are large, a scanned page's are not.
+#[cfg(feature = "gst")]
 const FRAME: u32 = 1920;
 const PAGE: u32 = 4096;
 /// The longest side in which lines are looked for: captions are large, and print is small. Both are read at full size.
@@ -32,6 +33,7 @@ const PRINT: u32 = 2048;
 /// Where in a film the frame is that it is compared by: a tenth of the way in, as posters are.
 const PLACE: u64 = 10;
 /// Least time between frames where only their looks are asked for, in milliseconds.
+#[cfg(feature = "gst")]
 const GLANCE: u64 = 60_000;
 
 /// Models of pictures, loaded once.
@@ -44,6 +46,7 @@ pub(super) struct Eyes {
 pub(super) struct Task<'a> {
     pub(super) see: &'a See,
     /// Where they may write.
+    #[cfg_attr(not(feature = "gst"), expect(dead_code, reason = "only decoders of films write"))]
     pub(super) dir: &'a Path,
     pub(super) limits: &'a Limits,
     pub(super) stop: &'a Stop,

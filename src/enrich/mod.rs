@@ -9,6 +9,8 @@ mod credentials;
 mod crew;
 mod eyes;
 mod infer;
+#[cfg(feature = "gst")]
+mod listen;
 mod means;
 mod names;
 mod plan;

@@ -3,7 +3,9 @@
 //!
 //! Runs in a process that may die: whisper.cpp ends it where it finds a model at odds with itself.
 
+#[cfg(feature = "whisper")]
 mod doubt;
+#[cfg(feature = "whisper")]
 mod slices;
 #[cfg(feature = "whisper")]
 mod whisper;
