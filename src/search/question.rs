@@ -66,7 +66,7 @@ pub enum Sort {
 /// A question.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// As [`ask`] reads it.
+    /// As a question is written; docs/search.md has all of it.
     pub words: &'a str,
     /// Whether all words are to match.
     pub by: Match,
@@ -80,7 +80,7 @@ pub struct Question<'a> {
     pub moments: usize,
     /// Where the page before ended, as its answer said.
     pub cursor: Option<&'a str>,
-    /// Fields whose values are counted, of [`FACETS`].
+    /// Fields whose values are counted, of `FACETS`.
     pub facets: &'a [String],
     /// What may be shown.
     pub access: Access,
