@@ -1,6 +1,6 @@
 //! Does the jobs: fetches what is listened to and looked at, asks the crew, and gives what was found with its source.
 
-use std::{fs::File, path::PathBuf, time::Instant};
+use std::{path::PathBuf, time::Instant};
 
 use super::{
     Enrich,
@@ -12,9 +12,10 @@ use super::{
 use crate::{
     catalog::{Facts, Knowledge, Learned, Then},
     digest::Digest,
-    error::{Doing, Error, Result},
-    model::{FindingKind, Findings, Key, LooksOf, Master, MediaFacts, Source, Stage},
+    error::{Error, Result},
+    model::{FindingKind, Findings, LooksOf, Master, MediaFacts, Source, Stage},
     profile::{Channels, SpeechTracks},
+    store,
     work::{Amount, Attempt, Done, StageRun},
 };
 
@@ -230,29 +231,12 @@ impl Enrich<'_> {
             let is_whole = length(&rendition.facts).abs_diff(length(&master.facts)) < 500;
             let has_all = rendition.facts.audio.is_empty() == master.facts.audio.is_empty();
             if is_whole && has_all {
-                let path = self.fetch(&rendition.main_key()?, dir.path().join("proxy"))?;
+                let path = store::fetch(self.store, &rendition.main_key()?, dir.path().join("proxy"))?;
                 return Ok(Input { path, facts: rendition.facts, _dir: dir });
             }
         }
-        let path = self.fetch(&master.key, dir.path().join("master"))?;
+        let path = store::fetch(self.store, &master.key, dir.path().join("master"))?;
         Ok(Input { path, facts: master.facts.clone(), _dir: dir })
-    }
-
-    /// An object as a file: in place where the store is a folder, else a copy at this path.
-    fn fetch(&self, key: &Key, copy: PathBuf) -> Result<PathBuf> {
-        if let Some(path) = self.store.local_path(key) {
-            return match path.is_file() {
-                true => Ok(path),
-                false => {
-                    Err(Error::not_found(format!("the store has lost {key}"))
-                        .hint("'damctl verify' lists what is missing"))
-                }
-            };
-        }
-        let mut from = self.store.open(key, None)?;
-        let mut to = File::create_new(&copy).doing(|| format!("cannot make {}", copy.display()))?;
-        std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {key}"))?;
-        Ok(copy)
     }
 }
 

@@ -6,6 +6,7 @@
 //! prefix are told apart by who commits first; the other is told that it is [`Committed::Present`].
 
 use std::{
+    fs::File,
     io::{Read, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::Digest,
-    error::{Error, Result},
+    error::{Doing, Error, Result},
     model::{Area, Key},
 };
 
@@ -106,6 +107,22 @@ pub trait Store: Send + Sync {
     fn abort_upload(&self, _key: &Key, _id: &str) -> Result<()> {
         Ok(())
     }
+}
+
+/// An object as a file: in place where the store is a folder, else a copy at this path.
+pub fn fetch(store: &dyn Store, key: &Key, copy: PathBuf) -> Result<PathBuf> {
+    if let Some(path) = store.local_path(key) {
+        return match path.is_file() {
+            true => Ok(path),
+            false => {
+                Err(Error::not_found(format!("the store has lost {key}")).hint("'damctl verify' lists what is missing"))
+            }
+        };
+    }
+    let mut from = store.open(key, None)?;
+    let mut to = File::create_new(&copy).doing(|| format!("cannot make {}", copy.display()))?;
+    std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {key}"))?;
+    Ok(copy)
 }
 
 /// Files that are on their way into a store.

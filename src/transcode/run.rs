@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::{
@@ -22,7 +22,7 @@ use crate::{
     },
     model::{Area, Key, Master, MediaFacts, Rendition, RenditionFile, Stage, job::Failure},
     profile::{Brand, Entry, Piece},
-    store::Staged,
+    store::{self, Staged},
     work::{Amount, Attempt, Done, Event, StageRun},
 };
 
@@ -62,7 +62,7 @@ impl StageRun for Transcode<'_> {
         let dir = self.spool.dir("transcode")?;
         let out_dir = dir.path().join("out");
         fs::create_dir(&out_dir).doing(|| format!("cannot make {}", out_dir.display()))?;
-        let input = self.fetch(&master.key, dir.path().join("master"))?;
+        let input = store::fetch(self.store, &master.key, dir.path().join("master"))?;
         let part = match &task.share {
             None => None,
             Some(Share::Segment { stretch, .. }) => Some(Part::Segment(*stretch)),
@@ -104,23 +104,6 @@ impl Transcode<'_> {
         Ok((narrated, mute))
     }
 
-    /// An object as a file: in place where the store is a folder, else a copy at this path.
-    fn fetch(&self, key: &Key, copy: PathBuf) -> Result<PathBuf> {
-        if let Some(path) = self.store.local_path(key) {
-            return match path.is_file() {
-                true => Ok(path),
-                false => {
-                    Err(Error::not_found(format!("the store has lost {key}"))
-                        .hint("'damctl verify' lists what is missing"))
-                }
-            };
-        }
-        let mut from = self.store.open(key, None)?;
-        let mut to = File::create_new(&copy).doing(|| format!("cannot make {}", copy.display()))?;
-        std::io::copy(&mut from, &mut to).doing(|| format!("cannot fetch {key}"))?;
-        Ok(copy)
-    }
-
     /// The segments of films as files.
     fn segments(&self, master: &Master, entries: &[Entry], of: usize, dir: &Path) -> Result<Part> {
         let mut films = BTreeMap::new();
@@ -136,7 +119,7 @@ impl Transcode<'_> {
                 let dir = dir.join(&name);
                 fs::create_dir(&dir).doing(|| format!("cannot make {}", dir.display()))?;
                 let fetch = |file: &RenditionFile| {
-                    let path = self.fetch(&segment.prefix.join(&file.name)?, dir.join(&file.name))?;
+                    let path = store::fetch(self.store, &segment.prefix.join(&file.name)?, dir.join(&file.name))?;
                     // Its frames are not decoded again.
                     let opened = File::open(&path).doing(|| format!("cannot read {}", path.display()))?;
                     match Hasher::read_all(opened, |_| Ok(()))?.0 == file.digest {
