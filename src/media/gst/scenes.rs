@@ -36,9 +36,7 @@ struct Compared {
     route: Route,
     rotation: u16,
     size: (u32, u32),
-    scaler: Option<(gst::Caps, Scaler)>,
-    before: Option<Vec<u8>>,
-    difference_before: f64,
+    comparing: Comparing,
     last_cut_ms: u64,
     found: Vec<Found>,
     failed: Option<Error>,
@@ -67,9 +65,7 @@ pub(super) fn branch(
         route,
         rotation,
         size,
-        scaler: None,
-        before: None,
-        difference_before: 0.0,
+        comparing: Comparing::default(),
         last_cut_ms: 0,
         found: Vec::new(),
         failed: None,
@@ -91,23 +87,10 @@ pub(super) fn branch(
 impl Compared {
     fn look(&mut self, frame: &Taken) -> Result<()> {
         let Some(at_ms) = frame.begins.map(gst::ClockTime::mseconds) else { return Ok(()) };
-        let small = match &mut self.scaler {
-            Some((caps, scaler)) if *caps == frame.caps => scaler.scale(frame)?,
-            _ => {
-                let mut scaler = Scaler::new(&frame.caps)?;
-                let small = scaler.scale(frame)?;
-                self.scaler = Some((frame.caps.clone(), scaler));
-                small
-            }
-        };
-        let Some(before) = self.before.replace(small) else {
+        let Some(score) = self.comparing.score(frame)? else {
             // The first picture begins the first scene.
             return self.keep(frame, at_ms, 0.0);
         };
-        let difference = self.before.as_deref().map_or(0.0, |now| mean_difference(&before, now));
-        // A cut differs from the frame before, and differs suddenly: so does it for ffmpeg's `scene`.
-        let score = difference.min((difference - self.difference_before).abs()) / 100.0;
-        self.difference_before = difference;
         if score * 100.0 < f64::from(self.spec.threshold) || at_ms < self.last_cut_ms + SHORTEST_MS {
             return Ok(());
         }
@@ -134,20 +117,49 @@ impl Compared {
     }
 }
 
+/// Each frame beside the one before it.
+#[derive(Default)]
+pub(super) struct Comparing {
+    scaler: Option<(gst::Caps, Scaler)>,
+    before: Option<Vec<u8>>,
+    difference_before: f64,
+}
+
+impl Comparing {
+    /// How much, and how suddenly, a frame differs from the one before it, 0 to 2.55; none of the first. ffmpeg's `scene` is the
+    /// same measure.
+    pub(super) fn score(&mut self, frame: &Taken) -> Result<Option<f64>> {
+        let small = match &mut self.scaler {
+            Some((caps, scaler)) if *caps == frame.caps => scaler.scale(frame)?,
+            _ => {
+                let mut scaler = Scaler::new(&frame.caps)?;
+                let small = scaler.scale(frame)?;
+                self.scaler = Some((frame.caps.clone(), scaler));
+                small
+            }
+        };
+        let Some(before) = self.before.replace(small) else { return Ok(None) };
+        let difference = self.before.as_deref().map_or(0.0, |now| mean_difference(&before, now));
+        let score = difference.min((difference - self.difference_before).abs()) / 100.0;
+        self.difference_before = difference;
+        Ok(Some(score))
+    }
+}
+
 /// In steps of brightness, 0 to 255.
-pub(super) fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
+fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len().max(1) as f64
 }
 
 /// Makes frames of one kind small and gray.
-pub(super) struct Scaler {
+struct Scaler {
     from: gst_video::VideoInfo,
     to: gst_video::VideoInfo,
     converter: gst_video::VideoConverter,
 }
 
 impl Scaler {
-    pub(super) fn new(caps: &gst::Caps) -> Result<Self> {
+    fn new(caps: &gst::Caps) -> Result<Self> {
         let failed = |e: gst::glib::BoolError| Error::internal(format!("cannot compare frames: {e}"));
         let from = gst_video::VideoInfo::from_caps(caps).map_err(failed)?;
         let to = gst_video::VideoInfo::builder(gst_video::VideoFormat::Gray8, SMALL.0, SMALL.1)
@@ -162,7 +174,7 @@ impl Scaler {
         Ok(Self { from, to, converter })
     }
 
-    pub(super) fn scale(&mut self, frame: &Taken) -> Result<Vec<u8>> {
+    fn scale(&mut self, frame: &Taken) -> Result<Vec<u8>> {
         let failed = |e: gst::glib::BoolError| Error::internal(format!("cannot compare frames: {e}"));
         let frame = gst_video::VideoFrame::from_buffer_readable(frame.buffer.clone(), &self.from)
             .map_err(|_| Error::corrupt("a decoded frame cannot be read"))?;

@@ -13,7 +13,7 @@ use gstreamer_app as gst_app;
 use super::{
     graph::{self, chain, pad},
     run::{self, Complaints, Pulse},
-    scenes::{Scaler, mean_difference},
+    scenes::Comparing,
     shared_pictures, sound_decode, source, stall,
     still::{self, Passage, Taken},
     wanted_streams,
@@ -43,9 +43,7 @@ struct Choice {
     every_ms: u64,
     next_ms: u64,
     last_cut_ms: u64,
-    scaler: Option<(gst::Caps, Scaler)>,
-    before: Option<Vec<u8>>,
-    difference_before: f64,
+    comparing: Comparing,
     /// Of those that have passed and were not looked at: when, and whether at a cut.
     passed: VecDeque<(u64, bool)>,
     failed: Option<Error>,
@@ -54,24 +52,8 @@ struct Choice {
 impl Choice {
     fn wants(&mut self, frame: &Taken) -> Result<bool> {
         let Some(at_ms) = frame.begins.map(gst::ClockTime::mseconds) else { return Ok(false) };
-        let small = match &mut self.scaler {
-            Some((caps, scaler)) if *caps == frame.caps => scaler.scale(frame)?,
-            _ => {
-                let mut scaler = Scaler::new(&frame.caps)?;
-                let small = scaler.scale(frame)?;
-                self.scaler = Some((frame.caps.clone(), scaler));
-                small
-            }
-        };
-        let is_cut = match self.before.replace(small) {
-            None => true,
-            Some(before) => {
-                let difference = self.before.as_deref().map_or(0.0, |now| mean_difference(&before, now));
-                let sudden = difference.min((difference - self.difference_before).abs());
-                self.difference_before = difference;
-                sudden >= CUT && at_ms >= self.last_cut_ms + SHORTEST_MS
-            }
-        };
+        let score = self.comparing.score(frame)?;
+        let is_cut = score.is_none_or(|score| score * 100.0 >= CUT && at_ms >= self.last_cut_ms + SHORTEST_MS);
         if is_cut {
             self.last_cut_ms = at_ms;
         }
@@ -103,9 +85,7 @@ pub fn frames(work: &Work<'_>, every_ms: u64, longest: u32, each: &mut dyn FnMut
         every_ms: every_ms.max(1),
         next_ms: 0,
         last_cut_ms: 0,
-        scaler: None,
-        before: None,
-        difference_before: 0.0,
+        comparing: Comparing::default(),
         passed: VecDeque::new(),
         failed: None,
     }));
