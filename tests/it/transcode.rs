@@ -427,10 +427,16 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
     std::thread::scope(|scope| {
         let (done, ended) = std::sync::mpsc::channel::<()>();
         scope.spawn(move || {
-            let mut pipe = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-            std::io::Write::write_all(&mut pipe, &bytes[..bytes.len() / 2]).ok();
-            // Held open: more may come, and does not.
-            ended.recv().ok();
+            // Whoever opens it first may just look what it is, and closes it.
+            loop {
+                let mut pipe = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+                let written = std::io::Write::write_all(&mut pipe, &bytes[..bytes.len() / 2]);
+                if written.is_ok() {
+                    // Held open: more may come, and does not.
+                    ended.recv().ok();
+                    break;
+                }
+            }
         });
         child
             .run(&order, &Stop::new(), &mut |report| {
