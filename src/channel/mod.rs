@@ -17,6 +17,8 @@ use crate::{
 };
 
 mod account;
+#[cfg(feature = "publish")]
+mod http;
 
 pub use account::{Account, RefreshLock, Unlocked};
 

@@ -194,19 +194,30 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What a machine calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl From<&Error> for Failure {
     fn from(e: &Error) -> Self {
-        Self { kind: e.kind(), message: e.one_line(), hint: e.hint_text().map(str::to_owned) }
+        Self {
+            kind: e.kind(),
+            message: e.one_line(),
+            hint: e.hint_text().map(str::to_owned),
+            code: e.code_text().map(str::to_owned),
+        }
     }
 }
 
 impl From<Failure> for Error {
     fn from(f: Failure) -> Self {
-        let e = Error::new(f.kind, f.message);
-        match f.hint {
-            Some(hint) => e.hint(hint),
+        let mut e = Error::new(f.kind, f.message);
+        if let Some(hint) = f.hint {
+            e = e.hint(hint);
+        }
+        match f.code {
+            Some(code) => e.code(code),
             None => e,
         }
     }
