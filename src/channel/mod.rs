@@ -19,8 +19,10 @@ use crate::{
 mod account;
 #[cfg(feature = "publish")]
 mod http;
+mod limits;
 
 pub use account::{Account, RefreshLock, Unlocked};
+pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
 
 /// What one publication sends.
 pub struct Package<'a> {

@@ -19,11 +19,14 @@ pub enum Stage {
     Enrich,
     /// Everything known into the search index.
     Index,
+    /// Renditions to channels.
+    Publish,
 }
 
 impl Stage {
     /// All stages, in the order in which work flows.
-    pub const ALL: [Stage; 5] = [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Enrich, Stage::Index];
+    pub const ALL: [Stage; 6] =
+        [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Enrich, Stage::Index, Stage::Publish];
 
     /// The word stored in the catalog.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Stage {
             Stage::Transcode => "transcode",
             Stage::Enrich => "enrich",
             Stage::Index => "index",
+            Stage::Publish => "publish",
         }
     }
 }
