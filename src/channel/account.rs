@@ -49,6 +49,16 @@ impl Account {
         self.fields()?.remove(field).ok_or_else(|| self.lacks(field))
     }
 
+    /// An access token that is good for a while.
+    pub fn token(&self) -> Result<Secret> {
+        self.secret("access_token")
+    }
+
+    /// Another one, after the place has refused this.
+    pub fn renew(&self, _stale: &Secret) -> Result<Secret> {
+        self.token()
+    }
+
     fn lacks(&self, field: &str) -> Error {
         Error::invalid(format!("channel '{}': account '{}' has no {field}", self.channel, self.name))
             .hint(format!("it is looked for in {}", self.secrets.place()))
