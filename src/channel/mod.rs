@@ -17,8 +17,14 @@ use crate::{
 };
 
 mod account;
+#[cfg(any(feature = "sftp", feature = "ftp"))]
+mod drop;
+#[cfg(feature = "sftp")]
+mod sftp;
 
 pub use account::{Account, RefreshLock, Unlocked};
+#[cfg(feature = "sftp")]
+pub use sftp::SftpChannel;
 
 /// What one publication sends.
 pub struct Package<'a> {

@@ -45,6 +45,7 @@ mod profile;
 mod receive;
 mod render;
 mod search;
+mod secret;
 #[cfg(feature = "serve")]
 mod serve;
 mod status;
@@ -130,6 +131,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
         Command::Transcript { command } => transcript::run(&command, &open(&[])?),
+        Command::Secret { command } => secret::run(&command, &open(&[])?),
         Command::Token { command } => token::run(&command, &open(&[])?),
         #[cfg(feature = "serve")]
         Command::ServeSearch(args) => {
