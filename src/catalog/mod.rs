@@ -22,6 +22,7 @@ mod knowledge;
 mod learned;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod publications;
 mod renditions;
 mod roll;
 mod sqlite;
@@ -42,6 +43,7 @@ pub use knowledge::{Described, Edit};
 pub use learned::{Knowledge, Learned};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
+pub use publications::{Fares, NewPublication, Step, Turn};
 pub use roll::{JobFilter, UnderWay};
 pub use sqlite::SqliteDb;
 pub use uploads::Ledger;

@@ -19,10 +19,14 @@ use crate::{
 mod account;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
+#[cfg(feature = "publish")]
+mod http;
+mod limits;
 #[cfg(feature = "sftp")]
 mod sftp;
 
 pub use account::{Account, RefreshLock, Unlocked};
+pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
 #[cfg(feature = "sftp")]
 pub use sftp::SftpChannel;
 

@@ -609,7 +609,7 @@ async fn let_in(ssh: &mut client::Handle<Doorman>, user: &str, way_in: WayIn) ->
     let offered = |result: &AuthResult| match result {
         AuthResult::Success => None,
         AuthResult::Failure { remaining_methods, .. } => {
-            let names: Vec<String> = remaining_methods.iter().map(|m| String::from(m)).collect();
+            let names: Vec<String> = remaining_methods.iter().map(String::from).collect();
             Some(if names.is_empty() { "nothing more".to_owned() } else { names.join(", ") })
         }
     };

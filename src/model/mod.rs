@@ -11,6 +11,7 @@ pub mod looks;
 pub mod media;
 pub mod path;
 pub mod publication;
+pub mod rate;
 pub mod rendition;
 pub mod timecode;
 pub mod token;
@@ -27,7 +28,8 @@ pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };
 pub use path::RawPath;
-pub use publication::{PublicationId, PublicationState, Receipt, Words};
+pub use publication::{Approval, Publication, PublicationId, PublicationState, Receipt, Words};
+pub use rate::{Per, Rate};
 pub use rendition::{Rendition, RenditionFile};
 pub use timecode::Counting;
 pub use token::{Grade, Token};

@@ -142,3 +142,63 @@ pub struct Receipt {
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub proof: serde_json::Value,
 }
+
+/// Whether somebody has to agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approval {
+    /// Nobody.
+    #[default]
+    NotNeeded,
+    /// Somebody who has not yet.
+    Wanted,
+    /// Somebody who has.
+    Given(String),
+}
+
+/// Something that is published, or to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Publication {
+    /// Its identity.
+    pub id: PublicationId,
+    /// The asset.
+    pub asset: AssetId,
+    /// The asset's generation.
+    pub generation: i64,
+    /// The profile entry whose rendition is sent.
+    pub entry: String,
+    /// The channel's name.
+    pub channel: String,
+    /// The kind of place and the account there: what limits hold for together.
+    pub outlet: String,
+    /// How often a person has had it published once more.
+    pub again: i64,
+    /// How far it has come.
+    pub state: PublicationState,
+    /// Not before this time (ms).
+    pub not_before: i64,
+    /// Whether somebody has to agree.
+    pub approval: Approval,
+    /// What a person wants said, in place of the channel's templates; what is empty is not said.
+    pub words: Words,
+    /// How far sending has come, in the connector's own terms. It may hold what must not be seen.
+    #[serde(skip)]
+    pub session: Option<serde_json::Value>,
+    /// Whether a reply may have been lost that says that it is published.
+    #[serde(skip)]
+    pub is_posting: bool,
+    /// The place's confirmation.
+    pub receipt: Option<Receipt>,
+    /// Why it has not come further.
+    pub error: Option<super::job::Failure>,
+    /// Bytes that have been sent.
+    pub sent: i64,
+    /// When it was first tried (ms).
+    pub tried_at: Option<i64>,
+    /// Who wanted it.
+    pub actor: String,
+    /// When it was wanted (ms).
+    pub created_at: i64,
+    /// When it last changed (ms).
+    pub updated_at: i64,
+}

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    model::MediaKind,
+    model::{MediaFacts, MediaKind, Rate},
     secret::check_account,
 };
 
@@ -49,12 +49,118 @@ pub struct Outlet {
     /// Files that are written for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sidecars: Vec<Companion>,
+    /// What it takes, beside what its kind of place does: an account's own limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Bounds>,
+    /// How often its account may publish, in place of what its kind of place allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Vec<Rate>>,
     /// Where it is shown (ISO 3166-1 alpha-2); none named: everywhere. What may not be shown in all of these is not sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub territories: Vec<String>,
     /// Whether somebody has to approve each publication.
     #[serde(default)]
     pub needs_approval: bool,
+}
+
+/// Bounds of media; what is left out is not bounded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bounds {
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
+    /// Shortest duration in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_ms: Option<u64>,
+    /// Longest duration in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<u64>,
+    /// Media types.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+    /// As ffprobe names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub video_codecs: Vec<String>,
+    /// As ffprobe names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audio_codecs: Vec<String>,
+    /// Pixels, as shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_width: Option<u32>,
+    /// Pixels, as shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_height: Option<u32>,
+    /// Pixels of the longer side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_side: Option<u32>,
+    /// Width by height, as shown: the least and the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aspect: Option<(f64, f64)>,
+    /// Frames a second: the least and the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<(f64, f64)>,
+}
+
+impl Bounds {
+    /// Adds what of this media lies outside, in words.
+    pub fn against(&self, facts: &MediaFacts, bytes: u64, out: &mut Vec<String>) {
+        if let Some(most) = self.max_bytes.filter(|most| bytes > *most) {
+            out.push(format!("{bytes} bytes: {most} at most"));
+        }
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        if let Some(ms) = facts.duration_ms {
+            if let Some(least) = self.min_ms.filter(|least| ms < *least) {
+                out.push(format!("{:.1} s long: {} s at least", seconds(ms), seconds(least)));
+            }
+            if let Some(most) = self.max_ms.filter(|most| ms > *most) {
+                out.push(format!("{:.1} s long: {} s at most", seconds(ms), seconds(most)));
+            }
+        }
+        let mut is_in = |list: &[String], what: &str, found: &str| {
+            if !list.is_empty() && !list.iter().any(|known| known == found) {
+                out.push(format!("{what} {found}: expected {}", list.join(", ")));
+            }
+        };
+        is_in(&self.containers, "a file of type", &facts.mime);
+        if let Some(video) = &facts.video {
+            is_in(&self.video_codecs, "pictures in", &video.codec);
+        }
+        for audio in &facts.audio {
+            is_in(&self.audio_codecs, "sound in", &audio.codec);
+        }
+        if let Some((width, height)) = shown(facts) {
+            if self.min_width.is_some_and(|least| width < least) || self.min_height.is_some_and(|least| height < least)
+            {
+                let (w, h) = (self.min_width.unwrap_or(0), self.min_height.unwrap_or(0));
+                out.push(format!("{width}x{height} pixels: {w}x{h} at least"));
+            }
+            if let Some(most) = self.max_side.filter(|most| width.max(height) > *most) {
+                out.push(format!("{width}x{height} pixels: {most} at most on the longer side"));
+            }
+            let aspect = f64::from(width) / f64::from(height.max(1));
+            if let Some((least, most)) = self.aspect.filter(|(least, most)| aspect < *least || aspect > *most) {
+                out.push(format!("{width}x{height} pixels, an aspect of {aspect:.2}: expected {least} to {most}"));
+            }
+        }
+        let rate = facts.video.as_ref().map(|v| f64::from(v.rate.0) / f64::from(v.rate.1.max(1))).filter(|r| *r > 0.0);
+        if let (Some(rate), Some((least, most))) = (rate, self.frame_rate)
+            && (rate < least - 0.1 || rate > most + 0.1)
+        {
+            out.push(format!("{rate:.2} frames a second: expected {least} to {most}"));
+        }
+    }
+}
+
+/// Width and height as shown.
+fn shown(facts: &MediaFacts) -> Option<(u32, u32)> {
+    if let Some(video) = &facts.video {
+        let (sar_w, sar_h) = (f64::from(video.sar.0.max(1)), f64::from(video.sar.1.max(1)));
+        let width = (f64::from(video.width) * sar_w / sar_h).round() as u32;
+        return Some(if video.rotation % 180 == 90 { (video.height, width) } else { (width, video.height) });
+    }
+    let image = facts.image.as_ref()?;
+    Some(if image.orientation > 4 { (image.height, image.width) } else { (image.width, image.height) })
 }
 
 /// Words, as templates: `{{ title }}`, `{{ text }}`, `{{ people | join(', ') }}`, …
