@@ -19,13 +19,19 @@ use crate::{
 mod account;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "publish")]
 mod http;
 mod limits;
+#[cfg(feature = "publish")]
+pub mod oauth;
 #[cfg(feature = "sftp")]
 mod sftp;
 
 pub use account::{Account, RefreshLock, Unlocked};
+#[cfg(feature = "ftp")]
+pub use ftp::FtpChannel;
 pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
 #[cfg(feature = "sftp")]
 pub use sftp::SftpChannel;

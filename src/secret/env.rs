@@ -13,8 +13,20 @@ const PREFIX: &str = "DAMCTL_SECRET_";
 pub struct Environment;
 
 /// The name of a field that variables may hold; they are told apart from account names by these.
-const FIELDS: [&str; 9] =
-    ["user", "password", "key", "passphrase", "token", "client_id", "client_secret", "access_token", "refresh_token"];
+const FIELDS: [&str; 12] = [
+    "user",
+    "password",
+    "key",
+    "passphrase",
+    "token",
+    "client_id",
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "expires_at",
+    "provider",
+    "token_url",
+];
 
 impl Secrets for Environment {
     fn get(&self, account: &str) -> Result<Fields> {

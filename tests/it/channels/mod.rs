@@ -2,6 +2,8 @@
 
 mod dropped;
 mod fake;
+#[cfg(feature = "publish")]
+mod oauth;
 #[cfg(feature = "sftp")]
 mod sftp;
 #[cfg(feature = "vault")]
