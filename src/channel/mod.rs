@@ -14,18 +14,30 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     model::{Key, MediaFacts, Receipt, Words},
-    profile::channels::{Outlet, Place},
+    profile::channels::{Ftp, Outlet, Place, Sftp},
 };
 
 mod account;
+#[cfg(any(feature = "sftp", feature = "ftp"))]
+mod drop;
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "publish")]
 mod http;
 mod limits;
 #[cfg(feature = "publish")]
+pub mod oauth;
+#[cfg(feature = "sftp")]
+mod sftp;
+#[cfg(feature = "publish")]
 mod youtube;
 
 pub use account::{Account, RefreshLock, Unlocked};
+#[cfg(feature = "ftp")]
+pub use ftp::FtpChannel;
 pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
+#[cfg(feature = "sftp")]
+pub use sftp::SftpChannel;
 
 /// What one publication sends.
 pub struct Package<'a> {
@@ -194,6 +206,18 @@ pub fn open(
     match &outlet.to {
         #[cfg(feature = "publish")]
         Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(name, web, account)?)),
+        #[cfg(feature = "sftp")]
+        Place::Sftp(sftp) => {
+            let known_hosts = sftp.known_hosts.as_ref().map(|file| dir.join(file));
+            let place = Sftp { path: fill(&sftp.path)?, known_hosts, ..sftp.clone() };
+            Ok(Box::new(SftpChannel::new(place, account)))
+        }
+        #[cfg(feature = "ftp")]
+        Place::Ftp(ftp) => {
+            let place = Ftp { path: fill(&ftp.path)?, ca: ftp.ca.as_ref().map(|file| dir.join(file)), ..ftp.clone() };
+            Ok(Box::new(FtpChannel::new(place, account)))
+        }
+        #[allow(unreachable_patterns, reason = "every kind may have its connector")]
         other => Err(Error::unsupported(format!("this damctl has no connector for '{}'", other.kind()))),
     }
 }

@@ -7,6 +7,7 @@ mod architecture;
 mod areas;
 mod browser;
 mod certificate;
+mod channels;
 mod cli;
 mod collect;
 mod compose;

@@ -12,6 +12,7 @@ mod enrich;
 mod fanout;
 mod publish;
 mod search;
+mod secret;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
@@ -19,6 +20,7 @@ pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
+pub use secret::SecretCommand;
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -171,6 +173,15 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Keeps, lists and forgets what opens the accounts that are published to: passwords, keys, tokens.
+    ///
+    /// The setting 'secrets' says where they are kept: in the environment, in an encrypted file, or in HashiCorp Vault.
+    /// docs/publish.md has all of it.
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        command: SecretCommand,
     },
     /// Answers searches, shows a page for them and plays renditions over HTTP.
     ///

@@ -46,6 +46,7 @@ mod publish;
 mod receive;
 mod render;
 mod search;
+mod secret;
 #[cfg(feature = "serve")]
 mod serve;
 mod status;
@@ -142,6 +143,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
         Command::Transcript { command } => transcript::run(&command, &open(&[])?),
+        Command::Secret { command } => secret::run(&command, &open(&[])?),
         Command::Token { command } => token::run(&command, &open(&[])?),
         #[cfg(feature = "serve")]
         Command::ServeSearch(args) => {
@@ -264,11 +266,6 @@ impl Archive {
     }
 
     /// What is wanted of masters.
-    /// Where the secrets of accounts are.
-    fn secrets(&self) -> Result<Arc<dyn damctl::secret::Secrets>> {
-        Ok(Arc::new(damctl::secret::Environment))
-    }
-
     fn profile(&self) -> Result<Profile> {
         Ok(match self.settings.profile() {
             Some(file) => Profile::load(&file)?,

@@ -173,7 +173,7 @@ impl Desk {
             false => Channels::default(),
         };
         let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
-        Ok(Self { catalog: archive.catalog()?, channels, dir, secrets: archive.secrets()? })
+        Ok(Self { catalog: archive.catalog()?, channels, dir, secrets: archive.settings.secrets()? })
     }
 
     fn each(&self, state: Option<PublicationState>, each: &mut dyn FnMut(Publication) -> Result<()>) -> Result<()> {
