@@ -17,11 +17,13 @@ mod copy;
 pub mod db;
 mod events;
 mod feeds;
+mod generations;
 mod jobs;
 mod knowledge;
 mod learned;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod records;
 mod renditions;
 mod roll;
 mod sqlite;
@@ -37,11 +39,13 @@ pub use claim::{Claim, Lease};
 pub use copy::{Copied, TABLES};
 pub use events::Event;
 pub use feeds::Feed;
+pub use generations::{Pending, RolledBack};
 pub use jobs::{Enqueued, Facts, Settled, TRIES, Then, Wanted};
 pub use knowledge::{Described, Edit};
 pub use learned::{Knowledge, Learned};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
+pub use records::{DriveOf, Made, Membership, Original, Record, Said, Seen};
 pub use roll::{JobFilter, UnderWay};
 pub use sqlite::SqliteDb;
 pub use uploads::Ledger;

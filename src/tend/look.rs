@@ -129,7 +129,7 @@ impl<'a> Looker<'a> {
         let said = match known {
             Some(said) => said,
             None => {
-                let said = Arc::new(inventory(self.store, &root)?);
+                let said = Arc::new(ocfl::Inventory::checked(self.store, &root)?);
                 *lock() = Some((root, said.clone()));
                 said
             }
@@ -222,28 +222,4 @@ impl<'a> Looker<'a> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.stop.check()
     }
-}
-
-/// Reads an object's inventory and holds it against its sidecar (OCFL 1.1 §3.5, §3.7).
-fn inventory(store: &dyn Store, root: &Key) -> Result<Said> {
-    let read = |name: &str| -> Result<Option<Vec<u8>>> {
-        let key = root.join(name)?;
-        match store.open(&key, None) {
-            Ok(mut object) => {
-                let mut bytes = Vec::new();
-                object.read_to_end(&mut bytes).doing(|| format!("cannot read {key}"))?;
-                Ok(Some(bytes))
-            }
-            Err(e) if e.kind() == Kind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
-    };
-    let (Some(text), Some(sidecar)) = (read("inventory.json")?, read("inventory.json.sha256")?) else {
-        return Ok(Err("is missing"));
-    };
-    let said = sidecar.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
-    if said != Digest::of(&text).to_string().as_bytes() {
-        return Ok(Err("is not the one that its sidecar tells"));
-    }
-    Ok(serde_json::from_slice(&text).map_err(|_| "does not name these bytes"))
 }

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store", "subtitle"],
     &["catalog", "media", "models", "names", "speech", "vision"],
     &["work", "search"],
-    &["ingest", "receive", "transcode", "enrich", "index", "tend", "fanout", "feed", "compose"],
+    &["ingest", "receive", "transcode", "enrich", "index", "tend", "keep", "fanout", "feed", "compose"],
     &["serve"],
 ];
 

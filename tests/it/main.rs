@@ -26,6 +26,7 @@ mod ingest;
 mod integrity;
 mod jobs;
 mod k8s;
+mod keep;
 mod names;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -52,6 +52,10 @@ impl Store for Doorstep {
         self.store.put(key, bytes)
     }
 
+    fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        self.store.rewrite(key, bytes)
+    }
+
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
         self.store.open(key, range)
     }

@@ -126,6 +126,15 @@ pub enum Command {
     /// `damctl enrich` starts.
     #[command(hide = true)]
     Infer,
+    /// Puts another file in the place of an asset's main file.
+    ///
+    /// It becomes the asset's next generation. The old one stays what is found, shown and served until all renditions that it
+    /// has and the profile wants are made of the new one and have passed the gate; then the new one takes its place in one step.
+    /// If they cannot be made, the old one stays, and the exit code is 1. Bytes that the asset has already change nothing;
+    /// those of another asset are refused. Earlier generations stay in the store.
+    Replace(ReplaceArgs),
+    /// Brings an earlier generation of an asset back, at once; gives up one that waits.
+    Rollback(RollbackArgs),
     /// Brings the search index up to date.
     Index(IndexArgs),
     /// Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes.
@@ -415,6 +424,31 @@ pub struct TranscodeArgs {
     pub work: WorkArgs,
 }
 
+#[derive(Debug, Args)]
+pub struct ReplaceArgs {
+    /// The asset.
+    #[arg(value_name = "ASSET")]
+    pub asset: AssetId,
+    /// The file that takes its place.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Leaves what is to be made of it to the next `damctl transcode`.
+    #[arg(long)]
+    pub no_wait: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The asset.
+    #[arg(value_name = "ASSET")]
+    pub asset: AssetId,
+    /// The number of the generation. Default: the one that was active before.
+    #[arg(long, value_name = "N")]
+    pub to: Option<u32>,
+}
+
 /// How a worker of a fan-out does its shift.
 #[derive(Debug, Args)]
 pub struct ShiftArgs {
@@ -478,6 +512,20 @@ pub enum CatalogCommand {
         /// Where to; made as needed.
         to: String,
     },
+    /// Makes the catalog anew from what the store holds: into an empty one alone.
+    ///
+    /// Assets, generations, sightings and what people say come from the records that lie beside the masters; what no record
+    /// tells of is read and measured again. Renditions of which files are missing are left to `transcode`, findings of models
+    /// to `enrich`, paths that led to no asset to `ingest`. Whatever is damaged, missing or unknown is named, and the exit code
+    /// is then 1.
+    Rebuild {
+        /// Says that it is to be made of the store alone.
+        #[arg(long, required = true)]
+        from_store: bool,
+    },
+    /// Writes into the store what only the catalog knows of assets, so that it can be rebuilt. Other commands do so at their
+    /// end.
+    Record,
 }
 
 #[derive(Debug, Subcommand)]

@@ -256,6 +256,14 @@ impl Store for S3Store {
         })?
     }
 
+    fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        let digest = Digest::of(bytes);
+        let sum = self.remote.sum(bytes, digest);
+        let put = self.remote.put(key, bytes.to_vec().into(), sum);
+        let put = block::on(put.customize().interceptor(sign::Body(digest)).send())?;
+        put.map(drop).map_err(|e| describe(e, key, "write"))
+    }
+
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
         let range = match range {
             None => None,

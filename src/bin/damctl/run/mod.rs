@@ -44,6 +44,7 @@ mod presign;
 mod profile;
 mod receive;
 mod render;
+mod replace;
 mod search;
 #[cfg(feature = "serve")]
 mod serve;
@@ -135,9 +136,11 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::ServeSearch(args) => {
             serve::run(&open(&[("listen", args.listen.map(|a| a.to_string()))])?, &*reporter, stop)
         }
+        Command::Replace(args) => replace::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
+        Command::Rollback(args) => replace::back(&args, &open(&[])?, stop),
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
         Command::Events(args) => events::run(&args, &open(&[])?, &*reporter, stop),
-        Command::Catalog { command } => catalog::run(&command, &open(&[])?),
+        Command::Catalog { command } => catalog::run(&command, &open(&[])?, stop),
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
@@ -270,6 +273,14 @@ impl Archive {
         let until = deadline.map_or(Until::Empty, Until::Deadline);
         let patience = Some(self.settings.lease()? + std::time::Duration::from_secs(5));
         Ok(Drain { any_scope: true, queue, until, patience, ..self.drain(String::new())? })
+    }
+}
+
+/// Writes records of what has changed into the store. That it fails is no failure of what was done: the next command does it.
+fn record(catalog: &Catalog, store: &dyn Store, reporter: &dyn Reporter, stop: &Stop) {
+    if let (false, Err(e)) = (stop.is_tripped(), damctl::keep::record(catalog, store, stop)) {
+        let text = format!("records of what is new could not be written: {}", e.one_line());
+        reporter.report(&damctl::work::Event::Note { text: &text });
     }
 }
 
