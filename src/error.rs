@@ -1,7 +1,7 @@
 //! One error type for the library. [`Kind`] is the decision it leaves to the caller: give up on the item, try again,
 //! pause, or stop. Everything else (message, hint, source) is for people.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,13 +74,15 @@ struct Inner {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    code: Option<String>,
+    after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
     /// An error of the given kind. The message is a short clause without a final period.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), hint: None, source: None }))
+        Self(Box::new(Inner { kind, message: message.into(), hint: None, code: None, after: None, source: None }))
     }
 
     /// [`Kind::Invalid`].
@@ -129,6 +131,18 @@ impl Error {
         self
     }
 
+    /// Adds what a machine calls it, which people are not shown: `HTTP 401 access_token_invalid`.
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.0.code = Some(code.into());
+        self
+    }
+
+    /// Adds how long whoever refused asks to wait.
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.0.after = Some(wait);
+        self
+    }
+
     /// Adds the cause.
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
@@ -137,11 +151,9 @@ impl Error {
 
     /// The same error, in one line, with what it happened to before it.
     pub fn within(self, what: impl fmt::Display) -> Self {
-        let told = Self::new(self.kind(), format!("{what}: {}", self.one_line()));
-        match self.0.hint {
-            Some(hint) => told.hint(hint),
-            None => told,
-        }
+        let mut told = Self::new(self.kind(), format!("{what}: {}", self.one_line()));
+        (told.0.hint, told.0.code, told.0.after) = (self.0.hint, self.0.code, self.0.after);
+        told
     }
 
     /// What the caller can do.
@@ -152,6 +164,16 @@ impl Error {
     /// What the reader can do, when we know it.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// What a machine calls it.
+    pub fn code_text(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// How long whoever refused asks to wait.
+    pub fn wait(&self) -> Option<Duration> {
+        self.0.after
     }
 
     /// The message and all its causes on one line, for reports and the catalog.

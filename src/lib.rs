@@ -61,6 +61,7 @@
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
 //! bytes. [`names`] and [`vision`]: what is spoken of and what is seen. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
 //! machines do it, [`compose`], which makes clips by template, and `feed`, which tells others.
+//! [`channel`] and [`secret`]: places outside, and what opens them.
 #![warn(missing_docs, unreachable_pub)]
 
 #[cfg(any(
@@ -69,10 +70,14 @@
     feature = "webhook",
     feature = "nats",
     feature = "tts",
-    feature = "download"
+    feature = "download",
+    feature = "publish",
+    feature = "sftp",
+    feature = "vault"
 ))]
 pub mod block;
 pub mod catalog;
+pub mod channel;
 pub mod compose;
 mod crash;
 pub mod digest;
@@ -92,6 +97,7 @@ pub mod pace;
 pub mod profile;
 pub mod receive;
 pub mod search;
+pub mod secret;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod speech;

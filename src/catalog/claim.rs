@@ -70,6 +70,7 @@ fn worker_lost() -> Failure {
         kind: Kind::Unavailable,
         message: "worker lost".to_owned(),
         hint: Some("the process was killed or its machine went away: 'damctl jobs retry' tries again".to_owned()),
+        code: None,
     }
 }
 

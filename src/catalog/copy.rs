@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 29] = [
+pub const TABLES: [(&str, &[&str], usize); 31] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -41,6 +41,34 @@ pub const TABLES: [(&str, &[&str], usize); 29] = [
         ],
         1,
     ),
+    (
+        "publications",
+        &[
+            "id",
+            "asset",
+            "generation",
+            "entry",
+            "channel",
+            "outlet",
+            "again",
+            "state",
+            "not_before",
+            "approval",
+            "words",
+            "session",
+            "posting",
+            "receipt",
+            "error",
+            "sent",
+            "job",
+            "tried_at",
+            "actor",
+            "created_at",
+            "updated_at",
+        ],
+        1,
+    ),
+    ("outlets", &["name", "failures", "not_before", "spent", "refresher", "refresh_until", "updated_at"], 1),
     ("attempts", &["job", "attempt", "worker", "began", "ended", "result", "error"], 2),
     ("news", &["id", "at", "kind", "subject", "detail", "batch"], 1),
     ("events", &["seq", "at", "kind", "subject", "detail"], 1),

@@ -66,6 +66,7 @@ shown!(
     crate::model::DriveId,
     crate::model::JobId,
     crate::model::Key,
+    crate::model::PublicationId,
     crate::model::RawPath
 );
 

@@ -17,6 +17,7 @@ use super::{
     generations::switch_ready,
     knowledge::learn,
     learned::keep_looks,
+    publications::{Step, step},
     renditions::{activate, are_there, keep_segment, mark_indexed, unmark_indexed},
     uploads::complete,
 };
@@ -93,6 +94,10 @@ pub struct Facts {
     pub segments: Vec<Rendition>,
     /// What is to be done once others have done their share.
     pub then: Vec<Then>,
+    /// How publications have come on.
+    pub publications: Vec<Step>,
+    /// The job is not at its end, through nobody's fault: it is gone on with at this time (ms).
+    pub resume_at: Option<i64>,
 }
 
 /// Work that several jobs lead to: whichever of them ends last has it enqueued, in its own plan, and behind what waits in
@@ -347,6 +352,13 @@ impl Catalog {
             settled = Settled::default();
             let mut news = News::default();
             let how = match failure {
+                None if facts.resume_at.is_some() => End {
+                    state: JobState::Ready,
+                    result: "deferred",
+                    not_before: facts.resume_at.unwrap_or(now),
+                    extra_tries: 1,
+                    error: None,
+                },
                 None => End { state: JobState::Done, result: "done", not_before: 0, extra_tries: 0, error: None },
                 Some((f, Some(after))) => End {
                     state: JobState::Ready,
@@ -452,7 +464,9 @@ impl Catalog {
                 news.add("looks.ready", asset, detail);
             }
             land(tx, now, &facts.arrivals, &moved, &mut settled, &mut news)?;
+            facts.publications.iter().try_for_each(|p| step(tx, now, p, &mut news))?;
             let (kind, why) = match failure {
+                None if facts.resume_at.is_some() => ("job.deferred", serde_json::json!({"until": facts.resume_at})),
                 None => ("job.done", serde_json::Value::Null),
                 Some((f, Some(_))) => ("job.retried", serde_json::json!(f)),
                 Some((f, None)) => ("job.failed", serde_json::json!(f)),

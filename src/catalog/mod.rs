@@ -23,12 +23,14 @@ mod knowledge;
 mod learned;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod publications;
 mod records;
 mod renditions;
 mod roll;
 mod sqlite;
 mod stores;
 mod tokens;
+mod tombstones;
 mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
@@ -45,9 +47,11 @@ pub use knowledge::{Described, Edit};
 pub use learned::{Knowledge, Learned};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
+pub use publications::{Fares, NewPublication, Step, Turn};
 pub use records::{DriveOf, Made, Membership, Original, Record, Said, Seen};
 pub use roll::{JobFilter, UnderWay};
 pub use sqlite::SqliteDb;
+pub use tombstones::{Retired, Stuck, Tombstone};
 pub use uploads::Ledger;
 
 mod schema {

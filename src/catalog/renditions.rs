@@ -32,6 +32,8 @@ pub(super) fn rendition(row: &Row) -> Result<Rendition> {
 /// Makes a rendition the active one of its entry. Done twice, it changes nothing.
 pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
     tx.lock(&format!("asset {}", r.asset))?;
+    let sql = "DELETE FROM expired WHERE master = ?1 AND entry = ?2 AND recipe = ?3";
+    tx.execute(sql, values![r.master, r.entry.as_str(), r.recipe])?;
     if is_of_another_generation(tx, r.asset, &r.master)? {
         // It is shown once its generation is.
         return keep_segment(tx, now, r);

@@ -46,6 +46,10 @@ pub fn resources(stage: Stage) -> Result<Resources> {
         Stage::Index => Ok(Resources { cpus: 2, memory: 4096, gpus: 0, pool: "transcode", jobs_per_worker: u64::MAX }),
         Stage::Ingest => Err(Error::unsupported("'ingest' is not fanned out: a drive is read where it is plugged in")
             .hint("run 'damctl ingest' there; any number of machines can do so at once")),
+        Stage::Publish => {
+            Err(Error::unsupported("'publish' is not fanned out: its accounts' limits are what it waits for")
+                .hint("run 'damctl publish --watch' on one machine, or on two"))
+        }
         Stage::Receive => Err(Error::unsupported("'receive' is not fanned out: it waits more than it works")
             .hint("run 'damctl receive --watch' on one machine")),
     }

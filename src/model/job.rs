@@ -19,11 +19,14 @@ pub enum Stage {
     Enrich,
     /// Everything known into the search index.
     Index,
+    /// Renditions to channels.
+    Publish,
 }
 
 impl Stage {
     /// All stages, in the order in which work flows.
-    pub const ALL: [Stage; 5] = [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Enrich, Stage::Index];
+    pub const ALL: [Stage; 6] =
+        [Stage::Ingest, Stage::Receive, Stage::Transcode, Stage::Enrich, Stage::Index, Stage::Publish];
 
     /// The word stored in the catalog.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Stage {
             Stage::Transcode => "transcode",
             Stage::Enrich => "enrich",
             Stage::Index => "index",
+            Stage::Publish => "publish",
         }
     }
 }
@@ -194,19 +198,30 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What a machine calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 impl From<&Error> for Failure {
     fn from(e: &Error) -> Self {
-        Self { kind: e.kind(), message: e.one_line(), hint: e.hint_text().map(str::to_owned) }
+        Self {
+            kind: e.kind(),
+            message: e.one_line(),
+            hint: e.hint_text().map(str::to_owned),
+            code: e.code_text().map(str::to_owned),
+        }
     }
 }
 
 impl From<Failure> for Error {
     fn from(f: Failure) -> Self {
-        let e = Error::new(f.kind, f.message);
-        match f.hint {
-            Some(hint) => e.hint(hint),
+        let mut e = Error::new(f.kind, f.message);
+        if let Some(hint) = f.hint {
+            e = e.hint(hint);
+        }
+        match f.code {
+            Some(code) => e.code(code),
             None => e,
         }
     }

@@ -10,6 +10,8 @@ pub mod key;
 pub mod looks;
 pub mod media;
 pub mod path;
+pub mod publication;
+pub mod rate;
 pub mod rendition;
 pub mod timecode;
 pub mod token;
@@ -26,6 +28,8 @@ pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };
 pub use path::RawPath;
+pub use publication::{Approval, Publication, PublicationId, PublicationState, Receipt, Words};
+pub use rate::{Per, Rate};
 pub use rendition::{Rendition, RenditionFile};
 pub use timecode::Counting;
 pub use token::{Grade, Token};

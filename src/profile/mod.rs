@@ -3,6 +3,7 @@
 
 mod brand;
 mod bumper;
+pub mod channels;
 mod enrich;
 mod film;
 mod mezzanine;

@@ -160,6 +160,7 @@ impl Transcode<'_> {
                     kind: Kind::Internal,
                     message: "the renderer did not say what became of it".to_owned(),
                     hint: None,
+                    code: None,
                 };
                 outcomes.failed.push((entry.name.clone(), whole.clone().unwrap_or_else(silent)));
             }

@@ -251,10 +251,14 @@ impl Shift<'_> {
         let failure = error.as_ref().map(Failure::from);
         let after =
             failure.as_ref().and_then(|f| retry::retry_after(&lease.job, lease.attempt, f, self.stage.is_patient()));
+        // Whoever refused may have said how long to wait.
+        let asked = error.as_ref().and_then(Error::wait).map(|wait| wait.as_millis() as i64);
+        let after = after.map(|after| asked.unwrap_or(after));
         let settled = self.catalog.settle(lease, &facts, failure.as_ref().map(|f| (f, after)))?;
         crate::crash::point("work.after-settle");
         self.stage.settled(&settled)?;
         Ok(match (&failure, after) {
+            (None, _) if facts.resume_at.is_some() => ("deferred", None),
             (None, _) => ("done", None),
             (Some(_), Some(_)) => ("retry", failure),
             (Some(_), None) => ("failed", failure),

@@ -51,7 +51,7 @@ mod tests {
     }
 
     fn failure(kind: Kind) -> Failure {
-        Failure { kind, message: "x".to_owned(), hint: None }
+        Failure { kind, message: "x".to_owned(), hint: None, code: None }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod names;
 mod postgres;
 mod profile;
 mod proxy;
+mod rebuild;
 mod receive;
 mod s3;
 mod search;

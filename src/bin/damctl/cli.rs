@@ -195,12 +195,17 @@ pub enum Command {
     ///
     /// Of masters that are sound the catalog notes when they were found to be so.
     Verify(VerifyArgs),
-    /// Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not
-    /// know.
+    /// Shows what is there and not wanted any more; with --yes, takes it away. Masters are never among it.
     ///
-    /// The parts of such uploads take room and are in no listing. Such objects are left by a run that was killed. Only what
-    /// lies where damctl puts its own is looked at, and nothing that somebody is at work on. A complete master is removed
-    /// only if the archive has its bytes elsewhere; one that it has nowhere else is named, and stays.
+    /// That is: uploads that were cut off and that nobody has gone on with, whose parts take room and are in no listing; segments
+    /// of films that are joined; renditions of replaced generations and of recipes that others took the place of; those that
+    /// are older than the setting `keep` says; outputs that the gate has refused; and objects that the catalog does not know,
+    /// left by a run that was killed. Of these, only what lies where damctl puts its own is looked at, and nothing that
+    /// somebody is at work on. A complete master that the catalog does not know is removed only if the archive has its bytes
+    /// elsewhere; one that it has nowhere else is named, and stays.
+    ///
+    /// Renditions go in two steps, so that who reads one reads it to its end: they are marked and handed out no more, and
+    /// removed by a run an hour later. It also tells what waits in vain.
     Collect(CollectArgs),
     /// Works with profiles.
     Profile {
@@ -595,9 +600,15 @@ pub struct CollectArgs {
     /// Only what began, or was written, so many days ago or earlier.
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub days: u32,
-    /// Shows what would be given up and removed, and does nothing.
+    /// Acts. Without it, what would be done is shown, and nothing is.
     #[arg(long)]
+    pub yes: bool,
+    /// Only shows, as it does without --yes.
+    #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
+    /// Removes what is marked at once, and not after an hour: refused while another damctl is at work.
+    #[arg(long, requires = "yes")]
+    pub now: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 46] = [
+pub const KEYS: [(&str, &str, &str); 47] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -47,6 +47,11 @@ pub const KEYS: [(&str, &str, &str); 46] = [
     ("index", "index", "the folder of the search index"),
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
+    (
+        "keep",
+        "",
+        "how long 'collect' keeps renditions, by their entries: proxy* 90d, thumb* 180d; empty: for as long as they are wanted",
+    ),
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
     ("models", "models", "the folder of the models that learning needs; machines that share it get each once"),
     ("synonyms", "", "a file of words that stand for each other in searches; empty: none"),
@@ -201,6 +206,7 @@ impl Settings {
         self.stall()?;
         self.memory()?;
         self.listen()?;
+        self.keep()?;
         Ok(())
     }
 
@@ -307,6 +313,12 @@ impl Settings {
         let proxies = proxies.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect::<Result<_>>();
         let proxies = proxies.map_err(|e| Error::invalid(format!("trusted_proxies: {e}")))?;
         Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies })
+    }
+
+    /// How long renditions are kept.
+    pub fn keep(&self) -> Result<Vec<damctl::tend::Keep>> {
+        let each = self.get("keep").split(',').filter(|text| !text.trim().is_empty()).map(str::parse);
+        each.collect::<Result<_>>().map_err(|e| Error::invalid(format!("keep: {}", e.one_line())))
     }
 
     /// The file of synonyms, when one is set.

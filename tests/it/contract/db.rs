@@ -58,7 +58,7 @@ impl Fixture {
 }
 
 fn failure(kind: Kind) -> Failure {
-    Failure { kind, message: "it broke".to_owned(), hint: None }
+    Failure { kind, message: "it broke".to_owned(), hint: None, code: None }
 }
 
 #[test]

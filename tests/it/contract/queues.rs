@@ -47,7 +47,7 @@ impl Fixture {
     }
 
     fn fail(&self, lease: &Lease, kind: Kind, again: Option<i64>) {
-        let failure = Failure { kind, message: "it broke".to_owned(), hint: None };
+        let failure = Failure { kind, message: "it broke".to_owned(), hint: None, code: None };
         self.catalog.fail(lease, &failure, again).unwrap();
     }
 }

@@ -320,7 +320,8 @@ fn verdict(
     let mut any = false;
     for (job, failure) in failures.chain(earlier_failures) {
         any = true;
-        let unknown = Failure { kind: damctl::error::Kind::Internal, message: "unknown".to_owned(), hint: None };
+        let unknown =
+            Failure { kind: damctl::error::Kind::Internal, message: "unknown".to_owned(), hint: None, code: None };
         let failure = failure.unwrap_or(&unknown);
         print(format_args!("failed: {} [{}]: {}", job.subject, &job.id.to_string()[..8], failure.message));
         if let Some(hint) = &failure.hint {
