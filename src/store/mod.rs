@@ -56,6 +56,10 @@ pub trait Store: Send + Sync {
     /// for the inventory at the root of an OCFL object alone, which says what its newest version is.
     fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()>;
 
+    /// Puts an object where it is missing or damaged, from what gives its bytes. Nothing is changed before all of them were
+    /// given without an error.
+    fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()>;
+
     /// Opens an object, or a range of its bytes, for reading. A missing one is `NotFound`.
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>>;
 

@@ -274,6 +274,15 @@ impl Inventory {
         Ok(serde_json::from_slice(&text).map_err(|_| "does not name these bytes"))
     }
 
+    /// The latest of the object's versions: its own inventory, if that is sound, and its number.
+    pub fn latest_version(store: &dyn Store, root: &Key) -> Result<(Option<Self>, u32)> {
+        let keys = store.list(root)?;
+        let of =
+            |key: &Key| number(key.as_str().strip_prefix(root.as_str())?.trim_start_matches('/').split('/').next()?);
+        let Some(latest) = keys.iter().filter_map(of).max() else { return Ok((None, 0)) };
+        Ok((Self::checked(store, &root.join(&format!("v{latest}"))?)?.ok(), latest))
+    }
+
     /// Writes the files that complete the object, after its content: declaration, the version's inventory, then the
     /// root's inventory and, last, its sidecar.
     pub fn complete(&self, deposit: &mut dyn Deposit) -> Result<()> {

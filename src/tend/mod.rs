@@ -17,4 +17,4 @@ pub use look::{Finding, Level};
 pub use metrics::metrics;
 pub use orphans::{Orphan, Orphans, orphans, remove_orphans};
 pub use retire::{Keep, Removed, old_refusals, remove_marked, remove_refusals, retired};
-pub use verify::{Verified, Verify, drop_lost, verify};
+pub use verify::{OnFinding, Verified, Verify, Which, drop_lost, verify};

@@ -47,7 +47,7 @@ fn what_the_archive_has_elsewhere_is_removed_and_the_only_copy_stays() {
     archive.ingest(second.path()).0.ends(0);
     assert_eq!(objects(&archive), left + 1);
     // Of the first drive nothing will be asked again.
-    let collect = |more: &[&str]| archive.run([&["collect", "--days", "0", "--yes"], more].concat());
+    let collect = |more: &[&str]| archive.run([&["collect", "--days", "0"], more].concat());
     collect(&["--yes"]).ends(0).says("nothing that the catalog does not know is to be removed");
     archive.catalog().execute("DELETE FROM jobs WHERE state <> 'done'", []).unwrap();
     archive.run(["collect"]).ends(0).says("nothing that the catalog does not know is to be removed");

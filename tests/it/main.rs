@@ -19,6 +19,7 @@ mod enrich;
 mod events;
 mod fanout;
 mod faults;
+mod fixity;
 mod harness;
 #[cfg(all(feature = "postgres", feature = "s3"))]
 mod hosts;

@@ -115,7 +115,7 @@ fn what_is_damaged_missing_or_unknown_is_named_and_the_rest_is_rebuilt() {
     let (archive, drive) = (Archive::new(), scratch());
     // Large enough for objects of their own.
     for (seed, name) in ["a", "b", "c", "d", "e", "f"].iter().enumerate() {
-        s3::large(&drive.path().join(format!("{name}.bin")), 2, seed as u64 + 1);
+        s3::large(&drive.path().join(format!("{name}.bin")), 2, seed as u64 * 2 + 1);
     }
     archive.ingest(drive.path()).0.ends(0);
     let key = |name: &str| {
@@ -170,7 +170,7 @@ fn what_is_damaged_missing_or_unknown_is_named_and_the_rest_is_rebuilt() {
 fn objects_that_were_swapped_are_found_by_reading_them() {
     let (archive, drive) = (Archive::new(), scratch());
     for (seed, name) in ["a", "b"].iter().enumerate() {
-        s3::large(&drive.path().join(format!("{name}.bin")), 2, seed as u64 + 1);
+        s3::large(&drive.path().join(format!("{name}.bin")), 2, seed as u64 * 2 + 1);
     }
     archive.ingest(drive.path()).0.ends(0);
     let keys = archive.rows("SELECT key FROM masters ORDER BY key");

@@ -52,6 +52,10 @@ impl Store for Doorstep {
         self.store.put(key, bytes)
     }
 
+    fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()> {
+        self.store.restore(key, size, from)
+    }
+
     fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()> {
         self.store.rewrite(key, bytes)
     }

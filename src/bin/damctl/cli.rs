@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
     digest::Digest,
-    model::{AssetId, JobState, Queue, Stage},
+    model::{Area, AssetId, JobState, Key, Queue, Stage},
 };
 
 mod enrich;
@@ -135,6 +135,11 @@ pub enum Command {
     Replace(ReplaceArgs),
     /// Brings an earlier generation of an asset back, at once; gives up one that waits.
     Rollback(RollbackArgs),
+    /// Copies into each of the setting `replicas` what it lacks of the masters, and reads there what was copied.
+    ///
+    /// It goes on wherever it was stopped. What is damaged here is named and not copied. Renditions are not copied: they can be
+    /// made again.
+    Replicate(ReplicateArgs),
     /// Brings the search index up to date.
     Index(IndexArgs),
     /// Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes.
@@ -193,7 +198,9 @@ pub enum Command {
     },
     /// Looks at stored objects again and compares them with the catalog.
     ///
-    /// Of masters that are sound the catalog notes when they were found to be so.
+    /// Of each object the catalog notes when it was looked at, how closely, and what came of it; --older-than, --share and
+    /// --budget take those first that were looked at longest ago. A damaged rendition is handed out no more. A damaged master
+    /// is repaired from the first of the setting `replicas` that has its bytes.
     Verify(VerifyArgs),
     /// Shows what is there and not wanted any more; with --yes, takes it away. Masters are never among it.
     ///
@@ -315,6 +322,33 @@ fn rate(text: &str) -> Result<u64, String> {
         Ok(bytes) if (1.0..1e15).contains(&bytes) => Ok(bytes as u64),
         _ => Err("expected bytes a second such as 80M".to_owned()),
     }
+}
+
+/// A time in days or hours, in milliseconds.
+fn age(text: &str) -> Result<i64, String> {
+    let (number, unit) = text.split_at(text.len().saturating_sub(1));
+    let hours = match unit {
+        "d" => 24,
+        "h" => 1,
+        _ => return Err("expected days or hours such as 180d or 12h".to_owned()),
+    };
+    match number.parse::<i64>() {
+        Ok(n @ 0..=36_500) => Ok(n * hours * 3_600_000),
+        _ => Err("expected days or hours such as 180d or 12h".to_owned()),
+    }
+}
+
+/// A share of the whole.
+fn share(text: &str) -> Result<f64, String> {
+    match text.strip_suffix('%').map(str::parse::<f64>) {
+        Some(Ok(percent)) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err("expected a share such as 1%".to_owned()),
+    }
+}
+
+fn area(text: &str) -> Result<Area, String> {
+    let of = [Area::Masters, Area::Renditions].into_iter().find(|a| a.as_str() == text);
+    of.ok_or_else(|| "expected masters or renditions".to_owned())
 }
 
 fn time(text: &str) -> Result<jiff::SignedDuration, String> {
@@ -442,6 +476,16 @@ pub struct ReplaceArgs {
     pub no_wait: bool,
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplicateArgs {
+    /// Also reads what is there already, and makes good what has other bytes.
+    #[arg(long)]
+    pub verify: bool,
+    /// Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -590,6 +634,30 @@ pub struct VerifyArgs {
     /// Only these assets.
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub asset: Vec<AssetId>,
+    /// Only assets of this collection.
+    #[arg(long, value_name = "NAME", conflicts_with = "asset")]
+    pub collection: Option<String>,
+    /// Only what lies in this area: masters or renditions.
+    #[arg(long, value_name = "AREA", value_parser = area)]
+    pub area: Option<Area>,
+    /// Only objects whose keys begin so.
+    #[arg(long, value_name = "KEY")]
+    pub location: Option<String>,
+    /// Only what was not found sound, as closely, for so long: 180d, 12h.
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    pub older_than: Option<i64>,
+    /// Only so much of it: 1%.
+    #[arg(long, value_name = "PERCENT", value_parser = share)]
+    pub share: Option<f64>,
+    /// Only as much as is read with so many bytes: 200GB.
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    pub budget: Option<u64>,
+    /// Reads no faster than so many bytes a second: 80MB/s, 500K (thousands), or 1G.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u64>,
+    /// Shows the looks at one object, the latest first, and looks at nothing.
+    #[arg(long, value_name = "KEY", exclusive = true)]
+    pub history: Option<Key>,
     /// Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again.
     #[arg(long)]
     pub drop: bool,

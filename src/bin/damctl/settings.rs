@@ -18,12 +18,17 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 47] = [
+pub const KEYS: [(&str, &str, &str); 48] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
     ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
     ("store_delivery", "", "another s3://BUCKET/PREFIX for delivery; empty: that of 'store'"),
+    (
+        "replicas",
+        "",
+        "folders and s3://BUCKET/PREFIX, with commas between them, that hold copies of the masters ('damctl replicate')",
+    ),
     ("s3_endpoint", "", "the S3 server, such as http://127.0.0.1:7480; empty: AWS"),
     ("s3_region", "", "its region; empty: what the AWS environment or profile says"),
     ("s3_profile", "", "a profile of the AWS configuration files; credentials come by the AWS chain, never from here"),
@@ -313,6 +318,23 @@ impl Settings {
         let proxies = proxies.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect::<Result<_>>();
         let proxies = proxies.map_err(|e| Error::invalid(format!("trusted_proxies: {e}")))?;
         Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies })
+    }
+
+    /// Where copies of the masters are.
+    pub fn replicas(&self) -> Vec<String> {
+        self.get("replicas").split(',').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// How a bucket that holds copies is reached.
+    #[cfg(feature = "s3")]
+    pub fn s3_at(&self, place: &str) -> Result<damctl::store::S3Config> {
+        let (bucket, prefix) =
+            place.strip_prefix("s3://").and_then(|p| p.split_once('/').or(Some((p, "")))).unwrap_or_default();
+        if bucket.is_empty() {
+            return Err(Error::invalid(format!("replicas has '{place}': expected s3://BUCKET or s3://BUCKET/PREFIX")));
+        }
+        let at = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
+        Ok(damctl::store::S3Config { places: [at.clone(), at.clone(), at], ..self.s3()? })
     }
 
     /// How long renditions are kept.

@@ -45,6 +45,7 @@ mod profile;
 mod receive;
 mod render;
 mod replace;
+mod replicate;
 mod search;
 #[cfg(feature = "serve")]
 mod serve;
@@ -138,6 +139,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         }
         Command::Replace(args) => replace::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
         Command::Rollback(args) => replace::back(&args, &open(&[])?, stop),
+        Command::Replicate(args) => replicate::run(&args, &open(&[])?, stop),
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
         Command::Events(args) => events::run(&args, &open(&[])?, &*reporter, stop),
         Command::Catalog { command } => catalog::run(&command, &open(&[])?, stop),
@@ -201,6 +203,30 @@ impl Archive {
             Some(_) => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
             None => Arc::new(FsStore::open(&self.settings.path("store"))?),
         })
+    }
+
+    /// The copies of the masters, each by its name.
+    fn replicas(&self) -> Result<Vec<(String, Arc<dyn Store>)>> {
+        let mut all: Vec<(String, Arc<dyn Store>)> = Vec::new();
+        for place in self.settings.replicas() {
+            let store: Arc<dyn Store> = match place.starts_with("s3://") {
+                #[cfg(feature = "s3")]
+                true => Arc::new(damctl::store::S3Store::open(self.settings.s3_at(&place)?)?),
+                #[cfg(not(feature = "s3"))]
+                true => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
+                false => {
+                    let path = self.settings.root.join(&place);
+                    // A disk that is not plugged in is no new, empty copy.
+                    if !path.is_dir() {
+                        let message = format!("the replica {} is not there", path.display());
+                        return Err(Error::paused(message).hint("plug it in, or make the folder once").into());
+                    }
+                    Arc::new(FsStore::open(&path)?)
+                }
+            };
+            all.push((place, store));
+        }
+        Ok(all)
     }
 
     /// The buckets, as a store that makes use of what they were found to do; that is found out once.
