@@ -103,12 +103,18 @@ impl Link {
         let at = format!("{}:{port}", place.host);
         let mut ftp = connect(place, port, &at)?;
         ftp.login(user.expose(), password.expose()).map_err(|e| match &e {
-            FtpError::UnexpectedResponse(told) if told.status.code() == 530 => {
+            FtpError::UnexpectedResponse(told) if matches!(told.status.code(), 530..=534 | 550) => {
                 Error::invalid(format!("{at} does not let '{}' in: {}", user.expose(), words(told)))
                     .hint("check the account's user and password, and whether the server wants another 'tls'")
             }
             _ => broken(&at, "log in", &e),
         })?;
+        if place.tls == Tls::Implicit {
+            // Most encrypt data anyhow then; some want to be told (RFC 4217, 9), and who does not know it says so.
+            for command in ["PBSZ 0", "PROT P"] {
+                let _ = ftp.custom_command(command, &[Status::CommandOk]);
+            }
+        }
         ftp.transfer_type(FileType::Binary).map_err(|e| broken(&at, "take bytes as they are", &e))?;
         // Who knows no FEAT offers nothing.
         let features = ftp.feat().unwrap_or_default();
@@ -148,8 +154,9 @@ impl Link {
             _ if low.contains("space") && low.contains("left") || low.contains("quota") => {
                 Error::unavailable(format!("{what}: no room ({said})")).hint("whoever runs the server has to make room")
             }
-            522 | 534 => Error::invalid(format!("{what}: {said}"))
-                .hint("the server wants data connections to go on with the TLS session of the commands, or another 'tls'"),
+            522 | 534 => Error::invalid(format!("{what}: {said}")).hint(
+                "the server wants data connections to go on with the TLS session of the commands, or another 'tls'",
+            ),
             400..=499 => Error::unavailable(format!("{what}: {said}")),
             500 | 502 | 504 => Error::unsupported(format!("{what}: the server does not know how ({said})")),
             530 | 532 | 550 | 553 => Error::invalid(format!("{what}: {said}"))
@@ -199,7 +206,9 @@ fn broken(at: &str, doing: &str, error: &FtpError) -> Error {
         FtpError::UnexpectedResponse(told) => Error::unavailable(format!("{at} refused to {doing}: {}", words(told))),
         FtpError::ConnectionError(e) if e.kind() == io::ErrorKind::InvalidData => untrusted(at, e),
         FtpError::SecureError(e) => untrusted(at, &io::Error::other(e.clone())),
-        FtpError::ConnectionError(e) => Error::unavailable(format!("the connection to {at} broke")).because(e.to_string()),
+        FtpError::ConnectionError(e) => {
+            Error::unavailable(format!("the connection to {at} broke")).because(e.to_string())
+        }
         e => Error::unavailable(format!("{at} answered what is no FTP")).because(e.to_string()),
     }
 }
@@ -237,8 +246,9 @@ fn connect(place: &Ftp, port: u16, at: &str) -> Result<RustlsFtpStream> {
         Tls::Implicit => {
             // The crate opens a connection of its own; this one has shown that somebody answers.
             std::mem::drop(stream);
-            let secure = RustlsConnector::from(trust(place)?);
-            RustlsFtpStream::connect_secure_implicit((place.host.as_str(), port), secure, &place.host)
+            trust(place).map(RustlsConnector::from).and_then(|secure| {
+                RustlsFtpStream::connect_secure_implicit((place.host.as_str(), port), secure, &place.host)
+            })
         }
     };
     let ftp = ftp.map_err(|e| match &e {
@@ -302,11 +312,12 @@ impl Remote for Link {
         match self.ftp.mkdir(path) {
             Ok(()) => Ok(()),
             Err(e) => {
-                // Servers say the same of what is there and of what may not be made. Looked for without going there.
-                let is_there = match self.ftp.mlst(Some(path)) {
-                    Ok(facts) => facts.to_ascii_lowercase().contains("type=dir"),
-                    Err(_) => self.ftp.nlst(Some(path)).is_ok(),
-                };
+                // Servers say the same of what is there and of what may not be made; who can go there knows.
+                let back = self.ftp.pwd().ok();
+                let is_there = self.ftp.cwd(path).is_ok();
+                if let (true, Some(back)) = (is_there, back) {
+                    self.ftp.cwd(back).map_err(|e| self.told("leave", path, &e))?;
+                }
                 if is_there { Ok(()) } else { Err(self.told("make the folder", path, &e)) }
             }
         }
@@ -350,8 +361,7 @@ impl Remote for Link {
     }
 
     fn read(&mut self, path: &str, from: u64, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut back =
-            self.begin(from, |ftp| ftp.retr_as_stream(path)).map_err(|e| self.told("read", path, &e))?;
+        let mut back = self.begin(from, |ftp| ftp.retr_as_stream(path)).map_err(|e| self.told("read", path, &e))?;
         let mut buffer = vec![0; PIECE];
         let read = loop {
             match back.read(&mut buffer) {
@@ -378,7 +388,8 @@ impl Remote for Link {
             Some(Hashing::XSha256) => format!("XSHA256 {path}"),
         };
         let expected = [Status::File, Status::RequestedFileActionOk];
-        let told = self.ftp.custom_command(command, &expected).map_err(|e| self.told("compute the SHA-256 of", path, &e))?;
+        let told =
+            self.ftp.custom_command(command, &expected).map_err(|e| self.told("compute the SHA-256 of", path, &e))?;
         let said = words(&told);
         Ok(said.split_whitespace().find_map(|word| word.to_ascii_lowercase().parse().ok()))
     }
@@ -415,7 +426,8 @@ impl Remote for Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        // Nobody waits for the answer.
+        // Nobody waits long for the answer.
+        let _ = self.ftp.get_ref().set_read_timeout(Some(Duration::from_secs(1)));
         let _ = self.ftp.quit();
     }
 }

@@ -17,22 +17,36 @@ use crate::{
 };
 
 mod account;
+#[cfg(feature = "s3")]
+mod bucket;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
 #[cfg(feature = "ftp")]
 mod ftp;
 #[cfg(feature = "publish")]
+mod hook;
+#[cfg(feature = "publish")]
 mod http;
 mod limits;
+#[cfg(any(feature = "publish", feature = "s3", feature = "sftp", feature = "ftp"))]
+mod names;
 #[cfg(feature = "publish")]
 pub mod oauth;
+#[cfg(feature = "publish")]
+mod put;
 #[cfg(feature = "sftp")]
 mod sftp;
 
 pub use account::{Account, RefreshLock, Unlocked};
+#[cfg(feature = "s3")]
+pub use bucket::BucketChannel;
 #[cfg(feature = "ftp")]
 pub use ftp::FtpChannel;
+#[cfg(feature = "publish")]
+pub use hook::HookChannel;
 pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
+#[cfg(feature = "publish")]
+pub use put::PutChannel;
 #[cfg(feature = "sftp")]
 pub use sftp::SftpChannel;
 

@@ -11,11 +11,13 @@ use crate::error::{Error, Result};
 
 mod env;
 mod file;
+mod sign;
 #[cfg(feature = "vault")]
 mod vault;
 
 pub use env::Environment;
 pub use file::{FileKey, SecretFile};
+pub use sign::{webhook_key, webhook_signature};
 #[cfg(feature = "vault")]
 pub use vault::{Vault, VaultAuth, VaultConfig};
 

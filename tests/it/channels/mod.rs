@@ -2,6 +2,8 @@
 
 mod dropped;
 mod fake;
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "publish")]
 mod oauth;
 #[cfg(feature = "sftp")]
