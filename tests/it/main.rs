@@ -32,6 +32,7 @@ mod names;
 mod postgres;
 mod profile;
 mod proxy;
+mod publish;
 mod receive;
 mod s3;
 mod search;

@@ -10,11 +10,13 @@ use damctl::{
 
 mod enrich;
 mod fanout;
+mod publish;
 mod search;
 mod secret;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
+pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
@@ -130,6 +132,19 @@ pub enum Command {
     Infer,
     /// Brings the search index up to date.
     Index(IndexArgs),
+    /// Sends renditions to channels: each once, with the place's confirmation.
+    ///
+    /// Channels stand in channels.yaml. What is sent comes straight from the store. Before a byte is sent it is held against
+    /// what the place takes and what the asset's rights allow. A publication is known by asset, generation, entry, channel
+    /// and account: wanted twice, it is one; killed in the middle, the next run asks the place what is there and sends the
+    /// rest. docs/publish.md has all of it.
+    Publish(PublishArgs),
+    /// Lists and checks the channels of channels.yaml.
+    Channel {
+        /// What to do.
+        #[command(subcommand)]
+        command: ChannelCommand,
+    },
     /// Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes.
     ///
     /// Plans as the stage's own command does and writes the jobs down, then prints what starts the workers, or submits it.
@@ -314,7 +329,7 @@ fn rate(text: &str) -> Result<u64, String> {
     }
 }
 
-fn time(text: &str) -> Result<jiff::SignedDuration, String> {
+pub fn time(text: &str) -> Result<jiff::SignedDuration, String> {
     match text.parse::<jiff::SignedDuration>() {
         Ok(time) if time.is_positive() => Ok(time),
         _ => Err("expected a time such as 50m or 1h 30m".to_owned()),

@@ -22,7 +22,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 48] = [
+pub const KEYS: [(&str, &str, &str); 49] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -53,6 +53,7 @@ pub const KEYS: [(&str, &str, &str); 48] = [
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
     ("models", "models", "the folder of the models that learning needs; machines that share it get each once"),
+    ("channels", "channels.yaml", "the file that says where things are published"),
     ("synonyms", "", "a file of words that stand for each other in searches; empty: none"),
     ("workers", "0", "jobs at a time; 0: one a core"),
     ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),
@@ -428,6 +429,14 @@ impl Settings {
                 }
             }),
         })
+    }
+
+    /// The same for work that waits more than it works: so many where nothing is said.
+    pub fn workers_or(&self, usual: usize) -> Result<usize> {
+        match self.number("workers")? {
+            0 => Ok(usual),
+            _ => self.workers(),
+        }
     }
 
     /// Jobs at a time.
