@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     model::{Key, MediaFacts, Receipt, Words},
-    profile::channels::{Ftp, Outlet, Place, Sftp},
+    profile::channels::{Bucket, Ftp, HttpPut, Outlet, Place, Sftp},
 };
 
 mod account;
@@ -231,6 +231,18 @@ pub fn open(
             let place = Ftp { path: fill(&ftp.path)?, ca: ftp.ca.as_ref().map(|file| dir.join(file)), ..ftp.clone() };
             Ok(Box::new(FtpChannel::new(place, account)))
         }
+        #[cfg(feature = "s3")]
+        Place::S3(bucket) => {
+            let place = Bucket { path: fill(&bucket.path)?, ..bucket.clone() };
+            Ok(Box::new(BucketChannel::new(place, account)))
+        }
+        #[cfg(feature = "publish")]
+        Place::HttpPut(put) => {
+            let place = HttpPut { url: fill(&put.url)?, ..put.clone() };
+            Ok(Box::new(PutChannel::new(&place, account)?))
+        }
+        #[cfg(feature = "publish")]
+        Place::Webhook(hook) => Ok(Box::new(HookChannel::new(hook, account)?)),
         #[allow(unreachable_patterns, reason = "every kind may have its connector")]
         other => Err(Error::unsupported(format!("this damctl has no connector for '{}'", other.kind()))),
     }
