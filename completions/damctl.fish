@@ -43,18 +43,24 @@ complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcode" -d 'Makes 
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "enrich" -d 'Learns what is said, shown, seen and named in what the archive has'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "models" -d 'Gets, lists and verifies the models that learning needs'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "infer" -d 'Answers one question after the other about sound and pictures, with models that stay loaded: the process that `damctl enrich` starts'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "replace" -d 'Puts another file in the place of an asset\'s main file'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "rollback" -d 'Brings an earlier generation of an asset back, at once; gives up one that waits'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "replicate" -d 'Copies into each of the setting `replicas` what it lacks of the masters, and reads there what was copied'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "publish" -d 'Sends renditions to channels: each once, with the place\'s confirmation'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "channel" -d 'Lists and checks the channels of channels.yaml'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "search" -d 'Finds assets'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "transcript" -d 'Brings what is said in an asset from a file of subtitles, or writes it into one'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "token" -d 'Makes, lists and takes back the tokens by which people and programs ask over HTTP'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "secret" -d 'Keeps, lists and forgets what opens the accounts that are published to: passwords, keys, tokens'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "serve-search" -d 'Answers searches, shows a page for them and plays renditions over HTTP'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "status" -d 'Shows what the archive holds and what is being done'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "jobs" -d 'Lists, shows and retries jobs'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
+complete -c damctl -n "__fish_damctl_needs_command" -f -a "collect" -d 'Shows what is there and not wanted any more; with --yes, takes it away. Masters are never among it'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "profile" -d 'Works with profiles'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
 complete -c damctl -n "__fish_damctl_needs_command" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
@@ -244,6 +250,32 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand infer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand infer" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand replace" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand replace" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand replace" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand replace" -l no-wait -d 'Leaves what is to be made of it to the next `damctl transcode`'
+complete -c damctl -n "__fish_damctl_using_subcommand replace" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand replace" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand rollback" -l to -d 'The number of the generation. Default: the one that was active before' -r
+complete -c damctl -n "__fish_damctl_using_subcommand rollback" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand rollback" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand rollback" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand rollback" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand replicate" -l rate -d 'Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G' -r
+complete -c damctl -n "__fish_damctl_using_subcommand replicate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand replicate" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand replicate" -l verify -d 'Also reads what is there already, and makes good what has other bytes'
+complete -c damctl -n "__fish_damctl_using_subcommand replicate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand replicate" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l shards -d 'Number of shards. Each is written by one worker at a time, so that several can build an index together; all are asked together. Another number than the current index has makes a new one' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l bulk -d 'Brings the index of a server up to date that speaks OpenSearch\'s API, such as https://search.example:9200; who asks there is said by DAMCTL_BULK_USER and DAMCTL_BULK_PASSWORD' -r
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l for -d 'Begins nothing new after this time (50m, 8h). The exit code is 3 if something is left' -r
@@ -257,6 +289,126 @@ complete -c damctl -n "__fish_damctl_using_subcommand index" -l follow -d 'Goes 
 complete -c damctl -n "__fish_damctl_using_subcommand index" -l check -d 'Compares the index with the catalog, document by document, and changes nothing. The exit code is 1 if they differ'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand index" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l to -d 'To these channels' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l at -d 'Not before this time: 2026-12-01T18:00+01:00, or a day, whose beginning in UTC is meant' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l entry -d 'Of this profile entry, in place of those that the channel names; \'master\' is the original' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l title -d 'A title in place of the channel\'s template' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l description -d 'A text in place of the channel\'s template' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l privacy -d 'Who can see it, in the place\'s own word' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l wait -d 'Waits at most so long for accounts that are left in peace and for places that are at work' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l needs-approval -d 'Waits until somebody has agreed (\'damctl publish approve\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l force -d 'Publishes once more what was published before: people see it twice. Asks first'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l yes -d 'Takes the answer to be yes'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l dry-run -d 'Shows what would be published and what stands in its way, and does nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l enqueue -d 'Plans, for others to do'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l watch -d 'Goes on until it is stopped: publishes what becomes due, and what the rules want'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "status" -d 'Lists publications: where, what of, how far, why not further'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "approve" -d 'Agrees to publications that wait for it'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "cancel" -d 'Gives up publications that are planned and not begun'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "retract" -d 'Takes publications back: asks their places to remove what is there, and keeps what they confirm'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "reconcile" -d 'Asks places what became of publications of which a reply was lost'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "settle" -d 'Says of a publication, which its place cannot tell about, how it is; somebody has looked'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from status" -l state -d 'In this state: planned, sending, published, unknown, failed or retracted' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from status" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from status" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from status" -l json -d 'Prints a JSON object a line'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from status" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from approve" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from approve" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from approve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from approve" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from cancel" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from cancel" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from cancel" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from retract" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from retract" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from retract" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from retract" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from retract" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from reconcile" -l workers -d 'Number of jobs at a time. Default: one a core' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from reconcile" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from reconcile" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from reconcile" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from reconcile" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from settle" -l published -d 'It is there, and this is its address or its name there' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from settle" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from settle" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from settle" -l absent -d 'It is not there: it is sent again'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from settle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from settle" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "status" -d 'Lists publications: where, what of, how far, why not further'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "approve" -d 'Agrees to publications that wait for it'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "cancel" -d 'Gives up publications that are planned and not begun'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "retract" -d 'Takes publications back: asks their places to remove what is there, and keeps what they confirm'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "reconcile" -d 'Asks places what became of publications of which a reply was lost'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "settle" -d 'Says of a publication, which its place cannot tell about, how it is; somebody has looked'
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -l json -d 'Prints a JSON object a line'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from check" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from check" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -416,6 +568,52 @@ complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_sub
 complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists tokens: whose, what they may do, until when'
 complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "revoke" -d 'Takes a token back'
 complete -c damctl -n "__fish_damctl_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -f -a "set" -d 'Keeps a secret of an account: what is typed at a terminal, unseen, or standard input. It is never an argument, which everybody on this machine could see'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -f -a "list" -d 'Lists accounts and the names of what is kept of each; never what it is'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -f -a "remove" -d 'Forgets a secret of an account, or all of them'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -f -a "key" -d 'Makes the key that opens an encrypted file of secrets. It is never overwritten'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and not __fish_seen_subcommand_from set list remove key help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from set" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from set" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from set" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from list" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from list" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from list" -l json -d 'Prints a JSON object'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from remove" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from remove" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from key" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from key" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from key" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from help" -f -a "set" -d 'Keeps a secret of an account: what is typed at a terminal, unseen, or standard input. It is never an argument, which everybody on this machine could see'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists accounts and the names of what is kept of each; never what it is'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Forgets a secret of an account, or all of them'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from help" -f -a "key" -d 'Makes the key that opens an encrypted file of secrets. It is never overwritten'
+complete -c damctl -n "__fish_damctl_using_subcommand secret; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -l listen -d 'Address and port. Default: the setting `listen`, 127.0.0.1:7878' -r
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand serve-search" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -445,15 +643,17 @@ complete -c damctl -n "__fish_damctl_using_subcommand events" -s f -l follow -d 
 complete -c damctl -n "__fish_damctl_using_subcommand events" -l deliver -d 'Instead of printing them, sends them to the webhook and the NATS server of the settings, from where each has heard. \'serve-search\' does so by itself. Where a new one begins is said by --after'
 complete -c damctl -n "__fish_damctl_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand events" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
-complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
-complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -f -a "rebuild" -d 'Makes the catalog anew from what the store holds: into an empty one alone'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -f -a "record" -d 'Writes into the store what only the catalog knows of assets, so that it can be rebuilt. Other commands do so at their end'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and not __fish_seen_subcommand_from copy rebuild record help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -461,7 +661,24 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from copy" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -l from-store -d 'Says that it is to be made of the store alone'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from rebuild" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from record" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from record" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from record" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "rebuild" -d 'Makes the catalog anew from what the store holds: into an empty one alone'
+complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "record" -d 'Writes into the store what only the catalog knows of assets, so that it can be rebuilt. Other commands do so at their end'
 complete -c damctl -n "__fish_damctl_using_subcommand catalog; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand jobs; and not __fish_seen_subcommand_from list show retry help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -509,6 +726,14 @@ complete -c damctl -n "__fish_damctl_using_subcommand verify" -l level -d 'How c
 sample\t'Also some of the bytes, and the masters\' inventories'
 full\t'Every byte, and the masters\' inventories'"
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -l asset -d 'Only these assets' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l collection -d 'Only assets of this collection' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l area -d 'Only what lies in this area: masters or renditions' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l location -d 'Only objects whose keys begin so' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l older-than -d 'Only what was not found sound, as closely, for so long: 180d, 12h' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l share -d 'Only so much of it: 1%' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l budget -d 'Only as much as is read with so many bytes: 200GB' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l rate -d 'Reads no faster than so many bytes a second: 80MB/s, 500K (thousands), or 1G' -r
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l history -d 'Shows the looks at one object, the latest first, and looks at nothing' -r
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -523,7 +748,9 @@ complete -c damctl -n "__fish_damctl_using_subcommand collect" -l log-format -d 
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand collect" -l dry-run -d 'Shows what would be given up and removed, and does nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand collect" -l yes -d 'Acts. Without it, what would be done is shown, and nothing is'
+complete -c damctl -n "__fish_damctl_using_subcommand collect" -l dry-run -d 'Only shows, as it does without --yes'
+complete -c damctl -n "__fish_damctl_using_subcommand collect" -l now -d 'Removes what is marked at once, and not after an hour: refused while another damctl is at work'
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand collect" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand profile; and not __fish_seen_subcommand_from check schema brand-schema order-schema default help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -596,39 +823,54 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "enrich" -d 'Learns what is said, shown, seen and named in what the archive has'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "models" -d 'Gets, lists and verifies the models that learning needs'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "infer" -d 'Answers one question after the other about sound and pictures, with models that stay loaded: the process that `damctl enrich` starts'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcript" -d 'Brings what is said in an asset from a file of subtitles, or writes it into one'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "token" -d 'Makes, lists and takes back the tokens by which people and programs ask over HTTP'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches, shows a page for them and plays renditions over HTTP'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "collect" -d 'Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not know'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer index fanout search transcript token serve-search status events catalog jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "init" -d 'Makes an archive in a folder: its configuration, catalog and store. Done again, it changes nothing'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "config" -d 'Tells about the configuration'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "doctor" -d 'Tells which codecs, plugins and tools are here, what each missing one costs, and how to get it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "ingest" -d 'Takes drives, folders or files in: reads each byte once, keeps it, and accounts for every path'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "drives" -d 'Lists the drives that were taken in: what each is, where, when it was last looked at, and what it gave'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "certificate" -d 'Certifies what became of every path on a drive, so that it may be wiped, or not.'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "presign" -d 'Announces a file that somebody else will send, and gives the addresses to send it to'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "receive" -d 'Takes in what has arrived of the files that were announced'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcode" -d 'Makes the renditions that the profile wants and the archive lacks'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "enrich" -d 'Learns what is said, shown, seen and named in what the archive has'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "models" -d 'Gets, lists and verifies the models that learning needs'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "infer" -d 'Answers one question after the other about sound and pictures, with models that stay loaded: the process that `damctl enrich` starts'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "replace" -d 'Puts another file in the place of an asset\'s main file'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "rollback" -d 'Brings an earlier generation of an asset back, at once; gives up one that waits'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "replicate" -d 'Copies into each of the setting `replicas` what it lacks of the masters, and reads there what was copied'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "index" -d 'Brings the search index up to date'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "publish" -d 'Sends renditions to channels: each once, with the place\'s confirmation'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "channel" -d 'Lists and checks the channels of channels.yaml'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "fanout" -d 'Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "search" -d 'Finds assets'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "transcript" -d 'Brings what is said in an asset from a file of subtitles, or writes it into one'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "token" -d 'Makes, lists and takes back the tokens by which people and programs ask over HTTP'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "secret" -d 'Keeps, lists and forgets what opens the accounts that are published to: passwords, keys, tokens'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "serve-search" -d 'Answers searches, shows a page for them and plays renditions over HTTP'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "status" -d 'Shows what the archive holds and what is being done'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "events" -d 'Prints every change of state as a JSON line: when, what, of which asset or job'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "catalog" -d 'Moves the catalog between SQLite and PostgreSQL'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "jobs" -d 'Lists, shows and retries jobs'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "verify" -d 'Looks at stored objects again and compares them with the catalog'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "collect" -d 'Shows what is there and not wanted any more; with --yes, takes it away. Masters are never among it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "profile" -d 'Works with profiles'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "render" -d 'Makes a clip by a template: scenes of films, pictures and words, a spoken text, its captions, music, a brand'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "generate" -d 'Writes man pages, completions and JSON schemas'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_subcommand_from init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "list" -d 'Lists the models that are known or here: what each is for, in which languages, under which license'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "pull" -d 'Gets models by name, with what they need, and compares them with known digests. What broke off is gone on with'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; or a file'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "verify" -d 'Reads models from end to end and compares them with what came. The exit code is 1 if one is damaged'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "status" -d 'Lists publications: where, what of, how far, why not further'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "approve" -d 'Agrees to publications that wait for it'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "cancel" -d 'Gives up publications that are planned and not begun'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "retract" -d 'Takes publications back: asks their places to remove what is there, and keeps what they confirm'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "reconcile" -d 'Asks places what became of publications of which a reply was lost'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "settle" -d 'Says of a publication, which its place cannot tell about, how it is; somebody has looked'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "slurm" -d 'As an array of Slurm'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from transcript" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
@@ -636,7 +878,13 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subc
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "create" -d 'Makes a token and prints it, once: only its digest is kept'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'Lists tokens: whose, what they may do, until when'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "revoke" -d 'Takes a token back'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from secret" -f -a "set" -d 'Keeps a secret of an account: what is typed at a terminal, unseen, or standard input. It is never an argument, which everybody on this machine could see'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from secret" -f -a "list" -d 'Lists accounts and the names of what is kept of each; never what it is'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from secret" -f -a "remove" -d 'Forgets a secret of an account, or all of them'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from secret" -f -a "key" -d 'Makes the key that opens an encrypted file of secrets. It is never overwritten'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "copy" -d 'Copies a catalog into another, new one, and compares both row by row'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "rebuild" -d 'Makes the catalog anew from what the store holds: into an empty one alone'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from catalog" -f -a "record" -d 'Writes into the store what only the catalog knows of assets, so that it can be rebuilt. Other commands do so at their end'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "list" -d 'Lists jobs, those changed last first'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "show" -d 'Shows a job and all its attempts'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from jobs" -f -a "retry" -d 'Opens failed jobs again; their stage\'s command then does them'

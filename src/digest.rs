@@ -155,6 +155,45 @@ impl Hasher {
     }
 }
 
+/// Bytes as they come, of which the end is an error when they were not those that were expected: whoever copies them keeps
+/// nothing that is wrong.
+pub struct Checked<R> {
+    from: R,
+    expected: Digest,
+    hasher: Option<Hasher>,
+    is_wrong: bool,
+}
+
+impl<R: io::Read> Checked<R> {
+    /// Expects the bytes of this digest.
+    pub fn new(from: R, expected: Digest) -> Self {
+        Self { from, expected, hasher: Some(Hasher::new()), is_wrong: false }
+    }
+
+    /// Whether they were others.
+    pub fn was_wrong(&self) -> bool {
+        self.is_wrong
+    }
+}
+
+impl<R: io::Read> io::Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.from.read(buffer)?;
+        match (&mut self.hasher, n) {
+            (Some(hasher), 1..) => hasher.update(&buffer[..n]),
+            (hasher, 0) if !buffer.is_empty() => {
+                let found = hasher.take().map(Hasher::finish);
+                if found.is_some_and(|found| found != self.expected) {
+                    self.is_wrong = true;
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "its bytes are others"));
+                }
+            }
+            _ => {}
+        }
+        Ok(n)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -88,6 +88,7 @@ pub mod fanout;
 pub mod feed;
 pub mod index;
 pub mod ingest;
+pub mod keep;
 pub mod media;
 pub mod model;
 pub mod models;

@@ -8,6 +8,7 @@ use super::{
     Catalog,
     db::{Row, Tx, Value, values},
     events::append,
+    generations::{join_pending, latest_generation},
 };
 use crate::{
     digest::Digest,
@@ -86,14 +87,15 @@ pub(super) fn sighting(r: &Row) -> Result<Sighting> {
     })
 }
 
-const MASTER: &str = "b.asset, b.generation, b.role, b.name, m.digest, m.bytes, m.fingerprint, m.key, m.facts";
+pub(super) const MASTER: &str =
+    "b.asset, b.generation, b.role, b.name, m.digest, m.bytes, m.fingerprint, m.key, m.facts";
 
-fn role(text: &str) -> Result<Role> {
+pub(super) fn role(text: &str) -> Result<Role> {
     let unknown = || Error::corrupt(format!("the catalog holds an unknown role '{text}'"));
     Role::ALL.into_iter().find(|r| r.as_str() == text).ok_or_else(unknown)
 }
 
-fn master(row: &Row, from: usize) -> Result<Master> {
+pub(super) fn master(row: &Row, from: usize) -> Result<Master> {
     Ok(Master {
         asset: row.parse(from)?,
         generation: row.int(from + 1)? as u32,
@@ -129,6 +131,7 @@ pub(super) fn insert_master(tx: &mut dyn Tx, now: i64, asset: AssetId, master: &
     let sql = "INSERT INTO members (asset, generation, digest, role, name) VALUES (?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (asset, generation, digest) DO NOTHING";
     tx.execute(sql, values![asset, generation, master.digest, master.role.as_str(), master.name.as_str()])?;
+    join_pending(tx, asset, master)?;
     Ok(is_new)
 }
 
@@ -147,12 +150,13 @@ fn generation_for(tx: &mut dyn Tx, asset: AssetId, master: &Master) -> Result<i6
     if master.name.is_empty() || is_there || !is_named {
         return Ok(active);
     }
+    let next = latest_generation(tx, asset)? + 1;
     let sql = "INSERT INTO members (asset, generation, digest, role, name)
-               SELECT asset, generation + 1, digest, role, name FROM members
+               SELECT asset, ?4, digest, role, name FROM members
                WHERE asset = ?1 AND generation = ?2 AND (role = 'main' OR name <> ?3)";
-    tx.execute(sql, values![asset, active, master.name.as_str()])?;
-    tx.execute("UPDATE assets SET generation = ?2 WHERE id = ?1", values![asset, active + 1])?;
-    Ok(active + 1)
+    tx.execute(sql, values![asset, active, master.name.as_str(), next])?;
+    tx.execute("UPDATE assets SET generation = ?2 WHERE id = ?1", values![asset, next])?;
+    Ok(next)
 }
 
 /// Records what is now known of a path, in place of what was.

@@ -7,7 +7,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 24] = [
+pub const TABLES: [(&str, &[&str], usize); 31] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -122,6 +122,13 @@ pub const TABLES: [(&str, &[&str], usize); 24] = [
     ("looks", &["master", "recipe", "part_a", "part_b", "part_c", "part_d", "facts", "made_at"], 1),
     ("tokens", &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at"], 1),
     ("index_cursors", &["index_id", "seq"], 1),
+    ("pending", &["asset", "generation", "wanted", "since"], 1),
+    ("superseded", &["asset", "master", "at"], 2),
+    ("expired", &["master", "entry", "recipe", "at"], 3),
+    ("tombstones", &["prefix", "why", "bytes", "marked_at", "removing_at"], 1),
+    ("fixity", &["key", "at", "level", "result", "detail"], 2),
+    ("recorded", &["asset", "digest", "at"], 1),
+    ("cursors", &["name", "seq"], 1),
     ("feeds", &["name", "id", "seq", "holder", "lease_until", "error", "updated_at"], 1),
 ];
 

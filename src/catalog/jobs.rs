@@ -14,6 +14,7 @@ use super::{
     claim::Lease,
     db::{Row, Tx, values},
     events::{News, append},
+    generations::switch_ready,
     knowledge::learn,
     learned::keep_looks,
     publications::{Step, step},
@@ -425,6 +426,9 @@ impl Catalog {
                 activate(tx, now, r)?;
                 let detail = serde_json::json!({"entry": r.entry, "recipe": r.recipe, "prefix": r.prefix});
                 news.add("rendition.ready", r.asset, detail);
+            }
+            for asset in facts.renditions.iter().map(|r| r.asset).collect::<BTreeSet<_>>() {
+                switch_ready(tx, now, asset, &mut news)?;
             }
             if !facts.then.is_empty() {
                 // Of the last two, the second sees what the first has written.

@@ -17,17 +17,21 @@ mod copy;
 pub mod db;
 mod events;
 mod feeds;
+mod fixity;
+mod generations;
 mod jobs;
 mod knowledge;
 mod learned;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod publications;
+mod records;
 mod renditions;
 mod roll;
 mod sqlite;
 mod stores;
 mod tokens;
+mod tombstones;
 mod uploads;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
@@ -38,14 +42,18 @@ pub use claim::{Claim, Lease};
 pub use copy::{Copied, TABLES};
 pub use events::Event;
 pub use feeds::Feed;
+pub use fixity::Looked;
+pub use generations::{Pending, RolledBack};
 pub use jobs::{Enqueued, Facts, Settled, TRIES, Then, Wanted};
 pub use knowledge::{Described, Edit};
 pub use learned::{Knowledge, Learned};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
 pub use publications::{Fares, NewPublication, Step, Turn};
+pub use records::{DriveOf, Made, Membership, Original, Record, Said, Seen};
 pub use roll::{JobFilter, UnderWay};
 pub use sqlite::SqliteDb;
+pub use tombstones::{Retired, Stuck, Tombstone};
 pub use uploads::Ledger;
 
 mod schema {

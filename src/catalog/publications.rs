@@ -262,7 +262,7 @@ impl Catalog {
     }
 
     /// The number of an asset's active generation.
-    pub fn generation(&self, asset: AssetId) -> Result<i64> {
+    pub fn active_generation(&self, asset: AssetId) -> Result<i64> {
         let rows = self.db.query("SELECT generation FROM assets WHERE id = ?1", values![asset])?;
         let row = rows.first().ok_or_else(|| Error::not_found(format!("there is no asset {asset}")))?;
         row.int(0)

@@ -7,6 +7,7 @@ use super::{
     assets::to_json,
     db::{Row, Tx, Value, values},
     events::append,
+    generations::is_of_another_generation,
 };
 use crate::{
     digest::Digest,
@@ -16,7 +17,7 @@ use crate::{
 
 const COLUMNS: &str = "asset, master, entry, recipe, prefix, files, facts";
 
-fn rendition(row: &Row) -> Result<Rendition> {
+pub(super) fn rendition(row: &Row) -> Result<Rendition> {
     Ok(Rendition {
         asset: row.parse(0)?,
         master: row.parse(1)?,
@@ -31,6 +32,12 @@ fn rendition(row: &Row) -> Result<Rendition> {
 /// Makes a rendition the active one of its entry. Done twice, it changes nothing.
 pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
     tx.lock(&format!("asset {}", r.asset))?;
+    let sql = "DELETE FROM expired WHERE master = ?1 AND entry = ?2 AND recipe = ?3";
+    tx.execute(sql, values![r.master, r.entry.as_str(), r.recipe])?;
+    if is_of_another_generation(tx, r.asset, &r.master)? {
+        // It is shown once its generation is.
+        return keep_segment(tx, now, r);
+    }
     let sql = "UPDATE renditions SET active = 0 WHERE asset = ?1 AND entry = ?2 AND active = 1";
     tx.execute(sql, values![r.asset, r.entry.as_str()])?;
     let sql = "INSERT INTO renditions (asset, master, entry, recipe, prefix, files, facts, active, created_at)
@@ -42,7 +49,8 @@ pub(super) fn activate(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a segment of a rendition: a row that is not active, for nobody shows it. Done twice, it changes nothing.
+/// Keeps a segment of a rendition, or one of a generation that is not the active one: a row that is not active, for nobody
+/// shows it. Done twice, it changes nothing.
 pub(super) fn keep_segment(tx: &mut dyn Tx, now: i64, r: &Rendition) -> Result<()> {
     let sql = "INSERT INTO renditions (asset, master, entry, recipe, prefix, files, facts, active, created_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)

@@ -47,4 +47,14 @@ impl Catalog {
             masters.iter().try_for_each(|digest| tx.execute(sql, values![digest, now]).map(drop))
         })
     }
+
+    /// Masters that the store was found to lack, or not to have shown yet.
+    pub fn unconfirmed(&self) -> Result<Vec<super::KeptMaster>> {
+        let sql = "SELECT digest, bytes, fingerprint, key FROM masters WHERE confirmed_at IS NULL ORDER BY digest";
+        let each = |r: &super::db::Row| {
+            let (digest, bytes) = (r.parse(0)?, r.int(1)? as u64);
+            Ok(super::KeptMaster { digest, bytes, fingerprint: r.maybe_parse(2)?, key: r.parse(3)? })
+        };
+        self.db.query(sql, &[])?.iter().map(each).collect()
+    }
 }

@@ -25,6 +25,10 @@ mod drop;
 #[cfg(feature = "ftp")]
 mod ftp;
 #[cfg(feature = "publish")]
+mod google;
+#[cfg(feature = "publish")]
+mod google_drive;
+#[cfg(feature = "publish")]
 mod hook;
 #[cfg(feature = "publish")]
 mod http;
@@ -37,6 +41,10 @@ pub mod oauth;
 mod put;
 #[cfg(feature = "sftp")]
 mod sftp;
+#[cfg(feature = "publish")]
+mod tiktok;
+#[cfg(feature = "publish")]
+mod x;
 #[cfg(feature = "publish")]
 mod youtube;
 
@@ -220,6 +228,12 @@ pub fn open(
     match &outlet.to {
         #[cfg(feature = "publish")]
         Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(name, web, account)?)),
+        #[cfg(feature = "publish")]
+        Place::GoogleDrive(drive) => Ok(Box::new(google_drive::GoogleDrive::new(name, drive, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Tiktok(web) => Ok(Box::new(tiktok::Tiktok::new(name, web, account)?)),
+        #[cfg(feature = "publish")]
+        Place::X(web) => Ok(Box::new(x::X::new(name, web, account)?)),
         #[cfg(feature = "sftp")]
         Place::Sftp(sftp) => {
             let known_hosts = sftp.known_hosts.as_ref().map(|file| dir.join(file));

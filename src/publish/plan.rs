@@ -110,7 +110,7 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         return refused(reasons, if is_there { entry_hint(takes) } else { render() });
     };
     let outlet_name = outlet_name(name, outlet);
-    let generation = catalog.generation(asset)?;
+    let generation = catalog.active_generation(asset)?;
     let mut new = NewPublication {
         asset,
         generation,
@@ -152,7 +152,7 @@ pub fn by_rules(catalog: &Catalog, channels: &Channels) -> Result<Vec<Proposed>>
                 }
                 let there = catalog.publications_of(row.asset.id)?;
                 for name in &rule.to {
-                    let generation = catalog.generation(row.asset.id)?;
+                    let generation = catalog.active_generation(row.asset.id)?;
                     if there.iter().any(|p| p.channel == *name && p.generation == generation) {
                         continue;
                     }

@@ -67,6 +67,18 @@ impl Store for MemoryStore {
         Ok(Committed::New)
     }
 
+    fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        self.objects().insert(key.clone(), bytes.into());
+        Ok(())
+    }
+
+    fn restore(&self, key: &Key, _size: u64, from: &mut dyn Read) -> Result<()> {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).doing(|| format!("cannot restore {key}"))?;
+        self.objects().insert(key.clone(), bytes.into());
+        Ok(())
+    }
+
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
         let bytes = self
             .objects()

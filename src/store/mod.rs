@@ -39,7 +39,7 @@ pub use s3::{ObjectSettings, Outcome, Outgoing, OutsideBucket, Progress, S3Confi
 ///
 /// - What [`commit`](Store::commit) has returned for is durable: it survives a power cut.
 /// - Before that, nothing of a deposit can be read under its keys.
-/// - Nothing that is there is ever changed; [`remove`](Store::remove) takes a whole prefix away.
+/// - Nothing that is there is ever changed, but for what [`rewrite`](Store::rewrite) is for; [`remove`](Store::remove) takes a whole prefix away.
 /// - All methods may be called from many threads and, for stores that outlive a process, from many processes.
 pub trait Store: Send + Sync {
     /// Begins a deposit under a prefix. Dropping it leaves nothing behind.
@@ -51,6 +51,14 @@ pub trait Store: Send + Sync {
 
     /// Puts one small object if the key is free, durably. Says whether it was.
     fn put(&self, key: &Key, bytes: &[u8]) -> Result<Committed>;
+
+    /// Puts a small object in place of what is there, durably and in one step: a reader sees the one or the other. That is
+    /// for the inventory at the root of an OCFL object alone, which says what its newest version is.
+    fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()>;
+
+    /// Puts an object where it is missing or damaged, from what gives its bytes. Nothing is changed before all of them were
+    /// given without an error.
+    fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()>;
 
     /// Opens an object, or a range of its bytes, for reading. A missing one is `NotFound`.
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>>;

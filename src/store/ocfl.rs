@@ -56,9 +56,22 @@ pub fn content_path(name: &str) -> String {
     format!("v1/content/{name}")
 }
 
+/// Where a file that a version brought lies below its object's root.
+pub fn content_path_in(version: u32, name: &str) -> String {
+    format!("v{version}/content/{name}")
+}
+
 /// The root of the object that a content file lies in.
 pub fn root_of(content: &Key) -> Option<Key> {
-    content.as_str().split_once("/v1/content/")?.0.parse().ok()
+    let (above, _) = content.as_str().split_once("/content/")?;
+    let (root, version) = above.rsplit_once('/')?;
+    number(version)?;
+    root.parse().ok()
+}
+
+/// The number of a version's name: `v3`.
+fn number(version: &str) -> Option<u32> {
+    version.strip_prefix('v')?.parse().ok().filter(|n| *n > 0)
 }
 
 /// The root of the object that any file lies in, if its place is that of an object of ours.
@@ -120,6 +133,93 @@ impl Inventory {
         }
     }
 
+    /// The inventory with another version: without some of the latest version's files, by their digests, and with others,
+    /// given as in [`first`](Self::first). Bytes that the object has already are not expected to lie in it again.
+    ///
+    /// Errors: `Corrupt` when the latest version cannot be told.
+    pub fn next(
+        &self,
+        without: &[Digest],
+        files: &[(Digest, String, String)],
+        (created, message): (&str, String),
+    ) -> Result<Self> {
+        let mut state = self.latest()?.state.clone();
+        state.retain(|digest, _| !without.contains(digest));
+        let head = self.head()? + 1;
+        let mut manifest = self.manifest.clone();
+        for (digest, content, name) in files {
+            manifest.entry(*digest).or_insert_with(|| vec![content_path_in(head, content)]);
+            state.entry(*digest).or_default().push(name.clone());
+        }
+        Ok(self.with(head, manifest, state, created, message))
+    }
+
+    /// The inventory with another version, which has files that the object holds already, as they were called last. None
+    /// when it lacks one of them.
+    pub fn again(&self, wanted: &[Digest], (created, message): (&str, String)) -> Result<Option<Self>> {
+        let names_of = |digest: &Digest| {
+            let by_age = self.versions.iter().filter_map(|(name, v)| Some((number(name)?, v.state.get(digest)?)));
+            by_age.max_by_key(|(number, _)| *number).map(|(_, names)| names.clone())
+        };
+        let Some(state) = wanted.iter().map(|d| Some((*d, names_of(d)?))).collect::<Option<BTreeMap<_, _>>>() else {
+            return Ok(None);
+        };
+        Ok(Some(self.with(self.head()? + 1, self.manifest.clone(), state, created, message)))
+    }
+
+    fn with(
+        &self,
+        head: u32,
+        manifest: BTreeMap<Digest, Vec<String>>,
+        state: BTreeMap<Digest, Vec<String>>,
+        created: &str,
+        message: String,
+    ) -> Self {
+        let user = User { name: "damctl".to_owned(), address: "https://damctl.example/".to_owned() };
+        let mut versions = self.versions.clone();
+        versions.insert(format!("v{head}"), Version { created: created.to_owned(), message, user, state });
+        Self { head: format!("v{head}"), manifest, versions, ..self.clone() }
+    }
+
+    /// The number of the latest version.
+    pub fn head(&self) -> Result<u32> {
+        number(&self.head).ok_or_else(|| Error::corrupt(format!("the inventory of {} has no head", self.id)))
+    }
+
+    fn latest(&self) -> Result<&Version> {
+        let missing = || Error::corrupt(format!("the inventory of {} lacks its latest version", self.id));
+        self.versions.get(&self.head).ok_or_else(missing)
+    }
+
+    /// The asset that the object is of, by its identifier: of a shared one, nobody.
+    pub fn asset(&self) -> Option<AssetId> {
+        self.id.strip_prefix("urn:uuid:")?.parse().ok()
+    }
+
+    /// When the first version was made, in milliseconds.
+    pub fn created_ms(&self) -> Option<i64> {
+        let created = &self.versions.get("v1").or(self.versions.values().next())?.created;
+        Some(created.parse::<jiff::Timestamp>().ok()?.as_millisecond())
+    }
+
+    /// Each file: its digest, where it lies below the root, and what it is called.
+    pub fn files(&self) -> impl Iterator<Item = (&Digest, &str, &str)> {
+        let named = |digest: &Digest| {
+            let by_age =
+                self.versions.iter().filter_map(|(name, v)| Some((number(name)?, v.state.get(digest)?.first()?)));
+            by_age.max_by_key(|(number, _)| *number).map_or("", |(_, name)| name.as_str())
+        };
+        self.manifest.iter().flat_map(move |(digest, paths)| {
+            let name = named(digest);
+            paths.iter().map(move |path| (digest, path.as_str(), name))
+        })
+    }
+
+    /// Where these bytes lie below the object's root.
+    pub fn path_of(&self, digest: &Digest) -> Option<&str> {
+        self.manifest.get(digest)?.first().map(String::as_str)
+    }
+
     /// Whether the object holds a file with these bytes.
     pub fn holds(&self, digest: &Digest) -> bool {
         self.manifest.contains_key(digest)
@@ -132,9 +232,13 @@ impl Inventory {
 
     /// Reads the inventory of the object under `root`; `None` when there is no object.
     pub fn read(store: &dyn Store, root: &Key) -> Result<Option<Self>> {
-        let key = root.join("inventory.json")?;
+        Self::read_at(store, &root.join("inventory.json")?)
+    }
+
+    /// Reads an inventory; `None` when there is none at this key.
+    pub fn read_at(store: &dyn Store, key: &Key) -> Result<Option<Self>> {
         let mut text = String::new();
-        match store.open(&key, None) {
+        match store.open(key, None) {
             Ok(mut file) => std::io::Read::read_to_string(&mut file, &mut text)
                 .map_err(|e| crate::error::io(format!("cannot read {key}"), e))?,
             Err(e) if e.kind() == crate::error::Kind::NotFound => return Ok(None),
@@ -143,6 +247,40 @@ impl Inventory {
         serde_json::from_str(&text)
             .map(Some)
             .map_err(|e| Error::corrupt(format!("{key} is not an inventory")).because(e))
+    }
+
+    /// Reads an object's inventory and holds it against its sidecar (OCFL 1.1 §3.5, §3.7); an inner error says what is wrong
+    /// with it. The folder is the object's root, or that of a version.
+    pub fn checked(store: &dyn Store, folder: &Key) -> Result<Result<Self, &'static str>> {
+        let read = |name: &str| -> Result<Option<Vec<u8>>> {
+            let key = folder.join(name)?;
+            match store.open(&key, None) {
+                Ok(mut object) => {
+                    let mut bytes = Vec::new();
+                    std::io::Read::read_to_end(&mut object, &mut bytes).doing(|| format!("cannot read {key}"))?;
+                    Ok(Some(bytes))
+                }
+                Err(e) if e.kind() == crate::error::Kind::NotFound => Ok(None),
+                Err(e) => Err(e),
+            }
+        };
+        let (Some(text), Some(sidecar)) = (read("inventory.json")?, read("inventory.json.sha256")?) else {
+            return Ok(Err("is missing"));
+        };
+        let said = sidecar.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+        if said != Digest::of(&text).to_string().as_bytes() {
+            return Ok(Err("is not the one that its sidecar tells"));
+        }
+        Ok(serde_json::from_slice(&text).map_err(|_| "does not name these bytes"))
+    }
+
+    /// The latest of the object's versions: its own inventory, if that is sound, and its number.
+    pub fn latest_version(store: &dyn Store, root: &Key) -> Result<(Option<Self>, u32)> {
+        let keys = store.list(root)?;
+        let of =
+            |key: &Key| number(key.as_str().strip_prefix(root.as_str())?.trim_start_matches('/').split('/').next()?);
+        let Some(latest) = keys.iter().filter_map(of).max() else { return Ok((None, 0)) };
+        Ok((Self::checked(store, &root.join(&format!("v{latest}"))?)?.ok(), latest))
     }
 
     /// Writes the files that complete the object, after its content: declaration, the version's inventory, then the
@@ -158,6 +296,25 @@ impl Inventory {
         write("v1/inventory.json.sha256", &sidecar)?;
         deposit.repeat("inventory.json", "v1/inventory.json")?;
         deposit.repeat("inventory.json.sha256", "v1/inventory.json.sha256")
+    }
+
+    /// Writes the inventory of the latest version into its own folder's deposit, after its content.
+    pub fn complete_version(&self, deposit: &mut dyn Deposit) -> Result<()> {
+        let (inventory, sidecar) = self.texts()?;
+        for (name, text) in [("inventory.json", inventory), ("inventory.json.sha256", sidecar)] {
+            let mut file = deposit.create(name, Some(text.len() as u64))?;
+            file.write_all(text.as_bytes()).and_then(|()| file.flush()).doing(|| format!("cannot write {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the latest version the object's, once its folder is there: the root's inventory, then its sidecar. Done again,
+    /// it changes nothing.
+    pub fn publish(&self, store: &dyn Store, root: &Key) -> Result<()> {
+        let (inventory, sidecar) = self.texts()?;
+        store.rewrite(&root.join("inventory.json")?, inventory.as_bytes())?;
+        crate::crash::point("replace.between-inventories");
+        store.rewrite(&root.join("inventory.json.sha256")?, sidecar.as_bytes())
     }
 
     /// Puts the same files beside content that is in the store already. Done again, it changes nothing.

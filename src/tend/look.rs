@@ -16,6 +16,7 @@ use crate::{
     digest::{Digest, FINGERPRINT, Hasher, fingerprint},
     error::{Doing, Error, Kind, Result},
     model::Key,
+    pace::Pace,
     stop::Stop,
     store::{Store, Upload, ocfl},
 };
@@ -61,6 +62,40 @@ pub enum Finding {
     Range(Range<u64>),
     /// Its first or last bytes are others.
     Ends,
+    /// The copy in another store, from which it was to be repaired, has other bytes.
+    Copy {
+        /// That store.
+        place: String,
+    },
+}
+
+impl Level {
+    /// The word that the history of an object has.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Head => "head",
+            Level::Sample => "sample",
+            Level::Full => "full",
+        }
+    }
+
+    /// Those that look at least as closely.
+    pub(super) fn and_closer(self) -> &'static [&'static str] {
+        match self {
+            Level::Head => &["head", "sample", "full"],
+            Level::Sample => &["sample", "full"],
+            Level::Full => &["full"],
+        }
+    }
+
+    /// How many bytes of an object are read, at most.
+    pub(super) fn cost(self, bytes: u64) -> u64 {
+        match self {
+            Level::Head => 0,
+            Level::Sample if bytes > SMALL => (4 * SMALL).min(bytes),
+            _ => bytes,
+        }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -74,6 +109,7 @@ impl fmt::Display for Finding {
                 write!(f, "bytes {} to {} are not those that were stored", range.start, range.end - 1)
             }
             Finding::Ends => f.write_str("its first and last bytes are not those that were stored"),
+            Finding::Copy { place } => write!(f, "the copy in {place} has other bytes, and was not used"),
         }
     }
 }
@@ -107,6 +143,8 @@ pub(super) struct Looker<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) level: Level,
     pub(super) stop: &'a Stop,
+    /// How fast.
+    pub(super) pace: Option<&'a Pace>,
     /// Bytes read.
     pub(super) bytes: AtomicU64,
     /// The inventory that was read last: many small masters lie in one object.
@@ -118,7 +156,7 @@ type Said = Result<ocfl::Inventory, &'static str>;
 
 impl<'a> Looker<'a> {
     pub(super) fn new(catalog: &'a Catalog, store: &'a dyn Store, level: Level, stop: &'a Stop) -> Self {
-        Self { catalog, store, level, stop, bytes: AtomicU64::new(0), last: Mutex::default() }
+        Self { catalog, store, level, stop, pace: None, bytes: AtomicU64::new(0), last: Mutex::default() }
     }
 
     /// What is wrong with the inventory of the object that a master lies in, if anything.
@@ -129,7 +167,7 @@ impl<'a> Looker<'a> {
         let said = match known {
             Some(said) => said,
             None => {
-                let said = Arc::new(inventory(self.store, &root)?);
+                let said = Arc::new(ocfl::Inventory::checked(self.store, &root)?);
                 *lock() = Some((root, said.clone()));
                 said
             }
@@ -138,6 +176,11 @@ impl<'a> Looker<'a> {
             Ok(inventory) => (!inventory.holds(digest)).then_some("does not name these bytes"),
             Err(why) => Some(*why),
         })
+    }
+
+    /// Forgets what was read of inventories: one was written anew.
+    pub(super) fn forget_inventories(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What is wrong with an object, and how closely that was looked for.
@@ -220,30 +263,7 @@ impl<'a> Looker<'a> {
 
     fn tick(&self, bytes: u64) -> Result<(), Error> {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.stop.check()
+        self.stop.check()?;
+        self.pace.map_or(Ok(()), |pace| pace.spend(bytes, self.stop))
     }
-}
-
-/// Reads an object's inventory and holds it against its sidecar (OCFL 1.1 §3.5, §3.7).
-fn inventory(store: &dyn Store, root: &Key) -> Result<Said> {
-    let read = |name: &str| -> Result<Option<Vec<u8>>> {
-        let key = root.join(name)?;
-        match store.open(&key, None) {
-            Ok(mut object) => {
-                let mut bytes = Vec::new();
-                object.read_to_end(&mut bytes).doing(|| format!("cannot read {key}"))?;
-                Ok(Some(bytes))
-            }
-            Err(e) if e.kind() == Kind::NotFound => Ok(None),
-            Err(e) => Err(e),
-        }
-    };
-    let (Some(text), Some(sidecar)) = (read("inventory.json")?, read("inventory.json.sha256")?) else {
-        return Ok(Err("is missing"));
-    };
-    let said = sidecar.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
-    if said != Digest::of(&text).to_string().as_bytes() {
-        return Ok(Err("is not the one that its sidecar tells"));
-    }
-    Ok(serde_json::from_slice(&text).map_err(|_| "does not name these bytes"))
 }

@@ -72,7 +72,7 @@ pub fn remove_orphans(catalog: &Catalog, store: &dyn Store, orphans: &[Orphan], 
 fn is_named(catalog: &Catalog, prefix: &Key) -> Result<bool> {
     match prefix.area() {
         Area::Masters => catalog.has_object(prefix),
-        _ => catalog.has_rendition(prefix),
+        _ => Ok(catalog.has_rendition(prefix)? || catalog.is_marked(prefix)?),
     }
 }
 

@@ -79,7 +79,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         }
     }
     let is_complete = |kind: MediaKind, master: &Digest| complete.get(&kind).is_some_and(|of| of.contains(master));
-    let mut subtract = |row: &AssetRow, present: &HashSet<(Digest, String, Digest)>| {
+    let mut subtract = |row: &AssetRow, present: &HashSet<(Digest, String, Digest)>, expired: &HashSet<_>| {
         let all = profile.wanted(row.asset.kind);
         if all.is_empty() {
             return;
@@ -89,12 +89,14 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                 plan.present += all.len();
                 continue;
             }
-            let wanted: Vec<&Entry> = all.iter().filter(|e| e.is_wanted_of(&master.facts)).collect();
-            plan.unwanted += all.len() - wanted.len();
-            let is_present = |e: &Entry| {
+            let told = |e: &Entry| {
                 let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
-                present.contains(&(master.digest, e.name.clone(), recipe))
+                (master.digest, e.name.clone(), recipe)
             };
+            let is_wanted = |e: &&Entry| e.is_wanted_of(&master.facts) && !expired.contains(&told(e));
+            let wanted: Vec<&Entry> = all.iter().filter(is_wanted).collect();
+            plan.unwanted += all.len() - wanted.len();
+            let is_present = |e: &Entry| present.contains(&told(e));
             let missing: Vec<String> = wanted.iter().filter(|e| !is_present(e)).map(|e| e.name.clone()).collect();
             plan.present += wanted.len() - missing.len();
             if !missing.is_empty() {
@@ -124,9 +126,18 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         let lacking: Vec<Digest> =
             page.iter().filter(|row| !profile.wanted(row.asset.kind).is_empty()).flat_map(shown).collect();
         let present = catalog.present_among(&lacking)?;
-        page.iter().for_each(|row| subtract(row, &present));
+        // What was let go by its age comes back for whoever asks for its asset.
+        let expired = if only.is_empty() { catalog.expired_among(&lacking)? } else { HashSet::new() };
+        page.iter().for_each(|row| subtract(row, &present, &expired));
         Ok(())
     };
+    // What waits to take a place is made like what is shown.
+    for waits in catalog.pending(None)?.iter().filter(|p| only.is_empty() || only.contains(&p.asset)) {
+        if let Some(row) = catalog.generation(waits.asset, waits.generation)? {
+            let main = row.masters.into_iter().filter(|m| m.digest == waits.master).collect();
+            look(&[AssetRow { masters: main, ..row }])?;
+        }
+    }
     if only.is_empty() {
         const PAGE: i64 = 500;
         let (mut after, mut complete) = (None, 0);

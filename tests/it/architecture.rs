@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["profile", "store", "subtitle"],
     &["catalog", "channel", "media", "models", "names", "speech", "vision"],
     &["work", "search"],
-    &["ingest", "receive", "transcode", "enrich", "index", "tend", "fanout", "feed", "compose", "publish"],
+    &["ingest", "receive", "transcode", "enrich", "index", "tend", "keep", "fanout", "feed", "compose", "publish"],
     &["serve"],
 ];
 

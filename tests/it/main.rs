@@ -20,6 +20,7 @@ mod enrich;
 mod events;
 mod fanout;
 mod faults;
+mod fixity;
 mod harness;
 #[cfg(all(feature = "postgres", feature = "s3"))]
 mod hosts;
@@ -27,12 +28,14 @@ mod ingest;
 mod integrity;
 mod jobs;
 mod k8s;
+mod keep;
 mod names;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod profile;
 mod proxy;
 mod publish;
+mod rebuild;
 mod receive;
 mod s3;
 mod search;

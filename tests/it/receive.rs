@@ -52,6 +52,14 @@ impl Store for Doorstep {
         self.store.put(key, bytes)
     }
 
+    fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()> {
+        self.store.restore(key, size, from)
+    }
+
+    fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        self.store.rewrite(key, bytes)
+    }
+
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
         self.store.open(key, range)
     }
@@ -323,7 +331,7 @@ fn a_file_is_sent_to_a_bucket_by_its_addresses_alone() {
     parts[1..].iter().for_each(|part| put(part, &film));
     archive.run(["receive"]).ends(0).says("1 pending");
     // What is awaited is nobody's to give up.
-    archive.run(["collect", "--days", "0"]).ends(0).says("nothing to do");
+    archive.run(["collect", "--days", "0", "--yes"]).ends(0).says("nothing to do");
     put(&parts[0], &film);
     archive.run(["receive"]).ends(0).says("1 processing");
     let id = told["asset"].as_str().unwrap();

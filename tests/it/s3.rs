@@ -154,8 +154,8 @@ fn uploads_that_nobody_goes_on_with_are_given_up_by_their_age() {
     archive.run(["collect"]).ends(0).says("nothing to do: no upload is older than 7 day(s)");
     archive.run(["collect", "--days", "0", "--dry-run"]).ends(0).says("long.bin").says("would give up 1 upload(s)");
     assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["1"]);
-    archive.run(["collect", "--days", "0"]).ends(0).says("1 upload(s) given up");
-    archive.run(["collect", "--days", "0"]).ends(0).says("nothing to do");
+    archive.run(["collect", "--days", "0", "--yes"]).ends(0).says("1 upload(s) given up");
+    archive.run(["collect", "--days", "0", "--yes"]).ends(0).says("nothing to do");
     assert_eq!(archive.rows("SELECT COUNT(*) FROM uploads"), ["0"]);
     // The drive can still be taken in, from its beginning.
     archive.ingest(drive.path()).0.ends(0);

@@ -99,10 +99,10 @@ fn two_workers_share_one_film_and_whoever_ends_last_has_it_joined() {
     archive.run(["collect"]).ends(0);
     assert_eq!(segments(&archive).len(), 6, "they are not old yet");
     archive.run(["collect", "--days", "0", "--dry-run"]).ends(0).says("would remove 6 segment(s)");
-    archive.run(["collect", "--days", "0"]).ends(0).says("6 segment(s) of films that are joined removed");
+    archive.run(["collect", "--days", "0", "--yes"]).ends(0).says("6 segment(s) of films that are joined removed");
     assert!(segments(&archive).is_empty());
     assert!(!harness::tree(&archive.store()).iter().any(|l| l.contains("-segment-")));
-    archive.run(["collect", "--days", "0"]).ends(0).says("nothing that the catalog does not know");
+    archive.run(["collect", "--days", "0", "--yes"]).ends(0).says("nothing that the catalog does not know");
     archive.run(["verify"]).ends(0).says(" 0 not");
     archive.run(["transcode"]).ends(0).says("nothing to do: all 3 renditions are present");
 }
@@ -120,7 +120,7 @@ fn a_run_that_is_killed_between_segments_goes_on_with_those_that_are_missing() {
     run.wait().unwrap();
     let there = segments(&archive);
     assert!(there.len() >= 2 && there.len() < 6, "{there:?}");
-    archive.run(["collect", "--days", "0"]).ends(0);
+    archive.run(["collect", "--days", "0", "--yes"]).ends(0);
     assert_eq!(segments(&archive), there, "segments of a film that is not joined are still needed");
     archive.run(["transcode"]).ends(0);
     assert_eq!(frames(&rendition(&archive, "proxy")), 275);

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
     digest::Digest,
-    model::{AssetId, JobState, Queue, Stage},
+    model::{Area, AssetId, JobState, Key, Queue, Stage},
 };
 
 mod enrich;
@@ -13,6 +13,7 @@ mod fanout;
 mod publish;
 mod search;
 mod secret;
+mod values;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
@@ -21,6 +22,7 @@ pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 pub use search::ServeArgs;
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
 pub use secret::SecretCommand;
+use values::{age, area, rate, share, time};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -130,6 +132,20 @@ pub enum Command {
     /// `damctl enrich` starts.
     #[command(hide = true)]
     Infer,
+    /// Puts another file in the place of an asset's main file.
+    ///
+    /// It becomes the asset's next generation. The old one stays what is found, shown and served until all renditions that it
+    /// has and the profile wants are made of the new one and have passed the gate; then the new one takes its place in one step.
+    /// If they cannot be made, the old one stays, and the exit code is 1. Bytes that the asset has already change nothing;
+    /// those of another asset are refused. Earlier generations stay in the store.
+    Replace(ReplaceArgs),
+    /// Brings an earlier generation of an asset back, at once; gives up one that waits.
+    Rollback(RollbackArgs),
+    /// Copies into each of the setting `replicas` what it lacks of the masters, and reads there what was copied.
+    ///
+    /// It goes on wherever it was stopped. What is damaged here is named and not copied. Renditions are not copied: they can be
+    /// made again.
+    Replicate(ReplicateArgs),
     /// Brings the search index up to date.
     Index(IndexArgs),
     /// Sends renditions to channels: each once, with the place's confirmation.
@@ -210,14 +226,21 @@ pub enum Command {
     },
     /// Looks at stored objects again and compares them with the catalog.
     ///
-    /// Of masters that are sound the catalog notes when they were found to be so.
+    /// Of each object the catalog notes when it was looked at, how closely, and what came of it; --older-than, --share and
+    /// --budget take those first that were looked at longest ago. A damaged rendition is handed out no more. A damaged master
+    /// is repaired from the first of the setting `replicas` that has its bytes.
     Verify(VerifyArgs),
-    /// Gives up uploads that were cut off and that nobody has gone on with, and removes objects that the catalog does not
-    /// know.
+    /// Shows what is there and not wanted any more; with --yes, takes it away. Masters are never among it.
     ///
-    /// The parts of such uploads take room and are in no listing. Such objects are left by a run that was killed. Only what
-    /// lies where damctl puts its own is looked at, and nothing that somebody is at work on. A complete master is removed
-    /// only if the archive has its bytes elsewhere; one that it has nowhere else is named, and stays.
+    /// That is: uploads that were cut off and that nobody has gone on with, whose parts take room and are in no listing; segments
+    /// of films that are joined; renditions of replaced generations and of recipes that others took the place of; those that
+    /// are older than the setting `keep` says; outputs that the gate has refused; and objects that the catalog does not know,
+    /// left by a run that was killed. Of these, only what lies where damctl puts its own is looked at, and nothing that
+    /// somebody is at work on. A complete master that the catalog does not know is removed only if the archive has its bytes
+    /// elsewhere; one that it has nowhere else is named, and stays.
+    ///
+    /// Renditions go in two steps, so that who reads one reads it to its end: they are marked and handed out no more, and
+    /// removed by a run an hour later. It also tells what waits in vain.
     Collect(CollectArgs),
     /// Works with profiles.
     Profile {
@@ -313,27 +336,6 @@ pub struct IngestArgs {
     pub report: Option<PathBuf>,
     #[command(flatten)]
     pub work: WorkArgs,
-}
-
-fn rate(text: &str) -> Result<u64, String> {
-    let number = text.trim_end_matches("/s").trim_end_matches(['B', 'b']);
-    let (digits, unit) = match number.trim_end().char_indices().last() {
-        Some((at, 'k' | 'K')) => (&number[..at], 1_000),
-        Some((at, 'm' | 'M')) => (&number[..at], 1_000_000),
-        Some((at, 'g' | 'G')) => (&number[..at], 1_000_000_000),
-        _ => (number, 1),
-    };
-    match digits.trim().parse::<f64>().map(|n| n * f64::from(unit)) {
-        Ok(bytes) if (1.0..1e15).contains(&bytes) => Ok(bytes as u64),
-        _ => Err("expected bytes a second such as 80M".to_owned()),
-    }
-}
-
-pub fn time(text: &str) -> Result<jiff::SignedDuration, String> {
-    match text.parse::<jiff::SignedDuration>() {
-        Ok(time) if time.is_positive() => Ok(time),
-        _ => Err("expected a time such as 50m or 1h 30m".to_owned()),
-    }
 }
 
 #[derive(Debug, Args)]
@@ -441,6 +443,41 @@ pub struct TranscodeArgs {
     pub work: WorkArgs,
 }
 
+#[derive(Debug, Args)]
+pub struct ReplaceArgs {
+    /// The asset.
+    #[arg(value_name = "ASSET")]
+    pub asset: AssetId,
+    /// The file that takes its place.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Leaves what is to be made of it to the next `damctl transcode`.
+    #[arg(long)]
+    pub no_wait: bool,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplicateArgs {
+    /// Also reads what is there already, and makes good what has other bytes.
+    #[arg(long)]
+    pub verify: bool,
+    /// Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The asset.
+    #[arg(value_name = "ASSET")]
+    pub asset: AssetId,
+    /// The number of the generation. Default: the one that was active before.
+    #[arg(long, value_name = "N")]
+    pub to: Option<u32>,
+}
+
 /// How a worker of a fan-out does its shift.
 #[derive(Debug, Args)]
 pub struct ShiftArgs {
@@ -504,6 +541,20 @@ pub enum CatalogCommand {
         /// Where to; made as needed.
         to: String,
     },
+    /// Makes the catalog anew from what the store holds: into an empty one alone.
+    ///
+    /// Assets, generations, sightings and what people say come from the records that lie beside the masters; what no record
+    /// tells of is read and measured again. Renditions of which files are missing are left to `transcode`, findings of models
+    /// to `enrich`, paths that led to no asset to `ingest`. Whatever is damaged, missing or unknown is named, and the exit code
+    /// is then 1.
+    Rebuild {
+        /// Says that it is to be made of the store alone.
+        #[arg(long, required = true)]
+        from_store: bool,
+    },
+    /// Writes into the store what only the catalog knows of assets, so that it can be rebuilt. Other commands do so at their
+    /// end.
+    Record,
 }
 
 #[derive(Debug, Subcommand)]
@@ -563,6 +614,30 @@ pub struct VerifyArgs {
     /// Only these assets.
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub asset: Vec<AssetId>,
+    /// Only assets of this collection.
+    #[arg(long, value_name = "NAME", conflicts_with = "asset")]
+    pub collection: Option<String>,
+    /// Only what lies in this area: masters or renditions.
+    #[arg(long, value_name = "AREA", value_parser = area)]
+    pub area: Option<Area>,
+    /// Only objects whose keys begin so.
+    #[arg(long, value_name = "KEY")]
+    pub location: Option<String>,
+    /// Only what was not found sound, as closely, for so long: 180d, 12h.
+    #[arg(long, value_name = "TIME", value_parser = age)]
+    pub older_than: Option<i64>,
+    /// Only so much of it: 1%.
+    #[arg(long, value_name = "PERCENT", value_parser = share)]
+    pub share: Option<f64>,
+    /// Only as much as is read with so many bytes: 200GB.
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    pub budget: Option<u64>,
+    /// Reads no faster than so many bytes a second: 80MB/s, 500K (thousands), or 1G.
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub rate: Option<u64>,
+    /// Shows the looks at one object, the latest first, and looks at nothing.
+    #[arg(long, value_name = "KEY", exclusive = true)]
+    pub history: Option<Key>,
     /// Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again.
     #[arg(long)]
     pub drop: bool,
@@ -573,9 +648,15 @@ pub struct CollectArgs {
     /// Only what began, or was written, so many days ago or earlier.
     #[arg(long, value_name = "N", default_value_t = 7)]
     pub days: u32,
-    /// Shows what would be given up and removed, and does nothing.
+    /// Acts. Without it, what would be done is shown, and nothing is.
     #[arg(long)]
+    pub yes: bool,
+    /// Only shows, as it does without --yes.
+    #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
+    /// Removes what is marked at once, and not after an hour: refused while another damctl is at work.
+    #[arg(long, requires = "yes")]
+    pub now: bool,
 }
 
 #[derive(Debug, Subcommand)]

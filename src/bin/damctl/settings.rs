@@ -22,12 +22,17 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 49] = [
+pub const KEYS: [(&str, &str, &str); 51] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
     ("store_renditions", "", "another s3://BUCKET/PREFIX for renditions; empty: that of 'store'"),
     ("store_delivery", "", "another s3://BUCKET/PREFIX for delivery; empty: that of 'store'"),
+    (
+        "replicas",
+        "",
+        "folders and s3://BUCKET/PREFIX, with commas between them, that hold copies of the masters ('damctl replicate')",
+    ),
     ("s3_endpoint", "", "the S3 server, such as http://127.0.0.1:7480; empty: AWS"),
     ("s3_region", "", "its region; empty: what the AWS environment or profile says"),
     ("s3_profile", "", "a profile of the AWS configuration files; credentials come by the AWS chain, never from here"),
@@ -51,6 +56,11 @@ pub const KEYS: [(&str, &str, &str); 49] = [
     ("index", "index", "the folder of the search index"),
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
+    (
+        "keep",
+        "",
+        "how long 'collect' keeps renditions, by their entries: proxy* 90d, thumb* 180d; empty: for as long as they are wanted",
+    ),
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
     ("models", "models", "the folder of the models that learning needs; machines that share it get each once"),
     ("channels", "channels.yaml", "the file that says where things are published"),
@@ -216,6 +226,7 @@ impl Settings {
         self.stall()?;
         self.memory()?;
         self.listen()?;
+        self.keep()?;
         Ok(())
     }
 
@@ -363,6 +374,29 @@ impl Settings {
         let proxies = proxies.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect::<Result<_>>();
         let proxies = proxies.map_err(|e| Error::invalid(format!("trusted_proxies: {e}")))?;
         Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies })
+    }
+
+    /// Where copies of the masters are.
+    pub fn replicas(&self) -> Vec<String> {
+        self.get("replicas").split(',').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// How a bucket that holds copies is reached.
+    #[cfg(feature = "s3")]
+    pub fn s3_at(&self, place: &str) -> Result<damctl::store::S3Config> {
+        let (bucket, prefix) =
+            place.strip_prefix("s3://").and_then(|p| p.split_once('/').or(Some((p, "")))).unwrap_or_default();
+        if bucket.is_empty() {
+            return Err(Error::invalid(format!("replicas has '{place}': expected s3://BUCKET or s3://BUCKET/PREFIX")));
+        }
+        let at = (bucket.to_owned(), prefix.trim_matches('/').to_owned());
+        Ok(damctl::store::S3Config { places: [at.clone(), at.clone(), at], ..self.s3()? })
+    }
+
+    /// How long renditions are kept.
+    pub fn keep(&self) -> Result<Vec<damctl::tend::Keep>> {
+        let each = self.get("keep").split(',').filter(|text| !text.trim().is_empty()).map(str::parse);
+        each.collect::<Result<_>>().map_err(|e| Error::invalid(format!("keep: {}", e.one_line())))
     }
 
     /// The file of synonyms, when one is set.

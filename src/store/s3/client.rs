@@ -309,6 +309,12 @@ impl Remote {
         }
     }
 
+    /// Removes one object.
+    pub(super) async fn remove_one(&self, key: &Key) -> Result<()> {
+        let removed = self.client.delete_object().bucket(self.bucket(key)).key(self.name(key)).send().await;
+        removed.map(drop).map_err(|e| describe(e, key, "remove"))
+    }
+
     pub(super) async fn remove(&self, prefix: &Key) -> Result<()> {
         for keys in self.list(prefix).await?.chunks(1000) {
             let identify = |key: &Key| ObjectIdentifier::builder().key(self.name(key)).build();

@@ -258,6 +258,32 @@ impl Store for S3Store {
         })?
     }
 
+    fn rewrite(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        let digest = Digest::of(bytes);
+        let sum = self.remote.sum(bytes, digest);
+        let put = self.remote.put(key, bytes.to_vec().into(), sum);
+        let put = block::on(put.customize().interceptor(sign::Body(digest)).send())?;
+        put.map(drop).map_err(|e| describe(e, key, "write"))
+    }
+
+    fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()> {
+        let split = key.as_str().rsplit_once('/').unwrap_or_default();
+        let (folder, name): (Key, &str) = (split.0.parse()?, split.1);
+        let mut deposit = self.stage(&folder)?;
+        let mut to = deposit.create(name, Some(size))?;
+        io::copy(from, &mut to)
+            .and_then(|_| to.flush())
+            .map_err(|e| crate::error::io(format!("cannot restore {key}"), e))?;
+        drop(to);
+        let staged = deposit.finish()?;
+        // All of it has come.
+        block::on(self.remote.remove_one(key))??;
+        match self.commit(vec![staged])?[..] {
+            [Committed::New] => Ok(()),
+            _ => Err(Error::new(Kind::Conflict, format!("somebody else has written {key} just now"))),
+        }
+    }
+
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
         let range = match range {
             None => None,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use damctl::model::{AssetId, PublicationState};
 
-use super::{WorkArgs, time};
+use super::{WorkArgs, values::time};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

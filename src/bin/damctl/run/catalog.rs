@@ -3,13 +3,37 @@
 use std::path::Path;
 
 use anyhow::Result;
-use damctl::{catalog::Catalog, error::Error};
+use damctl::{catalog::Catalog, error::Error, keep, model::Key, stop::Stop};
 
 use super::{Archive, Verdict, print};
 use crate::cli::CatalogCommand;
 
-pub fn run(command: &CatalogCommand, archive: &Archive) -> Result<Verdict> {
-    let CatalogCommand::Copy { from, to } = command;
+pub fn run(command: &CatalogCommand, archive: &Archive, stop: &Stop) -> Result<Verdict> {
+    match command {
+        CatalogCommand::Copy { from, to } => copy(from, to, archive),
+        CatalogCommand::Rebuild { from_store: _ } => rebuild(archive, stop),
+        CatalogCommand::Record => {
+            let written = keep::record(&archive.catalog()?, &*archive.store()?, stop)?;
+            print(format_args!("{written} record(s) written"));
+            Ok(Verdict::Done)
+        }
+    }
+}
+
+fn rebuild(archive: &Archive, stop: &Stop) -> Result<Verdict> {
+    let (catalog, store, spool, child) = (archive.catalog()?, archive.store()?, archive.spool()?, archive.child()?);
+    let measure = keep::Measure { child: &child, spool: &spool };
+    let each = &mut |key: &Key, what: &str| print(format_args!("{key}: {what}"));
+    let of = keep::rebuild(&catalog, &*store, &measure, stop, each)?;
+    print(format_args!(
+        "{} asset(s) by their records, {} by their bytes alone; {} master(s) and {} rendition(s) are there, {} rendition(s) \
+         are to be made again; {} finding(s)",
+        of.recorded, of.bare, of.masters, of.renditions, of.lost, of.findings
+    ));
+    Ok(if of.findings == 0 { Verdict::Done } else { Verdict::SomeFailed })
+}
+
+fn copy(from: &str, to: &str, archive: &Archive) -> Result<Verdict> {
     let real = |place: &str| std::fs::canonicalize(place).unwrap_or_else(|_| place.into());
     if real(from) == real(to) {
         return Err(Error::invalid("FROM and TO are the same catalog").into());

@@ -89,6 +89,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         total.failed.extend(summary.failed);
         total.paused = total.paused.or(summary.paused);
     }
+    super::record(&catalog, &*store, reporter, stop);
     let (mut unreadable, mut differs, mut pending) = (false, false, 0);
     let mut lines = Vec::new();
     for survey in &surveys {

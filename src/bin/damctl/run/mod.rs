@@ -47,6 +47,8 @@ mod profile;
 mod publish;
 mod receive;
 mod render;
+mod replace;
+mod replicate;
 mod search;
 mod secret;
 #[cfg(feature = "serve")]
@@ -151,9 +153,12 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::ServeSearch(args) => {
             serve::run(&open(&[("listen", args.listen.map(|a| a.to_string()))])?, &*reporter, stop)
         }
+        Command::Replace(args) => replace::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
+        Command::Rollback(args) => replace::back(&args, &open(&[])?, stop),
+        Command::Replicate(args) => replicate::run(&args, &open(&[])?, stop),
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
         Command::Events(args) => events::run(&args, &open(&[])?, &*reporter, stop),
-        Command::Catalog { command } => catalog::run(&command, &open(&[])?),
+        Command::Catalog { command } => catalog::run(&command, &open(&[])?, stop),
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
@@ -214,6 +219,30 @@ impl Archive {
             Some(_) => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
             None => Arc::new(FsStore::open(&self.settings.path("store"))?),
         })
+    }
+
+    /// The copies of the masters, each by its name.
+    fn replicas(&self) -> Result<Vec<(String, Arc<dyn Store>)>> {
+        let mut all: Vec<(String, Arc<dyn Store>)> = Vec::new();
+        for place in self.settings.replicas() {
+            let store: Arc<dyn Store> = match place.starts_with("s3://") {
+                #[cfg(feature = "s3")]
+                true => Arc::new(damctl::store::S3Store::open(self.settings.s3_at(&place)?)?),
+                #[cfg(not(feature = "s3"))]
+                true => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
+                false => {
+                    let path = self.settings.root.join(&place);
+                    // A disk that is not plugged in is no new, empty copy.
+                    if !path.is_dir() {
+                        let message = format!("the replica {} is not there", path.display());
+                        return Err(Error::paused(message).hint("plug it in, or make the folder once").into());
+                    }
+                    Arc::new(FsStore::open(&path)?)
+                }
+            };
+            all.push((place, store));
+        }
+        Ok(all)
     }
 
     /// The buckets, as a store that makes use of what they were found to do; that is found out once.
@@ -286,6 +315,14 @@ impl Archive {
         let until = deadline.map_or(Until::Empty, Until::Deadline);
         let patience = Some(self.settings.lease()? + std::time::Duration::from_secs(5));
         Ok(Drain { any_scope: true, queue, until, patience, ..self.drain(String::new())? })
+    }
+}
+
+/// Writes records of what has changed into the store. That it fails is no failure of what was done: the next command does it.
+fn record(catalog: &Catalog, store: &dyn Store, reporter: &dyn Reporter, stop: &Stop) {
+    if let (false, Err(e)) = (stop.is_tripped(), damctl::keep::record(catalog, store, stop)) {
+        let text = format!("records of what is new could not be written: {}", e.one_line());
+        reporter.report(&damctl::work::Event::Note { text: &text });
     }
 }
 

@@ -48,6 +48,7 @@ pub fn run(args: &ReceiveArgs, archive: &Archive, reporter: &dyn Reporter, stop:
         any_failed |= !summary.failed.is_empty();
         let paused = tell(summary);
         mark_ready(&catalog, &profile)?;
+        super::record(&catalog, &*store, reporter, stop);
         match paused {
             Some(e) => return Ok(Verdict::Paused(e)),
             None if stop.is_tripped() => return Ok(Verdict::Stopped),

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use damctl::{
-    catalog::{Catalog, Census, Feed},
+    catalog::{Catalog, Census, Feed, Pending},
     error::Doing,
     model::{JobState, MediaKind, Stage},
     stop::Stop,
@@ -114,6 +114,17 @@ fn conditions(archive: &Archive) -> Vec<(String, MediaKind, String)> {
     MediaKind::ALL.into_iter().flat_map(of).collect()
 }
 
+/// Generations that wait, and why one will wait for ever if nobody does anything.
+fn waiting(catalog: &Catalog) -> Result<Vec<(Pending, Option<String>)>> {
+    let mut all = Vec::new();
+    for p in catalog.pending(None)? {
+        let failed = catalog.failed_jobs_of(Stage::Transcode, &p.master)?;
+        let why = failed.into_iter().find_map(|job| job.error).map(|e| e.message);
+        all.push((p, why));
+    }
+    Ok(all)
+}
+
 pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
     if let Some(file) = &args.textfile {
@@ -127,6 +138,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     let arrivals = catalog.arrival_counts()?;
     let (feeds, last) = (catalog.feeds()?, catalog.last_event()?);
     let when = conditions(archive);
+    let waits = waiting(&catalog)?;
     if args.json {
         let assets: Vec<_> =
             assets.iter().map(|(kind, count, bytes)| json!({"kind": kind, "assets": count, "bytes": bytes})).collect();
@@ -143,6 +155,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
         print(json!({
             "assets": assets, "renditions": renditions, "sightings": sightings, "jobs": jobs, "arrivals": arrivals,
             "last_event": last, "feeds": feeds, "wanted_when": when,
+            "pending": waits.iter().map(|(p, why)| json!({"generation": p, "failed": why})).collect::<Vec<_>>(),
         }));
         return Ok(Verdict::Done);
     }
@@ -161,6 +174,11 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     }
     for (state, count) in arrivals {
         print(format_args!("arrivals   {:<12} {count:>8}", state.as_str()));
+    }
+    for (p, why) in &waits {
+        let why = why.as_ref().map(|why| format!("; it stays as it is: {why}")).unwrap_or_default();
+        let missing = p.missing.join(", ");
+        print(format_args!("replacing  {} by generation {}, which lacks {missing}{why}", p.asset, p.generation));
     }
     for (stage, state, count) in jobs {
         print(format_args!("jobs       {:<12} {count:>8}  {}", stage.as_str(), state.as_str()));

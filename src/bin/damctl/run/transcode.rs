@@ -3,6 +3,7 @@
 use anyhow::Result;
 use damctl::{
     catalog::{Catalog, Enqueued, Wanted},
+    keep,
     media::Limits,
     model::{AssetId, JobState, Queue, Stage},
     profile::Profile,
@@ -37,6 +38,7 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
     let how = Drain { until, ..archive.drain(plan.scope.clone())? };
     let summary = work_on(archive, &catalog, &how, !enqueued.open.is_empty(), reporter, stop)?;
     receive::mark_ready(&catalog, &profile)?;
+    super::record(&catalog, &*archive.store()?, reporter, stop);
     let left = catalog.not_ended(&enqueued.open)?;
     let (jobs, present) = (enqueued.open.len(), plan.present);
     match (jobs, earlier.is_empty()) {
@@ -70,6 +72,8 @@ fn counted(jobs: usize, plan: &Plan) -> String {
 /// Plans and writes the plan down. A plan for all assets takes back what earlier ones wanted.
 pub fn enqueue(catalog: &Catalog, profile: &Profile, only: &[AssetId], priority: i64) -> Result<(Plan, Enqueued)> {
     let planned_at = catalog.now()?;
+    // What waits to take a place waits for what is wanted now.
+    keep::expect(catalog, profile)?;
     let plan = plan(catalog, profile, only)?;
     let jobs = plan.masters.iter().flat_map(Missing::jobs);
     let wanted: Vec<Wanted> = jobs.map(|job| Wanted { priority, ..job }).collect();
@@ -98,7 +102,7 @@ fn drain(args: &ShiftArgs, archive: &Archive, reporter: &dyn Reporter, stop: &St
     verdict(Stage::Transcode, summary, &[], reporter, stop).unless_time_is_up(&catalog, deadline, left)
 }
 
-fn work_on(
+pub fn work_on(
     archive: &Archive,
     catalog: &Catalog,
     how: &Drain,

@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 use damctl::{
+    error::Error,
+    pace::Pace,
     stop::Stop,
-    tend::{self, Finding, Level, Verify},
+    tend::{self, Finding, Level, Verify, Which},
     work::{Event, Reporter},
 };
 use indicatif::HumanBytes;
@@ -18,19 +20,47 @@ pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         VerifyLevel::Sample => Level::Sample,
         VerifyLevel::Full => Level::Full,
     };
-    let what = Verify { only: &args.asset, level, workers: archive.settings.readers()? };
-    let verified = tend::verify(&catalog, &*store, &what, stop, &|key, finding| {
-        let outcome = if *finding == Finding::Missing { "missing" } else { "damaged" };
-        let detail = finding.to_string();
+    if let Some(key) = &args.history {
+        for l in catalog.fixity_of(key)? {
+            let at = jiff::Timestamp::from_millisecond(l.at).unwrap_or_default();
+            let detail = l.detail.map(|d| format!(": {d}")).unwrap_or_default();
+            print(format_args!("{at}  {:<7} {}{detail}", l.level, l.result));
+        }
+        return Ok(Verdict::Done);
+    }
+    let of_collection = args.collection.as_deref().map(|name| catalog.assets_in(name)).transpose()?;
+    if let (Some(name), Some([])) = (&args.collection, of_collection.as_deref()) {
+        return Err(Error::not_found(format!("no asset is in the collection '{name}'")).into());
+    }
+    let (replicas, pace) = (archive.replicas()?, args.rate.map(Pace::new));
+    let which = Which {
+        area: args.area,
+        below: args.location.as_deref(),
+        older_than_ms: args.older_than,
+        share: args.share,
+        budget: args.budget,
+    };
+    let only = of_collection.as_deref().unwrap_or(&args.asset);
+    let workers = archive.settings.readers()?;
+    let what = Verify { only, level, workers, which, pace: pace.as_ref(), replicas: &replicas };
+    let verified = tend::verify(&catalog, &*store, &what, stop, &|key, finding, repaired| {
+        let outcome = match finding {
+            Finding::Missing => "missing",
+            Finding::Copy { .. } => "copy",
+            _ => "damaged",
+        };
+        let repaired = repaired.map(|place| format!("; repaired from {place}")).unwrap_or_default();
+        let detail = format!("{finding}{repaired}");
         reporter.report(&Event::Item { what: key.as_str(), outcome, detail: Some(&detail) });
         print(format_args!("{outcome}: {key}: {detail}"));
     })?;
     print(format_args!(
-        "{} objects, {} read: {} sound, {} not",
+        "{} objects, {} read: {} sound, {} not{}",
         verified.objects,
         HumanBytes(verified.bytes),
         verified.objects - verified.bad,
-        verified.bad
+        verified.bad,
+        if verified.repaired > 0 { format!("; {} repaired", verified.repaired) } else { String::new() }
     ));
     if level != Level::Full {
         print(format_args!(

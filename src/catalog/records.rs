@@ -1,0 +1,299 @@
+//! Records: all that is known of an asset and cannot be had from its bytes, as one document. They are kept in the store, so
+//! that a catalog can be made of nothing but them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Catalog,
+    assets::{SIGHTING, role, to_json},
+    db::{Tx, values},
+    events::append,
+};
+use crate::{
+    digest::Digest,
+    error::{Error, Kind, Result},
+    model::{Asset, AssetId, Description, Drive, Findings, Key, MediaFacts, Rendition, Role, Sighting},
+};
+
+/// An asset as it was at a time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The asset.
+    pub asset: Asset,
+    /// The number of its active generation.
+    pub generation: u32,
+    /// Which masters make up which generation.
+    pub members: Vec<Membership>,
+    /// These masters.
+    pub masters: Vec<Original>,
+    /// Where they were seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sightings: Vec<Seen>,
+    /// The drives of these sightings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drives: Vec<DriveOf>,
+    /// What people say of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+    /// What people have found in its masters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Findings>,
+    /// What was made of its masters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub renditions: Vec<Made>,
+}
+
+/// A master in a generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The generation's number.
+    pub generation: u32,
+    /// The master's digest.
+    pub digest: Digest,
+    /// What it is to the asset.
+    pub role: Role,
+    /// What it is called in it.
+    pub name: String,
+}
+
+/// A master, whatever it is a member of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Original {
+    /// SHA-256.
+    pub digest: Digest,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of head and tail.
+    pub fingerprint: Option<Digest>,
+    /// Where it is.
+    pub key: Key,
+    /// Technical metadata.
+    pub facts: MediaFacts,
+}
+
+/// A sighting, and when it was (ms).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// When.
+    pub at: i64,
+    /// What.
+    #[serde(flatten)]
+    pub sighting: Sighting,
+}
+
+/// A drive, when it was first and last looked at (ms).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DriveOf {
+    /// The drive.
+    #[serde(flatten)]
+    pub drive: Drive,
+    /// When it was first taken in.
+    pub first_at: i64,
+}
+
+/// What people say of an asset, and when they said it last (ms).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// How often it was changed.
+    pub revision: i64,
+    /// When it was changed last.
+    pub at: i64,
+    /// What is said.
+    pub fields: Description,
+}
+
+/// A rendition, and when it was made (ms).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Made {
+    /// The rendition.
+    #[serde(flatten)]
+    pub rendition: Rendition,
+    /// Whether it is the one that is shown.
+    pub active: bool,
+    /// When.
+    pub at: i64,
+}
+
+impl Record {
+    /// The object that the record is kept beside: that of the first generation's main master.
+    pub fn home(&self) -> Option<&Key> {
+        let main = self.members.iter().filter(|m| m.role == Role::Main).min_by_key(|m| m.generation)?;
+        self.masters.iter().find(|m| m.digest == main.digest).map(|m| &m.key)
+    }
+}
+
+impl Catalog {
+    /// The record of an asset as it is now; none of what is not there.
+    pub fn record(&self, id: AssetId) -> Result<Option<Record>> {
+        let sql = "SELECT kind, title, collection, created_at, generation FROM assets WHERE id = ?1";
+        let rows = self.db.query(sql, values![id])?;
+        let Some(r) = rows.first() else { return Ok(None) };
+        let asset = Asset {
+            id,
+            kind: r.parse(0)?,
+            title: r.text(1)?.to_owned(),
+            collection: r.maybe_text(2)?.map(str::to_owned),
+            created_at: r.int(3)?,
+        };
+        let generation = r.int(4)? as u32;
+        let sql = "SELECT generation, digest, role, name FROM members WHERE asset = ?1
+                   ORDER BY generation, role, digest";
+        let mut members = Vec::new();
+        for r in self.db.query(sql, values![id])? {
+            let (digest, name) = (r.parse(1)?, r.text(3)?.to_owned());
+            members.push(Membership { generation: r.int(0)? as u32, digest, role: role(r.text(2)?)?, name });
+        }
+        let sql = "SELECT digest, bytes, fingerprint, key, facts FROM masters
+                   WHERE digest IN (SELECT digest FROM members WHERE asset = ?1) ORDER BY digest";
+        let mut masters = Vec::new();
+        for r in self.db.query(sql, values![id])? {
+            let (digest, bytes, fingerprint) = (r.parse(0)?, r.int(1)? as u64, r.maybe_parse(2)?);
+            masters.push(Original { digest, bytes, fingerprint, key: r.parse(3)?, facts: r.json(4)? });
+        }
+        let sql = format!("SELECT {SIGHTING}, s.seen_at FROM sightings s WHERE s.asset = ?1 ORDER BY s.drive, s.path");
+        let mut sightings = Vec::new();
+        for r in self.db.query(&sql, values![id])? {
+            sightings.push(Seen { at: r.int(10)?, sighting: super::assets::sighting(&r)? });
+        }
+        let sql = "SELECT id, identity, label, root, fs_uuid, serial, bytes, created_at FROM drives
+                   WHERE id IN (SELECT drive FROM sightings WHERE asset = ?1) ORDER BY id";
+        let mut drives = Vec::new();
+        for r in self.db.query(sql, values![id])? {
+            drives.push(DriveOf { first_at: r.int(7)?, drive: super::assets::drive(&r)? });
+        }
+        let sql = "SELECT revision, changed_at, fields FROM descriptions WHERE asset = ?1";
+        let rows = self.db.query(sql, values![id])?;
+        let said =
+            rows.first().map(|r| Ok::<_, Error>(Said { revision: r.int(0)?, at: r.int(1)?, fields: r.json(2)? }));
+        let all: Vec<Digest> = masters.iter().map(|m| m.digest).collect();
+        let findings = self.findings_of(&all)?.into_iter().filter(|f| f.source.by_hand).collect();
+        let sql = "SELECT asset, master, entry, recipe, prefix, files, facts, active, created_at FROM renditions
+                   WHERE asset = ?1 AND entry NOT LIKE '%@segment-%' ORDER BY master, entry, recipe";
+        let mut renditions = Vec::new();
+        for r in self.db.query(sql, values![id])? {
+            let rendition = super::renditions::rendition(&r)?;
+            renditions.push(Made { rendition, active: r.int(7)? == 1, at: r.int(8)? });
+        }
+        let said = said.transpose()?;
+        Ok(Some(Record { asset, generation, members, masters, sightings, drives, said, findings, renditions }))
+    }
+
+    /// The digest of what the store's own records say of an asset.
+    pub fn recorded(&self, asset: AssetId) -> Result<Option<Digest>> {
+        let sql = "SELECT digest FROM recorded WHERE asset = ?1";
+        self.db.query(sql, values![asset])?.first().map(|r| r.parse(0)).transpose()
+    }
+
+    /// Notes what the store's own records say of assets since then (ms).
+    pub fn mark_recorded(&self, all: &[(AssetId, Digest)], at: i64) -> Result<()> {
+        self.db.with_tx(&mut |tx| all.iter().try_for_each(|(asset, digest)| mark(tx, *asset, digest, at)))
+    }
+
+    /// Up to which event something was looked at; none if it never was.
+    pub fn cursor(&self, name: &str) -> Result<Option<i64>> {
+        let rows = self.db.query("SELECT seq FROM cursors WHERE name = ?1", values![name])?;
+        rows.first().map(|row| row.int(0)).transpose()
+    }
+
+    /// Remembers up to which event something was looked at.
+    pub fn set_cursor(&self, name: &str, seq: i64) -> Result<()> {
+        self.db.with_tx(&mut |tx| {
+            let sql = "INSERT INTO cursors (name, seq) VALUES (?1, ?2)
+                       ON CONFLICT (name) DO UPDATE SET seq = excluded.seq WHERE cursors.seq < excluded.seq";
+            tx.execute(sql, values![name, seq]).map(drop)
+        })
+    }
+
+    /// Refuses to be what an archive is rebuilt in, unless nothing is in it.
+    pub fn must_be_empty(&self) -> Result<()> {
+        for table in
+            ["assets", "masters", "members", "drives", "sightings", "renditions", "descriptions", "jobs", "events"]
+        {
+            if !self.db.query(&format!("SELECT 1 FROM {table} LIMIT 1"), &[])?.is_empty() {
+                return Err(Error::new(Kind::Conflict, format!("the catalog is not empty: it has {table}")).hint(
+                    "a catalog is rebuilt in a new one alone: set 'catalog' to another file, or move this one away",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an asset in as a record of that time (ms) tells of it, in place of what an earlier one told. A later one
+    /// stays; it says whether it did not.
+    pub fn restore(&self, record: &Record, at: i64, digest: &Digest) -> Result<bool> {
+        let now = self.now()?;
+        let mut is_latest = false;
+        self.db.with_tx(&mut |tx| {
+            let id = record.asset.id;
+            let rows = tx.query("SELECT at FROM recorded WHERE asset = ?1", values![id])?;
+            is_latest = rows.first().map(|r| r.int(0)).transpose()?.is_none_or(|known| known <= at);
+            if !is_latest {
+                return Ok(());
+            }
+            for table in ["members", "sightings", "descriptions", "renditions"] {
+                tx.execute(&format!("DELETE FROM {table} WHERE asset = ?1"), values![id])?;
+            }
+            restore_asset(tx, record)?;
+            mark(tx, id, digest, at)?;
+            append(tx, now, "asset.rebuilt", &id.to_string(), &serde_json::json!({"recorded_at": at}))
+        })?;
+        Ok(is_latest)
+    }
+}
+
+fn mark(tx: &mut dyn Tx, asset: AssetId, digest: &Digest, at: i64) -> Result<()> {
+    let sql = "INSERT INTO recorded (asset, digest, at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (asset) DO UPDATE SET digest = excluded.digest, at = excluded.at";
+    tx.execute(sql, values![asset, digest, at]).map(drop)
+}
+
+fn restore_asset(tx: &mut dyn Tx, record: &Record) -> Result<()> {
+    let Record { asset, .. } = record;
+    let sql = "INSERT INTO assets (id, kind, title, collection, generation, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, title = excluded.title,
+                   collection = excluded.collection, generation = excluded.generation";
+    let (collection, generation) = (asset.collection.as_deref(), i64::from(record.generation));
+    tx.execute(
+        sql,
+        values![asset.id, asset.kind.as_str(), asset.title.as_str(), collection, generation, asset.created_at],
+    )?;
+    for m in &record.members {
+        let sql = "INSERT INTO members (asset, generation, digest, role, name) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let generation = i64::from(m.generation);
+        tx.execute(sql, values![asset.id, generation, m.digest, m.role.as_str(), m.name.as_str()])?;
+    }
+    for m in &record.masters {
+        // What nobody has seen yet is not confirmed.
+        let sql = "INSERT INTO masters (digest, bytes, fingerprint, key, facts, confirmed_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, NULL)
+                   ON CONFLICT (digest) DO UPDATE SET key = excluded.key";
+        tx.execute(sql, values![m.digest, m.bytes, m.fingerprint, &m.key, to_json(&m.facts)?])?;
+    }
+    for DriveOf { drive: d, first_at } in &record.drives {
+        let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
+        let (uuid, serial) = (d.fs_uuid.as_deref(), d.serial.as_deref());
+        tx.execute(
+            sql,
+            values![d.id, d.identity.as_str(), d.label.as_str(), &d.root, uuid, serial, d.bytes, *first_at],
+        )?;
+    }
+    for Seen { at, sighting } in &record.sightings {
+        super::assets::upsert_sighting(tx, *at, sighting)?;
+    }
+    if let Some(said) = &record.said {
+        let sql = "INSERT INTO descriptions (asset, revision, fields, changed_at) VALUES (?1, ?2, ?3, ?4)";
+        tx.execute(sql, values![asset.id, said.revision, to_json(&said.fields)?, said.at])?;
+    }
+    for found in &record.findings {
+        super::knowledge::learn(tx, 0, found)?;
+    }
+    for Made { rendition: r, active, at } in &record.renditions {
+        let sql = "INSERT INTO renditions (asset, master, entry, recipe, prefix, files, facts, active, created_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (master, entry, recipe) DO NOTHING";
+        let (files, facts) = (to_json(&r.files)?, to_json(&r.facts)?);
+        let active = i64::from(*active);
+        tx.execute(sql, values![r.asset, r.master, r.entry.as_str(), r.recipe, &r.prefix, files, facts, active, *at])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Writes into the store what only the catalog knows of assets: a record of each, beside the object of its first master.
+//!
+//! Plan = wanted − present: what the catalog knows now, minus what the store was last told. Assets of one object share a
+//! document, told by its time and its bytes' digest; nothing is changed, so the latest one counts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+};
+
+use crate::{
+    catalog::{Catalog, Record},
+    digest::Digest,
+    error::{Doing, Error, Result},
+    model::{AssetId, Key},
+    stop::Stop,
+    store::{Store, ocfl},
+};
+
+/// What the events are followed by.
+const CURSOR: &str = "records";
+/// Assets of a batch, whose documents become durable together.
+const BATCH: usize = 500;
+/// What a document is called, in a folder that tells its time and digest.
+pub(super) const NAME: &str = "records.jsonl";
+
+/// Brings the store's records up to date; says of how many assets.
+pub fn record(catalog: &Catalog, store: &dyn Store, stop: &Stop) -> Result<usize> {
+    let mut written = 0;
+    let Some(mut seen) = catalog.cursor(CURSOR)? else {
+        let last = catalog.events_after(i64::MAX, 1).and_then(|_| catalog.last_event())?;
+        let mut batch = Vec::new();
+        catalog.each_asset(|row| {
+            stop.check()?;
+            batch.push(row.asset.id);
+            if batch.len() == BATCH {
+                written += write(catalog, store, std::mem::take(&mut batch))?;
+            }
+            Ok(())
+        })?;
+        written += write(catalog, store, batch)?;
+        catalog.set_cursor(CURSOR, last)?;
+        return Ok(written);
+    };
+    loop {
+        let page = catalog.events_after(seen, 2000)?;
+        let Some(last) = page.last() else { return Ok(written) };
+        seen = last.seq;
+        let touched: BTreeSet<AssetId> = page.iter().filter_map(|e| e.subject.parse().ok()).collect();
+        for batch in touched.into_iter().collect::<Vec<_>>().chunks(BATCH) {
+            stop.check()?;
+            written += write(catalog, store, batch.to_vec())?;
+        }
+        catalog.set_cursor(CURSOR, seen)?;
+    }
+}
+
+/// A record as a line, and its digest.
+pub(super) fn line(record: &Record) -> Result<(String, Digest)> {
+    let line = serde_json::to_string(record).map_err(|e| Error::internal("cannot write a record").because(e))?;
+    let digest = Digest::of(&line);
+    Ok((line, digest))
+}
+
+fn write(catalog: &Catalog, store: &dyn Store, assets: Vec<AssetId>) -> Result<usize> {
+    let mut documents: BTreeMap<Key, String> = BTreeMap::new();
+    let mut told = Vec::new();
+    for asset in assets {
+        let Some(record) = catalog.record(asset)? else { continue };
+        let Some(root) = record.home().and_then(ocfl::root_of) else { continue };
+        let (line, digest) = line(&record)?;
+        if catalog.recorded(asset)? == Some(digest) {
+            continue;
+        }
+        let document = documents.entry(root).or_default();
+        document.push_str(&line);
+        document.push('\n');
+        told.push((asset, digest));
+    }
+    if told.is_empty() {
+        return Ok(0);
+    }
+    let now = catalog.now()?;
+    let mut deposits = Vec::new();
+    for (root, text) in documents {
+        let folder = root.join(&format!("logs/{now:013}-{}", Digest::of(&text)))?;
+        let mut deposit = store.stage(&folder)?;
+        let mut file = deposit.create(NAME, Some(text.len() as u64))?;
+        file.write_all(text.as_bytes()).and_then(|()| file.flush()).doing(|| format!("cannot write {folder}"))?;
+        drop(file);
+        deposits.push(deposit.finish()?);
+    }
+    store.commit(deposits)?;
+    crate::crash::point("record.before-catalog");
+    catalog.mark_recorded(&told, now)?;
+    Ok(told.len())
+}
