@@ -33,7 +33,7 @@ pub use abilities::{Abilities, Checksum};
 pub use fs::FsStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "s3")]
-pub use s3::{ObjectSettings, S3Config, S3Store};
+pub use s3::{ObjectSettings, Outcome, Outgoing, OutsideBucket, Progress, S3Config, S3Store};
 
 /// A place for immutable objects. Every implementation passes the suite in `tests/it/contract/store.rs`.
 ///

@@ -22,12 +22,14 @@ mod area;
 mod checksum;
 mod client;
 mod deposit;
+mod outside;
 mod probe;
 mod sign;
 
 pub use area::ObjectSettings;
 pub use client::S3Config;
 pub(super) use deposit::S3Files;
+pub use outside::{Outcome, Outgoing, OutsideBucket, Progress};
 
 use self::{
     client::{Completed, Listed, Remote, describe, is_taken},
