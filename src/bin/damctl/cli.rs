@@ -214,6 +214,12 @@ pub enum Command {
     /// Renditions go in two steps, so that who reads one reads it to its end: they are marked and handed out no more, and
     /// removed by a run an hour later. It also tells what waits in vain.
     Collect(CollectArgs),
+    /// Sets what is asked of the buckets, and shows what the archive takes.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Works with profiles.
     Profile {
         /// What to do.
@@ -677,6 +683,25 @@ pub struct CollectArgs {
     /// Removes what is marked at once, and not after an hour: refused while another damctl is at work.
     #[arg(long, requires = "yes")]
     pub now: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Shows in what the buckets are not as they are wanted, and what making them so would remove; --apply makes them so.
+    ///
+    /// Masters keep their earlier versions; uploads that nobody ends are given up after 7 days; earlier versions of renditions go
+    /// after 7 days; masters are locked as the setting `s3_masters_lock` says. Rules that others have made stay.
+    Policy {
+        /// Makes them so.
+        #[arg(long)]
+        apply: bool,
+    },
+    /// Shows bytes and objects by area, collection, the profile's entry and month.
+    Usage {
+        /// Prints a JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

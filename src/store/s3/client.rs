@@ -602,7 +602,7 @@ pub(super) fn is_taken<E>(e: &SdkError<E>) -> bool {
 }
 
 /// What an error of the SDK means. Credentials and rights are everybody's affair: the run pauses until a person acts.
-fn from_sdk<E>(e: SdkError<E>, what: &str) -> Error
+pub(super) fn from_sdk<E>(e: SdkError<E>, what: &str) -> Error
 where
     E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
 {
