@@ -95,6 +95,7 @@ pub mod models;
 pub mod names;
 pub mod pace;
 pub mod profile;
+pub mod publish;
 pub mod receive;
 pub mod search;
 pub mod secret;

@@ -261,6 +261,13 @@ impl Catalog {
         Ok(out)
     }
 
+    /// The number of an asset's active generation.
+    pub fn active_generation(&self, asset: AssetId) -> Result<i64> {
+        let rows = self.db.query("SELECT generation FROM assets WHERE id = ?1", values![asset])?;
+        let row = rows.first().ok_or_else(|| Error::not_found(format!("there is no asset {asset}")))?;
+        row.int(0)
+    }
+
     /// A publication.
     pub fn publication(&self, id: PublicationId) -> Result<Publication> {
         let sql = format!("SELECT {COLUMNS} FROM publications WHERE id = ?1");
@@ -408,6 +415,25 @@ impl Catalog {
                            tried_at = NULL, sent = 0, updated_at = ?4
                        WHERE id = ?1 AND state = ?2";
             Ok(tx.execute(sql, values![id, from.as_str(), at, now])? > 0)
+        })
+    }
+
+    /// Says how one is whose reply was lost, as a person has seen: it is there, under this address or name, or it is not, and
+    /// is planned anew. Says whether that was unknown.
+    pub fn declare_publication(&self, id: PublicationId, there: Option<&str>, who: &str) -> Result<bool> {
+        let Some(there) = there else { return self.reopen_publication(id, PublicationState::Unknown, 0, who) };
+        let receipt = Receipt {
+            id: there.to_owned(),
+            url: there.starts_with("https://").then(|| there.to_owned()),
+            proof: json!({"said_by": who}),
+        };
+        let receipt = to_json(&receipt)?;
+        self.amend(id, "publication.published", json!({"actor": who, "receipt": there}), &mut |tx, now| {
+            let sql =
+                "UPDATE publications SET state = 'published', receipt = ?2, error = NULL, session = NULL, posting = 0,
+                           updated_at = ?3
+                       WHERE id = ?1 AND state = 'unknown'";
+            Ok(tx.execute(sql, values![id, receipt.as_str(), now])? > 0)
         })
     }
 

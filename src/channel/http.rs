@@ -8,10 +8,11 @@ use std::{io::Read, time::Duration};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use super::Way;
+use super::{Account, Way};
 use crate::{
     block,
     error::{Error, Result},
+    secret::Secret,
 };
 
 /// Bytes that are read and sent at a time.
@@ -252,7 +253,16 @@ impl Http {
             .map_err(|_| Error::invalid(format!("{}: an address that cannot be used", self.place)))?;
         let mut asking = self.client.request(method, url);
         for (name, value) in &request.headers {
-            asking = asking.header(*name, value);
+            let value = reqwest::header::HeaderValue::from_str(value).map(|mut value| {
+                value.set_sensitive(*name == "authorization");
+                value
+            });
+            asking = asking.header(
+                *name,
+                value.map_err(|_| {
+                    Error::invalid(format!("{}: a secret or a name that no header can hold", self.place))
+                })?,
+            );
         }
         let asking = match request.body {
             Body::None => asking.header("content-length", "0").timeout(ANSWER),
@@ -267,6 +277,25 @@ impl Http {
             Body::Stream { from, bytes, way } => return self.send(asking, from, bytes, way),
         };
         block::on(read(asking))?.map_err(|e| self.silent(e))
+    }
+
+    /// The same with an account's access token; one that is refused is renewed, and it is asked once more.
+    pub(super) fn ask_as(
+        &self,
+        account: &Account,
+        request: &mut dyn FnMut() -> Result<Request<'static>>,
+    ) -> Result<Reply> {
+        let token = account.token()?;
+        let bearer = |token: &Secret| format!("Bearer {}", token.expose());
+        let reply = self.ask(request()?.header("authorization", bearer(&token)))?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        let fresh = account.renew(&token)?;
+        match fresh == token {
+            true => Ok(reply),
+            false => self.ask(request()?.header("authorization", bearer(&fresh))),
+        }
     }
 
     /// The same with a body that is read while it is sent: a thread of the runtime sends, this one reads.

@@ -6,23 +6,38 @@
 //! [session](Way::keep) written down, and says that it is about to ask ([`Way::posting`]). Whoever comes next, after a crash
 //! or a network failure, asks the place first what became of it ([`Channel::find`]), and sends only what is not there.
 
-use std::{io::Read, ops::Range, time::Duration};
+use std::{io::Read, ops::Range, path::Path, time::Duration};
 
 use serde_json::Value;
 
 use crate::{
     digest::Digest,
-    error::Result,
+    error::{Error, Result},
     model::{Key, MediaFacts, Receipt, Words},
+    profile::channels::{Ftp, Outlet, Place, Sftp},
 };
 
 mod account;
+#[cfg(any(feature = "sftp", feature = "ftp"))]
+mod drop;
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "publish")]
 mod http;
 mod limits;
+#[cfg(feature = "publish")]
+pub mod oauth;
+#[cfg(feature = "sftp")]
+mod sftp;
+#[cfg(feature = "publish")]
+mod youtube;
 
 pub use account::{Account, RefreshLock, Unlocked};
+#[cfg(feature = "ftp")]
+pub use ftp::FtpChannel;
 pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
+#[cfg(feature = "sftp")]
+pub use sftp::SftpChannel;
 
 /// What one publication sends.
 pub struct Package<'a> {
@@ -89,6 +104,16 @@ pub trait Source: Sync {
     /// An address at which anybody can fetch the object for so long, for places that fetch. `None`: this archive's store
     /// has no such addresses.
     fn address(&self, key: &Key, valid: Duration) -> Result<Option<String>>;
+}
+
+/// A piece of a file.
+#[cfg(feature = "publish")]
+fn piece(source: &dyn Source, item: &Item, from: u64, most: u64) -> Result<Vec<u8>> {
+    let bytes = item.bytes.saturating_sub(from).min(most);
+    let mut piece = vec![0; bytes as usize];
+    let mut reader = source.open(&item.key, Some(from..from + bytes))?;
+    reader.read_exact(&mut piece).map_err(|e| crate::error::io(format!("cannot read {}", item.key), e))?;
+    Ok(piece)
 }
 
 /// What a connector tells while it sends.
@@ -165,4 +190,34 @@ pub trait Channel: Send + Sync {
     ///
     /// Errors: `Unsupported` where the place offers no way.
     fn retract(&self, receipt: &Receipt) -> Result<Retracted>;
+}
+
+/// Opens a channel's connector; `dir` is where its file lies, `fill` fills a template of a path.
+///
+/// Errors: `Unsupported` when this program was built without it.
+pub fn open(
+    name: &str,
+    outlet: &Outlet,
+    account: Account,
+    dir: &Path,
+    fill: &dyn Fn(&str) -> Result<String>,
+) -> Result<Box<dyn Channel>> {
+    let _ = (name, &account, dir, fill);
+    match &outlet.to {
+        #[cfg(feature = "publish")]
+        Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(name, web, account)?)),
+        #[cfg(feature = "sftp")]
+        Place::Sftp(sftp) => {
+            let known_hosts = sftp.known_hosts.as_ref().map(|file| dir.join(file));
+            let place = Sftp { path: fill(&sftp.path)?, known_hosts, ..sftp.clone() };
+            Ok(Box::new(SftpChannel::new(place, account)))
+        }
+        #[cfg(feature = "ftp")]
+        Place::Ftp(ftp) => {
+            let place = Ftp { path: fill(&ftp.path)?, ca: ftp.ca.as_ref().map(|file| dir.join(file)), ..ftp.clone() };
+            Ok(Box::new(FtpChannel::new(place, account)))
+        }
+        #[allow(unreachable_patterns, reason = "every kind may have its connector")]
+        other => Err(Error::unsupported(format!("this damctl has no connector for '{}'", other.kind()))),
+    }
 }

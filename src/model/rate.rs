@@ -173,9 +173,8 @@ mod tests {
         };
         let mut spent = Map::new();
         let times: Vec<i64> = (0..5).map(|_| reserve(&mut spent, std::slice::from_ref(&day), NOON).unwrap()).collect();
-        let midnight = "2026-11-30T00:00[America/Los_Angeles]".parse::<jiff::Zoned>().unwrap();
-        let (first, second) = (midnight.timestamp().as_millisecond(), midnight.tomorrow().unwrap());
-        let next = second.timestamp().as_millisecond();
+        let first = midnight("2026-11-30".parse().unwrap(), "America/Los_Angeles").unwrap();
+        let next = first + 86_400_000;
         assert_eq!(times, [NOON, NOON, first, first, next]);
         let dear = Rate { cost: 5000, ..day };
         assert!(reserve(&mut spent, &[dear], NOON).is_err());

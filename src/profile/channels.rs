@@ -35,8 +35,12 @@ pub struct Outlet {
     /// Under which name its secrets are kept; left out: the channel's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Profile entries, the best first: of those that an asset has, the first that the place takes is sent.
+    /// Profile entries, the best first: of those that an asset has, the first that the place takes is sent. `master` is the
+    /// original.
     pub send: Vec<String>,
+    /// What its files are called, as a template without the ending.
+    #[serde(default = "usual_name")]
+    pub name: String,
     /// Languages of subtitles that go with it (BCP 47), where there are such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub captions: Vec<String>,
@@ -452,6 +456,10 @@ pub struct HttpPut {
 pub struct Hook {
     /// The address.
     pub url: String,
+}
+
+fn usual_name() -> String {
+    "{{ stem }}_{{ short }}".to_owned()
 }
 
 fn port_of_ssh() -> u16 {

@@ -10,8 +10,14 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 
 mod env;
+mod file;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use env::Environment;
+pub use file::{FileKey, SecretFile};
+#[cfg(feature = "vault")]
+pub use vault::{Vault, VaultAuth, VaultConfig};
 
 /// A text that nobody is to read.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -59,6 +65,20 @@ pub trait Secrets: Send + Sync {
     ///
     /// Errors: `Unsupported` for a place that is only read.
     fn put(&self, account: &str, fields: &Fields) -> Result<()>;
+
+    /// The accounts of which something is kept, and the names of it.
+    ///
+    /// Errors: `Unsupported` for a place that cannot be listed.
+    fn names(&self) -> Result<BTreeMap<String, Vec<String>>> {
+        Err(Error::unsupported(format!("{} cannot be listed", self.place())))
+    }
+
+    /// Forgets one field of an account, or all of it; `false` when nothing was kept. Durable when it returns.
+    ///
+    /// Errors: `Unsupported` for a place that is only read.
+    fn remove(&self, account: &str, _field: Option<&str>) -> Result<bool> {
+        Err(Error::unsupported(format!("what '{account}' has cannot be removed from {}", self.place())))
+    }
 
     /// Where that is, for people.
     fn place(&self) -> String;

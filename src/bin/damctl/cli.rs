@@ -10,13 +10,21 @@ use damctl::{
 
 mod enrich;
 mod fanout;
+mod keep;
+mod publish;
 mod search;
+mod secret;
+mod values;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
+pub use keep::{ReplaceArgs, ReplicateArgs, RollbackArgs, StoreCommand};
+pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
+pub use secret::SecretCommand;
+use values::{age, area, rate, share, time};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -142,6 +150,19 @@ pub enum Command {
     Replicate(ReplicateArgs),
     /// Brings the search index up to date.
     Index(IndexArgs),
+    /// Sends renditions to channels: each once, with the place's confirmation.
+    ///
+    /// Channels stand in channels.yaml. What is sent comes straight from the store. Before a byte is sent it is held against
+    /// what the place takes and what the asset's rights allow. A publication is known by asset, generation, entry, channel
+    /// and account: wanted twice, it is one; killed in the middle, the next run asks the place what is there and sends the
+    /// rest. docs/publish.md has all of it.
+    Publish(PublishArgs),
+    /// Lists and checks the channels of channels.yaml.
+    Channel {
+        /// What to do.
+        #[command(subcommand)]
+        command: ChannelCommand,
+    },
     /// Has the jobs of a stage done by many machines: as an array of Slurm, or as an Indexed Job of Kubernetes.
     ///
     /// Plans as the stage's own command does and writes the jobs down, then prints what starts the workers, or submits it.
@@ -170,6 +191,15 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: TokenCommand,
+    },
+    /// Keeps, lists and forgets what opens the accounts that are published to: passwords, keys, tokens.
+    ///
+    /// The setting 'secrets' says where they are kept: in the environment, in an encrypted file, or in HashiCorp Vault.
+    /// docs/publish.md has all of it.
+    Secret {
+        /// What to do.
+        #[command(subcommand)]
+        command: SecretCommand,
     },
     /// Answers searches, shows a page for them and plays renditions over HTTP.
     ///
@@ -316,54 +346,6 @@ pub struct IngestArgs {
     pub work: WorkArgs,
 }
 
-fn rate(text: &str) -> Result<u64, String> {
-    let number = text.trim_end_matches("/s").trim_end_matches(['B', 'b']);
-    let (digits, unit) = match number.trim_end().char_indices().last() {
-        Some((at, 'k' | 'K')) => (&number[..at], 1_000),
-        Some((at, 'm' | 'M')) => (&number[..at], 1_000_000),
-        Some((at, 'g' | 'G')) => (&number[..at], 1_000_000_000),
-        _ => (number, 1),
-    };
-    match digits.trim().parse::<f64>().map(|n| n * f64::from(unit)) {
-        Ok(bytes) if (1.0..1e15).contains(&bytes) => Ok(bytes as u64),
-        _ => Err("expected bytes a second such as 80M".to_owned()),
-    }
-}
-
-/// A time in days or hours, in milliseconds.
-fn age(text: &str) -> Result<i64, String> {
-    let (number, unit) = text.split_at(text.len().saturating_sub(1));
-    let hours = match unit {
-        "d" => 24,
-        "h" => 1,
-        _ => return Err("expected days or hours such as 180d or 12h".to_owned()),
-    };
-    match number.parse::<i64>() {
-        Ok(n @ 0..=36_500) => Ok(n * hours * 3_600_000),
-        _ => Err("expected days or hours such as 180d or 12h".to_owned()),
-    }
-}
-
-/// A share of the whole.
-fn share(text: &str) -> Result<f64, String> {
-    match text.strip_suffix('%').map(str::parse::<f64>) {
-        Some(Ok(percent)) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
-        _ => Err("expected a share such as 1%".to_owned()),
-    }
-}
-
-fn area(text: &str) -> Result<Area, String> {
-    let of = [Area::Masters, Area::Renditions].into_iter().find(|a| a.as_str() == text);
-    of.ok_or_else(|| "expected masters or renditions".to_owned())
-}
-
-fn time(text: &str) -> Result<jiff::SignedDuration, String> {
-    match text.parse::<jiff::SignedDuration>() {
-        Ok(time) if time.is_positive() => Ok(time),
-        _ => Err("expected a time such as 50m or 1h 30m".to_owned()),
-    }
-}
-
 #[derive(Debug, Args)]
 pub struct DrivesArgs {
     /// Prints a JSON object a line.
@@ -467,41 +449,6 @@ pub struct TranscodeArgs {
     pub shift: ShiftArgs,
     #[command(flatten)]
     pub work: WorkArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ReplaceArgs {
-    /// The asset.
-    #[arg(value_name = "ASSET")]
-    pub asset: AssetId,
-    /// The file that takes its place.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Leaves what is to be made of it to the next `damctl transcode`.
-    #[arg(long)]
-    pub no_wait: bool,
-    #[command(flatten)]
-    pub work: WorkArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ReplicateArgs {
-    /// Also reads what is there already, and makes good what has other bytes.
-    #[arg(long)]
-    pub verify: bool,
-    /// Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G.
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub rate: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// The asset.
-    #[arg(value_name = "ASSET")]
-    pub asset: AssetId,
-    /// The number of the generation. Default: the one that was active before.
-    #[arg(long, value_name = "N")]
-    pub to: Option<u32>,
 }
 
 /// How a worker of a fan-out does its shift.
@@ -683,25 +630,6 @@ pub struct CollectArgs {
     /// Removes what is marked at once, and not after an hour: refused while another damctl is at work.
     #[arg(long, requires = "yes")]
     pub now: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum StoreCommand {
-    /// Shows in what the buckets are not as they are wanted, and what making them so would remove; --apply makes them so.
-    ///
-    /// Masters keep their earlier versions; uploads that nobody ends are given up after 7 days; earlier versions of renditions go
-    /// after 7 days; masters are locked as the setting `s3_masters_lock` says. Rules that others have made stay.
-    Policy {
-        /// Makes them so.
-        #[arg(long)]
-        apply: bool,
-    },
-    /// Shows bytes and objects by area, collection, the profile's entry and month.
-    Usage {
-        /// Prints a JSON object a line.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[derive(Debug, Subcommand)]

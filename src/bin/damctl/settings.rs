@@ -5,10 +5,14 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
-use damctl::error::{Doing, Error, Result};
+use damctl::{
+    error::{Doing, Error, Kind, Result},
+    secret::{Environment, FileKey, SecretFile, Secrets},
+};
 use serde::Deserialize;
 
 /// The archive's configuration file.
@@ -18,7 +22,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 49] = [
+pub const KEYS: [(&str, &str, &str); 52] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -60,6 +64,7 @@ pub const KEYS: [(&str, &str, &str); 49] = [
     ),
     ("profile", "", "the profile's file; empty: the built-in newsroom matrix"),
     ("models", "models", "the folder of the models that learning needs; machines that share it get each once"),
+    ("channels", "channels.yaml", "the file that says where things are published"),
     ("synonyms", "", "a file of words that stand for each other in searches; empty: none"),
     ("workers", "0", "jobs at a time; 0: one a core"),
     ("lease", "60", "seconds that a claim on a job holds without a heartbeat"),
@@ -68,6 +73,16 @@ pub const KEYS: [(&str, &str, &str); 49] = [
     ("webhook", "", "the address that hears of every event by HTTP; one that is a secret stands in DAMCTL_WEBHOOK"),
     ("nats", "", "the NATS server that hears of every event, such as nats://127.0.0.1:4222"),
     ("nats_stream", "", "the JetStream stream that keeps them; empty: who is not there misses them"),
+    (
+        "secrets",
+        "env",
+        "where secrets of accounts are kept: env (DAMCTL_SECRET_…), file:PATH (encrypted), vault:https://HOST:8200/MOUNT/PREFIX",
+    ),
+    (
+        "secrets_key_file",
+        "",
+        "the key of an encrypted file of secrets; empty: secrets.key beside the user's config.yaml",
+    ),
     ("listen", "127.0.0.1:7878", "address and port of serve-search"),
     (
         "anonymous",
@@ -277,6 +292,47 @@ impl Settings {
         damctl::index::bulk::BulkConfig { url: url.to_owned(), user }
     }
 
+    /// Where secrets are kept.
+    pub fn secrets(&self) -> Result<Arc<dyn Secrets>> {
+        let value = self.get("secrets");
+        if let Some(path) = value.strip_prefix("file:").filter(|path| !path.is_empty()) {
+            let key = match std::env::var("DAMCTL_SECRETS_KEY").ok().filter(|key| !key.is_empty()) {
+                Some(key) => FileKey::parse(&key)?,
+                None => {
+                    let file = self.secrets_key_file()?;
+                    FileKey::read(&file).map_err(|e| match e.kind() {
+                        Kind::NotFound => e.hint("'damctl secret key' makes one; or give it in DAMCTL_SECRETS_KEY"),
+                        _ => e,
+                    })?
+                }
+            };
+            return Ok(Arc::new(SecretFile::new(self.root.join(path), key)));
+        }
+        #[cfg(feature = "vault")]
+        if let Some(place) = value.strip_prefix("vault:") {
+            return Ok(Arc::new(damctl::secret::Vault::new(vault(place)?)?));
+        }
+        #[cfg(not(feature = "vault"))]
+        if value.starts_with("vault:") {
+            return Err(Error::unsupported("this program was built without Vault ('vault')"));
+        }
+        match value {
+            "env" => Ok(Arc::new(Environment)),
+            // It may hold a secret, given by mistake.
+            _ => Err(Error::invalid("'secrets' cannot be used").hint("expected env, file:PATH or vault:https://…")),
+        }
+    }
+
+    /// The file of the key that opens an encrypted file of secrets.
+    pub fn secrets_key_file(&self) -> Result<PathBuf> {
+        match self.get("secrets_key_file") {
+            "" => user_file().map(|config| config.with_file_name("secrets.key")).ok_or_else(|| {
+                Error::invalid("there is no home folder for the key of the secrets").hint("set 'secrets_key_file'")
+            }),
+            path => Ok(self.root.join(path)),
+        }
+    }
+
     /// Where the masters are, for people.
     pub fn place(&self) -> String {
         let store = self.get("store");
@@ -417,6 +473,14 @@ impl Settings {
         })
     }
 
+    /// The same for work that waits more than it works: so many where nothing is said.
+    pub fn workers_or(&self, usual: usize) -> Result<usize> {
+        match self.number("workers")? {
+            0 => Ok(usual),
+            _ => self.workers(),
+        }
+    }
+
     /// Jobs at a time.
     pub fn workers(&self) -> Result<usize> {
         match self.number("workers")? {
@@ -471,6 +535,26 @@ impl Settings {
                 .because(e)
         })
     }
+}
+
+/// How Vault is reached: by the variables of its own program, and by ours for what that has none for.
+#[cfg(feature = "vault")]
+fn vault(place: &str) -> Result<damctl::secret::VaultConfig> {
+    use damctl::secret::{Secret, VaultAuth};
+    let from = |variable: &str| std::env::var(variable).ok().filter(|v| !v.is_empty());
+    let auth = if let Some(token) = from("VAULT_TOKEN") {
+        VaultAuth::Token(Secret::new(token))
+    } else if let (Some(role), Some(file)) = (from("DAMCTL_VAULT_ROLE_ID"), from("DAMCTL_VAULT_SECRET_ID_FILE")) {
+        VaultAuth::AppRole { role, secret_id: file.into() }
+    } else if let Some(role) = from("DAMCTL_VAULT_KUBERNETES_ROLE") {
+        VaultAuth::Kubernetes { role, token: from("DAMCTL_VAULT_KUBERNETES_TOKEN_FILE").map(PathBuf::from) }
+    } else {
+        return Err(Error::invalid("there is nothing to log in to Vault with").hint(
+            "set VAULT_TOKEN; or DAMCTL_VAULT_ROLE_ID and DAMCTL_VAULT_SECRET_ID_FILE; or DAMCTL_VAULT_KUBERNETES_ROLE",
+        ));
+    };
+    let (namespace, ca) = (from("VAULT_NAMESPACE"), from("VAULT_CACERT").map(PathBuf::from));
+    Ok(damctl::secret::VaultConfig { place: place.to_owned(), auth, namespace, ca })
 }
 
 fn find(archive: Option<&Path>) -> Result<PathBuf> {

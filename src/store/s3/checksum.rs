@@ -12,7 +12,7 @@ use crate::{
 
 /// MD5 as a header has it (RFC 1864).
 pub(super) fn md5_base64(bytes: &[u8]) -> String {
-    base64(&Md5::digest(bytes))
+    base64(Md5::digest(bytes))
 }
 
 pub(super) fn md5_hex(bytes: &[u8]) -> String {

@@ -20,6 +20,7 @@ pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
             let archive = Archive::new(settings, &Stop::new());
             checks.extend(store(&archive, args.probe)?);
             checks.extend(learning(&archive)?);
+            checks.push(secrets(&archive));
         }
         // It is run before there is an archive, too.
         Err(e) if e.kind() == Kind::NotFound && archive.is_none() && !args.probe => {}
@@ -37,6 +38,22 @@ pub fn run(args: &DoctorArgs, archive: Option<&Path>) -> Result<Verdict> {
         }
     }
     Ok(if sound { Verdict::Done } else { Verdict::SomeFailed })
+}
+
+/// Whether the place of secrets can be opened.
+fn secrets(archive: &Archive) -> Check {
+    let what = "secrets of accounts".to_owned();
+    let opened = archive.settings.secrets().and_then(|secrets| Ok((secrets.place(), secrets.names()?.len())));
+    match opened {
+        Ok((place, accounts)) => {
+            let found = Some(format!("{place}, of {accounts} account(s)"));
+            Check { what, found, cost: String::new(), get: String::new(), needed: false }
+        }
+        Err(e) => {
+            let get = e.hint_text().unwrap_or("docs/publish.md tells how to set 'secrets'").to_owned();
+            Check { what, found: None, cost: format!("nothing can be published: {}", e.one_line()), get, needed: false }
+        }
+    }
 }
 
 /// With what the archive's profile can be learned from here.

@@ -42,11 +42,13 @@ mod jobs;
 mod models;
 mod presign;
 mod profile;
+mod publish;
 mod receive;
 mod render;
 mod replace;
 mod replicate;
 mod search;
+mod secret;
 #[cfg(feature = "serve")]
 mod serve;
 mod status;
@@ -130,9 +132,21 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Models { command } => models::run(&command, &open(&[])?, &*reporter, stop),
         Command::Infer => infer::run(stop),
         Command::Index(args) => index::run(&args, &open(&[])?, &*reporter, stop),
+        Command::Publish(args) => {
+            let work = match &args.command {
+                Some(
+                    crate::cli::PublishCommand::Retract { work, .. }
+                    | crate::cli::PublishCommand::Reconcile { work, .. },
+                ) => work,
+                _ => &args.work,
+            };
+            publish::run(&args, &open(&workers(work))?, &*reporter, stop)
+        }
+        Command::Channel { command } => publish::channels(&command, &open(&[])?),
         Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
         Command::Transcript { command } => transcript::run(&command, &open(&[])?),
+        Command::Secret { command } => secret::run(&command, &open(&[])?),
         Command::Token { command } => token::run(&command, &open(&[])?),
         #[cfg(feature = "serve")]
         Command::ServeSearch(args) => {

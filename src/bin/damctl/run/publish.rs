@@ -1,0 +1,446 @@
+//! `damctl publish` and `damctl channel`: to every channel, once.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Result;
+use damctl::{
+    catalog::Catalog,
+    channel,
+    error::Error,
+    model::{Approval, Publication, PublicationId, PublicationState, Stage, Words, description},
+    profile::channels::Channels,
+    publish::{self, Proposed, Publish, Refused, Request},
+    secret::Secrets,
+    stop::Stop,
+    work::{self, Drain, Event, Reporter, Until},
+};
+use serde_json::json;
+
+use super::{Archive, Verdict, print, verdict};
+use crate::cli::{ChannelCommand, PublishArgs, PublishCommand};
+
+/// How often what has become due is looked for.
+const LOOK: Duration = Duration::from_secs(5);
+/// Publications that are worked on at a time, where nothing else is said: they wait more than they work.
+const AT_A_TIME: usize = 8;
+
+pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
+    let desk = Desk::open(archive)?;
+    let doing = Doing { desk: &desk, archive, reporter, stop };
+    match &args.command {
+        None => doing.publish(args),
+        Some(PublishCommand::Status { asset, state, json }) => {
+            let shown = |p: &Publication| state.is_none_or(|state| p.state == state);
+            if asset.is_empty() {
+                desk.each(*state, &mut |p| desk.show(&p, *json))?;
+            }
+            for id in asset {
+                desk.catalog.publications_of(*id)?.iter().filter(|p| shown(p)).try_for_each(|p| desk.show(p, *json))?;
+            }
+            Ok(Verdict::Done)
+        }
+        Some(PublishCommand::Approve { id }) => desk
+            .amend(id, "approved", "waits for nobody's approval", &|id| desk.catalog.approve_publication(id, &actor())),
+        Some(PublishCommand::Cancel { id }) => {
+            desk.amend(id, "given up", "is not waiting any more", &|id| desk.catalog.cancel_publication(id, &actor()))
+        }
+        Some(PublishCommand::Retract { id, work: _ }) => {
+            let all = desk.named(id)?;
+            let jobs = all.iter().map(publish::retract).collect::<Result<Vec<_>, _>>()?;
+            doing.drain(&jobs, Until::Empty, Duration::from_secs(600), "taken back")
+        }
+        Some(PublishCommand::Reconcile { id, work: _ }) => {
+            let mut all = desk.named(id)?;
+            if id.is_empty() {
+                desk.each(Some(PublicationState::Unknown), &mut |p| {
+                    all.push(p);
+                    Ok(())
+                })?;
+            }
+            let jobs = all.iter().map(publish::reconcile).collect::<Result<Vec<_>, _>>()?;
+            doing.drain(&jobs, Until::Empty, Duration::from_secs(600), "settled")
+        }
+        Some(PublishCommand::Settle { id, published, absent: _ }) => {
+            let p = desk.catalog.publication_like(id)?;
+            if !desk.catalog.declare_publication(p.id, published.as_deref(), &actor())? {
+                return Err(Error::invalid(format!(
+                    "publication {} is {}: nothing is to be settled",
+                    short(&p),
+                    p.state
+                ))
+                .into());
+            }
+            print(format_args!("{} is {}", short(&p), desk.catalog.publication(p.id)?.state));
+            Ok(Verdict::Done)
+        }
+    }
+}
+
+pub fn channels(command: &ChannelCommand, archive: &Archive) -> Result<Verdict> {
+    match command {
+        ChannelCommand::Validate { file } => {
+            let channels = Channels::read(file)?;
+            print(format_args!(
+                "{}: {} channel(s), {} rule(s)",
+                file.display(),
+                channels.channels.len(),
+                channels.rules.len()
+            ));
+            Ok(Verdict::Done)
+        }
+        ChannelCommand::List { json } => {
+            let desk = Desk::open(archive)?;
+            for (name, outlet) in &desk.channels.channels {
+                let (limits, rates) = (channel::limits(&outlet.to)?, publish::rates(outlet)?);
+                if *json {
+                    let it = json!({"name": name, "kind": outlet.to.kind(), "account": outlet.account(name),
+                        "send": outlet.send, "limits": limits, "rates": rates, "as_of": channel::as_of()?});
+                    print(format_args!("{it}"));
+                } else {
+                    let (kind, account, send) = (outlet.to.kind(), outlet.account(name), outlet.send.join(", "));
+                    print(format_args!("{name}: {kind}, account '{account}', sends {send}"));
+                    print(format_args!("  needs: {}", limits.needs));
+                    print(format_args!("  docs:  {} (limits as of {})", limits.docs, channel::as_of()?));
+                }
+            }
+            Ok(Verdict::Done)
+        }
+        ChannelCommand::Check { names } => {
+            let desk = Desk::open(archive)?;
+            let store = archive.store()?;
+            let stage = Publish::new(&desk.catalog, &*store, &desk.channels, &desk.dir, desk.secrets.clone());
+            let all: Vec<&String> =
+                if names.is_empty() { desk.channels.channels.keys().collect() } else { names.iter().collect() };
+            let mut is_well = true;
+            for name in all {
+                match stage.check(name) {
+                    Ok(standing) => {
+                        let who = standing.name.map(|n| format!(" as {n}")).unwrap_or_default();
+                        let longest =
+                            standing.longest_ms.map(|ms| format!(", {} s at most", ms / 1000)).unwrap_or_default();
+                        print(format_args!("{name}: well{who}{longest}"));
+                    }
+                    Err(e) => {
+                        is_well = false;
+                        print(format_args!("{name}: {}", e.one_line()));
+                        if let Some(hint) = e.hint_text() {
+                            print(format_args!("  hint: {hint}"));
+                        }
+                    }
+                }
+            }
+            Ok(if is_well { Verdict::Done } else { Verdict::SomeFailed })
+        }
+    }
+}
+
+/// Who gives commands here.
+fn actor() -> String {
+    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
+    match name.is_empty() {
+        true => format!("user {}", rustix::process::geteuid().as_raw()),
+        false => name,
+    }
+}
+
+fn short(p: &Publication) -> String {
+    p.id.to_string()[..12].to_owned()
+}
+
+fn when(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|_| "?".to_owned(), |t| t.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
+/// What a command on publications needs.
+struct Desk {
+    catalog: Catalog,
+    channels: Channels,
+    dir: PathBuf,
+    secrets: Arc<dyn Secrets>,
+}
+
+impl Desk {
+    fn open(archive: &Archive) -> Result<Self> {
+        let path = archive.settings.path("channels");
+        let channels = match path.exists() {
+            true => Channels::read(&path)?,
+            false => Channels::default(),
+        };
+        let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self { catalog: archive.catalog()?, channels, dir, secrets: archive.settings.secrets()? })
+    }
+
+    fn each(&self, state: Option<PublicationState>, each: &mut dyn FnMut(Publication) -> Result<()>) -> Result<()> {
+        let mut after: Option<PublicationId> = None;
+        loop {
+            let page = self.catalog.publications_page(state, after, 500)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            page.into_iter().try_for_each(&mut *each)?;
+        }
+    }
+
+    fn named(&self, ids: &[String]) -> Result<Vec<Publication>> {
+        Ok(ids.iter().map(|id| self.catalog.publication_like(id)).collect::<Result<_, _>>()?)
+    }
+
+    fn amend(
+        &self,
+        ids: &[String],
+        done: &str,
+        not: &str,
+        work: &dyn Fn(PublicationId) -> damctl::error::Result<bool>,
+    ) -> Result<Verdict> {
+        let mut is_all = true;
+        for p in self.named(ids)? {
+            let is_done = work(p.id)?;
+            is_all &= is_done;
+            match is_done {
+                true => print(format_args!("{} to {}: {done}", short(&p), p.channel)),
+                false => print(format_args!("{} to {}: {not}: it is {}", short(&p), p.channel, p.state)),
+            }
+        }
+        Ok(if is_all { Verdict::Done } else { Verdict::SomeFailed })
+    }
+
+    fn show(&self, p: &Publication, is_json: bool) -> Result<()> {
+        if is_json {
+            print(format_args!("{}", serde_json::to_string(p)?));
+            return Ok(());
+        }
+        let now = self.catalog.now()?;
+        let more = match (&p.state, &p.approval) {
+            (PublicationState::Planned, Approval::Wanted) => " (waits for approval)".to_owned(),
+            (PublicationState::Planned, _) if p.not_before > now => format!(" (for {})", when(p.not_before)),
+            _ => String::new(),
+        };
+        let at = p.receipt.as_ref().map(|r| format!("  {}", r.url.as_deref().unwrap_or(&r.id))).unwrap_or_default();
+        print(format_args!("{}  {:<9}{more}  {}  {} of {}{at}", short(p), p.state, p.channel, p.entry, p.asset));
+        if let Some(error) = &p.error {
+            print(format_args!("              {}", error.message));
+            if let Some(hint) = &error.hint {
+                print(format_args!("              hint: {hint}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Doing<'a> {
+    desk: &'a Desk,
+    archive: &'a Archive,
+    reporter: &'a dyn Reporter,
+    stop: &'a Stop,
+}
+
+impl Doing<'_> {
+    fn publish(&self, args: &PublishArgs) -> Result<Verdict> {
+        if !args.asset.is_empty() && args.to.is_empty() {
+            return Err(Error::invalid("to which channels? --to names them")
+                .hint("'damctl channel list' lists them")
+                .into());
+        }
+        let patience = Duration::try_from(args.wait)?;
+        loop {
+            let proposed = self.proposed(args)?;
+            let refused = proposed.iter().filter(|p| matches!(p, Proposed::Refused(_))).count();
+            if args.force && !args.dry_run && !args.yes {
+                self.ask(&proposed)?;
+            }
+            // What the rules want and cannot be had is told once, not each time.
+            let plan = self.plan(args, &proposed)?;
+            if args.dry_run || args.enqueue {
+                return Ok(if refused > 0 && !args.asset.is_empty() { Verdict::SomeFailed } else { Verdict::Done });
+            }
+            let catalog = &self.desk.catalog;
+            let horizon = catalog.now()? + i64::try_from(patience.as_millis())?;
+            let mut jobs = publish::wanted(catalog, horizon)?;
+            if !args.asset.is_empty() {
+                // What others have planned is theirs.
+                let mine: Vec<String> = plan.iter().map(|id| format!("{id} send")).collect();
+                jobs.retain(|job| mine.contains(&job.recipe));
+            } else {
+                jobs.extend(publish::expired(catalog)?.iter().map(publish::retract).collect::<Result<Vec<_>, _>>()?);
+            }
+            let ended = self.drain(&jobs, Until::Empty, patience, "published")?;
+            if !args.watch || !matches!(ended, Verdict::Done | Verdict::SomeFailed) {
+                return Ok(match ended {
+                    Verdict::Done if refused > 0 && !args.asset.is_empty() => Verdict::SomeFailed,
+                    other => other,
+                });
+            }
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < LOOK {
+                if self.stop.is_tripped() {
+                    return Ok(Verdict::Stopped);
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+
+    fn proposed(&self, args: &PublishArgs) -> Result<Vec<Proposed>> {
+        let (catalog, channels) = (&self.desk.catalog, &self.desk.channels);
+        if args.asset.is_empty() {
+            return Ok(publish::by_rules(catalog, channels)?);
+        }
+        let request = Request {
+            assets: args.asset.clone(),
+            to: args.to.clone(),
+            at: args.at.as_deref().map(description::moment).transpose()?,
+            entry: args.entry.clone(),
+            needs_approval: args.needs_approval,
+            words: Words {
+                title: args.title.clone().unwrap_or_default(),
+                description: args.description.clone().unwrap_or_default(),
+                privacy: args.privacy.clone(),
+                ..Words::default()
+            },
+            again: args.force,
+            actor: actor(),
+        };
+        Ok(publish::propose(catalog, channels, &request)?)
+    }
+
+    /// Has a person confirm what people would see twice.
+    fn ask(&self, proposed: &[Proposed]) -> Result<()> {
+        let again: Vec<_> = proposed
+            .iter()
+            .filter_map(|p| match p {
+                Proposed::Wanted(new) if new.again > 0 => Some(format!("{} to {}", new.asset, new.channel)),
+                _ => None,
+            })
+            .collect();
+        if again.is_empty() {
+            return Ok(());
+        }
+        let what = format!("{} would be published once more: people see it twice", again.join(", "));
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::invalid(what).hint("say --yes if that is what you want").into());
+        }
+        eprint!("{what}. Go on? [y/N] ");
+        std::io::stderr().flush().ok();
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        match answer.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(Error::invalid("not confirmed: nothing is published").into()),
+        }
+    }
+
+    /// Writes down what is wanted, and says what becomes of each.
+    fn plan(&self, args: &PublishArgs, proposed: &[Proposed]) -> Result<Vec<PublicationId>> {
+        let catalog = &self.desk.catalog;
+        let mut ids = Vec::new();
+        for one in proposed {
+            let new = match one {
+                Proposed::Wanted(new) => new,
+                Proposed::Refused(refused) => {
+                    if !args.asset.is_empty() || !args.watch {
+                        refuse(refused);
+                    }
+                    continue;
+                }
+            };
+            if args.dry_run {
+                let (asset, channel) = (new.asset, &new.channel);
+                match catalog.publication(new.id()) {
+                    Ok(p) => print(format_args!("{} of {asset} to {channel}: it is {} already", new.entry, p.state)),
+                    Err(_) => print(format_args!("{} of {asset} to {channel}: would be published", new.entry)),
+                }
+                continue;
+            }
+            let rates = |new: &damctl::catalog::NewPublication| {
+                let outlet = self.desk.channels.get(&new.channel);
+                outlet.and_then(publish::rates).unwrap_or_default()
+            };
+            let mut planned = catalog.plan_publications(std::slice::from_ref(&**new), &rates)?;
+            let Some((mut p, is_new)) = planned.pop() else { continue };
+            // Asked for again, what failed is tried again.
+            if p.state == PublicationState::Failed
+                && catalog.reopen_publication(p.id, PublicationState::Failed, new.not_before, &actor())?
+            {
+                p = catalog.publication(p.id)?;
+            }
+            ids.push(p.id);
+            let (short, channel) = (short(&p), &p.channel);
+            let at = when(p.not_before);
+            match (&p.approval, p.state) {
+                (Approval::Wanted, PublicationState::Planned) => {
+                    print(format_args!("{short} to {channel}: waits for approval: damctl publish approve {short}"))
+                }
+                (_, PublicationState::Planned) if p.not_before > catalog.now()? + 1000 => {
+                    print(format_args!("{short} to {channel}: scheduled for {at}"));
+                }
+                (_, PublicationState::Planned | PublicationState::Sending) => {}
+                (_, PublicationState::Published) => {
+                    let url = p.receipt.and_then(|r| r.url).map(|u| format!(": {u}")).unwrap_or_default();
+                    print(format_args!("{short} to {channel}: published already{url}"));
+                }
+                (_, PublicationState::Unknown) => print(format_args!(
+                    "{short} to {channel}: a reply was lost, and it may be there: damctl publish reconcile {short}"
+                )),
+                (_, PublicationState::Retracted) => {
+                    print(format_args!("{short} to {channel}: was taken back; --force publishes it once more"))
+                }
+                (_, PublicationState::Failed) => {}
+            }
+            let _ = is_new;
+        }
+        Ok(ids)
+    }
+
+    fn drain(
+        &self,
+        wanted: &[damctl::catalog::Wanted],
+        until: Until,
+        patience: Duration,
+        done: &str,
+    ) -> Result<Verdict> {
+        let Self { desk, archive, reporter, stop } = *self;
+        let catalog = &desk.catalog;
+        let enqueued = catalog.enqueue(wanted)?;
+        if catalog.retry(&enqueued.failed)? > 0 {
+            catalog.enqueue(wanted)?;
+        }
+        reporter.report(&Event::Planned { stage: Stage::Publish, jobs: wanted.len(), bytes: None });
+        let workers = archive.settings.workers_or(AT_A_TIME)?;
+        let store = archive.store()?;
+        let stage = Publish::new(catalog, &*store, &desk.channels, &desk.dir, desk.secrets.clone());
+        let how = Drain { until, workers, patience: Some(patience), ..archive.drain(publish::SCOPE.to_owned())? };
+        let summary = work::drain(catalog, &stage, &how, reporter, stop)?;
+        let ids: Vec<_> = wanted.iter().map(damctl::catalog::Wanted::id).collect();
+        let left = catalog.not_ended(&ids)?;
+        if !wanted.is_empty() {
+            print(format_args!(
+                "{} of {} {done}",
+                wanted.len().saturating_sub(summary.failed.len() + left),
+                wanted.len()
+            ));
+        }
+        let verdict = verdict(Stage::Publish, summary, &[], reporter, stop);
+        Ok(match verdict {
+            Verdict::Done | Verdict::SomeFailed if left > 0 => {
+                let message = format!("{left} publication(s) wait for their account's next try, or for their place");
+                Verdict::Paused(
+                    Error::paused(message).hint("'damctl publish' goes on; 'damctl publish status' lists them"),
+                )
+            }
+            other => other,
+        })
+    }
+}
+
+fn refuse(refused: &Refused) {
+    let Refused { asset, title, channel, reasons, hint } = refused;
+    print(format_args!("refused: {title} ({asset}) to {channel}: {}", reasons.join("; ")));
+    if let Some(hint) = hint {
+        print(format_args!("        hint: {hint}"));
+    }
+}

@@ -1,0 +1,225 @@
+//! What is to be published, and what stands in its way.
+
+use serde::Serialize;
+
+use super::{
+    outlet_name,
+    package::{Media, media},
+    preflight::{Allowed, end_of, entry_hint, rights},
+};
+use crate::{
+    catalog::{AssetRow, Catalog, NewPublication},
+    channel::limits,
+    error::{Error, Result},
+    model::{AssetId, Publication, PublicationState, Words, description::moment},
+    profile::channels::{Channels, Outlet, Rule},
+};
+
+/// What somebody asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// These assets,
+    pub assets: Vec<AssetId>,
+    /// to these channels,
+    pub to: Vec<String>,
+    /// not before this time (ms),
+    pub at: Option<i64>,
+    /// of this profile entry in place of the channel's own,
+    pub entry: Option<String>,
+    /// once somebody has agreed,
+    pub needs_approval: bool,
+    /// with these words in place of the channel's templates;
+    pub words: Words,
+    /// once more, if it was published before.
+    pub again: bool,
+    /// Who asks.
+    pub actor: String,
+}
+
+/// What becomes of a wish.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proposed {
+    /// It can be published.
+    Wanted(Box<NewPublication>),
+    /// It cannot.
+    Refused(Refused),
+}
+
+/// Why something cannot be published.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Refused {
+    /// The asset.
+    pub asset: AssetId,
+    /// What it is called.
+    pub title: String,
+    /// The channel.
+    pub channel: String,
+    /// What stands in the way.
+    pub reasons: Vec<String>,
+    /// What can be done.
+    pub hint: Option<String>,
+}
+
+/// Says what of a request can be published. Nothing is written.
+pub fn propose(catalog: &Catalog, channels: &Channels, request: &Request) -> Result<Vec<Proposed>> {
+    let mut out = Vec::new();
+    for asset in &request.assets {
+        let row = catalog.asset(*asset)?;
+        for name in &request.to {
+            out.push(one(catalog, &row, name, channels.get(name)?, request)?);
+        }
+    }
+    Ok(out)
+}
+
+fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: &Request) -> Result<Proposed> {
+    let (asset, now) = (row.asset.id, catalog.now()?);
+    let refused = |reasons: Vec<String>, hint: Option<String>| {
+        let title = row.asset.title.clone();
+        Ok(Proposed::Refused(Refused { asset, title, channel: name.to_owned(), reasons, hint }))
+    };
+    let said = catalog.described(asset)?.description;
+    let at = request.at.unwrap_or(now).max(now);
+    let at = match rights(&said.rights, outlet, at)? {
+        Allowed::Now => at,
+        Allowed::From(until) => until,
+        Allowed::No(reasons) => return refused(reasons, Some("its rights are part of its description".to_owned())),
+    };
+    let (renditions, takes) = (catalog.renditions_of(asset)?, limits(&outlet.to)?);
+    let entries: Vec<&String> = match &request.entry {
+        Some(entry) => vec![entry],
+        None => outlet.send.iter().collect(),
+    };
+    let (mut reasons, mut is_there, mut chosen) = (Vec::new(), false, None);
+    for entry in entries {
+        let Some(found) = media(row, &renditions, entry)? else {
+            reasons.push(format!("'{entry}' is not there"));
+            continue;
+        };
+        is_there = true;
+        let Media { facts, files } = &found;
+        let against = takes.against_media(outlet.limits.as_ref(), facts, files.len(), found.bytes());
+        if against.is_empty() {
+            chosen = Some(entry.clone());
+            break;
+        }
+        reasons.push(format!("'{entry}': {}", against.join("; ")));
+    }
+    let Some(entry) = chosen else {
+        let render = || Some("'damctl transcode' makes what the profile wants".to_owned());
+        return refused(reasons, if is_there { entry_hint(takes) } else { render() });
+    };
+    let outlet_name = outlet_name(name, outlet);
+    let generation = catalog.active_generation(asset)?;
+    let mut new = NewPublication {
+        asset,
+        generation,
+        entry,
+        channel: name.to_owned(),
+        outlet: outlet_name,
+        again: 0,
+        not_before: at,
+        needs_approval: request.needs_approval || outlet.needs_approval,
+        words: request.words.clone(),
+        actor: request.actor.clone(),
+    };
+    let same = |p: &&Publication| p.generation == generation && p.channel == name && p.entry == new.entry;
+    let earlier = catalog.publications_of(asset)?;
+    if let Some(last) = earlier.iter().filter(same).map(|p| p.again).max() {
+        new.again = last + i64::from(request.again);
+    }
+    Ok(Proposed::Wanted(Box::new(new)))
+}
+
+/// What the rules of `channels.yaml` want of all assets, and is not planned yet.
+pub fn by_rules(catalog: &Catalog, channels: &Channels) -> Result<Vec<Proposed>> {
+    const PAGE: i64 = 500;
+    if channels.rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = catalog.now()?;
+    let times = channels.rules.iter().map(|rule| Ok((rule, since(rule)?, next(rule, now)?)));
+    let rules: Vec<_> = times.collect::<Result<_>>()?;
+    let (mut after, mut out) = (None, Vec::new());
+    loop {
+        let page = catalog.assets_page(after, PAGE, None)?;
+        let Some(last) = page.last() else { return Ok(out) };
+        after = Some(last.asset.id);
+        for row in &page {
+            for (rule, since, at) in &rules {
+                if row.asset.created_at < *since || !is_meant(catalog, rule, row)? {
+                    continue;
+                }
+                let there = catalog.publications_of(row.asset.id)?;
+                for name in &rule.to {
+                    let generation = catalog.active_generation(row.asset.id)?;
+                    if there.iter().any(|p| p.channel == *name && p.generation == generation) {
+                        continue;
+                    }
+                    let request = Request {
+                        at: *at,
+                        needs_approval: rule.needs_approval,
+                        actor: "a rule".to_owned(),
+                        ..Request::default()
+                    };
+                    out.push(one(catalog, row, name, channels.get(name)?, &request)?);
+                }
+            }
+        }
+    }
+}
+
+fn is_meant(catalog: &Catalog, rule: &Rule, row: &AssetRow) -> Result<bool> {
+    if rule.kind.is_some_and(|kind| kind != row.asset.kind)
+        || rule.collection.as_ref().is_some_and(|c| row.asset.collection.as_ref() != Some(c))
+    {
+        return Ok(false);
+    }
+    if rule.tags.is_empty() {
+        return Ok(true);
+    }
+    let tags = catalog.described(row.asset.id)?.description.tags;
+    Ok(rule.tags.iter().all(|tag| tags.contains(tag)))
+}
+
+fn since(rule: &Rule) -> Result<i64> {
+    rule.since.as_deref().map_or(Ok(0), moment)
+}
+
+/// The next time at a rule's time of day.
+fn next(rule: &Rule, now: i64) -> Result<Option<i64>> {
+    let Some(text) = &rule.at else { return Ok(None) };
+    let wrong = || Error::invalid(format!("a rule's time '{text}': expected '18:00 Europe/Madrid'"));
+    let (time, zone) = text.split_once(' ').ok_or_else(wrong)?;
+    let time: jiff::civil::Time = time.parse().map_err(|_| wrong())?;
+    let here = jiff::Timestamp::from_millisecond(now).map_err(|_| wrong())?.in_tz(zone.trim()).map_err(|_| wrong())?;
+    let today = here.date().to_datetime(time).in_tz(zone.trim()).map_err(|_| wrong())?;
+    let at = match today > here {
+        true => today,
+        false => {
+            let tomorrow = here.date().tomorrow().map_err(|_| wrong())?;
+            tomorrow.to_datetime(time).in_tz(zone.trim()).map_err(|_| wrong())?
+        }
+    };
+    Ok(Some(at.timestamp().as_millisecond()))
+}
+
+/// What is published of assets whose rights have ended by now.
+pub fn expired(catalog: &Catalog) -> Result<Vec<Publication>> {
+    const PAGE: i64 = 500;
+    let now = catalog.now()?;
+    let (mut after, mut out) = (None, Vec::new());
+    loop {
+        let page = catalog.publications_page(Some(PublicationState::Published), after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(out) };
+        after = Some(last.id);
+        for p in page {
+            let rights = catalog.described(p.asset)?.description.rights;
+            let is_refused = rights.consent.as_deref() == Some("refused");
+            let has_ended = rights.expires.as_deref().map(end_of).transpose()?.is_some_and(|end| end <= now);
+            if is_refused || has_ended {
+                out.push(p);
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The ledger: approvals, times, limits of accounts, rules, rights.
