@@ -200,3 +200,47 @@ fn killed_at_any_point_and_given_again_a_replacement_ends_the_same() {
         validate(&archive.store());
     }
 }
+
+#[test]
+#[cfg(feature = "postgres")]
+fn all_of_it_works_with_a_catalog_in_postgresql() {
+    let Some(schema) = crate::postgres::schema() else { return };
+    let (archive, drive, copies) = (Archive::new(), scratch(), scratch());
+    let replicas = copies.path().display();
+    let settings = format!("catalog: {}\nkeep: thumb_300 30d\nreplicas: {replicas}\n", schema.url());
+    fs::write(archive.root().join("damctl.yaml"), settings).unwrap();
+    harness::damctl([OsStr::new("init"), archive.root().as_os_str()]).ends(0);
+    picture(&drive.path().join("a.png"), 1);
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["transcode"]).ends(0);
+    let copy = |name: &str| {
+        let file = archive.root().join(name);
+        archive.run(["catalog".as_ref(), "copy".as_ref(), schema.url().as_ref(), file.as_os_str()]).ends(0);
+        rusqlite::Connection::open(file).unwrap()
+    };
+    let asset = harness::rows(&copy("one.sqlite"), "SELECT id FROM assets")[0].clone();
+    for seed in [2, 3] {
+        let file = drive.path().join(format!("{seed}.png"));
+        picture(&file, seed);
+        replace(&archive, &asset, &file, &[]).ends(0).says("is active");
+    }
+    archive.run(["rollback", &asset]).ends(0).says("generation 4");
+    archive.run(["replicate"]).ends(0);
+    archive.run(["verify"]).ends(0).says(" 0 not");
+    archive.run(["verify", "--older-than", "1d"]).ends(0).says("0 objects");
+    let age = "UPDATE renditions SET created_at = created_at - 31 * CAST(86400000 AS BIGINT)";
+    postgres::Client::connect(schema.url(), postgres::NoTls).unwrap().batch_execute(age).unwrap();
+    archive
+        .run(["collect", "--yes", "--now"])
+        .ends(0)
+        .says("3 rendition(s) marked")
+        .says("3 marked rendition(s) removed");
+    archive.run(["transcode"]).ends(0).says("nothing to do");
+    archive.run(["store", "usage"]).ends(0).says("area        masters                           3");
+    archive.run(["status"]).ends(0);
+    let db = copy("two.sqlite");
+    assert_eq!(harness::rows(&db, "SELECT generation FROM assets"), ["4"]);
+    let shown = "SELECT DISTINCT master FROM renditions WHERE active = 1";
+    assert!(harness::rows(&db, shown)[0].starts_with(&digits(&drive.path().join("2.png"))));
+    validate(copies.path());
+}
