@@ -65,11 +65,11 @@ pub(super) fn line(record: &Record) -> Result<(String, Digest)> {
 fn write(catalog: &Catalog, store: &dyn Store, assets: Vec<AssetId>) -> Result<usize> {
     let mut documents: BTreeMap<Key, String> = BTreeMap::new();
     let mut told = Vec::new();
-    for asset in assets {
-        let Some(record) = catalog.record(asset)? else { continue };
+    let known = catalog.recorded_of(&assets)?;
+    for (asset, record) in catalog.records(&assets)? {
         let Some(root) = record.home().and_then(ocfl::root_of) else { continue };
         let (line, digest) = line(&record)?;
-        if catalog.recorded(asset)? == Some(digest) {
+        if known.get(&asset) == Some(&digest) {
             continue;
         }
         let document = documents.entry(root).or_default();
