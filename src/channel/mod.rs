@@ -20,15 +20,31 @@ use crate::{
 mod account;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
+#[cfg(feature = "publish")]
+mod facebook;
 #[cfg(feature = "ftp")]
 mod ftp;
 #[cfg(feature = "publish")]
+mod google;
+#[cfg(feature = "publish")]
+mod google_drive;
+#[cfg(feature = "publish")]
 mod http;
+#[cfg(feature = "publish")]
+mod instagram;
 mod limits;
+#[cfg(feature = "publish")]
+mod meta;
 #[cfg(feature = "publish")]
 pub mod oauth;
 #[cfg(feature = "sftp")]
 mod sftp;
+#[cfg(feature = "publish")]
+mod tiktok;
+#[cfg(feature = "publish")]
+mod wordpress;
+#[cfg(feature = "publish")]
+mod x;
 #[cfg(feature = "publish")]
 mod youtube;
 
@@ -206,6 +222,18 @@ pub fn open(
     match &outlet.to {
         #[cfg(feature = "publish")]
         Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(name, web, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Facebook(page) => Ok(Box::new(facebook::Facebook::new(name, page, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Instagram(page) => Ok(Box::new(instagram::Instagram::new(name, page, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Wordpress(site) => Ok(Box::new(wordpress::WordPress::new(name, site, account)?)),
+        #[cfg(feature = "publish")]
+        Place::GoogleDrive(drive) => Ok(Box::new(google_drive::GoogleDrive::new(name, drive, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Tiktok(web) => Ok(Box::new(tiktok::Tiktok::new(name, web, account)?)),
+        #[cfg(feature = "publish")]
+        Place::X(web) => Ok(Box::new(x::X::new(name, web, account)?)),
         #[cfg(feature = "sftp")]
         Place::Sftp(sftp) => {
             let known_hosts = sftp.known_hosts.as_ref().map(|file| dir.join(file));

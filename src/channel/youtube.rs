@@ -11,18 +11,17 @@ use serde_json::{Value, json};
 
 use super::{
     Account, Channel, Fate, Item, Package, Retracted, Sent, Standing, Way,
-    http::{Http, Reply, Request, endpoint},
+    google::{Google, Progress, related},
+    http::{Request, endpoint},
     piece,
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     model::{Receipt, Words},
     profile::channels::Web,
 };
 
 const OWN: &str = "https://www.googleapis.com";
-/// Bytes of a piece: a multiple of 256 KiB, as the protocol wants.
-const PIECE: u64 = 16 << 20;
 /// How soon its processing is asked for again.
 const SOON: Duration = Duration::from_secs(20);
 /// Uploads that are looked through for a marker.
@@ -30,8 +29,7 @@ const LATEST: &str = "50";
 
 /// A YouTube channel.
 pub(super) struct Youtube {
-    http: Http,
-    account: Account,
+    google: Google,
     endpoint: String,
 }
 
@@ -61,21 +59,13 @@ impl Session {
 
 impl Youtube {
     pub(super) fn new(name: &str, web: &Web, account: Account) -> Result<Self> {
-        Ok(Self { http: Http::new(name)?, account, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
+        Ok(Self { google: Google::new(name, account)?, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
     }
 
-    fn ask(&self, mut request: impl FnMut() -> Result<Request<'static>>) -> Result<Reply> {
-        let reply = self.http.ask_as(&self.account, &mut request)?;
-        // A quota that is used up is a 403 like a refusal, and heals by itself.
-        let reason = reply.text("/error/errors/0/reason");
-        match reason.as_deref() {
-            Some("quotaExceeded" | "rateLimitExceeded" | "userRateLimitExceeded" | "uploadLimitExceeded") => {
-                Err(Error::unavailable(format!("{}: the day's quota is used up", self.http.place()))
-                    .code(format!("HTTP {} {}", reply.status, reason.unwrap_or_default()))
-                    .after(Duration::from_secs(3600)))
-            }
-            _ => Ok(reply),
-        }
+    /// Begins an upload; its address.
+    fn begin(&self, package: &Package<'_>, item: &Item) -> Result<String> {
+        let query = [("uploadType", "resumable"), ("part", "snippet,status")];
+        self.google.begin(&self.upload_api("videos"), &query, &metadata(&package.words, &package.marker), item)
     }
 
     fn api(&self, path: &str) -> String {
@@ -86,82 +76,6 @@ impl Youtube {
         format!("{}/upload/youtube/v3/{path}", self.endpoint)
     }
 
-    /// Begins an upload; its address.
-    fn begin(&self, package: &Package<'_>, item: &Item) -> Result<String> {
-        let metadata = metadata(&package.words, &package.marker);
-        let reply = self.ask(|| {
-            Ok(Request::post(self.upload_api("videos"))
-                .query(&[("uploadType", "resumable"), ("part", "snippet,status")])
-                .header("x-upload-content-length", item.bytes.to_string())
-                .header("x-upload-content-type", &item.mime)
-                .json(&metadata))
-        })?;
-        let reply = reply.accepted(self.http.place())?;
-        let address = reply.header("location").map(str::to_owned);
-        address.ok_or_else(|| Error::unavailable(format!("{} gave no address to upload to", self.http.place())))
-    }
-
-    /// Sends what is missing; the video.
-    fn upload(
-        &self,
-        package: &Package<'_>,
-        item: &Item,
-        address: &str,
-        mut at: u64,
-        way: &mut dyn Way,
-    ) -> Result<String> {
-        let session = Session { upload: Some(address.to_owned()), video: None, extras: 0 }.write();
-        let mut stuck = 0;
-        loop {
-            let bytes = piece(package.source, item, at, PIECE)?;
-            let end = at + bytes.len() as u64;
-            if end == item.bytes {
-                way.posting(&session)?;
-            }
-            let range = format!("bytes {at}-{}/{}", end.saturating_sub(1), item.bytes);
-            let sent = bytes.len() as u64;
-            let reply = self
-                .ask(|| Ok(Request::put(address).header("content-range", &range).bytes(&item.mime, bytes.clone())))?;
-            match self.progress(&reply)? {
-                Progress::Done(video) => {
-                    way.moved(sent)?;
-                    return Ok(video);
-                }
-                // It may have kept less than was sent.
-                Progress::Has(there) if there > item.bytes => {
-                    return Err(Error::new(Kind::Conflict, format!("{} has more than was sent", self.http.place())));
-                }
-                Progress::Has(there) => {
-                    way.moved(there.saturating_sub(at))?;
-                    stuck = if there > at { 0 } else { stuck + 1 };
-                    if stuck > 3 {
-                        return Err(Error::unavailable(format!("{} does not keep what it is sent", self.http.place())));
-                    }
-                    at = there;
-                }
-                Progress::Gone => {
-                    return Err(Error::unavailable(format!("{} has ended the upload", self.http.place())));
-                }
-            }
-        }
-    }
-
-    /// What an upload's address says.
-    fn progress(&self, reply: &Reply) -> Result<Progress> {
-        match reply.status {
-            200 | 201 => match reply.text("/id") {
-                Some(id) => Ok(Progress::Done(id)),
-                None => Err(Error::unavailable(format!("{} did not say which video it is", self.http.place()))),
-            },
-            308 => {
-                let last = reply.header("range").and_then(|r| r.rsplit_once('-')?.1.trim().parse::<u64>().ok());
-                Ok(Progress::Has(last.map_or(0, |last| last + 1)))
-            }
-            404 | 410 => Ok(Progress::Gone),
-            _ => Err(reply.refusal(self.http.place())),
-        }
-    }
-
     /// Thumbnail and subtitles, each of which may be asked for twice.
     fn extras(&self, package: &Package<'_>, session: &mut Session, way: &mut dyn Way) -> Result<()> {
         let Some(video) = session.video.clone() else { return Ok(()) };
@@ -169,14 +83,14 @@ impl Youtube {
         for (at, item) in all.into_iter().enumerate().skip(session.extras) {
             let bytes = piece(package.source, item, 0, item.bytes)?;
             let reply = match &item.language {
-                None => self.ask(|| {
+                None => self.google.ask(|| {
                     Ok(Request::post(self.upload_api("thumbnails/set"))
                         .query(&[("videoId", &video), ("uploadType", "media")])
                         .bytes(&item.mime, bytes.clone()))
                 })?,
                 Some(language) => {
                     let (kind, body) = related(&captions(&video, language), &item.mime, &bytes);
-                    self.ask(|| {
+                    self.google.ask(|| {
                         Ok(Request::post(self.upload_api("captions"))
                             .query(&[("part", "snippet"), ("uploadType", "multipart")])
                             .bytes(&kind, body.clone()))
@@ -185,7 +99,7 @@ impl Youtube {
             };
             // Subtitles of that language are there: an earlier attempt's.
             if reply.status != 409 {
-                reply.accepted(self.http.place())?;
+                reply.accepted(self.google.place())?;
             }
             way.moved(item.bytes)?;
             session.extras = at + 1;
@@ -196,26 +110,27 @@ impl Youtube {
 
     /// How a video fares.
     fn look(&self, video: &str) -> Result<Option<Value>> {
-        let reply = self.ask(|| {
+        let reply = self.google.ask(|| {
             Ok(Request::get(self.api("videos")).query(&[("part", "status,processingDetails,snippet"), ("id", video)]))
         })?;
-        Ok(reply.accepted(self.http.place())?.json().pointer("/items/0").cloned())
+        Ok(reply.accepted(self.google.place())?.json().pointer("/items/0").cloned())
     }
 
     /// The latest upload of the account with this marker.
     fn marked(&self, marker: &str) -> Result<Option<String>> {
-        let reply =
-            self.ask(|| Ok(Request::get(self.api("channels")).query(&[("part", "contentDetails"), ("mine", "true")])))?;
-        let list = reply.accepted(self.http.place())?.text("/items/0/contentDetails/relatedPlaylists/uploads");
+        let reply = self
+            .google
+            .ask(|| Ok(Request::get(self.api("channels")).query(&[("part", "contentDetails"), ("mine", "true")])))?;
+        let list = reply.accepted(self.google.place())?.text("/items/0/contentDetails/relatedPlaylists/uploads");
         let Some(list) = list else { return Ok(None) };
-        let reply = self.ask(|| {
+        let reply = self.google.ask(|| {
             Ok(Request::get(self.api("playlistItems")).query(&[
                 ("part", "contentDetails"),
                 ("playlistId", &list),
                 ("maxResults", LATEST),
             ]))
         })?;
-        let items = reply.accepted(self.http.place())?.json();
+        let items = reply.accepted(self.google.place())?.json();
         let ids: Vec<&str> = items["items"]
             .as_array()
             .into_iter()
@@ -226,8 +141,9 @@ impl Youtube {
             return Ok(None);
         }
         let ids = ids.join(",");
-        let reply = self.ask(|| Ok(Request::get(self.api("videos")).query(&[("part", "snippet"), ("id", &ids)])))?;
-        let videos = reply.accepted(self.http.place())?.json();
+        let reply =
+            self.google.ask(|| Ok(Request::get(self.api("videos")).query(&[("part", "snippet"), ("id", &ids)])))?;
+        let videos = reply.accepted(self.google.place())?.json();
         let is_marked = |video: &&Value| {
             video
                 .pointer("/snippet/tags")
@@ -247,7 +163,7 @@ impl Youtube {
         let Some(found) = self.look(video)? else {
             return Ok(Fate::Unknown(format!("it said that this is video {video}, and has none of that name")));
         };
-        let place = self.http.place();
+        let place = self.google.place();
         match found.pointer("/status/uploadStatus").and_then(Value::as_str) {
             Some("processed") => Ok(Fate::Published(receipt(video, &found))),
             Some("failed") => Err(rejected(place, "could not be processed", &found, "/status/failureReason")),
@@ -258,20 +174,15 @@ impl Youtube {
     }
 }
 
-enum Progress {
-    Done(String),
-    Has(u64),
-    Gone,
-}
-
 impl Channel for Youtube {
     fn standing(&self) -> Result<Standing> {
-        let reply =
-            self.ask(|| Ok(Request::get(self.api("channels")).query(&[("part", "snippet"), ("mine", "true")])))?;
-        let name = reply.accepted(self.http.place())?.text("/items/0/snippet/title");
+        let reply = self
+            .google
+            .ask(|| Ok(Request::get(self.api("channels")).query(&[("part", "snippet"), ("mine", "true")])))?;
+        let name = reply.accepted(self.google.place())?.text("/items/0/snippet/title");
         match name {
             Some(name) => Ok(Standing { name: Some(name), ..Standing::default() }),
-            None => Err(Error::invalid(format!("{}: this Google account has no YouTube channel", self.http.place()))),
+            None => Err(Error::invalid(format!("{}: this Google account has no YouTube channel", self.google.place()))),
         }
     }
 
@@ -283,7 +194,7 @@ impl Channel for Youtube {
         };
         if session.video.is_none() {
             let (address, at) = match &session.upload {
-                Some(address) => (address.clone(), self.asked(address, item.bytes)?),
+                Some(address) => (address.clone(), self.google.asked(address, item.bytes)?),
                 None => {
                     let address = self.begin(package, item)?;
                     session.upload = Some(address.clone());
@@ -293,9 +204,9 @@ impl Channel for Youtube {
             };
             let video = match at {
                 Progress::Done(video) => video,
-                Progress::Has(at) => self.upload(package, item, &address, at, way)?,
+                Progress::Has(at) => self.google.upload(package, item, (&address, at), &session.write(), way)?,
                 Progress::Gone => {
-                    return Err(Error::unavailable(format!("{} has ended the upload", self.http.place())));
+                    return Err(Error::unavailable(format!("{} has ended the upload", self.google.place())));
                 }
             };
             session.video = Some(video);
@@ -311,7 +222,7 @@ impl Channel for Youtube {
             return self.fate_of(package, session, &video);
         }
         let (Some(address), Some(item)) = (&session.upload, package.media.first()) else { return Ok(Fate::Absent) };
-        match self.asked(address, item.bytes)? {
+        match self.google.asked(address, item.bytes)? {
             Progress::Done(video) => self.fate_of(package, session, &video),
             Progress::Has(_) => Ok(Fate::Resumable(session.write())),
             Progress::Gone => match self.marked(&package.marker)? {
@@ -322,20 +233,11 @@ impl Channel for Youtube {
     }
 
     fn retract(&self, receipt: &Receipt) -> Result<Retracted> {
-        let reply = self.ask(|| Ok(Request::new("DELETE", self.api("videos")).query(&[("id", &receipt.id)])))?;
+        let reply = self.google.ask(|| Ok(Request::new("DELETE", self.api("videos")).query(&[("id", &receipt.id)])))?;
         match reply.status {
             404 => Ok(Retracted::Absent),
-            _ => reply.accepted(self.http.place()).map(|reply| Retracted::Gone(json!({"status": reply.status}))),
+            _ => reply.accepted(self.google.place()).map(|reply| Retracted::Gone(json!({"status": reply.status}))),
         }
-    }
-}
-
-impl Youtube {
-    /// How much of an upload is there.
-    fn asked(&self, address: &str, bytes: u64) -> Result<Progress> {
-        let range = format!("bytes */{bytes}");
-        let reply = self.ask(|| Ok(Request::put(address).header("content-range", &range)))?;
-        self.progress(&reply)
     }
 }
 
@@ -356,18 +258,6 @@ fn metadata(words: &Words, marker: &str) -> Value {
 
 fn captions(video: &str, language: &str) -> Value {
     json!({"snippet": {"videoId": video, "language": language, "name": "", "isDraft": false}})
-}
-
-/// JSON and a file in one body (RFC 2387); its media type and itself.
-fn related(first: &Value, mime: &str, bytes: &[u8]) -> (String, Vec<u8>) {
-    let boundary = format!("damctl-{}", uuid::Uuid::now_v7().simple());
-    let mut body = format!(
-        "--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{first}\r\n--{boundary}\r\nContent-Type: {mime}\r\n\r\n"
-    )
-    .into_bytes();
-    body.extend_from_slice(bytes);
-    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    (format!("multipart/related; boundary={boundary}"), body)
 }
 
 fn receipt(video: &str, found: &Value) -> Receipt {
