@@ -1,13 +1,15 @@
 //! A catalog as a whole: into another database, compared row by row.
 
+use std::path::Path;
+
 use super::{
-    Catalog,
+    Catalog, SqliteDb,
     db::{Db, Row, Value},
 };
-use crate::error::{Error, Result};
+use crate::error::{Doing, Error, Kind, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 31] = [
+pub const TABLES: [(&str, &[&str], usize); 32] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -122,6 +124,7 @@ pub const TABLES: [(&str, &[&str], usize); 31] = [
     ("looks", &["master", "recipe", "part_a", "part_b", "part_c", "part_d", "facts", "made_at"], 1),
     ("tokens", &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at"], 1),
     ("index_cursors", &["index_id", "seq"], 1),
+    ("seals", &["seq", "digest", "sealed_at"], 1),
     ("pending", &["asset", "generation", "wanted", "since"], 1),
     ("superseded", &["asset", "master", "at"], 2),
     ("expired", &["master", "entry", "recipe", "at"], 3),
@@ -192,6 +195,73 @@ impl Catalog {
                 .hint("let its workers end, or stop them, then copy"));
         }
         self.number_events()?;
+        self.copy_rows(other)
+    }
+
+    /// A copy of it in a SQLite file that is new, as it is at one moment, whoever works on it meanwhile.
+    ///
+    /// `Conflict` when the file is there.
+    pub fn back_up(&self, to: &Path) -> Result<()> {
+        if to.exists() {
+            return Err(Error::new(Kind::Conflict, format!("{} is there already", to.display()))
+                .hint("a backup never takes the place of another: give a new name"));
+        }
+        self.number_events()?;
+        let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let doing = || format!("cannot write {}", to.display());
+        let dir = tempfile::Builder::new().prefix(".backup-").tempdir_in(folder).doing(doing)?;
+        let beside = dir.path().join("catalog.sqlite");
+        match self.db.save(&beside)? {
+            None => {}
+            Some(still) => {
+                let (still, copy) = (Catalog::new(still.into()), Catalog::open_sqlite(&beside)?);
+                still.copy_rows(&copy)?;
+            }
+        }
+        // A journal would be left behind: it is one file from now on.
+        SqliteDb::close(&beside)?;
+        // It holds what opens nothing, but tells much.
+        std::fs::set_permissions(&beside, std::os::unix::fs::PermissionsExt::from_mode(0o600)).doing(doing)?;
+        std::fs::File::open(&beside).and_then(|file| file.sync_all()).doing(doing)?;
+        std::fs::hard_link(&beside, to).doing(doing)?;
+        std::fs::File::open(folder).and_then(|dir| dir.sync_all()).doing(doing)
+    }
+
+    /// Takes a backup in, into a catalog that has nothing in it.
+    ///
+    /// `Conflict` when there is something.
+    pub fn restore_from(&self, backup: &Path) -> Result<Copied> {
+        if !backup.is_file() {
+            return Err(Error::not_found(format!("there is no backup {}", backup.display())));
+        }
+        SqliteDb::check(backup)?;
+        for table in ["assets", "sightings", "renditions", "publications"] {
+            if !self.db.query(&format!("SELECT 1 FROM {table} LIMIT 1"), &[])?.is_empty() {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    "the catalog has things in it: a backup is restored into an empty one",
+                )
+                .hint("move the catalog's file away, or give another database in 'catalog', then restore"));
+            }
+        }
+        // What brings a backup up to date is not done to the backup itself.
+        let dir = tempfile::tempdir().doing(|| "cannot make a temporary folder")?;
+        let copy = dir.path().join("catalog.sqlite");
+        std::fs::copy(backup, &copy).doing(|| format!("cannot read {}", backup.display()))?;
+        let from = Catalog::open_sqlite(&copy)?;
+        // What was done when it was made is done no more.
+        self.empty()?;
+        from.copy_rows(self)
+    }
+
+    /// Removes what an archive that was just made has: events of its making, stores that were probed.
+    fn empty(&self) -> Result<()> {
+        self.db.with_tx(&mut |tx| {
+            TABLES.iter().try_for_each(|(table, ..)| tx.execute(&format!("DELETE FROM {table}"), &[]).map(drop))
+        })
+    }
+
+    fn copy_rows(&self, other: &Catalog) -> Result<Copied> {
         // First all that must not be there: nothing is added to a catalog of something else.
         for table in TABLES {
             other.is_part_of(self, table)?;

@@ -165,6 +165,10 @@ pub trait Db: Send + Sync {
     /// Milliseconds since 1970-01-01 UTC by the catalog's clock, which all its users share.
     fn now(&self) -> Result<i64>;
 
+    /// Writes all of it into a SQLite file as it is at one moment; or gives a view of it that stands still, for somebody else
+    /// to copy.
+    fn save(&self, to: &std::path::Path) -> Result<Option<Box<dyn Db>>>;
+
     /// Looks again at what a table holds, when much of it is new and how it is read depends on that.
     fn look_again(&self, table: &'static str) -> Result<()>;
 

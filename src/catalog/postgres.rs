@@ -3,6 +3,7 @@
 //! Transactions run at READ COMMITTED. What SQLite gives by letting one writer in at a time is had here by statements
 //! that carry their own condition, by unique keys, and by [`Tx::lock`] where a decision is read before it is written.
 
+mod frozen;
 mod passfile;
 
 use std::{
@@ -96,6 +97,7 @@ impl PostgresConfig {
 
 /// A PostgreSQL database, or one schema of it.
 pub struct PostgresDb {
+    config: PostgresConfig,
     pool: r2d2::Pool<Server>,
     patience: Patience,
     clock: ServerClock,
@@ -123,7 +125,7 @@ impl PostgresDb {
             Some(clock) => ServerClock::Given(clock),
             None => ServerClock::Read(Mutex::default()),
         };
-        Ok(Self { pool, patience, clock })
+        Ok(Self { config: config.clone(), pool, patience, clock })
     }
 
     /// Runs `work` on a connection; again, when the connection broke or the transaction lost against others.
@@ -592,6 +594,10 @@ impl Tx for PostgresTx<'_> {
 }
 
 impl Db for PostgresDb {
+    fn save(&self, _: &std::path::Path) -> Result<Option<Box<dyn Db>>> {
+        Ok(Some(Box::new(frozen::freeze(&self.config)?)))
+    }
+
     fn with_tx(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<()>) -> Result<()> {
         self.with(&mut |session| {
             let tx = session.client.transaction().map_err(Failed::Server)?;

@@ -160,7 +160,39 @@ impl Tx for SqliteTx<'_> {
     }
 }
 
+impl SqliteDb {
+    /// Makes one file of a catalog that nobody uses: nothing of it is in a journal any more.
+    pub(super) fn close(path: &Path) -> Result<()> {
+        let connection = Connection::open(path).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "DELETE").map_err(failed)?;
+        connection.close().map_err(|(_, e)| failed(e))
+    }
+
+    /// Reads all of a file and looks whether it is whole.
+    ///
+    /// `Corrupt` when it is not.
+    pub(super) fn check(path: &Path) -> Result<()> {
+        let damaged = |why: &str| Error::corrupt(format!("{} is damaged: {why}", path.display()));
+        let open = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = Connection::open_with_flags(path, open).map_err(|e| damaged(&e.to_string()))?;
+        let told = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+        match told.map_err(|e| damaged(&e.to_string()))?.as_str() {
+            "ok" => Ok(()),
+            other => Err(damaged(other)),
+        }
+    }
+}
+
 impl Db for SqliteDb {
+    fn save(&self, to: &Path) -> Result<Option<Box<dyn Db>>> {
+        let to = to.to_str().ok_or_else(|| Error::invalid(format!("{} is not UTF-8", to.display())))?;
+        // A reader of its own: writers go on meanwhile.
+        let connection = Connection::open(&self.path).map_err(failed)?;
+        connection.busy_timeout(self.wait).map_err(failed)?;
+        connection.execute("VACUUM INTO ?1", [to]).map_err(failed)?;
+        Ok(None)
+    }
+
     fn with_tx(&self, work: &mut dyn FnMut(&mut dyn Tx) -> Result<()>) -> Result<()> {
         self.write(&mut |connection| work(&mut SqliteTx(connection)))
     }

@@ -120,6 +120,8 @@ pub fn drain(
         outcomes.into_iter().collect::<Result<()>>()
     });
     outcome?;
+    // What was done is sealed while it is fresh.
+    catalog.seal_events()?;
     Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 

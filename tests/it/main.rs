@@ -39,6 +39,7 @@ mod publish;
 mod rebuild;
 mod receive;
 mod s3;
+mod safekeeping;
 mod search;
 #[cfg(feature = "webhook")]
 mod search_bulk;

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
+    catalog::Seal,
     digest::Digest,
     model::{Area, AssetId, JobState, Key, Queue, Stage},
 };
@@ -214,7 +215,13 @@ pub enum Command {
     /// Numbers grow without gaps, in the order in which changes became true: whoever goes on after the last number that
     /// was dealt with misses none, and may see some twice.
     Events(EventsArgs),
-    /// Moves the catalog between SQLite and PostgreSQL.
+    /// Shows what became of an asset, the newest first; or looks whether the record of events is whole.
+    ///
+    /// Every change is an event, and events are sealed: each seal is a digest over all events up to one, so that one that was
+    /// changed or removed shows. Whoever can write to the catalog could write the seals anew; so keep the seal that is
+    /// printed elsewhere, and give it again with --seal.
+    History(HistoryArgs),
+    /// Moves, backs up, restores and rebuilds the catalog.
     Catalog {
         /// What to do.
         #[command(subcommand)]
@@ -280,6 +287,22 @@ pub struct InitArgs {
     /// The folder; made when missing.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The asset.
+    #[arg(value_name = "ASSET", required_unless_present = "verify")]
+    pub asset: Option<AssetId>,
+    /// Looks at every event and every seal again. The exit code is 1 if one is not as it was.
+    #[arg(long, conflicts_with = "asset")]
+    pub verify: bool,
+    /// A seal that was kept elsewhere, as NUMBER:DIGEST.
+    #[arg(long, value_name = "SEAL", requires = "verify")]
+    pub seal: Option<Seal>,
+    /// Prints JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -513,6 +536,23 @@ pub enum CatalogCommand {
         from: String,
         /// Where to; made as needed.
         to: String,
+    },
+    /// Writes a backup: one SQLite file, of the catalog as it is at one moment, whoever works on it meanwhile.
+    ///
+    /// The file is new, complete and compared when it appears. It holds no passwords and no bytes of media.
+    Backup {
+        /// The new file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Takes a backup in, into a catalog that has nothing in it, in SQLite or PostgreSQL.
+    ///
+    /// What happened after it was made is not in it: `damctl ingest` sees what it took in since as new and finds the bytes in
+    /// the store, `damctl verify` compares, and `damctl collect` shows what the store holds beside it.
+    Restore {
+        /// The backup.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
     },
     /// Makes the catalog anew from what the store holds: into an empty one alone.
     ///

@@ -11,6 +11,21 @@ use crate::cli::CatalogCommand;
 pub fn run(command: &CatalogCommand, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     match command {
         CatalogCommand::Copy { from, to } => copy(from, to, archive),
+        CatalogCommand::Backup { file } => {
+            let catalog = archive.catalog()?;
+            let seal = catalog.seal_events()?;
+            catalog.back_up(file)?;
+            let bytes = std::fs::metadata(file)?.len();
+            let seal = seal.map(|s| format!(", sealed at {s}")).unwrap_or_default();
+            print(format_args!("{}: {bytes} bytes{seal}", file.display()));
+            Ok(Verdict::Done)
+        }
+        CatalogCommand::Restore { file } => {
+            let restored = archive.catalog()?.restore_from(file)?;
+            let rows: u64 = restored.rows.iter().map(|(_, rows)| *rows).sum();
+            print(format_args!("{rows} rows restored and compared; 'damctl verify' compares with the store"));
+            Ok(Verdict::Done)
+        }
         CatalogCommand::Rebuild { from_store: _ } => rebuild(archive, stop),
         CatalogCommand::Record => {
             let written = keep::record(&archive.catalog()?, &*archive.store()?, stop)?;

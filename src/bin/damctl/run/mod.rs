@@ -34,6 +34,7 @@ mod drives;
 mod enrich;
 mod events;
 mod fanout;
+mod history;
 mod index;
 mod infer;
 mod ingest;
@@ -159,6 +160,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Replicate(args) => replicate::run(&args, &open(&[])?, stop),
         Command::Store { command } => store::run(&command, &open(&[])?),
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
+        Command::History(args) => history::run(&args, &open(&[])?),
         Command::Events(args) => events::run(&args, &open(&[])?, &*reporter, stop),
         Command::Catalog { command } => catalog::run(&command, &open(&[])?, stop),
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
