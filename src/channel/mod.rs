@@ -22,6 +22,8 @@ mod account;
 mod bucket;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
+#[cfg(feature = "publish")]
+mod facebook;
 #[cfg(feature = "ftp")]
 mod ftp;
 #[cfg(feature = "publish")]
@@ -32,9 +34,13 @@ mod google_drive;
 mod hook;
 #[cfg(feature = "publish")]
 mod http;
+#[cfg(feature = "publish")]
+mod instagram;
 mod limits;
 #[cfg(any(feature = "publish", feature = "s3", feature = "sftp", feature = "ftp"))]
 mod names;
+#[cfg(feature = "publish")]
+mod meta;
 #[cfg(feature = "publish")]
 pub mod oauth;
 #[cfg(feature = "publish")]
@@ -43,6 +49,8 @@ mod put;
 mod sftp;
 #[cfg(feature = "publish")]
 mod tiktok;
+#[cfg(feature = "publish")]
+mod wordpress;
 #[cfg(feature = "publish")]
 mod x;
 #[cfg(feature = "publish")]
@@ -230,6 +238,12 @@ pub fn open(
     match &outlet.to {
         #[cfg(feature = "publish")]
         Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(name, web, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Facebook(page) => Ok(Box::new(facebook::Facebook::new(name, page, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Instagram(page) => Ok(Box::new(instagram::Instagram::new(name, page, account)?)),
+        #[cfg(feature = "publish")]
+        Place::Wordpress(site) => Ok(Box::new(wordpress::WordPress::new(name, site, account)?)),
         #[cfg(feature = "publish")]
         Place::GoogleDrive(drive) => Ok(Box::new(google_drive::GoogleDrive::new(name, drive, account)?)),
         #[cfg(feature = "publish")]
