@@ -37,10 +37,10 @@ mod http;
 #[cfg(feature = "publish")]
 mod instagram;
 mod limits;
-#[cfg(any(feature = "publish", feature = "s3", feature = "sftp", feature = "ftp"))]
-mod names;
 #[cfg(feature = "publish")]
 mod meta;
+#[cfg(any(feature = "publish", feature = "s3", feature = "sftp", feature = "ftp"))]
+mod names;
 #[cfg(feature = "publish")]
 pub mod oauth;
 #[cfg(feature = "publish")]
