@@ -106,6 +106,9 @@ _damctl() {
             damctl,status)
                 cmd="damctl__subcmd__status"
                 ;;
+            damctl,store)
+                cmd="damctl__subcmd__store"
+                ;;
             damctl,token)
                 cmd="damctl__subcmd__token"
                 ;;
@@ -292,6 +295,9 @@ _damctl() {
             damctl__subcmd__help,status)
                 cmd="damctl__subcmd__help__subcmd__status"
                 ;;
+            damctl__subcmd__help,store)
+                cmd="damctl__subcmd__help__subcmd__store"
+                ;;
             damctl__subcmd__help,token)
                 cmd="damctl__subcmd__help__subcmd__token"
                 ;;
@@ -399,6 +405,12 @@ _damctl() {
                 ;;
             damctl__subcmd__help__subcmd__secret,set)
                 cmd="damctl__subcmd__help__subcmd__secret__subcmd__set"
+                ;;
+            damctl__subcmd__help__subcmd__store,policy)
+                cmd="damctl__subcmd__help__subcmd__store__subcmd__policy"
+                ;;
+            damctl__subcmd__help__subcmd__store,usage)
+                cmd="damctl__subcmd__help__subcmd__store__subcmd__usage"
                 ;;
             damctl__subcmd__help__subcmd__token,create)
                 cmd="damctl__subcmd__help__subcmd__token__subcmd__create"
@@ -577,6 +589,24 @@ _damctl() {
             damctl__subcmd__secret__subcmd__help,set)
                 cmd="damctl__subcmd__secret__subcmd__help__subcmd__set"
                 ;;
+            damctl__subcmd__store,help)
+                cmd="damctl__subcmd__store__subcmd__help"
+                ;;
+            damctl__subcmd__store,policy)
+                cmd="damctl__subcmd__store__subcmd__policy"
+                ;;
+            damctl__subcmd__store,usage)
+                cmd="damctl__subcmd__store__subcmd__usage"
+                ;;
+            damctl__subcmd__store__subcmd__help,help)
+                cmd="damctl__subcmd__store__subcmd__help__subcmd__help"
+                ;;
+            damctl__subcmd__store__subcmd__help,policy)
+                cmd="damctl__subcmd__store__subcmd__help__subcmd__policy"
+                ;;
+            damctl__subcmd__store__subcmd__help,usage)
+                cmd="damctl__subcmd__store__subcmd__help__subcmd__usage"
+                ;;
             damctl__subcmd__token,create)
                 cmd="damctl__subcmd__token__subcmd__create"
                 ;;
@@ -626,7 +656,7 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect store profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1638,7 +1668,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect profile render generate help"
+            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect store profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2508,6 +2538,48 @@ _damctl() {
         damctl__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__store)
+            opts="policy usage"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__store__subcmd__policy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__store__subcmd__usage)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -4306,6 +4378,140 @@ _damctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store)
+            opts="-C -h -V --archive --log-format --help --version policy usage help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store__subcmd__help)
+            opts="policy usage help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store__subcmd__help__subcmd__policy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store__subcmd__help__subcmd__usage)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store__subcmd__policy)
+            opts="-C -h -V --apply --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__store__subcmd__usage)
+            opts="-C -h -V --json --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

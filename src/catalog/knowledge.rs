@@ -32,7 +32,7 @@ pub struct Edit {
     pub description: Option<Description>,
 }
 
-fn findings(row: &Row) -> Result<Findings> {
+pub(super) fn findings(row: &Row) -> Result<Findings> {
     Ok(Findings {
         master: row.parse(0)?,
         kind: row.parse(1)?,

@@ -33,6 +33,7 @@ mod stores;
 mod tokens;
 mod tombstones;
 mod uploads;
+mod usage;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
 pub use arrivals::Landed;
@@ -55,6 +56,7 @@ pub use roll::{JobFilter, UnderWay};
 pub use sqlite::SqliteDb;
 pub use tombstones::{Retired, Stuck, Tombstone};
 pub use uploads::Ledger;
+pub use usage::{Amount, Share};
 
 mod schema {
     #![allow(missing_docs, reason = "it is made by a macro")]

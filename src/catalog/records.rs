@@ -1,19 +1,24 @@
 //! Records: all that is known of an asset and cannot be had from its bytes, as one document. They are kept in the store, so
 //! that a catalog can be made of nothing but them.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Catalog,
     assets::{SIGHTING, role, to_json},
-    db::{Tx, values},
+    db::{Tx, Value, values},
     events::append,
 };
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
-    model::{Asset, AssetId, Description, Drive, Findings, Key, MediaFacts, Rendition, Role, Sighting},
+    model::{Asset, AssetId, Description, Drive, DriveId, Findings, Key, MediaFacts, Rendition, Role, Sighting},
 };
+
+/// Assets of a query.
+const PAGE: usize = 250;
 
 /// An asset as it was at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,59 +128,132 @@ impl Record {
 }
 
 impl Catalog {
-    /// The record of an asset as it is now; none of what is not there.
-    pub fn record(&self, id: AssetId) -> Result<Option<Record>> {
-        let sql = "SELECT kind, title, collection, created_at, generation FROM assets WHERE id = ?1";
-        let rows = self.db.query(sql, values![id])?;
-        let Some(r) = rows.first() else { return Ok(None) };
-        let asset = Asset {
-            id,
-            kind: r.parse(0)?,
-            title: r.text(1)?.to_owned(),
-            collection: r.maybe_text(2)?.map(str::to_owned),
-            created_at: r.int(3)?,
-        };
-        let generation = r.int(4)? as u32;
-        let sql = "SELECT generation, digest, role, name FROM members WHERE asset = ?1
-                   ORDER BY generation, role, digest";
-        let mut members = Vec::new();
-        for r in self.db.query(sql, values![id])? {
-            let (digest, name) = (r.parse(1)?, r.text(3)?.to_owned());
-            members.push(Membership { generation: r.int(0)? as u32, digest, role: role(r.text(2)?)?, name });
+    /// The records of these assets as they are now, by their ids; what is not there has none.
+    pub fn records(&self, assets: &[AssetId]) -> Result<BTreeMap<AssetId, Record>> {
+        let mut all = BTreeMap::new();
+        for page in assets.chunks(PAGE) {
+            // Filled up with the last, so that it is one statement however many there are.
+            let mut ids: Vec<Value> = page.iter().map(Value::from).collect();
+            ids.resize(PAGE, page.last().into());
+            self.records_of(&ids, &mut all)?;
         }
-        let sql = "SELECT digest, bytes, fingerprint, key, facts FROM masters
-                   WHERE digest IN (SELECT digest FROM members WHERE asset = ?1) ORDER BY digest";
-        let mut masters = Vec::new();
-        for r in self.db.query(sql, values![id])? {
+        Ok(all)
+    }
+
+    fn records_of(&self, ids: &[Value], all: &mut BTreeMap<AssetId, Record>) -> Result<()> {
+        let list: Vec<String> = (1..=ids.len()).map(|i| format!("?{i}")).collect();
+        let list = list.join(", ");
+        let sql =
+            format!("SELECT id, kind, title, collection, created_at, generation FROM assets WHERE id IN ({list})");
+        for r in self.db.query(&sql, ids)? {
+            let id = r.parse(0)?;
+            let (title, collection) = (r.text(2)?.to_owned(), r.maybe_text(3)?.map(str::to_owned));
+            let asset = Asset { id, kind: r.parse(1)?, title, collection, created_at: r.int(4)? };
+            let record = Record {
+                asset,
+                generation: r.int(5)? as u32,
+                members: Vec::new(),
+                masters: Vec::new(),
+                sightings: Vec::new(),
+                drives: Vec::new(),
+                said: None,
+                findings: Vec::new(),
+                renditions: Vec::new(),
+            };
+            all.insert(id, record);
+        }
+        let sql = format!(
+            "SELECT asset, generation, digest, role, name FROM members WHERE asset IN ({list})
+             ORDER BY generation, role, digest"
+        );
+        let mut masters_of: BTreeMap<Digest, BTreeSet<AssetId>> = BTreeMap::new();
+        for r in self.db.query(&sql, ids)? {
+            let (asset, digest) = (r.parse(0)?, r.parse(2)?);
+            let (role, name) = (role(r.text(3)?)?, r.text(4)?.to_owned());
+            masters_of.entry(digest).or_default().insert(asset);
+            if let Some(record) = all.get_mut(&asset) {
+                record.members.push(Membership { generation: r.int(1)? as u32, digest, role, name });
+            }
+        }
+        let holders = |digest: &Digest| masters_of.get(digest).into_iter().flatten();
+        let sql = format!(
+            "SELECT digest, bytes, fingerprint, key, facts FROM masters
+             WHERE digest IN (SELECT digest FROM members WHERE asset IN ({list})) ORDER BY digest"
+        );
+        for r in self.db.query(&sql, ids)? {
             let (digest, bytes, fingerprint) = (r.parse(0)?, r.int(1)? as u64, r.maybe_parse(2)?);
-            masters.push(Original { digest, bytes, fingerprint, key: r.parse(3)?, facts: r.json(4)? });
+            let master = Original { digest, bytes, fingerprint, key: r.parse(3)?, facts: r.json(4)? };
+            for asset in holders(&digest) {
+                if let Some(record) = all.get_mut(asset) {
+                    record.masters.push(master.clone());
+                }
+            }
         }
-        let sql = format!("SELECT {SIGHTING}, s.seen_at FROM sightings s WHERE s.asset = ?1 ORDER BY s.drive, s.path");
-        let mut sightings = Vec::new();
-        for r in self.db.query(&sql, values![id])? {
-            sightings.push(Seen { at: r.int(10)?, sighting: super::assets::sighting(&r)? });
+        let sql =
+            format!("SELECT {SIGHTING}, s.seen_at FROM sightings s WHERE s.asset IN ({list}) ORDER BY s.drive, s.path");
+        let mut drives: BTreeMap<DriveId, DriveOf> = BTreeMap::new();
+        for r in self.db.query(&sql, ids)? {
+            let seen = Seen { at: r.int(10)?, sighting: super::assets::sighting(&r)? };
+            let Some(record) = seen.sighting.asset.and_then(|asset| all.get_mut(&asset)) else { continue };
+            let id = seen.sighting.drive;
+            if let Entry::Vacant(new) = drives.entry(id) {
+                let sql =
+                    "SELECT id, identity, label, root, fs_uuid, serial, bytes, created_at FROM drives WHERE id = ?1";
+                let rows = self.db.query(sql, values![id])?;
+                let Some(r) = rows.first() else { continue };
+                new.insert(DriveOf { first_at: r.int(7)?, drive: super::assets::drive(r)? });
+            }
+            if let Some(drive) = drives.get(&id).filter(|_| record.drives.iter().all(|d| d.drive.id != id)) {
+                record.drives.push(drive.clone());
+            }
+            record.sightings.push(seen);
         }
-        let sql = "SELECT id, identity, label, root, fs_uuid, serial, bytes, created_at FROM drives
-                   WHERE id IN (SELECT drive FROM sightings WHERE asset = ?1) ORDER BY id";
-        let mut drives = Vec::new();
-        for r in self.db.query(sql, values![id])? {
-            drives.push(DriveOf { first_at: r.int(7)?, drive: super::assets::drive(&r)? });
+        let sql = format!("SELECT asset, revision, changed_at, fields FROM descriptions WHERE asset IN ({list})");
+        for r in self.db.query(&sql, ids)? {
+            let said = Said { revision: r.int(1)?, at: r.int(2)?, fields: r.json(3)? };
+            if let Some(record) = all.get_mut(&r.parse(0)?) {
+                record.said = Some(said);
+            }
         }
-        let sql = "SELECT revision, changed_at, fields FROM descriptions WHERE asset = ?1";
-        let rows = self.db.query(sql, values![id])?;
-        let said =
-            rows.first().map(|r| Ok::<_, Error>(Said { revision: r.int(0)?, at: r.int(1)?, fields: r.json(2)? }));
-        let all: Vec<Digest> = masters.iter().map(|m| m.digest).collect();
-        let findings = self.findings_of(&all)?.into_iter().filter(|f| f.source.by_hand).collect();
-        let sql = "SELECT asset, master, entry, recipe, prefix, files, facts, active, created_at FROM renditions
-                   WHERE asset = ?1 AND entry NOT LIKE '%@segment-%' ORDER BY master, entry, recipe";
-        let mut renditions = Vec::new();
-        for r in self.db.query(sql, values![id])? {
+        let sql = format!(
+            "SELECT master, kind, track, recipe, language, source, items FROM findings
+             WHERE master IN (SELECT digest FROM members WHERE asset IN ({list})) AND active = 1 AND by_hand = 1
+             ORDER BY master, kind, track"
+        );
+        for r in self.db.query(&sql, ids)? {
+            let found = super::knowledge::findings(&r)?;
+            for asset in holders(&found.master) {
+                if let Some(record) = all.get_mut(asset) {
+                    record.findings.push(found.clone());
+                }
+            }
+        }
+        let sql = format!(
+            "SELECT asset, master, entry, recipe, prefix, files, facts, active, created_at FROM renditions
+             WHERE asset IN ({list}) AND entry NOT LIKE '%@segment-%' ORDER BY master, entry, recipe"
+        );
+        for r in self.db.query(&sql, ids)? {
             let rendition = super::renditions::rendition(&r)?;
-            renditions.push(Made { rendition, active: r.int(7)? == 1, at: r.int(8)? });
+            if let Some(record) = all.get_mut(&rendition.asset) {
+                record.renditions.push(Made { rendition, active: r.int(7)? == 1, at: r.int(8)? });
+            }
         }
-        let said = said.transpose()?;
-        Ok(Some(Record { asset, generation, members, masters, sightings, drives, said, findings, renditions }))
+        Ok(())
+    }
+
+    /// The digests of what the store's own records say of assets.
+    pub fn recorded_of(&self, assets: &[AssetId]) -> Result<HashMap<AssetId, Digest>> {
+        let mut all = HashMap::new();
+        for page in assets.chunks(PAGE) {
+            let mut ids: Vec<Value> = page.iter().map(Value::from).collect();
+            ids.resize(PAGE, page.last().into());
+            let list: Vec<String> = (1..=PAGE).map(|i| format!("?{i}")).collect();
+            let sql = format!("SELECT asset, digest FROM recorded WHERE asset IN ({})", list.join(", "));
+            for r in self.db.query(&sql, &ids)? {
+                all.insert(r.parse(0)?, r.parse(1)?);
+            }
+        }
+        Ok(all)
     }
 
     /// The digest of what the store's own records say of an asset.

@@ -83,6 +83,13 @@ pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId
         }
         Ok(())
     };
+    // What waits to take a place is known by then.
+    for waits in catalog.pending(None)?.iter().filter(|p| only.is_empty() || only.contains(&p.asset)) {
+        if let Some(row) = catalog.generation(waits.asset, waits.generation)? {
+            let main = row.masters.into_iter().filter(|m| m.digest == waits.master).collect();
+            look(&[AssetRow { masters: main, ..row }])?;
+        }
+    }
     if only.is_empty() {
         const PAGE: i64 = 500;
         let mut after = None;

@@ -4,7 +4,7 @@
 //! document, told by its time and its bytes' digest; nothing is changed, so the latest one counts.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     io::Write,
 };
 
@@ -19,38 +19,24 @@ use crate::{
 
 /// What the events are followed by.
 const CURSOR: &str = "records";
-/// Assets of a batch, whose documents become durable together.
-const BATCH: usize = 500;
+/// Events of a batch, whose documents become durable together.
+const BATCH: i64 = 5000;
 /// What a document is called, in a folder that tells its time and digest.
 pub(super) const NAME: &str = "records.jsonl";
 
 /// Brings the store's records up to date; says of how many assets.
 pub fn record(catalog: &Catalog, store: &dyn Store, stop: &Stop) -> Result<usize> {
     let mut written = 0;
-    let Some(mut seen) = catalog.cursor(CURSOR)? else {
-        let last = catalog.events_after(i64::MAX, 1).and_then(|_| catalog.last_event())?;
-        let mut batch = Vec::new();
-        catalog.each_asset(|row| {
-            stop.check()?;
-            batch.push(row.asset.id);
-            if batch.len() == BATCH {
-                written += write(catalog, store, std::mem::take(&mut batch))?;
-            }
-            Ok(())
-        })?;
-        written += write(catalog, store, batch)?;
-        catalog.set_cursor(CURSOR, last)?;
-        return Ok(written);
-    };
+    let mut seen = catalog.cursor(CURSOR)?.unwrap_or(0);
     loop {
-        let page = catalog.events_after(seen, 2000)?;
+        let page = catalog.events_after(seen, BATCH)?;
         let Some(last) = page.last() else { return Ok(written) };
+        stop.check()?;
         seen = last.seq;
-        let touched: BTreeSet<AssetId> = page.iter().filter_map(|e| e.subject.parse().ok()).collect();
-        for batch in touched.into_iter().collect::<Vec<_>>().chunks(BATCH) {
-            stop.check()?;
-            written += write(catalog, store, batch.to_vec())?;
-        }
+        // In the order of what happened, assets of one object stand side by side and share a document.
+        let mut known = HashSet::new();
+        let touched = page.iter().filter_map(|e| e.subject.parse::<AssetId>().ok()).filter(|id| known.insert(*id));
+        written += write(catalog, store, touched.collect())?;
         catalog.set_cursor(CURSOR, seen)?;
     }
 }
@@ -65,11 +51,11 @@ pub(super) fn line(record: &Record) -> Result<(String, Digest)> {
 fn write(catalog: &Catalog, store: &dyn Store, assets: Vec<AssetId>) -> Result<usize> {
     let mut documents: BTreeMap<Key, String> = BTreeMap::new();
     let mut told = Vec::new();
-    for asset in assets {
-        let Some(record) = catalog.record(asset)? else { continue };
+    let known = catalog.recorded_of(&assets)?;
+    for (asset, record) in catalog.records(&assets)? {
         let Some(root) = record.home().and_then(ocfl::root_of) else { continue };
         let (line, digest) = line(&record)?;
-        if catalog.recorded(asset)? == Some(digest) {
+        if known.get(&asset) == Some(&digest) {
             continue;
         }
         let document = documents.entry(root).or_default();

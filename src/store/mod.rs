@@ -26,12 +26,14 @@ mod direct;
 mod fs;
 mod memory;
 pub mod ocfl;
+mod policy;
 #[cfg(feature = "s3")]
 mod s3;
 
 pub use abilities::{Abilities, Checksum};
 pub use fs::FsStore;
 pub use memory::MemoryStore;
+pub use policy::{Difference, Lock, Wish};
 #[cfg(feature = "s3")]
 pub use s3::{ObjectSettings, Outcome, Outgoing, OutsideBucket, Progress, S3Config, S3Store};
 

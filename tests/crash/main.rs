@@ -179,7 +179,8 @@ fn tree(root: &Path) -> Vec<String> {
 
 /// Points that are passed with buckets alone, or with models, replacements and clean-ups (tests/it/enrich.rs and
 /// tests/it/keep.rs kill there).
-const OTHERS: [&str; 7] = ["store.s3-", "receive.", "enrich.", "replace.", "rollback.", "collect.", "replicate."];
+const OTHERS: [&str; 8] =
+    ["store.s3-", "receive.", "enrich.", "publish.", "replace.", "rollback.", "collect.", "replicate."];
 
 /// Every point of the program's code, by reading it: a new one is tested from its first day.
 fn points() -> Vec<String> {

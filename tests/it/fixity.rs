@@ -61,12 +61,12 @@ fn what_was_looked_at_longest_ago_is_looked_at_first() {
         .execute("UPDATE fixity SET at = at - 9 * 86400000 WHERE key = ?1 AND level = 'full'", [key(&archive, "c.bin")])
         .unwrap();
     masters(&["--older-than", "3d"]).ends(0).says("1 objects");
-    // 2 MiB and 1 MB are given: one file of 2 MiB fits, that of longest ago; a share is of all.
+    // One file of 2 MiB fits, that of longest ago, and the small one that comes next; a share is of all.
     archive
         .catalog()
         .execute("UPDATE fixity SET at = at - 20 * 86400000 WHERE key = ?1", [key(&archive, "a.bin")])
         .unwrap();
-    masters(&["--budget", "3.1MB"]).ends(0).says("1 objects, 2.00 MiB read");
+    masters(&["--budget", "3.1MB"]).ends(0).says("2 objects, 2.00 MiB read");
     let history = archive.run(["verify", "--history", &key(&archive, "a.bin")]).ends(0).stdout;
     let levels: Vec<&str> = history.lines().map(|l| l.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(levels, ["full", "head", "full"], "{history}");
@@ -200,6 +200,6 @@ fn buckets_are_repaired_from_a_folder_and_copied_to_a_bucket() {
     .unwrap();
     use damctl::store::Store as _;
     store.rewrite(&key.parse().unwrap(), b"short").unwrap();
-    archive.run(["verify"]).ends(0).says("it has 5 bytes, not 12582912").says("1 repaired");
+    archive.run(["verify"]).ends(0).says("SHA-256 is ").says("1 repaired");
     archive.run(["verify"]).ends(0).says("2 sound, 0 not");
 }

@@ -30,6 +30,7 @@ mod jobs;
 mod k8s;
 mod keep;
 mod names;
+mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod profile;

@@ -10,6 +10,7 @@ use damctl::{
 
 mod enrich;
 mod fanout;
+mod keep;
 mod publish;
 mod search;
 mod secret;
@@ -17,6 +18,7 @@ mod values;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
+pub use keep::{ReplaceArgs, ReplicateArgs, RollbackArgs, StoreCommand};
 pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
@@ -242,6 +244,12 @@ pub enum Command {
     /// Renditions go in two steps, so that who reads one reads it to its end: they are marked and handed out no more, and
     /// removed by a run an hour later. It also tells what waits in vain.
     Collect(CollectArgs),
+    /// Sets what is asked of the buckets, and shows what the archive takes.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Works with profiles.
     Profile {
         /// What to do.
@@ -441,41 +449,6 @@ pub struct TranscodeArgs {
     pub shift: ShiftArgs,
     #[command(flatten)]
     pub work: WorkArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ReplaceArgs {
-    /// The asset.
-    #[arg(value_name = "ASSET")]
-    pub asset: AssetId,
-    /// The file that takes its place.
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
-    /// Leaves what is to be made of it to the next `damctl transcode`.
-    #[arg(long)]
-    pub no_wait: bool,
-    #[command(flatten)]
-    pub work: WorkArgs,
-}
-
-#[derive(Debug, Args)]
-pub struct ReplicateArgs {
-    /// Also reads what is there already, and makes good what has other bytes.
-    #[arg(long)]
-    pub verify: bool,
-    /// Reads no faster than so many bytes a second: 80M, 500K (thousands), or 1G.
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub rate: Option<u64>,
-}
-
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// The asset.
-    #[arg(value_name = "ASSET")]
-    pub asset: AssetId,
-    /// The number of the generation. Default: the one that was active before.
-    #[arg(long, value_name = "N")]
-    pub to: Option<u32>,
 }
 
 /// How a worker of a fan-out does its shift.

@@ -22,7 +22,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 51] = [
+pub const KEYS: [(&str, &str, &str); 52] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -45,6 +45,7 @@ pub const KEYS: [(&str, &str, &str); 51] = [
     ("s3_masters_storage_class", "", "storage class of masters, such as STANDARD_IA"),
     ("s3_masters_acl", "", "canned ACL of masters; empty: only the bucket's owner reads them"),
     ("s3_masters_cache_control", "", "Cache-Control of masters; empty: none is sent"),
+    ("s3_masters_lock", "", "object lock of new masters ('damctl store policy'): governance 30d or compliance 365d"),
     ("s3_renditions_encryption", "", "server-side encryption of renditions, as of masters"),
     ("s3_renditions_storage_class", "", "storage class of renditions, such as STANDARD_IA"),
     ("s3_renditions_acl", "", "canned ACL of renditions, such as public-read"),
@@ -374,6 +375,13 @@ impl Settings {
         let proxies = proxies.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect::<Result<_>>();
         let proxies = proxies.map_err(|e| Error::invalid(format!("trusted_proxies: {e}")))?;
         Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies })
+    }
+
+    /// What is wanted of the buckets.
+    #[cfg(feature = "s3")]
+    pub fn wish(&self) -> Result<damctl::store::Wish> {
+        let lock = Some(self.get("s3_masters_lock")).filter(|text| !text.is_empty());
+        Ok(damctl::store::Wish { lock: lock.map(str::parse).transpose()?, ..Default::default() })
     }
 
     /// Where copies of the masters are.

@@ -10,6 +10,11 @@ use crate::{
     store::{Checksum, Upload},
 };
 
+/// MD5 as a header has it (RFC 1864).
+pub(super) fn md5_base64(bytes: &[u8]) -> String {
+    base64(Md5::digest(bytes))
+}
+
 pub(super) fn md5_hex(bytes: &[u8]) -> String {
     Md5::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -23,6 +23,7 @@ mod checksum;
 mod client;
 mod deposit;
 mod outside;
+mod policy;
 mod probe;
 mod sign;
 
@@ -35,7 +36,9 @@ use self::{
     client::{Completed, Listed, Remote, describe, is_taken},
     deposit::{Content, S3Deposit, StagedFile},
 };
-use super::{Abilities, Arrived, Committed, Deposit, Found, Held, Look, OpenUpload, Staged, Store, Upload};
+use super::{
+    Abilities, Arrived, Committed, Deposit, Difference, Found, Held, Look, OpenUpload, Staged, Store, Upload, Wish,
+};
 use crate::{
     block,
     digest::Digest,
@@ -79,6 +82,20 @@ impl S3Store {
     /// Makes the buckets that are missing, and says which.
     pub fn make_buckets(config: S3Config) -> Result<Vec<String>> {
         block::on(async { Remote::connect(config).await?.make_buckets().await })?
+    }
+}
+
+impl S3Store {
+    /// What of the buckets is not as it is wanted.
+    pub fn differences(&self, wish: &Wish) -> Result<Vec<Difference>> {
+        block::on(self.remote.differences(wish))?
+    }
+
+    /// Makes the buckets what is wanted; rules of others stay.
+    ///
+    /// Errors: `Unsupported` where a bucket takes no lock.
+    pub fn apply(&self, wish: &Wish) -> Result<()> {
+        block::on(self.remote.apply(wish))?
     }
 }
 

@@ -54,6 +54,7 @@ mod secret;
 #[cfg(feature = "serve")]
 mod serve;
 mod status;
+mod store;
 mod token;
 mod transcode;
 mod transcript;
@@ -156,6 +157,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Replace(args) => replace::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
         Command::Rollback(args) => replace::back(&args, &open(&[])?, stop),
         Command::Replicate(args) => replicate::run(&args, &open(&[])?, stop),
+        Command::Store { command } => store::run(&command, &open(&[])?),
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
         Command::Events(args) => events::run(&args, &open(&[])?, &*reporter, stop),
         Command::Catalog { command } => catalog::run(&command, &open(&[])?, stop),
