@@ -188,7 +188,7 @@ fn main() {
     let (ours, theirs) = (median(our_times.clone()), median(their_times.clone()));
     println!("<!-- sftp: ours {our_times:.2?}, theirs {their_times:.2?} -->");
     println!(
-        "| {} MiB to an SFTP server, beside OpenSSH's \\`sftp\\` ({CIPHER}) | {ours:.2} s | {theirs:.2} s | **{:.2}** | ≤ 1.11 | {} MB |",
+        "| {} MiB to an SFTP server, beside OpenSSH's `sftp` ({CIPHER}) | {ours:.2} s | {theirs:.2} s | **{:.2}** | ≤ 1.11 | {} MB |",
         bytes >> 20,
         ours / theirs,
         peak()

@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use serde_json::{Value, json};
 
 use super::{
-    Account, Channel, Fate, Package, Retracted, Sent, Standing, Way,
+    Channel, Fate, Package, Retracted, Sent, Standing, Way,
     names::{Named, below, in_order, inside},
 };
 use crate::{
@@ -18,13 +18,12 @@ use crate::{
 /// A prefix of a bucket.
 pub struct BucketChannel {
     place: Bucket,
-    account: Account,
 }
 
 impl BucketChannel {
     /// Of a place whose `path` is no template any more.
-    pub fn new(place: Bucket, account: Account) -> Self {
-        Self { place, account }
+    pub fn new(place: Bucket) -> Self {
+        Self { place }
     }
 
     fn open(&self) -> Result<OutsideBucket> {
@@ -38,7 +37,6 @@ impl BucketChannel {
             in_flight: 4,
             ..S3Config::default()
         })
-        .map_err(|e| e.within(format!("channel '{}'", self.account.channel)))
     }
 
     /// The object's name. Buckets have no root.

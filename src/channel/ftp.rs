@@ -46,7 +46,7 @@ impl FtpChannel {
     }
 
     fn link(&self) -> Result<Link> {
-        Link::open(&self.place, &self.account).map_err(|e| e.within(format!("channel '{}'", self.account.channel)))
+        Link::open(&self.place, &self.account)
     }
 
     fn dropped(&self) -> Dropped<'_> {

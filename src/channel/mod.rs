@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     model::{Key, MediaFacts, Receipt, Words},
-    profile::channels::{Bucket, Ftp, HttpPut, Outlet, Place, Sftp},
+    profile::channels::Outlet,
 };
 
 mod account;
@@ -232,6 +232,8 @@ pub fn open(
     dir: &Path,
     fill: &dyn Fn(&str) -> Result<String>,
 ) -> Result<Box<dyn Channel>> {
+    #[allow(unused_imports, reason = "each is named where its connector is built")]
+    use crate::profile::channels::{Bucket, Ftp, HttpPut, Place, Sftp};
     let _ = (name, &account, dir, fill);
     match &outlet.to {
         #[cfg(feature = "publish")]
@@ -262,7 +264,7 @@ pub fn open(
         #[cfg(feature = "s3")]
         Place::S3(bucket) => {
             let place = Bucket { path: fill(&bucket.path)?, ..bucket.clone() };
-            Ok(Box::new(BucketChannel::new(place, account)))
+            Ok(Box::new(BucketChannel::new(place)))
         }
         #[cfg(feature = "publish")]
         Place::HttpPut(put) => {

@@ -67,7 +67,7 @@ impl SftpChannel {
     }
 
     fn link(&self) -> Result<Link> {
-        Link::open(&self.place, &self.account).map_err(|e| e.within(format!("channel '{}'", self.account.channel)))
+        Link::open(&self.place, &self.account)
     }
 
     fn dropped(&self) -> Dropped<'_> {

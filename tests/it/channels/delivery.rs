@@ -199,9 +199,9 @@ fn a_bucket_gets_a_stream_with_its_media_types_and_a_large_file_goes_on_where_it
         profile: None,
         public: Some("https://cdn.example".to_owned()),
     };
-    let channel = BucketChannel::new(place.clone(), account(&[]));
+    let channel = BucketChannel::new(place.clone());
     channel.standing().unwrap();
-    let nowhere = BucketChannel::new(Bucket { bucket: "there-is-none".to_owned(), ..place }, account(&[]));
+    let nowhere = BucketChannel::new(Bucket { bucket: "there-is-none".to_owned(), ..place });
     assert_eq!(nowhere.standing().unwrap_err().kind(), Kind::Invalid);
 
     let mut bytes = Bytes::default();

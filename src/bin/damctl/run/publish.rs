@@ -81,6 +81,7 @@ pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop:
     }
 }
 
+#[cfg_attr(not(feature = "publish"), expect(unused_variables, reason = "only a login waits"))]
 pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     match command {
         #[cfg(feature = "publish")]
