@@ -154,6 +154,9 @@ _damctl() {
             damctl__subcmd__channel,list)
                 cmd="damctl__subcmd__channel__subcmd__list"
                 ;;
+            damctl__subcmd__channel,login)
+                cmd="damctl__subcmd__channel__subcmd__login"
+                ;;
             damctl__subcmd__channel,validate)
                 cmd="damctl__subcmd__channel__subcmd__validate"
                 ;;
@@ -165,6 +168,9 @@ _damctl() {
                 ;;
             damctl__subcmd__channel__subcmd__help,list)
                 cmd="damctl__subcmd__channel__subcmd__help__subcmd__list"
+                ;;
+            damctl__subcmd__channel__subcmd__help,login)
+                cmd="damctl__subcmd__channel__subcmd__help__subcmd__login"
                 ;;
             damctl__subcmd__channel__subcmd__help,validate)
                 cmd="damctl__subcmd__channel__subcmd__help__subcmd__validate"
@@ -318,6 +324,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help__subcmd__channel,list)
                 cmd="damctl__subcmd__help__subcmd__channel__subcmd__list"
+                ;;
+            damctl__subcmd__help__subcmd__channel,login)
+                cmd="damctl__subcmd__help__subcmd__channel__subcmd__login"
                 ;;
             damctl__subcmd__help__subcmd__channel,validate)
                 cmd="damctl__subcmd__help__subcmd__channel__subcmd__validate"
@@ -901,7 +910,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__channel)
-            opts="-C -h -V --archive --log-format --help --version list check validate help"
+            opts="-C -h -V --archive --log-format --help --version list check login validate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -953,7 +962,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__channel__subcmd__help)
-            opts="list check validate help"
+            opts="list check login validate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1008,6 +1017,20 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__channel__subcmd__help__subcmd__login)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__channel__subcmd__help__subcmd__validate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -1029,6 +1052,36 @@ _damctl() {
                 return 0
             fi
             case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__channel__subcmd__login)
+            opts="-C -h -V --device --port --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1699,7 +1752,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__channel)
-            opts="list check validate"
+            opts="list check login validate"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1727,6 +1780,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__channel__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__channel__subcmd__login)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

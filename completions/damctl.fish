@@ -373,17 +373,18 @@ complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_s
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "reconcile" -d 'Asks places what became of publications of which a reply was lost'
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "settle" -d 'Says of a publication, which its place cannot tell about, how it is; somebody has looked'
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
-complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check validate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -f -a "login" -d 'Lets damctl into an account in a browser, and keeps the tokens where the setting \'secrets\' says'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and not __fish_seen_subcommand_from list check login validate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from list" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -399,6 +400,15 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from login" -l port -d 'The port of the address on 127.0.0.1 that the browser comes back to, where the app has to name it. 0: any' -r
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from login" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from login" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from login" -l device -d 'Prints an address and a code to type on another machine instead, where the platform has that'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from login" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from login" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -408,6 +418,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_s
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from validate" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
+complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "login" -d 'Lets damctl into an account in a browser, and keeps the tokens where the setting \'secrets\' says'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
 complete -c damctl -n "__fish_damctl_using_subcommand channel; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and not __fish_seen_subcommand_from slurm k8s help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -901,6 +912,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subc
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from publish" -f -a "settle" -d 'Says of a publication, which its place cannot tell about, how it is; somebody has looked'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "list" -d 'Lists the channels: where to, what is sent, what they take, how often'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "check" -d 'Asks places whether the credentials are good and what the account may do. The exit code is 1 if one is not well'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "login" -d 'Lets damctl into an account in a browser, and keeps the tokens where the setting \'secrets\' says'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from channel" -f -a "validate" -d 'Reads a file of channels and says what is wrong with it'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "slurm" -d 'As an array of Slurm'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'

@@ -1,18 +1,21 @@
 //! Files laid down on a server that keeps them by name: each under a temporary name first, checked, then all given their
 //! own. What the protocols differ in is behind [`Remote`].
 //!
-//! Names appear at the end and together: media (of a package its segments, then what is opened), captions, the picture, and
-//! sidecars last. Whoever watches for media finds whole files; whoever watches for sidecars finds everything they name.
+//! Names appear at the end and together: of a package its segments, captions, the picture, then what is opened, and sidecars
+//! last. Whoever watches for media finds whole files; whoever watches for sidecars finds everything they name.
 
 use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::{Fate, Item, Package, Retracted, Sent, Way};
+use super::{
+    Fate, Package, Retracted, Sent, Way,
+    names::{Named, in_order, inside},
+};
 use crate::{
     digest::{Digest, Hasher},
     error::{Error, Kind, Result},
-    model::{Key, Receipt},
+    model::Receipt,
     profile::channels::Check,
 };
 
@@ -20,7 +23,7 @@ use crate::{
 /// and not what was sent shortly before: no connector has more than this on its way.
 pub(super) const TAIL: u64 = 4 << 20;
 
-/// What a server of files can do. Paths are those that [`inside`] made.
+/// What a server of files can do. Paths are those that [`inside`](super::names::inside) made.
 pub(super) trait Remote {
     /// A file's size in bytes, or `None` when there is nothing. A folder is a `Conflict`.
     fn size(&mut self, path: &str) -> Result<Option<u64>>;
@@ -67,66 +70,30 @@ pub(super) struct Dropped<'a> {
 struct Laid<'a> {
     path: String,
     part: String,
-    bytes: u64,
-    digest: Digest,
-    content: Content<'a>,
-}
-
-enum Content<'a> {
-    Stored(&'a Key),
-    Written(&'a [u8]),
+    file: Named<'a>,
 }
 
 impl Laid<'_> {
     fn open<'s>(&'s self, package: &'s Package<'_>, from: u64) -> Result<Box<dyn Read + 's>> {
-        Ok(match &self.content {
-            Content::Stored(key) => package.source.open(key, Some(from..self.bytes))?,
-            Content::Written(bytes) => Box::new(bytes.get(from as usize..).unwrap_or_default()),
+        Ok(match self.file.key {
+            Some(key) => package.source.open(key, Some(from..self.file.bytes))?,
+            None => Box::new(self.file.written.get(from as usize..).unwrap_or_default()),
         })
     }
 
     fn proof(&self, checked: &str) -> Value {
-        json!({"path": self.path, "bytes": self.bytes, "sha256": self.digest, "checked": checked})
+        json!({"path": self.path, "bytes": self.file.bytes, "sha256": self.file.digest, "checked": checked})
     }
-}
-
-/// A path below a folder, of names that mean nothing but themselves.
-///
-/// Errors: `Invalid` for what would lead elsewhere or break a command.
-pub(super) fn inside(folder: &str, name: &str) -> Result<String> {
-    let is_bad = |segment: &str| segment == ".." || segment == "." || segment.chars().any(char::is_control);
-    if folder.split('/').chain(name.split('/')).any(is_bad) || name.split('/').any(str::is_empty) {
-        return Err(Error::invalid(format!("'{folder}/{name}' cannot be the path of a file on a server"))
-            .hint("no segment may be empty, '.' or '..', or hold control characters"));
-    }
-    Ok(if folder.is_empty() { name.to_owned() } else { format!("{}/{name}", folder.trim_end_matches('/')) })
 }
 
 fn files<'a>(package: &'a Package<'_>, folder: &str) -> Result<Vec<Laid<'a>>> {
-    let laid = |name: &str, bytes, digest, content| {
-        let path = inside(folder, name)?;
+    let laid = |file: Named<'a>| {
+        let path = inside(folder, file.name)?;
         let last = path.rfind('/').map_or(0, |slash| slash + 1);
         let part = format!("{}.{}.{}.part", &path[..last], &path[last..], package.marker);
-        Ok(Laid { path, part, bytes, digest, content })
+        Ok(Laid { path, part, file })
     };
-    let stored = |item: &'a Item| laid(&item.name, item.bytes, item.digest, Content::Stored(&item.key));
-    // The first is the one to open, and comes when all that it names is there.
-    let (first, others) = package.media.split_first().map_or((None, &[][..]), |(first, others)| (Some(first), others));
-    let stored = others.iter().chain(first).chain(&package.captions).chain(&package.thumbnail).map(stored);
-    let written = package.sidecars.iter().map(|sidecar| {
-        let bytes = &sidecar.bytes;
-        laid(&sidecar.name, bytes.len() as u64, Digest::of(bytes), Content::Written(bytes))
-    });
-    let all: Vec<Laid<'a>> = stored.chain(written).collect::<Result<_>>()?;
-    if all.is_empty() {
-        return Err(Error::invalid("there is nothing to send"));
-    }
-    let mut paths: Vec<&str> = all.iter().map(|file| file.path.as_str()).collect();
-    paths.sort_unstable();
-    match paths.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::invalid(format!("two files of one publication are to be called '{}'", pair[0]))),
-        None => Ok(all),
-    }
+    in_order(package)?.into_iter().map(laid).collect()
 }
 
 fn session(folder: &str, step: &str) -> Value {
@@ -232,8 +199,7 @@ pub(super) fn retract(remote: &mut dyn Remote, receipt: &Receipt) -> Result<Retr
 }
 
 fn receipt(remote: &dyn Remote, package: &Package<'_>, files: &[Laid<'_>], proofs: Vec<Value>) -> Receipt {
-    // What is opened stands behind the others.
-    let opened = &files[package.media.len().max(1) - 1];
+    let opened = files.iter().find(|f| f.file.name == package.media[0].name).unwrap_or(&files[0]);
     Receipt { id: opened.path.clone(), url: Some(remote.address(&opened.path)), proof: json!({"files": proofs}) }
 }
 
@@ -264,18 +230,18 @@ fn compare(
     size: u64,
     is_ours: bool,
 ) -> Result<Option<&'static str>> {
-    if size != file.bytes {
+    if size != file.file.bytes {
         return Ok(None);
     }
     let server = if place.check == Check::Hash { remote.hash(&file.path)? } else { None };
     if let Some(digest) = server {
-        return Ok((digest == file.digest).then_some("the server's hash"));
+        return Ok((digest == file.file.digest).then_some("the server's hash"));
     }
     // A file of the same name and size that nobody here has named may be anything.
     if place.check == Check::Size || (place.check == Check::Hash && is_ours) {
         return Ok(Some("size"));
     }
-    Ok((read_back(remote, &file.path)? == file.digest).then_some("read back"))
+    Ok((read_back(remote, &file.path)? == file.file.digest).then_some("read back"))
 }
 
 fn read_back(remote: &mut dyn Remote, path: &str) -> Result<Digest> {
@@ -297,20 +263,20 @@ fn bring(
 ) -> Result<&'static str> {
     let there = remote.size(&file.part)?;
     let mut from = match there {
-        Some(size) if size <= file.bytes && has_same_tail(remote, package, file, size)? => size,
+        Some(size) if size <= file.file.bytes && has_same_tail(remote, package, file, size)? => size,
         _ => 0,
     };
     loop {
-        let is_whole = from == file.bytes && there.is_some();
+        let is_whole = from == file.file.bytes && there.is_some();
         if !is_whole {
             let mut sent = Counted { bytes: file.open(package, from)?, count: 0 };
             remote.write(&file.part, from, &mut sent, &mut |bytes| way.moved(bytes))?;
-            if from + sent.count != file.bytes {
+            if from + sent.count != file.file.bytes {
                 return Err(Error::corrupt(format!(
                     "the archive has {} bytes of '{}', not {}",
                     from + sent.count,
                     file.path,
-                    file.bytes
+                    file.file.bytes
                 )));
             }
         }
@@ -346,7 +312,7 @@ impl Read for Counted<'_> {
 }
 
 fn checked(remote: &mut dyn Remote, place: &Dropped<'_>, file: &Laid<'_>) -> Result<Option<&'static str>> {
-    if remote.size(&file.part)? != Some(file.bytes) {
+    if remote.size(&file.part)? != Some(file.file.bytes) {
         return Ok(None);
     }
     let by = match place.check {
@@ -357,7 +323,7 @@ fn checked(remote: &mut dyn Remote, place: &Dropped<'_>, file: &Laid<'_>) -> Res
         },
         Check::Read => (read_back(remote, &file.part)?, "read back"),
     };
-    Ok((by.0 == file.digest).then_some(by.1))
+    Ok((by.0 == file.file.digest).then_some(by.1))
 }
 
 fn has_same_tail(remote: &mut dyn Remote, package: &Package<'_>, file: &Laid<'_>, size: u64) -> Result<bool> {
@@ -390,23 +356,5 @@ fn name(remote: &mut dyn Remote, place: &Dropped<'_>, file: &Laid<'_>) -> Result
             None => Err(taken(remote, file)),
         },
         None => Err(refused),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_leads_nowhere_but_below_its_folder() {
-        let good = [("in", "a.mp4", "in/a.mp4"), ("/in/", "seg/1.m4s", "/in/seg/1.m4s"), ("", "a b.mp4", "a b.mp4")];
-        for (folder, name, path) in good {
-            assert_eq!(inside(folder, name).unwrap(), path);
-        }
-        for (folder, name) in
-            [("in", "../a"), ("../in", "a"), ("in", ""), ("in", "/a"), ("in", "a\r\nDELE b"), ("a/./b", "c")]
-        {
-            assert!(inside(folder, name).is_err(), "{folder} {name}");
-        }
     }
 }

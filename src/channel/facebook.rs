@@ -23,6 +23,8 @@ const OWN: &str = "https://graph.facebook.com";
 const OWN_VIDEO: &str = "https://graph-video.facebook.com";
 /// The most that is sent at a time, whatever it asks for.
 const PIECE: u64 = 16 << 20;
+/// How soon it is asked how it fares, at first and after that.
+const FIRST: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(10);
 
 /// A page.
@@ -220,7 +222,7 @@ impl Channel for Facebook {
         session.is_finished = true;
         way.posting(&json!(session))?;
         self.finish(package, &session)?;
-        Ok(Sent::Processing(json!(session), SOON))
+        Ok(Sent::Processing(json!(session), FIRST))
     }
 
     fn find(&self, package: &Package<'_>, session: &Value) -> Result<Fate> {

@@ -103,12 +103,18 @@ impl Link {
         let at = format!("{}:{port}", place.host);
         let mut ftp = connect(place, port, &at)?;
         ftp.login(user.expose(), password.expose()).map_err(|e| match &e {
-            FtpError::UnexpectedResponse(told) if told.status.code() == 530 => {
+            FtpError::UnexpectedResponse(told) if matches!(told.status.code(), 530..=534 | 550) => {
                 Error::invalid(format!("{at} does not let '{}' in: {}", user.expose(), words(told)))
                     .hint("check the account's user and password, and whether the server wants another 'tls'")
             }
             _ => broken(&at, "log in", &e),
         })?;
+        if place.tls == Tls::Implicit {
+            // Most encrypt data anyhow then; some want to be told (RFC 4217, 9), and who does not know it says so.
+            for command in ["PBSZ 0", "PROT P"] {
+                let _ = ftp.custom_command(command, &[Status::CommandOk]);
+            }
+        }
         ftp.transfer_type(FileType::Binary).map_err(|e| broken(&at, "take bytes as they are", &e))?;
         // Who knows no FEAT offers nothing.
         let features = ftp.feat().unwrap_or_default();
@@ -306,11 +312,12 @@ impl Remote for Link {
         match self.ftp.mkdir(path) {
             Ok(()) => Ok(()),
             Err(e) => {
-                // Servers say the same of what is there and of what may not be made. Looked for without going there.
-                let is_there = match self.ftp.mlst(Some(path)) {
-                    Ok(facts) => facts.to_ascii_lowercase().contains("type=dir"),
-                    Err(_) => self.ftp.nlst(Some(path)).is_ok(),
-                };
+                // Servers say the same of what is there and of what may not be made; who can go there knows.
+                let back = self.ftp.pwd().ok();
+                let is_there = self.ftp.cwd(path).is_ok();
+                if let (true, Some(back)) = (is_there, back) {
+                    self.ftp.cwd(back).map_err(|e| self.told("leave", path, &e))?;
+                }
                 if is_there { Ok(()) } else { Err(self.told("make the folder", path, &e)) }
             }
         }

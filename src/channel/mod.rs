@@ -14,10 +14,12 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     model::{Key, MediaFacts, Receipt, Words},
-    profile::channels::{Ftp, Outlet, Place, Sftp},
+    profile::channels::{Bucket, Ftp, HttpPut, Outlet, Place, Sftp},
 };
 
 mod account;
+#[cfg(feature = "s3")]
+mod bucket;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
 #[cfg(feature = "publish")]
@@ -29,14 +31,20 @@ mod google;
 #[cfg(feature = "publish")]
 mod google_drive;
 #[cfg(feature = "publish")]
+mod hook;
+#[cfg(feature = "publish")]
 mod http;
 #[cfg(feature = "publish")]
 mod instagram;
 mod limits;
 #[cfg(feature = "publish")]
 mod meta;
+#[cfg(any(feature = "publish", feature = "s3", feature = "sftp", feature = "ftp"))]
+mod names;
 #[cfg(feature = "publish")]
 pub mod oauth;
+#[cfg(feature = "publish")]
+mod put;
 #[cfg(feature = "sftp")]
 mod sftp;
 #[cfg(feature = "publish")]
@@ -49,9 +57,15 @@ mod x;
 mod youtube;
 
 pub use account::{Account, RefreshLock, Unlocked};
+#[cfg(feature = "s3")]
+pub use bucket::BucketChannel;
 #[cfg(feature = "ftp")]
 pub use ftp::FtpChannel;
+#[cfg(feature = "publish")]
+pub use hook::HookChannel;
 pub use limits::{Limits, TagLimits, TextLimits, as_of, limits};
+#[cfg(feature = "publish")]
+pub use put::PutChannel;
 #[cfg(feature = "sftp")]
 pub use sftp::SftpChannel;
 
@@ -245,6 +259,18 @@ pub fn open(
             let place = Ftp { path: fill(&ftp.path)?, ca: ftp.ca.as_ref().map(|file| dir.join(file)), ..ftp.clone() };
             Ok(Box::new(FtpChannel::new(place, account)))
         }
+        #[cfg(feature = "s3")]
+        Place::S3(bucket) => {
+            let place = Bucket { path: fill(&bucket.path)?, ..bucket.clone() };
+            Ok(Box::new(BucketChannel::new(place, account)))
+        }
+        #[cfg(feature = "publish")]
+        Place::HttpPut(put) => {
+            let place = HttpPut { url: fill(&put.url)?, ..put.clone() };
+            Ok(Box::new(PutChannel::new(&place, account)?))
+        }
+        #[cfg(feature = "publish")]
+        Place::Webhook(hook) => Ok(Box::new(HookChannel::new(hook, account)?)),
         #[allow(unreachable_patterns, reason = "every kind may have its connector")]
         other => Err(Error::unsupported(format!("this damctl has no connector for '{}'", other.kind()))),
     }

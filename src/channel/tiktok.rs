@@ -23,6 +23,8 @@ const OWN: &str = "https://open.tiktokapis.com";
 const PIECE: u64 = 10 << 20;
 /// The smallest file that is sent in more than one piece.
 const SMALL: u64 = 2 * PIECE;
+/// How soon it is asked how it fares, at first and after that.
+const FIRST: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
 
 /// A TikTok account.
@@ -191,7 +193,7 @@ impl Channel for Tiktok {
             way.moved(end - at)?;
             way.keep(&json!(session))?;
         }
-        Ok(Sent::Processing(json!(session), SOON))
+        Ok(Sent::Processing(json!(session), FIRST))
     }
 
     fn find(&self, package: &Package<'_>, session: &Value) -> Result<Fate> {

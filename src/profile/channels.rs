@@ -476,6 +476,11 @@ impl Channels {
         Ok(channels)
     }
 
+    /// The JSON schema of the file.
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(Self).to_value()
+    }
+
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self> {
         use crate::error::Doing;

@@ -17,7 +17,7 @@ use crate::{
 const LONGEST: u64 = 1 << 20;
 
 /// Templates that are filled with what is known of one publication.
-pub struct Filled {
+pub(super) struct Filled {
     values: Value,
     /// The same with nothing in it that could leave a folder.
     safe: Value,
@@ -44,12 +44,12 @@ impl Filled {
     /// A template's text.
     ///
     /// Errors: `Invalid`, with the template.
-    pub fn text(&self, template: &str) -> Result<String> {
+    pub(super) fn text(&self, template: &str) -> Result<String> {
         fill(template, "a template", AutoEscape::None, &self.values)
     }
 
     /// A path, whose values cannot leave the folder that the template names.
-    pub fn path(&self, template: &str) -> Result<String> {
+    pub(super) fn path(&self, template: &str) -> Result<String> {
         let path = fill(template, "a path", AutoEscape::None, &self.safe)?;
         match path.split('/').any(|part| part == "..") || path.chars().any(char::is_control) {
             true => Err(Error::invalid(format!("'{template}' leads out of its folder: {path}"))),

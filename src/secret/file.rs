@@ -230,6 +230,9 @@ impl Secrets for SecretFile {
     fn put(&self, account: &str, fields: &Fields) -> Result<()> {
         check_account(account)?;
         self.change(|all| {
+            if fields.is_empty() {
+                return false;
+            }
             let kept = all.entry(account.to_owned()).or_default();
             kept.extend(fields.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())));
             true

@@ -11,11 +11,13 @@ use crate::error::{Error, Result};
 
 mod env;
 mod file;
+mod sign;
 #[cfg(feature = "vault")]
 mod vault;
 
 pub use env::Environment;
 pub use file::{FileKey, SecretFile};
+pub use sign::{webhook_key, webhook_signature};
 #[cfg(feature = "vault")]
 pub use vault::{Vault, VaultAuth, VaultConfig};
 
@@ -61,7 +63,7 @@ pub trait Secrets: Send + Sync {
     fn get(&self, account: &str) -> Result<Fields>;
 
     /// Keeps these fields of an account beside those that it has; a field of the same name is replaced. Durable when it
-    /// returns.
+    /// returns. Without fields nothing is written, and it tells whether something could be.
     ///
     /// Errors: `Unsupported` for a place that is only read.
     fn put(&self, account: &str, fields: &Fields) -> Result<()>;

@@ -217,6 +217,7 @@ fn router(served: Arc<Served>) -> Router {
             .route("/assets/{id}/complete", post(assets::complete))
             .route("/assets/{id}/similar", get(assets::similar))
             .route("/assets/{id}/history", get(assets::history))
+            .route("/distribution/{id}", get(assets::distribution))
             .route("/assets/{id}/{transcript}", get(assets::transcript))
             .route("/assets/{id}/renditions/{name}", get(files::rendition))
             .route("/assets/{id}/renditions/{name}/{file}", get(files::file))

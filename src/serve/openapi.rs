@@ -20,6 +20,7 @@ use super::{assets, events, files, guard, look};
         assets::change,
         assets::similar,
         assets::history,
+        assets::distribution,
         assets::transcript,
         assets::announce,
         assets::complete,

@@ -35,7 +35,7 @@ pub use fs::FsStore;
 pub use memory::MemoryStore;
 pub use policy::{Difference, Lock, Wish};
 #[cfg(feature = "s3")]
-pub use s3::{ObjectSettings, S3Config, S3Store};
+pub use s3::{ObjectSettings, Outcome, Outgoing, OutsideBucket, Progress, S3Config, S3Store};
 
 /// A place for immutable objects. Every implementation passes the suite in `tests/it/contract/store.rs`.
 ///

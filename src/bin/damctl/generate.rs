@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use damctl::{
     compose::{Job, Template},
     media::Order,
-    profile::{Brand, Profile},
+    profile::{Brand, Profile, channels::Channels},
 };
 
 use crate::cli::Cli;
@@ -31,6 +31,7 @@ pub fn generate(dir: &Path) -> Result<()> {
     };
     write("profile.json", Profile::json_schema())?;
     write("brand.json", Brand::json_schema())?;
+    write("channels.json", Channels::json_schema())?;
     write("render-order.json", Order::json_schema())?;
     #[cfg(feature = "serve")]
     write("openapi.json", damctl::serve::openapi())?;

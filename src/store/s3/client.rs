@@ -585,7 +585,7 @@ fn is_unknown_upload<E: ProvideErrorMetadata>(e: &SdkError<E>) -> bool {
 }
 
 /// An ETag without its quotes.
-fn bare(etag: Option<&str>) -> String {
+pub(super) fn bare(etag: Option<&str>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 

@@ -22,6 +22,7 @@ mod area;
 mod checksum;
 mod client;
 mod deposit;
+mod outside;
 mod policy;
 mod probe;
 mod sign;
@@ -29,6 +30,7 @@ mod sign;
 pub use area::ObjectSettings;
 pub use client::S3Config;
 pub(super) use deposit::S3Files;
+pub use outside::{Outcome, Outgoing, OutsideBucket, Progress};
 
 use self::{
     client::{Completed, Listed, Remote, describe, is_taken},

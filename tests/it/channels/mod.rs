@@ -1,7 +1,11 @@
 //! Connectors, each against a real server of its kind or a fake that follows the place's documentation.
 
+#[cfg(feature = "publish")]
+mod delivery;
 mod dropped;
 mod fake;
+#[cfg(feature = "ftp")]
+mod ftp;
 #[cfg(feature = "publish")]
 mod oauth;
 #[cfg(feature = "sftp")]
@@ -86,7 +90,7 @@ impl Source for Bytes {
 impl Bytes {
     /// Keeps a file, and tells it as an item.
     pub fn item(&mut self, name: &str, mime: &str, bytes: Vec<u8>) -> Item {
-        let key: Key = format!("renditions/video/{}", name.replace('/', "-")).parse().unwrap();
+        let key: Key = format!("renditions/video/{}", name.replace(['/', ' '], "-")).parse().unwrap();
         let item = Item {
             name: name.to_owned(),
             key: key.clone(),

@@ -71,19 +71,17 @@ impl Server for Sshd {
         &self.root
     }
 
-    fn port(&self) -> u16 {
-        self.port
+    fn channel(&self, path: &str, check: Check) -> Box<dyn Channel> {
+        Box::new(SftpChannel::new(Sftp { check, ..self.place(path) }, self.account()))
     }
 
-    fn channel(&self, path: &str, check: Check, port: Option<u16>) -> Box<dyn Channel> {
-        let mut place = Sftp { check, ..self.place(path) };
-        if let Some(port) = port {
-            // The same server by another way: it is known there as well.
-            let known = fs::read_to_string(self.path("known_hosts")).unwrap();
-            let file = self.path(&format!("known_hosts.{port}"));
-            fs::write(&file, known.replace(&self.port.to_string(), &port.to_string())).unwrap();
-            place = Sftp { port, known_hosts: Some(file), ..place };
-        }
+    fn breaking(&self, path: &str, check: Check, cuts: Vec<usize>) -> Box<dyn Channel> {
+        let port = super::breaking(self.port, cuts);
+        // The same server by another way: it is known there as well.
+        let known = fs::read_to_string(self.path("known_hosts")).unwrap();
+        let file = self.path("known_hosts.broken");
+        fs::write(&file, known.replace(&self.port.to_string(), &port.to_string())).unwrap();
+        let place = Sftp { port, known_hosts: Some(file), check, ..self.place(path) };
         Box::new(SftpChannel::new(place, self.account()))
     }
 }
@@ -98,7 +96,7 @@ fn openssh_gets_whole_files_once_and_never_over_somebody_elses() {
     for path in [absolute.as_str(), ""] {
         let mut bytes = Bytes::default();
         let film = bytes.item("home.mp4", "video/mp4", noise(300_000, 2));
-        server.channel(path, Check::Hash, None).send(&bytes.package(vec![film]), None, &mut Told::default()).unwrap();
+        server.channel(path, Check::Hash).send(&bytes.package(vec![film]), None, &mut Told::default()).unwrap();
     }
     assert_eq!(fs::read(server.root().join("absolute/home.mp4")).unwrap(), noise(300_000, 2));
     assert_eq!(fs::read(server.root().join("home.mp4")).unwrap(), noise(300_000, 2));

@@ -1,1 +1,194 @@
-//! The ledger: approvals, times, limits of accounts, rules, rights.
+//! The ledger: one post for many wishes, approvals, times, limits of accounts, rules, rights.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use super::{
+    Desk, another,
+    site::{Site, Told},
+};
+
+/// A WordPress site that keeps media and nothing else, and counts how many are on their way at once.
+struct Blog {
+    site: Site,
+    at_once: Arc<AtomicUsize>,
+}
+
+fn blog(takes: Duration) -> Blog {
+    let (now, most): (Arc<AtomicUsize>, Arc<AtomicUsize>) = (Arc::default(), Arc::default());
+    let (counting, kept) = (most.clone(), std::sync::Mutex::new(Vec::<String>::new()));
+    let site = Site::new(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("GET", "/wp-json/wp/v2/users/me") => {
+            Told::json(200, &json!({"name": "E", "capabilities": {"upload_files": true}}))
+        }
+        ("GET", "/wp-json/wp/v2/media") => {
+            let kept = kept.lock().unwrap();
+            let found = kept.iter().position(|slug| *slug == asked.query["slug"]);
+            let shown = found.map(|i| json!({"id": i + 1, "source_url": "https://x/y"}));
+            Told::json(200, &json!(shown.into_iter().collect::<Vec<_>>()))
+        }
+        ("POST", "/wp-json/wp/v2/media") => {
+            counting.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(takes);
+            let mut kept = kept.lock().unwrap();
+            kept.push(asked.query["slug"].clone());
+            now.fetch_sub(1, Ordering::SeqCst);
+            Told::json(201, &json!({"id": kept.len(), "source_url": "https://x/y"}))
+        }
+        ("DELETE", _) => Told::json(200, &json!({"deleted": true})),
+        other => panic!("{other:?}"),
+    });
+    Blog { site, at_once: most }
+}
+
+impl Blog {
+    fn posts(&self) -> usize {
+        self.site.count("POST", "/wp-json/wp/v2/media")
+    }
+
+    fn yaml(&self, more: &str) -> String {
+        format!(
+            "channels:\n  blog:\n    to: {{ wordpress: {{ site: \"{}\" }} }}\n    account: main\n    send: [web_720p, thumb_300]\n{more}",
+            self.site.url
+        )
+    }
+}
+
+fn run(desk: &Desk, words: &[&str]) -> crate::harness::Ran {
+    command(desk, words).output().unwrap().into()
+}
+
+fn command(desk: &Desk, words: &[&str]) -> std::process::Command {
+    let mut command = desk.command(words);
+    command.env("DAMCTL_SECRET_MAIN_USER", "e").env("DAMCTL_SECRET_MAIN_PASSWORD", "p");
+    command
+}
+
+#[test]
+fn a_hundred_publishers_of_the_same_thing_make_one_post() {
+    let blog = blog(Duration::from_millis(300));
+    let desk = Desk::new(&blog.yaml(""));
+    let children: Vec<_> = (0..100)
+        .map(|_| {
+            let mut command = command(&desk, &["publish", &desk.asset, "--to", "blog"]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    let codes: Vec<_> = children.into_iter().map(|mut child| child.wait().unwrap().code().unwrap()).collect();
+    assert!(codes.iter().all(|code| *code == 0), "{codes:?}");
+    assert_eq!(blog.posts(), 1);
+    assert_eq!(desk.states(), ["published"]);
+}
+
+#[test]
+fn what_needs_approval_waits_for_it_and_what_has_its_time_for_that() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml("    needs_approval: true\n"));
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("waits for approval: damctl publish approve");
+    assert_eq!((blog.posts(), desk.states()), (0, vec!["planned".to_owned()]));
+    let id = desk.archive.rows("SELECT id FROM publications").remove(0);
+    run(&desk, &["publish", "approve", &id[..12]]).ends(0);
+    run(&desk, &["publish", "approve", &id[..12]]).ends(1).says("waits for nobody's approval");
+    run(&desk, &["publish"]).ends(0).says("1 of 1 published");
+    assert_eq!(blog.posts(), 1);
+
+    desk.channels(&blog.yaml(""));
+    let other = another(&desk);
+    run(&desk, &["publish", &other, "--to", "blog", "--at", "2099-01-01"]).ends(0).says("scheduled for 2099-01-01");
+    run(&desk, &["publish"]).ends(0);
+    assert_eq!(blog.posts(), 1);
+    let later = desk.archive.rows("SELECT id FROM publications WHERE state = 'planned'").remove(0);
+    run(&desk, &["publish", "cancel", &later]).ends(0);
+    let shown = run(&desk, &["publish", "status", "--json"]).ends(0).stdout;
+    assert_eq!(shown.lines().count(), 2);
+    assert!(shown.contains("\"url\":\"https://x/y\""), "{shown}");
+}
+
+#[test]
+fn posts_go_out_as_fast_as_the_accounts_limits_allow_three_at_a_time() {
+    let blog = blog(Duration::from_millis(100));
+    // Four at once, and one more each quarter of a second.
+    let desk = Desk::new(&blog.yaml("    rates: [{ name: posts, seconds: { most: 4, seconds: 1 } }]\n"));
+    let pictures = desk.archive.root().join("pictures");
+    std::fs::create_dir(&pictures).unwrap();
+    (0..20).for_each(|i| crate::harness::picture(&pictures.join(format!("p{i}.png")), i));
+    desk.archive.ingest(&pictures).0.ends(0);
+    desk.archive.run(["transcode"]).ends(1);
+    let assets = desk.archive.rows("SELECT id FROM assets WHERE title LIKE 'p%.png' AND LENGTH(title) < 8");
+    assert_eq!(assets.len(), 20);
+    let mut words = vec!["publish"];
+    words.extend(assets.iter().map(String::as_str));
+    words.extend(["--to", "blog"]);
+    let begin = Instant::now();
+    run(&desk, &words).ends(0).says("20 of 20 published");
+    let took = begin.elapsed().as_secs_f64();
+    // The last of them may begin after four seconds.
+    assert!((3.9..9.0).contains(&took), "{took}");
+    assert_eq!(blog.posts(), 20);
+    assert!((2..=3).contains(&blog.at_once.load(Ordering::SeqCst)), "{:?}", blog.at_once);
+}
+
+#[test]
+fn rights_decide_before_a_byte_is_sent_and_take_back_what_has_ended() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml("    territories: [ES, MX]\n"));
+    let describe = |rights: serde_json::Value| {
+        let fields = json!({"rights": rights}).to_string();
+        let sql = "INSERT INTO descriptions (asset, revision, fields, changed_at) VALUES (?1, 1, ?2, 0)
+                   ON CONFLICT (asset) DO UPDATE SET fields = excluded.fields";
+        desk.archive.catalog().execute(sql, [&desk.asset, &fields]).unwrap();
+    };
+    let publish = || run(&desk, &["publish", &desk.asset, "--to", "blog"]);
+    describe(json!({"consent": "refused"}));
+    publish().ends(1).says("those in it have refused their consent");
+    describe(json!({"expires": "2020-01-01"}));
+    publish().ends(1).says("the right to show it ended on 2020-01-01");
+    describe(json!({"territories": ["ES"]}));
+    publish().ends(1).says("it may be shown in ES alone, and the channel is seen in MX");
+    describe(json!({"embargo_until": "2099-01-01"}));
+    publish().ends(0).says("scheduled for 2099-01-01");
+    assert_eq!(blog.posts(), 0);
+    let id = desk.archive.rows("SELECT id FROM publications").remove(0);
+    desk.archive.catalog().execute("DELETE FROM publications", []).unwrap();
+    describe(json!({"territories": ["ES", "mx", "FR"]}));
+    publish().ends(0).says("1 of 1 published");
+    describe(json!({"expires": "2020-01-01"}));
+    run(&desk, &["publish"]).ends(0);
+    assert_eq!(desk.states(), ["retracted"]);
+    assert_eq!(desk.archive.rows("SELECT id FROM publications"), [id]);
+}
+
+#[test]
+fn a_rule_publishes_what_it_means_once() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml("rules:\n  - { collection: fresh, kind: image, to: [blog] }\n"));
+    run(&desk, &["publish"]).ends(0);
+    assert_eq!(blog.posts(), 0);
+    let asset = another(&desk);
+    desk.archive.catalog().execute("UPDATE assets SET collection = 'fresh' WHERE id = ?1", [&asset]).unwrap();
+    run(&desk, &["publish", "--dry-run"]).ends(0).says("would be published");
+    run(&desk, &["publish"]).ends(0).says("1 of 1 published");
+    run(&desk, &["publish"]).ends(0);
+    assert_eq!(blog.posts(), 1);
+}
+
+#[test]
+fn what_is_wrong_with_the_file_of_channels_is_told_with_its_place() {
+    let desk = Desk::new("channels:\n  tube:\n    to: { youtube: {} }\n    send: []\n");
+    desk.run(&["publish", "status"]).ends(2).says("channel 'tube': 'send' names no profile entry");
+    desk.channels("channels:\n  tube:\n    to: { yuotube: {} }\n    send: [a]\n");
+    desk.run(&["channel", "list"]).ends(2).says("yuotube").says("youtube");
+    desk.channels(
+        "channels:\n  tube:\n    to: { youtube: { endpoint: \"http://example.org\" } }\n    send: [web_720p]\n",
+    );
+    desk.run(&["channel", "check"]).ends(1).says("an endpoint that is not encrypted");
+    desk.run(&["publish", &desk.asset, "--to", "nobody"]).ends(2).says("there is no channel 'nobody'");
+    desk.run(&["publish", &desk.asset]).ends(2).says("to which channels?");
+}

@@ -129,6 +129,22 @@ pub enum ChannelCommand {
         #[arg(value_name = "CHANNEL")]
         names: Vec<String>,
     },
+    /// Lets damctl into an account in a browser, and keeps the tokens where the setting 'secrets' says.
+    ///
+    /// Prints an address; whoever opens it on this machine and agrees comes back to it here. The account's client_id (and
+    /// client_secret) are those of an app that you have registered at the platform: 'damctl secret set'.
+    #[cfg(feature = "publish")]
+    Login {
+        /// The channel.
+        #[arg(value_name = "CHANNEL")]
+        name: String,
+        /// Prints an address and a code to type on another machine instead, where the platform has that.
+        #[arg(long, conflicts_with = "port")]
+        device: bool,
+        /// The port of the address on 127.0.0.1 that the browser comes back to, where the app has to name it. 0: any.
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
     /// Reads a file of channels and says what is wrong with it.
     Validate {
         /// The file.

@@ -39,6 +39,8 @@ mod infer;
 mod ingest;
 mod init;
 mod jobs;
+#[cfg(feature = "publish")]
+mod login;
 mod models;
 mod presign;
 mod profile;
@@ -142,7 +144,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
             };
             publish::run(&args, &open(&workers(work))?, &*reporter, stop)
         }
-        Command::Channel { command } => publish::channels(&command, &open(&[])?),
+        Command::Channel { command } => publish::channels(&command, &open(&[])?, stop),
         Command::Fanout { command } => fanout::run(&command, &open(&[])?),
         Command::Search(args) => search::run(&args, &open(&[])?),
         Command::Transcript { command } => transcript::run(&command, &open(&[])?),

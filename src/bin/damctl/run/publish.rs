@@ -81,8 +81,10 @@ pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop:
     }
 }
 
-pub fn channels(command: &ChannelCommand, archive: &Archive) -> Result<Verdict> {
+pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     match command {
+        #[cfg(feature = "publish")]
+        ChannelCommand::Login { name, device, port } => super::login::run(name, *device, *port, archive, stop),
         ChannelCommand::Validate { file } => {
             let channels = Channels::read(file)?;
             print(format_args!(
