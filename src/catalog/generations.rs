@@ -245,6 +245,16 @@ impl Catalog {
         self.db.query(sql, values![asset])?.iter().map(|r| Ok((r.int(0)? as u32, r.parse(1)?))).collect()
     }
 
+    /// The generation that was active before the latest replacement or rollback, as far as events tell.
+    pub fn generation_before(&self, asset: AssetId) -> Result<Option<u32>> {
+        self.number_events()?;
+        let sql = "SELECT detail FROM events WHERE subject = ?1 AND kind IN ('asset.replaced', 'asset.rolled_back')
+                   ORDER BY seq DESC LIMIT 1";
+        let rows = self.db.query(sql, values![asset])?;
+        let told = rows.first().map(|r| r.json::<serde_json::Value>(0)).transpose()?;
+        Ok(told.and_then(|told| told["from"].as_u64()).and_then(|n| u32::try_from(n).ok()))
+    }
+
     /// Gives up the generation that waits. Its bytes stay, as those of any generation.
     pub fn give_up_replacement(&self, asset: AssetId, actor: &str) -> Result<Option<u32>> {
         let now = self.now()?;

@@ -155,9 +155,11 @@ pub fn rollback(
     let of = match to {
         Some(n) => n,
         None => {
+            // One that waited and was given up was never shown. A rebuilt catalog does not know which that were.
+            let told = catalog.generation_before(asset)?;
             let before = all.iter().rev().filter(|(n, _)| *n < main.generation);
             let other = before.clone().find(|(_, digest)| *digest != main.digest).map(|(n, _)| *n);
-            other.ok_or_else(|| Error::not_found(format!("asset {asset} has no earlier generation")))?
+            told.or(other).ok_or_else(|| Error::not_found(format!("asset {asset} has no earlier generation")))?
         }
     };
     let Some(earlier) = catalog.generation(asset, of)? else {

@@ -166,6 +166,7 @@ fn a_copy_that_is_cut_off_is_gone_on_with_and_new_versions_follow() {
 fn a_disk_of_copies_that_is_not_there_pauses_and_is_not_made() {
     let archive = archive_of_four("replicas: gone\n");
     archive.run(["replicate"]).ends(3).says("is not there");
+    archive.run(["verify"]).ends(0).says("nothing is repaired: ").says(" 0 not");
     assert!(!archive.root().join("gone").exists());
     fs::write(archive.root().join("damctl.yaml"), "").unwrap();
     archive.run(["replicate"]).ends(2).says("this archive has no replicas");

@@ -152,6 +152,28 @@ fn a_file_that_cannot_be_rendered_leaves_the_old_one_where_it_is_and_says_so() {
     archive.run(["rollback", &asset]).ends(0).says("generation 2").says("given up");
     archive.run(["transcode"]).ends(0).says("nothing to do");
     replace(&archive, &asset, &good, &[]).ends(0).says("generation 3 of");
+    // What was never shown is not what was shown before.
+    archive.run(["rollback", &asset]).ends(0).says("it is generation 1 again");
+    archive.run(["rollback", &asset]).ends(0).says("it is generation 3 again");
+    validate(&archive.store());
+}
+
+#[test]
+fn a_rollback_that_is_killed_is_given_again() {
+    let (archive, _drive, asset) = archive_of_one();
+    let files = scratch();
+    for seed in [2, 3] {
+        let file = files.path().join(format!("{seed}.png"));
+        picture(&file, seed);
+        replace(&archive, &asset, &file, &[]).ends(0);
+    }
+    let mut command = archive.command(["rollback", &asset]);
+    let killed = Ran::from(command.env("DAMCTL_CRASH_AT", "rollback.before-catalog").output().unwrap());
+    assert_eq!(killed.code, 128 + 9, "{}", killed.stderr);
+    assert_eq!(shown(&archive).0, "3");
+    archive.run(["rollback", &asset]).ends(0).says("it is generation 2 again");
+    assert!(shown(&archive).1[0].starts_with(&digits(&files.path().join("2.png"))));
+    archive.run(["verify"]).ends(0).says(" 0 not");
     validate(&archive.store());
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use damctl::{
-    error::Error,
+    error::{Error, Kind},
     pace::Pace,
     stop::Stop,
     tend::{self, Finding, Level, Verify, Which},
@@ -32,7 +32,20 @@ pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     if let (Some(name), Some([])) = (&args.collection, of_collection.as_deref()) {
         return Err(Error::not_found(format!("no asset is in the collection '{name}'")).into());
     }
-    let (replicas, pace) = (archive.replicas()?, args.rate.map(Pace::new));
+    // What is damaged is found without them, too.
+    let replicas = match archive.replicas() {
+        Ok(replicas) => replicas,
+        Err(e) => match e.downcast::<Error>() {
+            Ok(e) if matches!(e.kind(), Kind::Paused | Kind::Unavailable) => {
+                let text = format!("nothing is repaired: {}", e.one_line());
+                reporter.report(&Event::Note { text: &text });
+                Vec::new()
+            }
+            Ok(e) => return Err(e.into()),
+            Err(e) => return Err(e),
+        },
+    };
+    let pace = args.rate.map(Pace::new);
     let which = Which {
         area: args.area,
         below: args.location.as_deref(),
