@@ -52,6 +52,9 @@ _damctl() {
             damctl,help)
                 cmd="damctl__subcmd__help"
                 ;;
+            damctl,history)
+                cmd="damctl__subcmd__history"
+                ;;
             damctl,index)
                 cmd="damctl__subcmd__index"
                 ;;
@@ -121,6 +124,9 @@ _damctl() {
             damctl,verify)
                 cmd="damctl__subcmd__verify"
                 ;;
+            damctl__subcmd__catalog,backup)
+                cmd="damctl__subcmd__catalog__subcmd__backup"
+                ;;
             damctl__subcmd__catalog,copy)
                 cmd="damctl__subcmd__catalog__subcmd__copy"
                 ;;
@@ -133,6 +139,12 @@ _damctl() {
             damctl__subcmd__catalog,record)
                 cmd="damctl__subcmd__catalog__subcmd__record"
                 ;;
+            damctl__subcmd__catalog,restore)
+                cmd="damctl__subcmd__catalog__subcmd__restore"
+                ;;
+            damctl__subcmd__catalog__subcmd__help,backup)
+                cmd="damctl__subcmd__catalog__subcmd__help__subcmd__backup"
+                ;;
             damctl__subcmd__catalog__subcmd__help,copy)
                 cmd="damctl__subcmd__catalog__subcmd__help__subcmd__copy"
                 ;;
@@ -144,6 +156,9 @@ _damctl() {
                 ;;
             damctl__subcmd__catalog__subcmd__help,record)
                 cmd="damctl__subcmd__catalog__subcmd__help__subcmd__record"
+                ;;
+            damctl__subcmd__catalog__subcmd__help,restore)
+                cmd="damctl__subcmd__catalog__subcmd__help__subcmd__restore"
                 ;;
             damctl__subcmd__channel,check)
                 cmd="damctl__subcmd__channel__subcmd__check"
@@ -241,6 +256,9 @@ _damctl() {
             damctl__subcmd__help,help)
                 cmd="damctl__subcmd__help__subcmd__help"
                 ;;
+            damctl__subcmd__help,history)
+                cmd="damctl__subcmd__help__subcmd__history"
+                ;;
             damctl__subcmd__help,index)
                 cmd="damctl__subcmd__help__subcmd__index"
                 ;;
@@ -310,6 +328,9 @@ _damctl() {
             damctl__subcmd__help,verify)
                 cmd="damctl__subcmd__help__subcmd__verify"
                 ;;
+            damctl__subcmd__help__subcmd__catalog,backup)
+                cmd="damctl__subcmd__help__subcmd__catalog__subcmd__backup"
+                ;;
             damctl__subcmd__help__subcmd__catalog,copy)
                 cmd="damctl__subcmd__help__subcmd__catalog__subcmd__copy"
                 ;;
@@ -318,6 +339,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help__subcmd__catalog,record)
                 cmd="damctl__subcmd__help__subcmd__catalog__subcmd__record"
+                ;;
+            damctl__subcmd__help__subcmd__catalog,restore)
+                cmd="damctl__subcmd__help__subcmd__catalog__subcmd__restore"
                 ;;
             damctl__subcmd__help__subcmd__channel,check)
                 cmd="damctl__subcmd__help__subcmd__channel__subcmd__check"
@@ -656,7 +680,7 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect store profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events history catalog jobs verify collect store profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -682,8 +706,34 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__catalog)
-            opts="-C -h -V --archive --log-format --help --version copy rebuild record help"
+            opts="-C -h -V --archive --log-format --help --version copy backup restore rebuild record help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__backup)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -734,8 +784,22 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__catalog__subcmd__help)
-            opts="copy rebuild record help"
+            opts="copy backup restore rebuild record help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__help__subcmd__backup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -803,6 +867,20 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__catalog__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__catalog__subcmd__rebuild)
             opts="-C -h -V --from-store --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -830,6 +908,32 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__catalog__subcmd__record)
+            opts="-C -h -V --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__catalog__subcmd__restore)
             opts="-C -h -V --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1668,7 +1772,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events catalog jobs verify collect store profile render generate help"
+            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events history catalog jobs verify collect store profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1682,8 +1786,22 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__catalog)
-            opts="copy rebuild record"
+            opts="copy backup restore rebuild record"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__catalog__subcmd__backup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1724,6 +1842,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__catalog__subcmd__record)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__catalog__subcmd__restore)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1976,6 +2108,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__history)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2710,6 +2856,36 @@ _damctl() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__history)
+            opts="-C -h -V --verify --seal --json --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --seal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -124,7 +124,7 @@ fn what_is_damaged_missing_or_unknown_is_named_and_the_rest_is_rebuilt() {
     };
     let object = |name: &str| key(name).ancestors().nth(3).unwrap().to_owned();
     let id = |name: &str| archive.rows(&format!("SELECT id FROM assets WHERE title = '{name}.bin'"))[0].clone();
-    let ids: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(|n| id(n)).into();
+    let ids: Vec<String> = ["a", "b", "c", "d", "e", "f"].map(id).into();
     // Gone, short, an inventory that somebody changed, a record that is rotten, no record, and a stranger.
     fs::remove_file(key("a")).unwrap();
     let bytes = fs::read(key("b")).unwrap();

@@ -327,8 +327,8 @@ impl Doing<'_> {
         if !std::io::stdin().is_terminal() {
             return Err(Error::invalid(what).hint("say --yes if that is what you want").into());
         }
-        eprint!("{what}. Go on? [y/N] ");
-        std::io::stderr().flush().ok();
+        let mut screen = std::io::stderr();
+        write!(screen, "{what}. Go on? [y/N] ").and_then(|()| screen.flush()).ok();
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         match answer.trim() {
