@@ -415,3 +415,44 @@ fn who_may_only_read_sees_the_status_and_who_may_not_make_tables_is_told_so() {
     assert_eq!(catalog.census(1000).unwrap().workers, []);
     Schema::run(&server, &format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
+
+#[test]
+fn a_backup_of_a_server_at_work_is_of_one_moment_and_comes_back() {
+    let (Some(schema), Some(other)) = (schema(), schema()) else { return };
+    let catalog = Catalog::open_postgres(&config(schema.url())).unwrap();
+    let (dir, is_over) = (scratch(), AtomicBool::new(false));
+    let file = |i: i32| dir.path().join(format!("backup-{i}"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in 0.. {
+                let subject = format!("job {i}");
+                let (scope, recipe, task) = ("backup".to_owned(), String::new(), serde_json::Value::Null);
+                let wanted = Wanted { stage: Stage::Transcode, scope, subject, recipe, task, priority: 0 };
+                catalog.enqueue(&[wanted]).unwrap();
+                if is_over.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        for i in 0..4 {
+            catalog.back_up(&file(i)).unwrap();
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
+    let mut before = 0;
+    for i in 0..4 {
+        let db = rusqlite::Connection::open(file(i)).unwrap();
+        let count = |sql: &str| crate::harness::rows(&db, sql).remove(0).parse::<i64>().unwrap();
+        let (jobs, told) = (
+            count("SELECT COUNT(*) FROM jobs"),
+            count("SELECT (SELECT COUNT(*) FROM events) + (SELECT COUNT(*) FROM news)"),
+        );
+        // A job and its event are written together.
+        assert!(jobs == told && jobs >= before, "{jobs} jobs, {told} events, {before} before");
+        before = jobs;
+    }
+    let restored = Catalog::open_postgres(&config(other.url())).unwrap();
+    restored.restore_from(&file(3)).unwrap();
+    let backup = Catalog::open_sqlite(&file(3)).unwrap();
+    backup.compare(&restored).unwrap();
+}
