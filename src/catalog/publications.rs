@@ -20,7 +20,7 @@ use crate::{
 /// Longest time that an account is left in peace after failures.
 const CAP_MS: i64 = 300_000;
 /// How long whoever refreshes a token may take.
-const REFRESH_MS: i64 = 60_000;
+const REFRESH_MS: i64 = 180_000;
 /// How soon an account that has its hands full is looked at again.
 const SOON_MS: i64 = 500;
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalog::{AssetRow, Catalog, NewPublication},
     channel::limits,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     model::{AssetId, Publication, PublicationState, Words, description::moment},
     profile::channels::{Channels, Outlet, Rule},
 };
@@ -86,9 +86,14 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         Allowed::No(reasons) => return refused(reasons, Some("its rights are part of its description".to_owned())),
     };
     let (renditions, takes) = (catalog.renditions_of(asset)?, limits(&outlet.to)?);
-    let entries: Vec<&String> = match &request.entry {
-        Some(entry) => vec![entry],
-        None => outlet.send.iter().collect(),
+    let generation = catalog.active_generation(asset)?;
+    let earlier = catalog.publications_of(asset)?;
+    // What was chosen before stays chosen: a better rendition that has come since is no second post.
+    let before = earlier.iter().find(|p| p.generation == generation && p.channel == name);
+    let entries: Vec<&String> = match (&request.entry, before) {
+        (Some(entry), _) => vec![entry],
+        (None, Some(before)) => vec![&before.entry],
+        (None, None) => outlet.send.iter().collect(),
     };
     let (mut reasons, mut is_there, mut chosen) = (Vec::new(), false, None);
     for entry in entries {
@@ -110,7 +115,6 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         return refused(reasons, if is_there { entry_hint(takes) } else { render() });
     };
     let outlet_name = outlet_name(name, outlet);
-    let generation = catalog.active_generation(asset)?;
     let mut new = NewPublication {
         asset,
         generation,
@@ -124,15 +128,14 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         actor: request.actor.clone(),
     };
     let same = |p: &&Publication| p.generation == generation && p.channel == name && p.entry == new.entry;
-    let earlier = catalog.publications_of(asset)?;
     if let Some(last) = earlier.iter().filter(same).map(|p| p.again).max() {
         new.again = last + i64::from(request.again);
     }
     Ok(Proposed::Wanted(Box::new(new)))
 }
 
-/// What the rules of `channels.yaml` want of all assets, and is not planned yet.
-pub fn by_rules(catalog: &Catalog, channels: &Channels) -> Result<Vec<Proposed>> {
+/// What the rules of `channels.yaml` want of all assets, or just of `only`, and is not planned yet.
+pub fn by_rules(catalog: &Catalog, channels: &Channels, only: Option<&[AssetId]>) -> Result<Vec<Proposed>> {
     const PAGE: i64 = 500;
     if channels.rules.is_empty() {
         return Ok(Vec::new());
@@ -140,33 +143,49 @@ pub fn by_rules(catalog: &Catalog, channels: &Channels) -> Result<Vec<Proposed>>
     let now = catalog.now()?;
     let times = channels.rules.iter().map(|rule| Ok((rule, since(rule)?, next(rule, now)?)));
     let rules: Vec<_> = times.collect::<Result<_>>()?;
-    let (mut after, mut out) = (None, Vec::new());
-    loop {
-        let page = catalog.assets_page(after, PAGE, None)?;
-        let Some(last) = page.last() else { return Ok(out) };
-        after = Some(last.asset.id);
-        for row in &page {
-            for (rule, since, at) in &rules {
-                if row.asset.created_at < *since || !is_meant(catalog, rule, row)? {
-                    continue;
-                }
-                let there = catalog.publications_of(row.asset.id)?;
-                for name in &rule.to {
-                    let generation = catalog.active_generation(row.asset.id)?;
-                    if there.iter().any(|p| p.channel == *name && p.generation == generation) {
-                        continue;
-                    }
-                    let request = Request {
-                        at: *at,
-                        needs_approval: rule.needs_approval,
-                        actor: "a rule".to_owned(),
-                        ..Request::default()
-                    };
-                    out.push(one(catalog, row, name, channels.get(name)?, &request)?);
-                }
+    let mut out = Vec::new();
+    let mut look = |row: &AssetRow| -> Result<()> {
+        for (rule, since, at) in &rules {
+            if row.asset.created_at < *since || !is_meant(catalog, rule, row)? {
+                continue;
+            }
+            let there = catalog.publications_of(row.asset.id)?;
+            let generation = catalog.active_generation(row.asset.id)?;
+            for name in rule.to.iter().filter(|name| !is_there(&there, name, generation)) {
+                let request = Request {
+                    at: *at,
+                    needs_approval: rule.needs_approval,
+                    actor: "a rule".to_owned(),
+                    ..Request::default()
+                };
+                out.push(one(catalog, row, name, channels.get(name)?, &request)?);
             }
         }
+        Ok(())
+    };
+    if let Some(only) = only {
+        for id in only {
+            // What was named by an event may be gone since.
+            match catalog.asset(*id) {
+                Ok(row) => look(&row)?,
+                Err(e) if e.kind() == Kind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+        return Ok(out);
     }
+    let mut after = None;
+    loop {
+        let page = catalog.assets_page(after, PAGE, None)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.asset.id);
+        page.iter().try_for_each(&mut look)?;
+    }
+    Ok(out)
+}
+
+fn is_there(there: &[Publication], channel: &str, generation: i64) -> bool {
+    there.iter().any(|p| p.channel == channel && p.generation == generation)
 }
 
 fn is_meant(catalog: &Catalog, rule: &Rule, row: &AssetRow) -> Result<bool> {

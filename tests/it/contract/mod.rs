@@ -51,6 +51,8 @@ mod sqlite {
 
     #[path = "db.rs"]
     mod db;
+    #[path = "publications.rs"]
+    mod publications;
     #[path = "queues.rs"]
     mod queues;
 
@@ -71,6 +73,8 @@ mod postgres {
 
     #[path = "db.rs"]
     mod db;
+    #[path = "publications.rs"]
+    mod publications;
     #[path = "queues.rs"]
     mod queues;
 

@@ -47,7 +47,7 @@ pub struct PublishArgs {
     #[arg(long, conflicts_with = "dry_run")]
     pub enqueue: bool,
     /// Goes on until it is stopped: publishes what becomes due, and what the rules want.
-    #[arg(long, conflicts_with_all = ["dry_run", "enqueue"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "enqueue", "asset"])]
     pub watch: bool,
     /// Waits at most so long for accounts that are left in peace and for places that are at work.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "10m")]

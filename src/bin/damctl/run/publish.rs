@@ -4,15 +4,15 @@ use std::{
     io::{IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
 use damctl::{
-    catalog::Catalog,
+    catalog::{Catalog, Wanted},
     channel,
     error::Error,
-    model::{Approval, Publication, PublicationId, PublicationState, Stage, Words, description},
+    model::{Approval, AssetId, JobState, Publication, PublicationId, PublicationState, Stage, Words, description},
     profile::channels::Channels,
     publish::{self, Proposed, Publish, Refused, Request},
     secret::Secrets,
@@ -26,6 +26,12 @@ use crate::cli::{ChannelCommand, PublishArgs, PublishCommand};
 
 /// How often what has become due is looked for.
 const LOOK: Duration = Duration::from_secs(5);
+/// How often it is looked whether rights have ended.
+const ENDS: Duration = Duration::from_secs(60);
+/// How long places are waited for, where nothing else is said.
+const WAIT: Duration = Duration::from_secs(600);
+/// Events that are read at a time.
+const EVENTS: i64 = 1000;
 /// Publications that are worked on at a time, where nothing else is said: they wait more than they work.
 const AT_A_TIME: usize = 8;
 
@@ -52,7 +58,8 @@ pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop:
         Some(PublishCommand::Retract { id, work: _ }) => {
             let all = desk.named(id)?;
             let jobs = all.iter().map(publish::retract).collect::<Result<Vec<_>, _>>()?;
-            doing.drain(&jobs, Until::Empty, Duration::from_secs(600), "taken back")
+            let (ended, left) = doing.drain(&jobs, Until::Empty, WAIT, "taken back", Tried::ByCommand)?;
+            Ok(unless_left(ended, left))
         }
         Some(PublishCommand::Reconcile { id, work: _ }) => {
             let mut all = desk.named(id)?;
@@ -63,7 +70,8 @@ pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop:
                 })?;
             }
             let jobs = all.iter().map(publish::reconcile).collect::<Result<Vec<_>, _>>()?;
-            doing.drain(&jobs, Until::Empty, Duration::from_secs(600), "settled")
+            let (ended, left) = doing.drain(&jobs, Until::Empty, WAIT, "settled", Tried::ByCommand)?;
+            Ok(unless_left(ended, left))
         }
         Some(PublishCommand::Settle { id, published, absent: _ }) => {
             let p = desk.catalog.publication_like(id)?;
@@ -249,49 +257,107 @@ impl Doing<'_> {
                 .hint("'damctl channel list' lists them")
                 .into());
         }
+        if args.watch {
+            return self.watch(args);
+        }
         let patience = Duration::try_from(args.wait)?;
-        loop {
-            let proposed = self.proposed(args)?;
-            let refused = proposed.iter().filter(|p| matches!(p, Proposed::Refused(_))).count();
-            if args.force && !args.dry_run && !args.yes {
-                self.ask(&proposed)?;
+        let proposed = self.proposed(args, None)?;
+        let is_any_refused = proposed.iter().any(|p| matches!(p, Proposed::Refused(_))) && !args.asset.is_empty();
+        if args.force && !args.dry_run && !args.yes {
+            self.ask(&proposed)?;
+        }
+        let plan = self.plan(args, &proposed)?;
+        let ended = match args.dry_run || args.enqueue {
+            true => Verdict::Done,
+            false if args.asset.is_empty() => {
+                let expired = self.expired(Tried::ByCommand)?;
+                let (ended, left) =
+                    self.drain(&self.due(patience)?, Until::Empty, patience, "published", Tried::ByCommand)?;
+                let taken_back = self.take_back(&expired, patience)?;
+                unless_left(worse(ended, taken_back), left)
             }
-            // What the rules want and cannot be had is told once, not each time.
-            let plan = self.plan(args, &proposed)?;
-            if args.dry_run || args.enqueue {
-                return Ok(if refused > 0 && !args.asset.is_empty() { Verdict::SomeFailed } else { Verdict::Done });
-            }
-            let catalog = &self.desk.catalog;
-            let horizon = catalog.now()? + i64::try_from(patience.as_millis())?;
-            let mut jobs = publish::wanted(catalog, horizon)?;
-            if !args.asset.is_empty() {
+            false => {
                 // What others have planned is theirs.
                 let mine: Vec<String> = plan.iter().map(|id| format!("{id} send")).collect();
+                let mut jobs = self.due(patience)?;
                 jobs.retain(|job| mine.contains(&job.recipe));
-            } else {
-                jobs.extend(publish::expired(catalog)?.iter().map(publish::retract).collect::<Result<Vec<_>, _>>()?);
+                let (ended, left) = self.drain(&jobs, Until::Empty, patience, "published", Tried::ByCommand)?;
+                unless_left(ended, left)
             }
-            let ended = self.drain(&jobs, Until::Empty, patience, "published")?;
-            if !args.watch || !matches!(ended, Verdict::Done | Verdict::SomeFailed) {
-                return Ok(match ended {
-                    Verdict::Done if refused > 0 && !args.asset.is_empty() => Verdict::SomeFailed,
-                    other => other,
-                });
+        };
+        Ok(match ended {
+            Verdict::Done if is_any_refused => Verdict::SomeFailed,
+            other => other,
+        })
+    }
+
+    /// Publishes what becomes due and what the rules want of what changes, and takes back what ends, until it is stopped.
+    fn watch(&self, args: &PublishArgs) -> Result<Verdict> {
+        let catalog = &self.desk.catalog;
+        let (mut seen, mut changed) = (catalog.last_event()?, None);
+        let mut looked: Option<Instant> = None;
+        loop {
+            let proposed = self.proposed(args, changed.as_deref())?;
+            self.plan(args, &proposed)?;
+            let (ended, _) = self.drain(&self.due(LOOK)?, Until::Empty, LOOK, "published", Tried::ByItself)?;
+            if looked.is_none_or(|then| then.elapsed() > ENDS) {
+                looked = Some(Instant::now());
+                self.take_back(&self.expired(Tried::ByItself)?, LOOK)?;
             }
-            let begin = std::time::Instant::now();
+            if !matches!(ended, Verdict::Done | Verdict::SomeFailed) {
+                return Ok(ended);
+            }
+            let begin = Instant::now();
             while begin.elapsed() < LOOK {
                 if self.stop.is_tripped() {
                     return Ok(Verdict::Stopped);
                 }
                 std::thread::sleep(Duration::from_millis(100));
             }
+            let mut assets = std::collections::BTreeSet::new();
+            loop {
+                let page = catalog.events_after(seen, EVENTS)?;
+                let Some(last) = page.last() else { break };
+                seen = last.seq;
+                assets.extend(page.iter().filter_map(|event| event.subject.parse::<AssetId>().ok()));
+            }
+            changed = Some(assets.into_iter().collect::<Vec<_>>());
         }
     }
 
-    fn proposed(&self, args: &PublishArgs) -> Result<Vec<Proposed>> {
+    fn due(&self, within: Duration) -> Result<Vec<Wanted>> {
+        let horizon = self.desk.catalog.now()? + i64::try_from(within.as_millis())?;
+        Ok(publish::wanted(&self.desk.catalog, horizon)?)
+    }
+
+    /// The jobs that take back what may not be shown any more. What a place does not allow is asked of it once.
+    fn expired(&self, tried: Tried) -> Result<Vec<Wanted>> {
+        let jobs = publish::expired(&self.desk.catalog)?.iter().map(publish::retract).collect::<Result<Vec<_>, _>>()?;
+        if tried == Tried::ByItself {
+            return Ok(jobs);
+        }
+        for job in &jobs {
+            if let Ok(known) = self.desk.catalog.job(job.id())
+                && known.state == JobState::Failed
+            {
+                print(format_args!("cannot be taken back: {}; 'damctl publish retract' tries again", job.subject));
+            }
+        }
+        Ok(jobs)
+    }
+
+    fn take_back(&self, jobs: &[Wanted], patience: Duration) -> Result<Verdict> {
+        if jobs.is_empty() {
+            return Ok(Verdict::Done);
+        }
+        let (ended, left) = self.drain(jobs, Until::Empty, patience, "taken back", Tried::ByItself)?;
+        Ok(unless_left(ended, left))
+    }
+
+    fn proposed(&self, args: &PublishArgs, changed: Option<&[AssetId]>) -> Result<Vec<Proposed>> {
         let (catalog, channels) = (&self.desk.catalog, &self.desk.channels);
         if args.asset.is_empty() {
-            return Ok(publish::by_rules(catalog, channels)?);
+            return Ok(publish::by_rules(catalog, channels, changed)?);
         }
         let request = Request {
             assets: args.asset.clone(),
@@ -401,43 +467,53 @@ impl Doing<'_> {
 
     fn drain(
         &self,
-        wanted: &[damctl::catalog::Wanted],
+        wanted: &[Wanted],
         until: Until,
         patience: Duration,
         done: &str,
-    ) -> Result<Verdict> {
+        tried: Tried,
+    ) -> Result<(Verdict, usize)> {
         let Self { desk, archive, reporter, stop } = *self;
         let catalog = &desk.catalog;
-        let enqueued = catalog.enqueue(wanted)?;
-        if catalog.retry(&enqueued.failed)? > 0 {
-            catalog.enqueue(wanted)?;
+        let mut enqueued = catalog.enqueue(wanted)?;
+        if tried == Tried::ByCommand && catalog.retry(&enqueued.failed)? > 0 {
+            enqueued = catalog.enqueue(wanted)?;
         }
-        reporter.report(&Event::Planned { stage: Stage::Publish, jobs: wanted.len(), bytes: None });
+        if enqueued.open.is_empty() {
+            return Ok((Verdict::Done, 0));
+        }
+        reporter.report(&Event::Planned { stage: Stage::Publish, jobs: enqueued.open.len(), bytes: None });
         let workers = archive.settings.workers_or(AT_A_TIME)?;
         let store = archive.store()?;
         let stage = Publish::new(catalog, &*store, &desk.channels, &desk.dir, desk.secrets.clone());
         let how = Drain { until, workers, patience: Some(patience), ..archive.drain(publish::SCOPE.to_owned())? };
         let summary = work::drain(catalog, &stage, &how, reporter, stop)?;
-        let ids: Vec<_> = wanted.iter().map(damctl::catalog::Wanted::id).collect();
-        let left = catalog.not_ended(&ids)?;
-        if !wanted.is_empty() {
-            print(format_args!(
-                "{} of {} {done}",
-                wanted.len().saturating_sub(summary.failed.len() + left),
-                wanted.len()
-            ));
-        }
-        let verdict = verdict(Stage::Publish, summary, &[], reporter, stop);
-        Ok(match verdict {
-            Verdict::Done | Verdict::SomeFailed if left > 0 => {
-                let message = format!("{left} publication(s) wait for their account's next try, or for their place");
-                Verdict::Paused(
-                    Error::paused(message).hint("'damctl publish' goes on; 'damctl publish status' lists them"),
-                )
-            }
-            other => other,
-        })
+        let left = catalog.not_ended(&enqueued.open)?;
+        let (of, failed) = (enqueued.open.len(), summary.failed.len());
+        print(format_args!("{} of {of} {done}", of.saturating_sub(failed + left)));
+        Ok((verdict(Stage::Publish, summary, &[], reporter, stop), left))
     }
+}
+
+/// Who has something tried again that has failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    ByCommand,
+    ByItself,
+}
+
+fn unless_left(verdict: Verdict, left: usize) -> Verdict {
+    match verdict {
+        Verdict::Done | Verdict::SomeFailed if left > 0 => {
+            let message = format!("{left} publication(s) wait for their account's next try, or for their place");
+            Verdict::Paused(Error::paused(message).hint("'damctl publish' goes on; 'damctl publish status' lists them"))
+        }
+        other => other,
+    }
+}
+
+fn worse(one: Verdict, other: Verdict) -> Verdict {
+    if matches!(one, Verdict::Done) { other } else { one }
 }
 
 fn refuse(refused: &Refused) {
