@@ -56,6 +56,8 @@ pub const TABLES: [(&str, &[&str], usize); 32] = [
             "state",
             "not_before",
             "approval",
+            "content",
+            "reserved",
             "words",
             "session",
             "posting",
@@ -235,7 +237,9 @@ impl Catalog {
             return Err(Error::not_found(format!("there is no backup {}", backup.display())));
         }
         SqliteDb::check(backup)?;
-        for table in ["assets", "sightings", "renditions", "publications"] {
+        // An archive that was just made has events of that, and knows its store.
+        const MADE: [&str; 5] = ["events", "news", "seals", "stores", "outlets"];
+        for (table, ..) in TABLES.iter().filter(|(table, ..)| !MADE.contains(table)) {
             if !self.db.query(&format!("SELECT 1 FROM {table} LIMIT 1"), &[])?.is_empty() {
                 return Err(Error::new(
                     Kind::Conflict,
@@ -251,7 +255,13 @@ impl Catalog {
         let from = Catalog::open_sqlite(&copy)?;
         // What was done when it was made is done no more.
         self.empty()?;
-        from.copy_rows(self)
+        let copied = from.copy_rows(self)?;
+        // What was wanted or begun then may have been published since: somebody looks before it is sent.
+        self.db.with_tx(&mut |tx| {
+            let sql = "UPDATE publications SET state = 'unknown', session = NULL WHERE state IN ('planned', 'sending')";
+            tx.execute(sql, &[]).map(drop)
+        })?;
+        Ok(copied)
     }
 
     /// Removes what an archive that was just made has: events of its making, stores that were probed.

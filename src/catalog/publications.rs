@@ -10,6 +10,7 @@ use super::{
     jobs::fence,
 };
 use crate::{
+    digest::Digest,
     error::{Error, Result},
     model::{
         Approval, AssetId, Publication, PublicationId, PublicationState, Rate, Receipt, Words, job::Failure,
@@ -26,7 +27,7 @@ const SOON_MS: i64 = 500;
 
 const COLUMNS: &str =
     "id, asset, generation, entry, channel, outlet, again, state, not_before, approval, words, session,
-     posting, receipt, error, sent, tried_at, actor, created_at, updated_at";
+     posting, receipt, error, sent, tried_at, actor, created_at, updated_at, content";
 
 /// A publication that somebody wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +48,8 @@ pub struct NewPublication {
     pub not_before: i64,
     /// Whether somebody has to agree first.
     pub needs_approval: bool,
+    /// What it is, by the digests of its files.
+    pub content: Digest,
     /// What a person wants said.
     pub words: Words,
     /// Who wants it.
@@ -67,6 +70,8 @@ pub enum Turn {
     Now(Box<Publication>),
     /// Not before this time (ms), and why.
     At(i64, &'static str),
+    /// It is not to be sent any more.
+    Never,
 }
 
 /// How a job leaves a publication.
@@ -84,6 +89,8 @@ pub struct Step {
     pub session: Option<Value>,
     /// A new time (ms) before which it is not to be sent.
     pub not_before: Option<i64>,
+    /// The place has said that nothing of it is there: what was written down of it is of no use any more.
+    pub is_settled: bool,
     /// How its account fares.
     pub outlet: Fares,
 }
@@ -91,7 +98,16 @@ pub struct Step {
 impl Step {
     /// It is in this state now, and there is nothing more to say.
     pub fn to(id: PublicationId, state: PublicationState) -> Self {
-        Self { id, state, receipt: None, error: None, session: None, not_before: None, outlet: Fares::Unsaid }
+        Self {
+            id,
+            state,
+            receipt: None,
+            error: None,
+            session: None,
+            not_before: None,
+            is_settled: false,
+            outlet: Fares::Unsaid,
+        }
     }
 }
 
@@ -133,6 +149,7 @@ fn publication(row: &Row) -> Result<Publication> {
         actor: row.text(17)?.to_owned(),
         created_at: row.int(18)?,
         updated_at: row.int(19)?,
+        content: row.parse(20)?,
     })
 }
 
@@ -166,14 +183,16 @@ pub(super) fn step(tx: &mut dyn Tx, now: i64, step: &Step, news: &mut News) -> R
     let error = step.error.as_ref().map(to_json).transpose()?;
     let receipt = step.receipt.as_ref().map(to_json).transpose()?;
     let session = step.session.as_ref().map(Value::to_string);
-    let is_open = matches!(step.state, PublicationState::Sending | PublicationState::Unknown);
+    // What failed may have been begun: whoever takes it up again asks first what is there.
+    let is_kept = !step.is_settled
+        && matches!(step.state, PublicationState::Sending | PublicationState::Unknown | PublicationState::Failed);
     let sql = "UPDATE publications SET state = ?2, receipt = COALESCE(?3, receipt), error = ?4,
                    session = CASE WHEN CAST(?5 AS TEXT) IS NOT NULL THEN ?5 WHEN ?6 = 1 THEN session ELSE NULL END,
                    posting = CASE WHEN ?6 = 1 THEN posting ELSE 0 END, not_before = COALESCE(?7, not_before),
                    updated_at = ?8
                WHERE id = ?1";
     let state = step.state.as_str();
-    tx.execute(sql, values![step.id, state, receipt, error, session, i64::from(is_open), step.not_before, now])?;
+    tx.execute(sql, values![step.id, state, receipt, error, session, i64::from(is_kept), step.not_before, now])?;
     let wait = match step.outlet {
         Fares::Unsaid => None,
         Fares::Well => {
@@ -227,11 +246,16 @@ impl Catalog {
                     made = Some((publication(row)?, false));
                     return Ok(());
                 }
-                let at = spend(tx, now, &new.outlet, &rates(new), new.not_before.max(now))?;
+                // What is for later takes its turn when its time has come.
+                let is_now = new.not_before <= now;
+                let at = match is_now {
+                    true => spend(tx, now, &new.outlet, &rates(new), now)?,
+                    false => new.not_before,
+                };
                 let approval = new.needs_approval.then_some("");
                 let sql = "INSERT INTO publications (id, asset, generation, entry, channel, outlet, again, state,
-                               not_before, approval, words, posting, sent, actor, created_at, updated_at)
-                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, ?9, ?10, 0, 0, ?11, ?12, ?12)";
+                               not_before, approval, words, posting, sent, actor, created_at, updated_at, content, reserved)
+                           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'planned', ?8, ?9, ?10, 0, 0, ?11, ?12, ?12, ?13, ?14)";
                 let words = to_json(&new.words)?;
                 tx.execute(
                     sql,
@@ -247,7 +271,9 @@ impl Catalog {
                         approval,
                         words,
                         new.actor.as_str(),
-                        now
+                        now,
+                        new.content,
+                        i64::from(is_now)
                     ],
                 )?;
                 let row = row_of(tx, id)?;
@@ -326,19 +352,33 @@ impl Catalog {
         self.db.query(&sql, values![until])?.iter().map(publication).collect()
     }
 
-    /// Begins to send under a job's lease, when the account is free: not left in peace after a failure, and with fewer than
-    /// `most` on their way.
+    /// Begins to send under a job's lease, when it is its turn: it waits for nobody's approval, its account is not left in
+    /// peace after a failure and has fewer than `most` on their way, and what its limits (`rates`) leave has come.
     ///
     /// Errors: `LeaseLost`.
-    pub fn begin_publication(&self, lease: &Lease, id: PublicationId, most: i64) -> Result<Turn> {
+    pub fn begin_publication(&self, lease: &Lease, id: PublicationId, most: i64, rates: &[Rate]) -> Result<Turn> {
         let now = self.now()?;
         let mut turn = None;
         self.db.with_tx(&mut |tx| {
-            let found = row_of(tx, id)?;
-            tx.lock(&format!("outlet {}", found.outlet))?;
+            let outlet = row_of(tx, id)?.outlet;
+            tx.lock(&format!("outlet {outlet}"))?;
             fence(tx, lease)?;
-            see_outlet(tx, &found.outlet, now)?;
-            let rows = tx.query("SELECT not_before FROM outlets WHERE name = ?1", values![found.outlet.as_str()])?;
+            // Somebody may have canceled or settled it since the job was planned.
+            let found = row_of(tx, id)?;
+            let is_open = matches!(
+                found.state,
+                PublicationState::Planned | PublicationState::Sending | PublicationState::Unknown
+            );
+            if !is_open || found.approval == Approval::Wanted {
+                turn = Some(Turn::Never);
+                return Ok(());
+            }
+            if found.state == PublicationState::Planned && found.not_before > now {
+                turn = Some(Turn::At(found.not_before, "its time has not come"));
+                return Ok(());
+            }
+            see_outlet(tx, &outlet, now)?;
+            let rows = tx.query("SELECT not_before FROM outlets WHERE name = ?1", values![outlet.as_str()])?;
             let rest = rows.first().map(|r| r.int(0)).transpose()?.unwrap_or(0);
             if rest > now {
                 turn = Some(Turn::At(rest, "the account is left in peace after a failure"));
@@ -347,10 +387,20 @@ impl Catalog {
             let sql = "SELECT COUNT(*) FROM publications p JOIN jobs j ON j.id = p.job
                        WHERE p.outlet = ?1 AND p.id <> ?2 AND p.state IN ('sending', 'unknown')
                          AND j.state = 'leased' AND j.lease_until > ?3";
-            let rows = tx.query(sql, values![found.outlet.as_str(), id, now])?;
+            let rows = tx.query(sql, values![outlet.as_str(), id, now])?;
             if rows.first().map(|r| r.int(0)).transpose()?.unwrap_or(0) >= most {
                 turn = Some(Turn::At(now + SOON_MS, "the account has as much on its way as it may"));
                 return Ok(());
+            }
+            let rows = tx.query("SELECT reserved FROM publications WHERE id = ?1", values![id])?;
+            if rows.first().map(|r| r.int(0)).transpose()?.unwrap_or(1) == 0 {
+                let at = spend(tx, now, &outlet, rates, now)?;
+                let sql = "UPDATE publications SET reserved = 1, not_before = ?2 WHERE id = ?1";
+                tx.execute(sql, values![id, at])?;
+                if at > now {
+                    turn = Some(Turn::At(at, "the account's limits leave no earlier time"));
+                    return Ok(());
+                }
             }
             let sql =
                 "UPDATE publications SET state = CASE WHEN state = 'planned' THEN 'sending' ELSE state END, job = ?2,
@@ -407,21 +457,35 @@ impl Catalog {
         })
     }
 
-    /// Opens what failed, or what was planned for later: to be sent from this time on (ms). Says whether it was so.
-    pub fn reopen_publication(&self, id: PublicationId, from: PublicationState, at: i64, who: &str) -> Result<bool> {
-        self.amend(id, "publication.planned", json!({"actor": who, "not_before": at}), &mut |tx, now| {
-            let sql =
-                "UPDATE publications SET state = 'planned', not_before = ?3, error = NULL, session = NULL, posting = 0,
-                           tried_at = NULL, sent = 0, updated_at = ?4
-                       WHERE id = ?1 AND state = ?2";
-            Ok(tx.execute(sql, values![id, from.as_str(), at, now])? > 0)
+    /// Plans anew, by a person's word, what failed, was canceled before it began, or is planned for another time. What was
+    /// begun is known still, and asked for first. Says whether it was so.
+    pub fn plan_again(&self, new: &NewPublication) -> Result<bool> {
+        let (id, actor) = (new.id(), new.actor.as_str());
+        let more = json!({"actor": actor, "not_before": new.not_before});
+        self.amend(id, "publication.planned", more, &mut |tx, now| {
+            // Other content begins from the beginning.
+            let sql = "UPDATE publications SET state = 'planned', not_before = ?2, error = NULL, reserved = 0, tried_at = NULL,
+                           sent = 0, updated_at = ?3, approval = CASE WHEN ?4 = 1 THEN '' ELSE approval END, words = ?5,
+                           session = CASE WHEN content = ?6 OR posting = 1 THEN session ELSE NULL END, content = ?6
+                       WHERE id = ?1 AND (state = 'failed' OR (state = 'retracted' AND receipt IS NULL)
+                           OR (state = 'planned' AND session IS NULL))";
+            let words = to_json(&new.words)?;
+            let needs = i64::from(new.needs_approval);
+            Ok(tx.execute(sql, values![id, new.not_before, now, needs, words.as_str(), new.content])? > 0)
         })
     }
 
     /// Says how one is whose reply was lost, as a person has seen: it is there, under this address or name, or it is not, and
     /// is planned anew. Says whether that was unknown.
     pub fn declare_publication(&self, id: PublicationId, there: Option<&str>, who: &str) -> Result<bool> {
-        let Some(there) = there else { return self.reopen_publication(id, PublicationState::Unknown, 0, who) };
+        let Some(there) = there else {
+            return self.amend(id, "publication.planned", json!({"actor": who}), &mut |tx, now| {
+                let sql = "UPDATE publications SET state = 'planned', not_before = 0, error = NULL, session = NULL, posting = 0,
+                               reserved = 0, tried_at = NULL, sent = 0, updated_at = ?2
+                           WHERE id = ?1 AND state = 'unknown'";
+                Ok(tx.execute(sql, values![id, now])? > 0)
+            });
+        };
         let receipt = Receipt {
             id: there.to_owned(),
             url: there.starts_with("https://").then(|| there.to_owned()),

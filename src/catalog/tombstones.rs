@@ -112,10 +112,12 @@ impl Catalog {
         self.db.query(sql, &[])?.iter().map(|r| Ok(r.text(0)?.to_owned())).collect()
     }
 
-    /// Renditions of an entry that were made before this time (ms), a page after a master.
+    /// Renditions of an entry that were made before this time (ms) and wait to be published nowhere, a page after a master.
     pub fn renditions_made_before(&self, entry: &str, before: i64, after: &str, limit: i64) -> Result<Vec<Rendition>> {
         let sql = format!(
             "SELECT {COLUMNS} FROM renditions r WHERE r.entry = ?1 AND r.created_at <= ?2 AND r.master > ?3
+                 AND NOT EXISTS (SELECT 1 FROM publications p WHERE p.asset = r.asset AND p.entry = r.entry
+                                 AND p.state IN ('planned', 'sending', 'unknown'))
              ORDER BY r.master, r.recipe LIMIT ?4"
         );
         self.db.query(&sql, values![entry, before, after, limit])?.iter().map(rendition).collect()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Account, Channel, Fate, Item, Package, Retracted, Sent, Standing, Way,
-    http::{Request, endpoint},
+    http::{Request, endpoint, own_address},
     meta::Graph,
     piece,
 };
@@ -26,6 +26,8 @@ const PIECE: u64 = 16 << 20;
 /// How soon it is asked how it fares, at first and after that.
 const FIRST: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(10);
+/// How often a post is looked for before it counts as not there.
+const LOOKS: u32 = 2;
 
 /// A page.
 pub(super) struct Facebook {
@@ -46,6 +48,9 @@ struct Session {
     sent: u64,
     /// Whether it was said to be whole.
     is_finished: bool,
+    /// How often it was looked for since.
+    #[serde(default)]
+    looks: u32,
 }
 
 impl Session {
@@ -70,6 +75,7 @@ impl Facebook {
             Form::Reel => {
                 let answer = self.graph.post(&format!("{}/video_reels", self.page), &[("upload_phase", "start")])?;
                 let (id, upload) = (self.graph.told(&answer, "video_id")?, self.graph.told(&answer, "upload_url")?);
+                let upload = own_address(&upload, &self.graph.url(""), &["facebook.com"])?;
                 Ok(Session { id, upload, ..Session::default() })
             }
             Form::Video | Form::Picture => {
@@ -229,7 +235,15 @@ impl Channel for Facebook {
         let mut session = Session::read(session)?;
         if self.form == Form::Picture {
             let found = if session.is_finished { self.posted(&session.id)? } else { None };
-            return Ok(found.map_or_else(|| Fate::Resumable(json!(session)), Fate::Published));
+            return Ok(match found {
+                Some(receipt) => Fate::Published(receipt),
+                // What was posted just now may not be listed yet.
+                None if session.is_finished && session.looks < LOOKS => {
+                    session.looks += 1;
+                    Fate::Processing(json!(session), SOON)
+                }
+                None => Fate::Resumable(json!(session)),
+            });
         }
         let url = self.graph.url(&session.id);
         let reply = self.graph.ask(|| Ok(Request::get(&url).query(&[("fields", "status,permalink_url")])))?;
@@ -246,7 +260,10 @@ impl Channel for Facebook {
             if phase(name) == "error" || status["video_status"] == "error" {
                 let why = status.pointer(&format!("/{name}/error/message")).and_then(Value::as_str);
                 let why = why.unwrap_or("no reason given");
-                return Err(Error::invalid(format!("{}: the video failed there: {why}", self.graph.place())));
+                return Ok(Fate::Failed(Error::invalid(format!(
+                    "{}: the video failed there: {why}",
+                    self.graph.place()
+                ))));
             }
         }
         if phase("publishing_phase") == "complete" || status["video_status"] == "ready" {

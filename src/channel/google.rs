@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Account, Item, Package, Way,
-    http::{Http, Reply, Request},
+    http::{Http, Reply, Request, own_address},
     piece,
 };
 use crate::error::{Error, Kind, Result};
@@ -63,8 +63,10 @@ impl Google {
                 .json(metadata))
         })?;
         let reply = reply.accepted(self.place())?;
-        let address = reply.header("location").map(str::to_owned);
-        address.ok_or_else(|| Error::unavailable(format!("{} gave no address to upload to", self.place())))
+        let address = reply
+            .header("location")
+            .ok_or_else(|| Error::unavailable(format!("{} gave no address to upload to", self.place())))?;
+        own_address(address, url, &["googleapis.com"])
     }
 
     /// How much of an upload is there.
@@ -127,7 +129,7 @@ impl Google {
             },
             308 => {
                 let last = reply.header("range").and_then(|r| r.rsplit_once('-')?.1.trim().parse::<u64>().ok());
-                Ok(Progress::Has(last.map_or(0, |last| last + 1)))
+                Ok(Progress::Has(last.map_or(0, |last| last.saturating_add(1))))
             }
             404 | 410 => Ok(Progress::Gone),
             _ => Err(reply.refusal(self.place())),

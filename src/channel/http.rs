@@ -21,6 +21,8 @@ const PIECE: usize = 256 << 10;
 const WAITING: usize = 8;
 /// The longest answer that is read.
 const LONGEST: usize = 8 << 20;
+/// A body that is answered as soon as one without.
+const SMALL: usize = 256 << 10;
 /// No place takes longer than this to accept a connection, or to answer what is small.
 const CONNECT: Duration = Duration::from_secs(20);
 const ANSWER: Duration = Duration::from_secs(60);
@@ -163,7 +165,7 @@ impl Reply {
     /// with how long to wait; credentials and contents that were refused are `Invalid`.
     pub(super) fn accepted(self, place: &str) -> Result<Self> {
         match self.status {
-            200..=399 => Ok(self),
+            200..=299 => Ok(self),
             _ => Err(self.refusal(place)),
         }
     }
@@ -266,7 +268,10 @@ impl Http {
         }
         let asking = match request.body {
             Body::None => asking.header("content-length", "0").timeout(ANSWER),
-            Body::Bytes(bytes) => asking.body(bytes).timeout(DIGEST),
+            Body::Bytes(bytes) => {
+                let patience = if bytes.len() > SMALL { DIGEST } else { ANSWER };
+                asking.body(bytes).timeout(patience)
+            }
             Body::Form(fields) => asking.form(&fields).timeout(ANSWER),
             Body::Parts { fields, file: (name, file_name, mime, bytes) } => {
                 let part = reqwest::multipart::Part::bytes(bytes).file_name(file_name).mime_str(&mime);
@@ -363,7 +368,8 @@ async fn read(asking: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     while let Some(piece) = pieces.next().await {
         let piece = piece?;
         if body.len() + piece.len() > LONGEST {
-            break;
+            // Nobody's answer is that long: it is taken for a gateway's.
+            return Ok(Reply { status: 502, headers: Vec::new(), body: Vec::new() });
         }
         body.extend_from_slice(&piece);
     }
@@ -385,4 +391,17 @@ pub(super) fn endpoint(configured: Option<&str>, own: &str) -> Result<String> {
         }
     }?;
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// An address that a place has given, when it is the place's own: on the endpoint's host, or below one of these names.
+///
+/// Errors: `Invalid` for any other, which would be told secrets.
+pub(super) fn own_address(given: &str, endpoint: &str, below: &[&str]) -> Result<String> {
+    let wrong = || Error::invalid("the place gave an address that is not its own");
+    let (url, own) =
+        (reqwest::Url::parse(given).map_err(|_| wrong())?, reqwest::Url::parse(endpoint).map_err(|_| wrong())?);
+    let host = url.host_str().unwrap_or_default();
+    let is_same = (url.scheme(), url.host_str(), url.port()) == (own.scheme(), own.host_str(), own.port());
+    let is_below = url.scheme() == "https" && below.iter().any(|b| host == *b || host.ends_with(&format!(".{b}")));
+    if is_same || is_below { Ok(given.to_owned()) } else { Err(wrong()) }
 }

@@ -106,7 +106,7 @@ impl Channel for Instagram {
             }
             Some("ERROR") => {
                 let why = answer["status"].as_str().unwrap_or("no reason given");
-                Err(Error::invalid(format!("{} could not take the file: {why}", self.graph.place())))
+                Ok(Fate::Failed(Error::invalid(format!("{} could not take the file: {why}", self.graph.place()))))
             }
             // It was never published within its day.
             Some("EXPIRED") => Ok(Fate::Absent),

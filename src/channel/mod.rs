@@ -170,7 +170,7 @@ pub enum Sent {
 }
 
 /// What became of what was sent earlier.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Fate {
     /// It is there.
     Published(Receipt),
@@ -180,6 +180,8 @@ pub enum Fate {
     Resumable(Value),
     /// All of it is there, and the place is at work on it: to be asked again after so long.
     Processing(Value, Duration),
+    /// The place says that it came to nothing, and why: nothing of it is there.
+    Failed(Error),
     /// The place cannot tell; the reason, for people. It is not sent again unless a person says so.
     Unknown(String),
 }

@@ -117,7 +117,8 @@ impl Tiktok {
             }
             Some("FAILED") => {
                 let reason = data["fail_reason"].as_str().unwrap_or("no reason given");
-                Err(Error::invalid(format!("TikTok could not publish it: {}", reason.replace('_', " "))).code(reason))
+                let e = Error::invalid(format!("TikTok could not publish it: {}", reason.replace('_', " ")));
+                Ok(Fate::Failed(e.code(reason)))
             }
             Some("PROCESSING_UPLOAD") => {
                 let there = data["uploaded_bytes"].as_u64().unwrap_or(session.sent);

@@ -48,6 +48,16 @@ impl WordPress {
         Ok(self.ask(request)?.accepted(self.http.place())?.json())
     }
 
+    /// The same of something that is made: it has a number.
+    fn made(&self, request: Request<'_>) -> Result<Value> {
+        let made = self.told(request)?;
+        match made["id"].as_i64() {
+            Some(_) => Ok(made),
+            None => Err(Error::unavailable(format!("{} did not say what it made", self.http.place()))
+                .hint("a page for people may have answered: is the site under maintenance?")),
+        }
+    }
+
     /// What carries a slug.
     fn slugged(&self, kind: &str, slug: &str) -> Result<Option<Value>> {
         let status = if kind == "posts" { "any" } else { "inherit,private" };
@@ -72,7 +82,7 @@ impl WordPress {
             .query(&[("slug", slug), ("title", &package.words.title), ("description", &package.words.description)])
             .header("content-disposition", format!("attachment; filename=\"{name}\""))
             .stream(&item.mime, from, item.bytes, way);
-        self.told(request)
+        self.made(request)
     }
 
     fn receipt(&self, media: &Value, post: Option<&Value>) -> Receipt {
@@ -135,10 +145,11 @@ impl Channel for WordPress {
         way.posting(&json!({"slug": package.marker}))?;
         let media = self.media(package, item, &package.marker, way)?;
         let Some(state) = &self.post else { return Ok(Sent::Published(self.receipt(&media, None))) };
-        let mut tracks = Vec::new();
+        let (mut tracks, mut beside) = (Vec::new(), Vec::new());
         for caption in &package.captions {
             let language = caption.language.clone().unwrap_or_default();
             let sent = self.media(package, caption, &format!("{}-{language}", package.marker), way)?;
+            beside.push(sent["id"].clone());
             tracks.push((language, sent["source_url"].as_str().unwrap_or_default().to_owned()));
         }
         let mut post = json!({
@@ -148,13 +159,16 @@ impl Channel for WordPress {
         if let Some(thumbnail) = &package.thumbnail {
             let sent = self.media(package, thumbnail, &format!("{}-picture", package.marker), way)?;
             post["featured_media"] = sent["id"].clone();
+            beside.push(sent["id"].clone());
         }
         let path = match self.slugged("posts", &package.marker)? {
             Some(there) => format!("posts/{}", there["id"]),
             None => "posts".to_owned(),
         };
-        let made = self.told(Request::post(self.api(&path)).json(&post))?;
-        Ok(Sent::Published(self.receipt(&media, Some(&made))))
+        let made = self.made(Request::post(self.api(&path)).json(&post))?;
+        let mut receipt = self.receipt(&media, Some(&made));
+        receipt.proof["beside"] = json!(beside);
+        Ok(Sent::Published(receipt))
     }
 
     fn find(&self, package: &Package<'_>, session: &Value) -> Result<Fate> {
@@ -171,7 +185,8 @@ impl Channel for WordPress {
     fn retract(&self, receipt: &Receipt) -> Result<Retracted> {
         let proof = receipt.proof.get("published").unwrap_or(&receipt.proof);
         let mut gone = Vec::new();
-        for (kind, id) in [("posts", &proof["post"]), ("media", &proof["media"])] {
+        let beside = proof["beside"].as_array().into_iter().flatten().map(|id| ("media", id));
+        for (kind, id) in [("posts", &proof["post"]), ("media", &proof["media"])].into_iter().chain(beside) {
             let Some(id) = id.as_i64() else { continue };
             let reply =
                 self.ask(Request::new("DELETE", self.api(&format!("{kind}/{id}"))).query(&[("force", "true")]))?;

@@ -20,6 +20,9 @@ use crate::{
 const OWN: &str = "https://api.x.com";
 /// Bytes of a piece: X takes 5 MB at most.
 const PIECE: u64 = 4 << 20;
+/// How often, and how far apart, a post is looked for before it counts as not there.
+const LOOKS: u32 = 2;
+const LATER: Duration = Duration::from_secs(10);
 /// Posts that are looked through.
 const LATEST: &str = "50";
 
@@ -40,6 +43,9 @@ struct Session {
     is_whole: bool,
     /// Whether the post may be there.
     is_posting: bool,
+    /// How often it was looked for since.
+    #[serde(default)]
+    looks: u32,
 }
 
 impl Session {
@@ -52,6 +58,7 @@ impl Session {
 enum Media {
     Ready,
     Working(Duration),
+    Failed(Error),
     Gone,
 }
 
@@ -96,7 +103,7 @@ impl X {
             Some("failed") => {
                 let place = self.http.place();
                 let why = info.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason given");
-                Err(Error::invalid(format!("{place}: the video could not be processed: {why}")))
+                Ok(Media::Failed(Error::invalid(format!("{place}: the video could not be processed: {why}"))))
             }
             _ => Ok(Media::Working(Duration::from_secs(info["check_after_secs"].as_u64().unwrap_or(5).clamp(1, 60)))),
         }
@@ -153,7 +160,7 @@ impl Channel for X {
                 let reply = self.ask(|| Ok(Request::post(self.api("media/upload/initialize")).json(&body)))?;
                 let id = reply.accepted(place)?.text("/data/id");
                 let media = id.ok_or_else(|| Error::unavailable(format!("{place} gave the media no name")))?;
-                Session { media, pieces: 0, is_whole: false, is_posting: false }
+                Session { media, pieces: 0, is_whole: false, is_posting: false, looks: 0 }
             }
         };
         way.keep(&json!(session))?;
@@ -180,10 +187,13 @@ impl Channel for X {
             let reply = self.ask(|| Ok(Request::post(&url)))?.accepted(place)?;
             session.is_whole = true;
             way.keep(&json!(session))?;
-            if let Media::Working(wait) = self.processed(&reply.json())? {
-                return Ok(Sent::Processing(json!(session), wait));
+            match self.processed(&reply.json())? {
+                Media::Working(wait) => return Ok(Sent::Processing(json!(session), wait)),
+                Media::Failed(e) => return Err(e),
+                Media::Ready | Media::Gone => {}
             }
         }
+        let name = self.me()?.1;
         session.is_posting = true;
         way.posting(&json!(session))?;
         let body = json!({"text": text(&package.words), "media": {"media_ids": [session.media]}});
@@ -191,7 +201,7 @@ impl Channel for X {
         let post = reply
             .text("/data/id")
             .ok_or_else(|| Error::unavailable(format!("{place} did not say which post it is")))?;
-        Ok(Sent::Published(receipt(&self.me()?.1, &post)))
+        Ok(Sent::Published(receipt(&name, &post)))
     }
 
     fn find(&self, _: &Package<'_>, session: &Value) -> Result<Fate> {
@@ -200,7 +210,12 @@ impl Channel for X {
             if let Some(receipt) = self.posted(&session.media)? {
                 return Ok(Fate::Published(receipt));
             }
-            session.is_posting = false;
+            // What was posted just now may not be listed yet.
+            if session.looks < LOOKS {
+                session.looks += 1;
+                return Ok(Fate::Processing(json!(session), LATER));
+            }
+            (session.is_posting, session.looks) = (false, 0);
         }
         if !session.is_whole {
             // Pieces are sent again if the last one may have been lost; the same number takes the same place.
@@ -209,6 +224,7 @@ impl Channel for X {
         Ok(match self.media(&session.media)? {
             Media::Ready => Fate::Resumable(json!(session)),
             Media::Working(wait) => Fate::Processing(json!(session), wait),
+            Media::Failed(e) => Fate::Failed(e),
             Media::Gone => Fate::Absent,
         })
     }

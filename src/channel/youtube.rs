@@ -45,6 +45,9 @@ struct Session {
     /// How many of the thumbnail and the subtitles are there.
     #[serde(default)]
     extras: usize,
+    /// What of these it did not take, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<String>,
 }
 
 impl Session {
@@ -98,8 +101,14 @@ impl Youtube {
                 }
             };
             // Subtitles of that language are there: an earlier attempt's.
-            if reply.status != 409 {
-                reply.accepted(self.google.place())?;
+            if reply.status != 409
+                && let Err(e) = reply.accepted(self.google.place())
+            {
+                if e.kind().is_retryable() {
+                    return Err(e);
+                }
+                // The video is there, and is published without it: that is kept with the receipt.
+                session.refused.push(format!("{}: {}", item.name, e.one_line()));
             }
             way.moved(item.bytes)?;
             session.extras = at + 1;
@@ -165,10 +174,12 @@ impl Youtube {
         };
         let place = self.google.place();
         match found.pointer("/status/uploadStatus").and_then(Value::as_str) {
-            Some("processed") => Ok(Fate::Published(receipt(video, &found))),
-            Some("failed") => Err(rejected(place, "could not be processed", &found, "/status/failureReason")),
-            Some("rejected") => Err(rejected(place, "was rejected", &found, "/status/rejectionReason")),
-            Some("deleted") => Err(Error::invalid(format!("{place}: the video was deleted there"))),
+            Some("processed") => Ok(Fate::Published(receipt(video, &found, &session.refused))),
+            Some("failed") => {
+                Ok(Fate::Failed(rejected(place, "could not be processed", &found, "/status/failureReason")))
+            }
+            Some("rejected") => Ok(Fate::Failed(rejected(place, "was rejected", &found, "/status/rejectionReason"))),
+            Some("deleted") => Ok(Fate::Failed(Error::invalid(format!("{place}: the video was deleted there")))),
             _ => Ok(Fate::Processing(session.write(), SOON)),
         }
     }
@@ -190,7 +201,7 @@ impl Channel for Youtube {
         let Some(item) = package.media.first() else { return Err(Error::internal("a package without media")) };
         let mut session = match session {
             Some(session) => Session::read(session)?,
-            None => Session { upload: None, video: None, extras: 0 },
+            None => Session { upload: None, video: None, extras: 0, refused: Vec::new() },
         };
         if session.video.is_none() {
             let (address, at) = match &session.upload {
@@ -260,11 +271,11 @@ fn captions(video: &str, language: &str) -> Value {
     json!({"snippet": {"videoId": video, "language": language, "name": "", "isDraft": false}})
 }
 
-fn receipt(video: &str, found: &Value) -> Receipt {
+fn receipt(video: &str, found: &Value, refused: &[String]) -> Receipt {
     Receipt {
         id: video.to_owned(),
         url: Some(format!("https://www.youtube.com/watch?v={video}")),
-        proof: json!({"status": found["status"]}),
+        proof: json!({"status": found["status"], "without": refused}),
     }
 }
 

@@ -179,6 +179,8 @@ pub struct Publication {
     pub not_before: i64,
     /// Whether somebody has to agree.
     pub approval: Approval,
+    /// What it is, by the digests of its files: nothing else is sent under its name.
+    pub content: Digest,
     /// What a person wants said, in place of the channel's templates; what is empty is not said.
     pub words: Words,
     /// How far sending has come, in the connector's own terms. It may hold what must not be seen.

@@ -77,7 +77,9 @@ impl<'a> Publish<'a> {
 
     /// The account that a channel is used with.
     pub fn account(&self, name: &str, outlet: &Outlet) -> Account {
-        let lock = Lock { catalog: self.catalog.clone(), outlet: outlet_name(name, outlet), stop: Stop::new() };
+        // Places that share an account share its token.
+        let held = format!("account/{}", outlet.account(name));
+        let lock = Lock { catalog: self.catalog.clone(), outlet: held, stop: Stop::new() };
         Account {
             name: outlet.account(name).to_owned(),
             channel: name.to_owned(),

@@ -8,6 +8,7 @@ use super::{Publish, words::Filled};
 use crate::{
     catalog::AssetRow,
     channel::{Item, Package, Source},
+    digest::Digest,
     error::{Error, Result},
     model::{AssetId, Description, Key, Master, MediaFacts, Publication, Rendition, RenditionFile},
     profile::channels::Outlet,
@@ -37,6 +38,11 @@ pub(super) struct Media {
 }
 
 impl Media {
+    /// What it is, by the digests of its files.
+    pub(super) fn content(&self) -> Digest {
+        content(self.files.iter().map(|(file, _)| file.digest))
+    }
+
     /// Bytes of all its files.
     pub(super) fn bytes(&self) -> u64 {
         self.files.iter().map(|(file, _)| file.bytes).sum()
@@ -58,6 +64,15 @@ impl Media {
     }
 }
 
+fn content(files: impl Iterator<Item = Digest>) -> Digest {
+    Digest::of_fields(&files.map(|digest| digest.to_string()).collect::<Vec<_>>())
+}
+
+/// What a package's media are, by the digests of their files.
+pub(super) fn content_of(package: &Package<'_>) -> Digest {
+    content(package.media.iter().map(|item| item.digest))
+}
+
 /// What an asset has of an entry; `None` when it has none.
 pub(super) fn media(row: &AssetRow, renditions: &[Rendition], entry: &str) -> Result<Option<Media>> {
     if entry == MASTER {
@@ -75,7 +90,8 @@ impl Publish<'_> {
         outlet: &Outlet,
         source: &'p dyn Source,
     ) -> Result<(Package<'p>, Filled, Description)> {
-        let row = self.catalog.asset(p.asset)?;
+        let of = u32::try_from(p.generation).unwrap_or(u32::MAX);
+        let row = self.catalog.generation(p.asset, of)?.ok_or_else(|| gone(p.asset, &p.entry))?;
         let renditions = self.catalog.renditions_of(p.asset)?;
         let said = self.catalog.described(p.asset)?.description;
         let media = media(&row, &renditions, &p.entry)?.ok_or_else(|| gone(p.asset, &p.entry))?;

@@ -105,12 +105,12 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         let Media { facts, files } = &found;
         let against = takes.against_media(outlet.limits.as_ref(), facts, files.len(), found.bytes());
         if against.is_empty() {
-            chosen = Some(entry.clone());
+            chosen = Some((entry.clone(), found.content()));
             break;
         }
         reasons.push(format!("'{entry}': {}", against.join("; ")));
     }
-    let Some(entry) = chosen else {
+    let Some((entry, content)) = chosen else {
         let render = || Some("'damctl transcode' makes what the profile wants".to_owned());
         return refused(reasons, if is_there { entry_hint(takes) } else { render() });
     };
@@ -124,12 +124,27 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         again: 0,
         not_before: at,
         needs_approval: request.needs_approval || outlet.needs_approval,
+        content,
         words: request.words.clone(),
         actor: request.actor.clone(),
     };
-    let same = |p: &&Publication| p.generation == generation && p.channel == name && p.entry == new.entry;
-    if let Some(last) = earlier.iter().filter(same).map(|p| p.again).max() {
-        new.again = last + i64::from(request.again);
+    // The same bytes under another number are what a rollback brings.
+    if let Some(same) = earlier.iter().find(|p| p.channel == name && p.entry == new.entry && p.content == content) {
+        new.generation = same.generation;
+    }
+    let same = |p: &&Publication| p.generation == new.generation && p.channel == name && p.entry == new.entry;
+    if let Some(last) = earlier.iter().filter(same).max_by_key(|p| p.again) {
+        let is_open =
+            matches!(last.state, PublicationState::Planned | PublicationState::Sending | PublicationState::Unknown);
+        if request.again && is_open {
+            let hint = match last.state {
+                PublicationState::Unknown => "'damctl publish reconcile' or 'settle' says first how that one is",
+                _ => "wait for its end, or cancel it",
+            };
+            return refused(vec![format!("an earlier publication is {}", last.state)], Some(hint.to_owned()));
+        }
+        let is_over = last.receipt.is_some();
+        new.again = last.again + i64::from(request.again && is_over);
     }
     Ok(Proposed::Wanted(Box::new(new)))
 }

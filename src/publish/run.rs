@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Publish, Task, What,
-    package::Bytes,
+    package::{Bytes, content_of},
     preflight::{Allowed, rights},
     words::Filled,
 };
@@ -14,7 +14,7 @@ use crate::{
     catalog::{Facts, Fares, Lease, Step, Turn},
     channel::{self, Channel, Fate, Package, Retracted, Sent, Standing, Way},
     error::{Error, Kind, Result},
-    model::{Approval, Publication, PublicationId, PublicationState, Receipt, Stage, job::Failure},
+    model::{Publication, PublicationId, PublicationState, Receipt, Stage, job::Failure},
     profile::channels::Outlet,
     work::{Amount, Attempt, Done, StageRun},
 };
@@ -95,30 +95,29 @@ impl Way for Ledger<'_, '_> {
 impl Publish<'_> {
     fn send(&self, attempt: &Attempt<'_>, id: PublicationId) -> Result<Done> {
         let known = self.catalog.publication(id)?;
-        let is_open =
-            matches!(known.state, PublicationState::Planned | PublicationState::Sending | PublicationState::Unknown);
-        if !is_open || known.approval == Approval::Wanted {
-            return Ok(Done::default());
-        }
-        let now = self.catalog.now()?;
-        if known.state == PublicationState::Planned && known.not_before > now {
-            return Ok(later(known.not_before));
-        }
+        let rates = self.channels.get(&known.channel).and_then(super::rates).unwrap_or_default();
         let lease = attempt.lease();
-        let p = match self.catalog.begin_publication(&lease, id, self.at_once)? {
+        let p = match self.catalog.begin_publication(&lease, id, self.at_once, &rates)? {
             Turn::Now(p) => *p,
             Turn::At(at, _) => return Ok(later(at)),
+            Turn::Never => return Ok(Done::default()),
         };
+        let now = self.catalog.now()?;
         let source = Bytes(self.store);
         let outlet = match self.channels.get(&p.channel) {
             Ok(outlet) => outlet,
-            Err(e) => return Ok(failed(&p, e, Fares::Unsaid)),
+            Err(e) => return self.ends(attempt, &p, p.is_posting, e),
         };
+        if p.state == PublicationState::Unknown && p.session.is_none() {
+            return Ok(unknown(&p, "nothing is written down of how it was sent"));
+        }
         // What is on its way or may be there is asked for whatever its rights have become.
         let is_new = p.session.is_none();
         let (package, channel) = match self.ready(&p, outlet, &source, is_new) {
             Ok(ready) => ready,
             Err(Halt::Later(at)) => return Ok(put_off(&p, at)),
+            Err(Halt::Changed(e)) if is_new => return Ok(failed(&p, e, Fares::Unsaid)),
+            Err(Halt::Changed(e)) => return self.ends(attempt, &p, p.is_posting, e),
             Err(Halt::Error(e)) => return self.ends(attempt, &p, p.is_posting, e),
         };
         let mut ledger = Ledger {
@@ -139,12 +138,17 @@ impl Publish<'_> {
                 Ok(Fate::Processing(session, wait)) => return Ok(processing(&p, session, now, wait)),
                 Ok(Fate::Resumable(session)) => Some(session),
                 Ok(Fate::Absent) => None,
+                Ok(Fate::Failed(e)) => return Ok(came_to_nothing(&p, e)),
                 Ok(Fate::Unknown(why)) => return Ok(unknown(&p, &why)),
                 Err(e) => return self.ends(attempt, &p, p.is_posting, e),
             },
         };
         if session.is_none() {
             ledger.is_posting = false;
+        }
+        if content_of(&package) != p.content {
+            // What was begun with other bytes is not gone on with.
+            return Ok(came_to_nothing(&p, changed()));
         }
         match channel.send(&package, session.as_ref(), &mut ledger) {
             Ok(Sent::Published(receipt)) => {
@@ -169,6 +173,9 @@ impl Publish<'_> {
     ) -> std::result::Result<(Package<'p>, Box<dyn Channel>), Halt> {
         let (package, filled, said) = self.package(p, outlet, source)?;
         if is_new {
+            if content_of(&package) != p.content {
+                return Err(Halt::Changed(changed()));
+            }
             match rights(&said.rights, outlet, self.catalog.now()?)? {
                 Allowed::Now => {}
                 Allowed::From(at) => return Err(Halt::Later(at)),
@@ -251,6 +258,12 @@ impl Publish<'_> {
                 });
                 Ok(done)
             }
+            // Whether it is there is still not known: that does not end with an error that has nothing to do with it.
+            _ if p.state == PublicationState::Unknown && is_posting => {
+                let mut done = ended(p, PublicationState::Unknown, &e, Fares::Unsaid);
+                done.failure = Some(e);
+                Ok(done)
+            }
             _ => Ok(failed(p, e, Fares::Unsaid)),
         }
     }
@@ -280,7 +293,17 @@ impl Publish<'_> {
 enum Halt {
     /// Its time has not come (ms).
     Later(i64),
+    /// It is not what was planned any more.
+    Changed(Error),
     Error(Error),
+}
+
+fn changed() -> Error {
+    Error::new(
+        Kind::Conflict,
+        "what was to be sent is not there any more: it was made anew, or another file took its place",
+    )
+    .hint("give the same command again: it then publishes what is there now")
 }
 
 impl From<Error> for Halt {
@@ -320,6 +343,13 @@ fn unknown(p: &Publication, why: &str) -> Done {
         .hint("look there, then 'damctl publish settle' says how it is; 'damctl publish reconcile' asks again");
     let mut done = ended(p, PublicationState::Unknown, &e, Fares::Unsaid);
     done.failure = Some(e);
+    done
+}
+
+/// Nothing of it is there: the next try begins from the beginning.
+fn came_to_nothing(p: &Publication, e: Error) -> Done {
+    let mut done = failed(p, e, Fares::Unsaid);
+    done.facts.publications.iter_mut().for_each(|step| step.is_settled = true);
     done
 }
 

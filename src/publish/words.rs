@@ -13,6 +13,8 @@ use crate::{
     profile::channels::{Outlet, Text},
 };
 
+/// Steps that a template may take.
+const FUEL: u64 = 1_000_000;
 /// The longest template file.
 const LONGEST: u64 = 1 << 20;
 
@@ -123,6 +125,7 @@ fn fill(template: &str, origin: &str, escape: AutoEscape, values: &Value) -> Res
     environment.add_filter("json", json);
     // What a template asks for must end.
     environment.set_recursion_limit(50);
+    environment.set_fuel(Some(FUEL));
     let wrong = |e: minijinja::Error| Error::invalid(format!("{origin} cannot be filled: {e}"));
     let template = environment.template_from_str(template).map_err(wrong)?;
     template.render(minijinja::value::Serde(values)).map_err(wrong)

@@ -33,7 +33,7 @@ impl Secrets for Environment {
         check_account(account)?;
         let stem = format!("{PREFIX}{}_", account.to_ascii_uppercase().replace('-', "_"));
         let field = |name: &str| {
-            let value = std::env::var(format!("{stem}{}", name.to_ascii_uppercase())).ok()?;
+            let value = std::env::var(format!("{stem}{}", name.to_ascii_uppercase())).ok().filter(|v| !v.is_empty())?;
             Some((name.to_owned(), Secret::new(value)))
         };
         Ok(FIELDS.into_iter().filter_map(field).collect())

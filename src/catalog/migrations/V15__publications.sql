@@ -10,6 +10,8 @@ CREATE TABLE publications (
     state      TEXT NOT NULL,
     not_before BIGINT NOT NULL,
     approval   TEXT,
+    content    TEXT NOT NULL,
+    reserved   BIGINT NOT NULL,
     words      TEXT NOT NULL,
     session    TEXT,
     posting    BIGINT NOT NULL,

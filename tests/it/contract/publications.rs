@@ -2,6 +2,7 @@
 
 use damctl::{
     catalog::{Catalog, Facts, Fares, Lease, NewPublication, Step, Turn, Wanted},
+    digest::Digest,
     error::Kind,
     model::{Approval, AssetId, Per, Publication, PublicationState, Rate, Receipt, Stage, Words, job::Failure},
 };
@@ -31,6 +32,7 @@ fn new(n: u8) -> NewPublication {
         again: 0,
         not_before: 0,
         needs_approval: false,
+        content: Digest::of("film"),
         words: Words::default(),
         actor: "Ana".to_owned(),
     }
@@ -56,7 +58,7 @@ impl Fixture {
     }
 
     fn begin(&self, lease: &Lease, p: &Publication) -> Turn {
-        self.catalog.begin_publication(lease, p.id, 3).unwrap()
+        self.catalog.begin_publication(lease, p.id, 3, &[]).unwrap()
     }
 
     fn settle(&self, lease: &Lease, step: Step, resume_at: Option<i64>) {
@@ -109,7 +111,7 @@ fn whoever_was_overtaken_writes_nothing() {
     assert!(matches!(it.begin(&later, &p), Turn::Now(_)));
     let lost = it.catalog.keep_session(&lease, p.id, &json!(1), true, 0).unwrap_err();
     assert_eq!(lost.kind(), Kind::LeaseLost);
-    assert_eq!(it.catalog.begin_publication(&lease, p.id, 3).unwrap_err().kind(), Kind::LeaseLost);
+    assert_eq!(it.catalog.begin_publication(&lease, p.id, 3, &[]).unwrap_err().kind(), Kind::LeaseLost);
     let facts = Facts { publications: vec![Step::to(p.id, PublicationState::Published)], ..Facts::default() };
     assert_eq!(it.catalog.settle(&lease, &facts, None).unwrap_err().kind(), Kind::LeaseLost);
     assert_eq!(it.state(&p), PublicationState::Sending);
@@ -198,6 +200,41 @@ fn approval_canceling_and_what_a_person_says_hold_where_they_may() {
     let (q, _) = it.plan(&new(2));
     assert!(it.catalog.cancel_publication(q.id, "Eva").unwrap());
     assert_eq!(it.state(&q), PublicationState::Retracted);
+}
+
+#[test]
+fn what_was_canceled_or_has_failed_is_planned_anew_and_what_was_begun_is_still_known() {
+    let Some(it) = fixture() else { return };
+    let (p, _) = it.plan(&new(1));
+    assert!(it.catalog.cancel_publication(p.id, "Eva").unwrap());
+    let lease = it.lease(&p);
+    // Whoever had its job by then does not send it.
+    assert_eq!(it.begin(&lease, &p), Turn::Never);
+    it.catalog.release(&lease).unwrap();
+    let later = NewPublication { not_before: NOW + 5_000, needs_approval: true, ..new(1) };
+    assert!(it.catalog.plan_again(&later).unwrap());
+    let known = it.catalog.publication(p.id).unwrap();
+    assert_eq!(
+        (known.state, known.not_before, known.approval),
+        (PublicationState::Planned, NOW + 5_000, Approval::Wanted)
+    );
+    it.catalog.approve_publication(p.id, "Eva").unwrap();
+    let lease = it.lease(&p);
+    assert!(matches!(it.begin(&lease, &p), Turn::At(at, _) if at == NOW + 5_000));
+    it.clock.advance(5_000);
+    // One that was planned for later takes its turn among the others now.
+    let rate = Rate { name: "posts".to_owned(), cost: 1, per: Per::Seconds { most: 1, seconds: 10.0 } };
+    let other = it.catalog.plan_publications(&[new(2)], &|_| vec![rate.clone()]).unwrap().remove(0).0;
+    assert_eq!(other.not_before, NOW + 5_000);
+    let turn = it.catalog.begin_publication(&lease, p.id, 3, std::slice::from_ref(&rate)).unwrap();
+    assert!(matches!(turn, Turn::At(at, _) if at == NOW + 15_000), "{turn:?}");
+    it.clock.advance(10_000);
+    assert!(matches!(it.begin(&lease, &p), Turn::Now(_)));
+    it.catalog.keep_session(&lease, p.id, &json!("begun"), true, 1).unwrap();
+    it.settle(&lease, Step::to(p.id, PublicationState::Failed), None);
+    assert!(it.catalog.plan_again(&new(1)).unwrap());
+    let known = it.catalog.publication(p.id).unwrap();
+    assert_eq!((known.session, known.is_posting), (Some(json!("begun")), true));
 }
 
 #[test]

@@ -17,6 +17,11 @@ pub fn run(args: &HistoryArgs, archive: &Archive) -> Result<Verdict> {
             print(format_args!("{}", serde_json::to_string(&proof)?));
         } else {
             proof.findings.iter().for_each(|finding| print(format_args!("{finding}")));
+            if args.seal.is_none() {
+                print(format_args!(
+                    "what was removed from the end together with its seals shows only against a seal that was kept elsewhere"
+                ));
+            }
             let seal = proof.last.map_or_else(|| "none".to_owned(), |seal| seal.to_string());
             print(format_args!(
                 "{} event(s), {} finding(s); the last seal is {seal}",

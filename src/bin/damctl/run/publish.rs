@@ -282,6 +282,13 @@ impl Doing<'_> {
                 let mut jobs = self.due(patience)?;
                 jobs.retain(|job| mine.contains(&job.recipe));
                 let (ended, left) = self.drain(&jobs, Until::Empty, patience, "published", Tried::ByCommand)?;
+                for job in &jobs {
+                    let p = self.desk.catalog.publication(job.recipe.trim_end_matches(" send").parse()?)?;
+                    if let (PublicationState::Published, Some(receipt)) = (p.state, &p.receipt) {
+                        let at = receipt.url.as_deref().unwrap_or(&receipt.id);
+                        print(format_args!("{} to {}: {at}", short(&p), p.channel));
+                    }
+                }
                 unless_left(ended, left)
             }
         };
@@ -431,10 +438,17 @@ impl Doing<'_> {
             };
             let mut planned = catalog.plan_publications(std::slice::from_ref(&**new), &rates)?;
             let Some((mut p, is_new)) = planned.pop() else { continue };
-            // Asked for again, what failed is tried again.
-            if p.state == PublicationState::Failed
-                && catalog.reopen_publication(p.id, PublicationState::Failed, new.not_before, &actor())?
-            {
+            // Asked for again, what failed is tried again, and what is planned gets its new time and words.
+            let is_amended = !is_new && !args.asset.is_empty();
+            let is_other =
+                args.at.is_some() || args.title.is_some() || args.description.is_some() || args.privacy.is_some();
+            let is_again = match p.state {
+                PublicationState::Failed => true,
+                PublicationState::Retracted => p.receipt.is_none(),
+                PublicationState::Planned => is_other || args.needs_approval,
+                _ => false,
+            };
+            if is_amended && is_again && catalog.plan_again(new)? {
                 p = catalog.publication(p.id)?;
             }
             ids.push(p.id);
@@ -460,7 +474,6 @@ impl Doing<'_> {
                 }
                 (_, PublicationState::Failed) => {}
             }
-            let _ = is_new;
         }
         Ok(ids)
     }

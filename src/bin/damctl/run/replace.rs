@@ -16,7 +16,9 @@ pub fn run(args: &ReplaceArgs, archive: &Archive, reporter: &dyn Reporter, stop:
     let (catalog, store, profile) = (archive.catalog()?, archive.store()?, archive.profile()?);
     let (child, spool) = (archive.child()?, archive.spool()?);
     let what = Replace { catalog: &catalog, store: &*store, child: &child, spool: &spool, profile: &profile };
-    let replaced = keep::replace(&what, args.asset, &args.file, stop)?;
+    // Who measures it works in another folder.
+    let file = std::path::absolute(&args.file)?;
+    let replaced = keep::replace(&what, args.asset, &file, stop)?;
     keep::record(&catalog, &*store, stop)?;
     match replaced {
         Replaced::Same => {
