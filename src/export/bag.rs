@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(encoded("data/a%b\r\nc.png"), "data/a%25b%0D%0Ac.png");
         let digest = Digest::of("x");
         let safe = |name| view::safe(name, &digest);
-        assert_eq!(safe("/../a/./b\n.mov"), "a/b_.mov");
+        assert_eq!(safe("/../a/./b%0A.mov"), "a/b\n.mov");
         assert_eq!((safe("~/x"), safe("..")), ("_~/x".to_owned(), digest.to_string()));
     }
 }

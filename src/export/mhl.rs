@@ -41,14 +41,19 @@ pub struct Handed {
 impl Handed {
     /// A master of an asset, by its name in it.
     pub fn of(master: &Master) -> Self {
-        let path = view::safe(&master.name, &master.digest);
+        let path = placed(&master.name, &master.digest);
         Self { path, key: master.key.clone(), digest: master.digest, bytes: master.bytes, modified: None }
     }
 
     /// What lay at a path of a drive.
     pub fn seen(path: &str, key: Key, (digest, bytes): (Digest, u64), modified: i64) -> Self {
-        Self { path: view::safe(path, &digest), key, digest, bytes, modified: Some(modified) }
+        Self { path: placed(path, &digest), key, digest, bytes, modified: Some(modified) }
     }
+}
+
+/// Where a file lies: as it was called, but for names with line ends, for which XML has no sure place.
+fn placed(name: &str, digest: &Digest) -> String {
+    view::safe(name, digest).replace('\n', "%0A").replace('\r', "%0D")
 }
 
 /// What a hash list tells.

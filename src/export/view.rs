@@ -4,13 +4,13 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use crate::{
     digest::{Algorithm, Digest, Hasher, Sum},
     error::{Doing, Error, Result},
-    model::Key,
+    model::{Key, RawPath},
     stop::Stop,
     store::Store,
 };
@@ -31,8 +31,8 @@ pub(super) struct Wanted<'w> {
     pub bytes: u64,
 }
 
-/// Makes the file, and folders above it. Digests of these algorithms are made of its bytes, in this order; a view that needs
-/// none is not read.
+/// Makes the file, and folders above it; a run that is killed leaves no part of it under its name. Digests of these
+/// algorithms are made of its bytes, in this order; a view that needs none is not read.
 ///
 /// Errors: `Corrupt` when the store has other bytes.
 pub(super) fn lay(
@@ -42,9 +42,31 @@ pub(super) fn lay(
     (means, sums): (Means, &[Algorithm]),
     stop: &Stop,
 ) -> Result<Vec<Vec<u8>>> {
+    let about = || format!("cannot make {}", to.display());
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).doing(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).doing(about)?;
     }
+    let part = to.with_file_name(format!(".damctl-part-{}", wanted.digest.short()));
+    if fs::symlink_metadata(&part).is_ok() {
+        fs::remove_file(&part).doing(about)?;
+    }
+    let done = fill(store, wanted, &part, (means, sums), stop);
+    match done {
+        Ok(done) => fs::rename(&part, to).doing(about).map(|()| done),
+        Err(e) => {
+            fs::remove_file(&part).ok();
+            Err(e)
+        }
+    }
+}
+
+fn fill(
+    store: &dyn Store,
+    wanted: &Wanted<'_>,
+    to: &Path,
+    (means, sums): (Means, &[Algorithm]),
+    stop: &Stop,
+) -> Result<Vec<Vec<u8>>> {
     let from = store.local_path(wanted.key);
     if let (Means::Share, Some(from)) = (means, from)
         && share(&from, to, wanted)?
@@ -64,7 +86,7 @@ pub(super) fn lay(
 }
 
 /// Shares the bytes; not where the file systems differ or cannot.
-fn share(from: &PathBuf, to: &Path, wanted: &Wanted<'_>) -> Result<bool> {
+fn share(from: &Path, to: &Path, wanted: &Wanted<'_>) -> Result<bool> {
     let size = fs::metadata(from).doing(|| format!("the store has lost {}", wanted.key))?.len();
     if size != wanted.bytes {
         return Err(Error::corrupt(format!("{} has {size} bytes, not {}", wanted.key, wanted.bytes)));
@@ -108,11 +130,15 @@ fn pass(
     }
 }
 
-/// A relative path that stays below its folder whatever it is made of.
+/// The path that a name of the catalog stands for, as text where it is some; relative, and below its folder whatever it is
+/// made of.
 pub(super) fn safe(name: &str, digest: &Digest) -> String {
+    let raw = name.parse::<RawPath>().ok().and_then(|p| String::from_utf8(p.as_bytes().to_vec()).ok());
+    let name = raw.as_deref().unwrap_or(name);
     let is_plain = |s: &&str| !s.is_empty() && *s != "." && *s != "..";
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\r' | '\n') || c == '\\';
     let clean = |s: &str| -> String {
-        let clean: String = s.chars().map(|c| if c.is_control() || c == '\\' { '_' } else { c }).collect();
+        let clean: String = s.chars().map(|c| if is_odd(c) { '_' } else { c }).collect();
         if clean.starts_with('~') { format!("_{clean}") } else { clean }
     };
     let path = name.split('/').filter(is_plain).map(clean).collect::<Vec<_>>().join("/");
