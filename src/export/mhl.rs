@@ -135,8 +135,10 @@ pub fn mhl(
     let root = to.file_name().map_or_else(|| "root".to_owned(), |n| n.to_string_lossy().replace(' ', "_"));
     let stamp: String = time(now).chars().take(19).collect();
     let name = format!("{generation:04}_{root}_{}Z.mhl", stamp.replace('T', "_").replace(':', ""));
+    let chain = chain(&folder, &earlier, &name, &text)?;
     put(&folder, &name, &text)?;
-    chain(&folder, &earlier, &name, &text)?;
+    crate::crash::point("export.before-chain");
+    put(&folder, CHAIN, &chain)?;
     Ok(Listed { generation, name, files: files.len(), failed })
 }
 
@@ -150,6 +152,16 @@ fn earlier(folder: &Path) -> Result<Vec<String>> {
         }
     }
     names.sort();
+    // The chain is written last: a list of ours that it does not have is what a killed run has left.
+    let said = fs::read_to_string(folder.join(CHAIN)).unwrap_or_default();
+    if let Some(last) = names.last().filter(|n| !said.contains(n.as_str())) {
+        let path = folder.join(last);
+        let about = || format!("cannot take {} away", path.display());
+        if fs::read_to_string(&path).doing(about)?.contains(">damctl</tool>") {
+            fs::remove_file(&path).doing(about)?;
+            names.pop();
+        }
+    }
     let is_whole = names.iter().zip(1..).all(|(name, n): (&String, u32)| name.starts_with(&format!("{n:04}_")));
     match is_whole {
         true => Ok(names),
@@ -175,7 +187,7 @@ fn read(path: &Path, stop: &Stop) -> Result<(Digest, String, Vec<u8>)> {
 }
 
 /// The chain: each hash list by its own C4 identifier. What an earlier chain said of a list has to be so still.
-fn chain(folder: &Path, earlier: &[String], name: &str, text: &str) -> Result<()> {
+fn chain(folder: &Path, earlier: &[String], name: &str, text: &str) -> Result<String> {
     let said = fs::read_to_string(folder.join(CHAIN)).unwrap_or_default();
     let mut xml = Xml::new()?;
     xml.open("ascmhldirectory", &[("xmlns", "urn:ASC:MHL:DIRECTORY:v2.0")])?;
@@ -197,7 +209,7 @@ fn chain(folder: &Path, earlier: &[String], name: &str, text: &str) -> Result<()
     }
     one(&mut xml, number + 1, name, &id(text.as_bytes()))?;
     xml.close("ascmhldirectory")?;
-    put(folder, CHAIN, &xml.finish())
+    Ok(xml.finish())
 }
 
 fn one(xml: &mut Xml, number: u32, name: &str, id: &str) -> Result<()> {

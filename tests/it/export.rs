@@ -139,8 +139,6 @@ fn faults(bag: &Path) -> Vec<(String, String)> {
 #[test]
 fn each_way_in_which_a_bag_is_invalid_is_told_and_what_is_allowed_is_not() {
     type Change = fn(&Path);
-    let digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4a72ff02d78ac9e5b9d7";
-    assert_eq!(damctl::digest::Digest::of("a").to_string(), digest);
     let cases: &[(&str, &str, Change)] = &[
         ("no-declaration", "bagit.txt", |b| fs::remove_file(b.join("bagit.txt")).unwrap()),
         ("byte-order-mark", "bagit.txt", |b| {
@@ -282,14 +280,23 @@ fn hash_lists_of_a_drive_are_a_chain_that_the_makers_program_follows() {
     assert!(look() <= 0);
     let lists = fs::read_dir(copy.join("ascmhl")).unwrap().count();
     assert_eq!(lists, 3);
+    // What a killed run has left, a list that the chain does not have, is written anew.
+    let chain = fs::read(copy.join("ascmhl/ascmhl_chain.xml")).unwrap();
+    archive.run(words).ends(0).says("generation 3");
+    fs::write(copy.join("ascmhl/ascmhl_chain.xml"), chain).unwrap();
+    archive.run(words).ends(0).says("generation 3");
+    assert!(look() <= 0);
     // A file that is not what the archive has is told, and stays.
     fs::remove_file(copy.join("a.png")).unwrap();
     fs::write(copy.join("a.png"), "changed").unwrap();
     archive.run(words).ends(1).says("failed: a.png");
     assert_eq!(fs::read(copy.join("a.png")).unwrap(), b"changed");
+    assert_ne!(look(), 0);
     // And a list that was changed.
     let first = fs::read_dir(copy.join("ascmhl")).unwrap().flatten().map(|e| e.path());
+    let before = fs::read_dir(copy.join("ascmhl")).unwrap().count();
     let first = first.filter(|p| text(p).contains("0001_")).last().unwrap();
     fs::write(&first, fs::read_to_string(&first).unwrap().replace("a.png", "b.png")).unwrap();
     archive.run(words).ends(1).says("was changed");
+    assert_eq!(fs::read_dir(copy.join("ascmhl")).unwrap().count(), before);
 }
