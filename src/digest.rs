@@ -7,6 +7,10 @@ use sha2::{Digest as _, digest::common::hazmat::SerializableState as _};
 
 use crate::error::{Error, Result};
 
+mod checksum;
+
+pub use checksum::{Algorithm, Sum, c4};
+
 /// A SHA-256 digest, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);

@@ -60,7 +60,7 @@
 //! [`error`] and [`stop`]: what goes wrong, and how to end. [`model`]: the nouns. [`profile`]: what is wanted.
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
 //! bytes. [`names`] and [`vision`]: what is spoken of and what is seen. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
-//! machines do it, [`compose`], which makes clips by template, and `feed`, which tells others.
+//! machines do it, [`compose`], which makes clips by template, [`export`], which hands out in others' forms, and `feed`, which tells others.
 //! [`channel`] and [`secret`]: places outside, and what opens them.
 #![warn(missing_docs, unreachable_pub)]
 
@@ -83,6 +83,7 @@ mod crash;
 pub mod digest;
 pub mod enrich;
 pub mod error;
+pub mod export;
 pub mod fanout;
 #[cfg(any(feature = "webhook", feature = "nats"))]
 pub mod feed;

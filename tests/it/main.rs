@@ -18,6 +18,7 @@ mod drive;
 mod drives;
 mod enrich;
 mod events;
+mod export;
 mod fanout;
 mod faults;
 mod fixity;

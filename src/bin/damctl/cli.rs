@@ -10,6 +10,7 @@ use damctl::{
 };
 
 mod enrich;
+mod export;
 mod fanout;
 mod keep;
 mod publish;
@@ -18,6 +19,7 @@ mod secret;
 mod values;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
+pub use export::{BagAlgorithm, BagitArgs, ExportCommand, TableForm};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 pub use keep::{ReplaceArgs, ReplicateArgs, RollbackArgs, StoreCommand};
 pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
@@ -256,6 +258,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: StoreCommand,
+    },
+    /// Hands out what the archive has in the forms of others: bags, PREMIS, ASC MHL, lists. docs/export.md has all of it.
+    Export {
+        /// What.
+        #[command(subcommand)]
+        command: ExportCommand,
     },
     /// Works with profiles.
     Profile {

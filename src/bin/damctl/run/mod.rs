@@ -33,6 +33,7 @@ mod doctor;
 mod drives;
 mod enrich;
 mod events;
+mod export;
 mod fanout;
 mod history;
 mod index;
@@ -166,6 +167,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Jobs { command } => jobs::run(command, &open(&[])?),
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
+        Command::Export { command } => export::run(&command, &|| open(&[]), stop),
         Command::Profile { command } => profile::run(command, stop),
         Command::Render(args) => match &args.job {
             None => render::run(stop),
