@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::Receipt,
+    model::{Receipt, job::Failure},
     profile::channels::{Form, Page},
 };
 
@@ -260,10 +260,10 @@ impl Channel for Facebook {
             if phase(name) == "error" || status["video_status"] == "error" {
                 let why = status.pointer(&format!("/{name}/error/message")).and_then(Value::as_str);
                 let why = why.unwrap_or("no reason given");
-                return Ok(Fate::Failed(Error::invalid(format!(
+                return Ok(Fate::Failed(Failure::from(&Error::invalid(format!(
                     "{}: the video failed there: {why}",
                     self.graph.place()
-                ))));
+                )))));
             }
         }
         if phase("publishing_phase") == "complete" || status["video_status"] == "ready" {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Account, Channel, Fate, Package, Retracted, Sent, Standing, Way, http::endpoint, meta::Graph};
 use crate::{
     error::{Error, Result},
-    model::{Receipt, Words},
+    model::{Receipt, Words, job::Failure},
     profile::channels::{Form, Page},
 };
 
@@ -106,7 +106,10 @@ impl Channel for Instagram {
             }
             Some("ERROR") => {
                 let why = answer["status"].as_str().unwrap_or("no reason given");
-                Ok(Fate::Failed(Error::invalid(format!("{} could not take the file: {why}", self.graph.place()))))
+                Ok(Fate::Failed(Failure::from(&Error::invalid(format!(
+                    "{} could not take the file: {why}",
+                    self.graph.place()
+                )))))
             }
             // It was never published within its day.
             Some("EXPIRED") => Ok(Fate::Absent),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::{Key, MediaFacts, Receipt, Words},
+    model::{Key, MediaFacts, Receipt, Words, job::Failure},
     profile::channels::Outlet,
 };
 
@@ -170,7 +170,7 @@ pub enum Sent {
 }
 
 /// What became of what was sent earlier.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Fate {
     /// It is there.
     Published(Receipt),
@@ -181,7 +181,7 @@ pub enum Fate {
     /// All of it is there, and the place is at work on it: to be asked again after so long.
     Processing(Value, Duration),
     /// The place says that it came to nothing, and why: nothing of it is there.
-    Failed(Error),
+    Failed(Failure),
     /// The place cannot tell; the reason, for people. It is not sent again unless a person says so.
     Unknown(String),
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Receipt, Words},
+    model::{Receipt, Words, job::Failure},
     profile::channels::Web,
 };
 
@@ -118,7 +118,7 @@ impl Tiktok {
             Some("FAILED") => {
                 let reason = data["fail_reason"].as_str().unwrap_or("no reason given");
                 let e = Error::invalid(format!("TikTok could not publish it: {}", reason.replace('_', " ")));
-                Ok(Fate::Failed(e.code(reason)))
+                Ok(Fate::Failed(Failure::from(&e.code(reason))))
             }
             Some("PROCESSING_UPLOAD") => {
                 let there = data["uploaded_bytes"].as_u64().unwrap_or(session.sent);

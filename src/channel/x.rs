@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Receipt, Words},
+    model::{Receipt, Words, job::Failure},
     profile::channels::Web,
 };
 
@@ -224,7 +224,7 @@ impl Channel for X {
         Ok(match self.media(&session.media)? {
             Media::Ready => Fate::Resumable(json!(session)),
             Media::Working(wait) => Fate::Processing(json!(session), wait),
-            Media::Failed(e) => Fate::Failed(e),
+            Media::Failed(e) => Fate::Failed(Failure::from(&e)),
             Media::Gone => Fate::Absent,
         })
     }

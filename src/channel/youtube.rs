@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Receipt, Words},
+    model::{Receipt, Words, job::Failure},
     profile::channels::Web,
 };
 
@@ -175,11 +175,18 @@ impl Youtube {
         let place = self.google.place();
         match found.pointer("/status/uploadStatus").and_then(Value::as_str) {
             Some("processed") => Ok(Fate::Published(receipt(video, &found, &session.refused))),
-            Some("failed") => {
-                Ok(Fate::Failed(rejected(place, "could not be processed", &found, "/status/failureReason")))
+            Some("failed") => Ok(Fate::Failed(Failure::from(&rejected(
+                place,
+                "could not be processed",
+                &found,
+                "/status/failureReason",
+            )))),
+            Some("rejected") => {
+                Ok(Fate::Failed(Failure::from(&rejected(place, "was rejected", &found, "/status/rejectionReason"))))
             }
-            Some("rejected") => Ok(Fate::Failed(rejected(place, "was rejected", &found, "/status/rejectionReason"))),
-            Some("deleted") => Ok(Fate::Failed(Error::invalid(format!("{place}: the video was deleted there")))),
+            Some("deleted") => {
+                Ok(Fate::Failed(Failure::from(&Error::invalid(format!("{place}: the video was deleted there")))))
+            }
             _ => Ok(Fate::Processing(session.write(), SOON)),
         }
     }

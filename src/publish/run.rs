@@ -138,7 +138,7 @@ impl Publish<'_> {
                 Ok(Fate::Processing(session, wait)) => return Ok(processing(&p, session, now, wait)),
                 Ok(Fate::Resumable(session)) => Some(session),
                 Ok(Fate::Absent) => None,
-                Ok(Fate::Failed(e)) => return Ok(came_to_nothing(&p, e)),
+                Ok(Fate::Failed(failure)) => return Ok(came_to_nothing(&p, Error::from(failure))),
                 Ok(Fate::Unknown(why)) => return Ok(unknown(&p, &why)),
                 Err(e) => return self.ends(attempt, &p, p.is_posting, e),
             },

@@ -4,7 +4,6 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
-    catalog::Seal,
     digest::Digest,
     model::{Area, AssetId, JobState, Key, Queue, Stage},
 };
@@ -12,6 +11,7 @@ use damctl::{
 mod enrich;
 mod export;
 mod fanout;
+mod history;
 mod keep;
 mod publish;
 mod search;
@@ -21,6 +21,7 @@ mod values;
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use export::{BagAlgorithm, BagitArgs, ExportCommand, TableForm};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
+pub use history::HistoryArgs;
 pub use keep::{ReplaceArgs, ReplicateArgs, RollbackArgs, StoreCommand};
 pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 #[cfg(feature = "serve")]
@@ -295,22 +296,6 @@ pub struct InitArgs {
     /// The folder; made when missing.
     #[arg(value_name = "DIR")]
     pub dir: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// The asset.
-    #[arg(value_name = "ASSET", required_unless_present = "verify")]
-    pub asset: Option<AssetId>,
-    /// Looks at every event and every seal again. The exit code is 1 if one is not as it was.
-    #[arg(long, conflicts_with = "asset")]
-    pub verify: bool,
-    /// A seal that was kept elsewhere, as NUMBER:DIGEST.
-    #[arg(long, value_name = "SEAL", requires = "verify")]
-    pub seal: Option<Seal>,
-    /// Prints JSON.
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -203,6 +203,6 @@ fn what_instagram_cannot_take_or_fetch_is_told() {
     let mut notes = Notes::default();
     it.channel.send(&package(&FETCHED), None, &mut notes).unwrap();
     it.gram.lock().unwrap().status = Some("ERROR");
-    let failed = it.channel.find(&package(&FETCHED), &notes.session.unwrap()).unwrap_err();
-    assert!(failed.kind() == Kind::Invalid && failed.one_line().contains("not supported"), "{failed:?}");
+    let Fate::Failed(failed) = it.channel.find(&package(&FETCHED), &notes.session.unwrap()).unwrap() else { panic!() };
+    assert!(failed.kind == Kind::Invalid && failed.message.contains("not supported"), "{failed:?}");
 }
