@@ -192,3 +192,68 @@ fn what_is_wrong_with_the_file_of_channels_is_told_with_its_place() {
     desk.run(&["publish", &desk.asset, "--to", "nobody"]).ends(2).says("there is no channel 'nobody'");
     desk.run(&["publish", &desk.asset]).ends(2).says("to which channels?");
 }
+
+#[test]
+fn a_reply_that_was_lost_stays_unknown_through_other_errors_and_is_never_sent_twice() {
+    let (kept, lose): (Arc<std::sync::Mutex<Vec<String>>>, Arc<AtomicUsize>) = (Arc::default(), Arc::default());
+    let (inside, losing) = (kept.clone(), lose.clone());
+    let site = Site::new(move |asked| {
+        // 1: the reply to the posting is lost; 2: nobody is let in.
+        if losing.load(Ordering::SeqCst) == 2 {
+            return Told::json(401, &json!({"code": "incorrect_password", "message": "No."}));
+        }
+        match (asked.method.as_str(), asked.path.as_str()) {
+            ("GET", "/wp-json/wp/v2/users/me") => {
+                Told::json(200, &json!({"name": "E", "capabilities": {"upload_files": true}}))
+            }
+            ("GET", _) => {
+                let found = inside.lock().unwrap().iter().position(|slug| *slug == asked.query["slug"]);
+                let shown = found.map(|i| json!({"id": i + 1, "source_url": "https://x/y"}));
+                Told::json(200, &json!(shown.into_iter().collect::<Vec<_>>()))
+            }
+            _ => {
+                inside.lock().unwrap().push(asked.query["slug"].clone());
+                losing.store(2, Ordering::SeqCst);
+                Told::lost()
+            }
+        }
+    });
+    let yaml = |name: &str| {
+        format!(
+            "channels:\n  {name}:\n    to: {{ wordpress: {{ site: \"{}\" }} }}\n    account: main\n    send: [web_720p]\n",
+            site.url
+        )
+    };
+    let desk = Desk::new(&yaml("blog"));
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(1).says("user or application password is wrong");
+    assert_eq!(desk.states(), ["unknown"]);
+    // Another name for the channel, then its old one again: it is still not known.
+    desk.channels(&yaml("other"));
+    run(&desk, &["publish", "reconcile"]).ends(1).says("there is no channel 'blog'");
+    assert_eq!(desk.states(), ["unknown"]);
+    desk.channels(&yaml("blog"));
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("damctl publish reconcile");
+    run(&desk, &["publish", &desk.asset, "--to", "blog", "--force", "--yes"])
+        .ends(1)
+        .says("an earlier publication is unknown");
+    lose.store(0, Ordering::SeqCst);
+    run(&desk, &["publish", "reconcile"]).ends(0);
+    assert_eq!((desk.states(), kept.lock().unwrap().len()), (vec!["published".to_owned()], 1));
+}
+
+#[test]
+fn what_was_planned_is_what_is_sent_or_nothing() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml("    needs_approval: true\n"));
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("waits for approval");
+    let id = desk.archive.rows("SELECT id FROM publications").remove(0);
+    desk.grow("web_720p", b"other bytes than were approved");
+    run(&desk, &["publish", "approve", &id]).ends(0);
+    run(&desk, &["publish"]).ends(1).says("what was to be sent is not there any more");
+    assert_eq!((blog.posts(), desk.states()), (0, vec!["failed".to_owned()]));
+    // Asked for again, it is what is there now; and somebody approves that.
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("waits for approval");
+    run(&desk, &["publish", "approve", &id]).ends(0);
+    run(&desk, &["publish"]).ends(0);
+    assert_eq!((blog.posts(), desk.states()), (1, vec!["published".to_owned()]));
+}
