@@ -172,7 +172,8 @@ impl Deposit for S3Deposit {
             return Ok(Box::new(Cutter { parts: Some(parts), part: Vec::new(), number: 1 }));
         }
         let (_, slot) = self.slot(name)?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Content::Small(Vec::new(), None));
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Content::Small(Vec::with_capacity(size.unwrap_or(0).min(WHOLE) as usize), None));
         Ok(Box::new(Buffer(slot)))
     }
 
