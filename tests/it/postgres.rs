@@ -228,6 +228,45 @@ fn a_server_that_is_away_is_unavailable_and_a_wrong_one_is_invalid() {
 }
 
 #[test]
+fn a_server_with_tls_is_verified_and_no_other_is_talked_to() {
+    let Some(server) = Server::up() else { return };
+    let data = server.dir.path().join("data");
+    let make = "cd \"$1\" && for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+        -keyout $ca.key -out $ca.pem -days 2 -subj /CN=$ca || exit; done
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout data/server.key -out req.pem -subj /CN=db &&
+        printf 'subjectAltName=DNS:localhost\\n' >ext && openssl x509 -req -in req.pem -CA ca.pem -CAkey ca.key \
+        -CAcreateserial -days 2 -extfile ext -out data/server.crt && chmod 600 data/server.key &&
+        chown --reference=data data/server.key data/server.crt &&
+        printf \"ssl = on\\n\" >>data/postgresql.conf && printf 'hostssl all all 127.0.0.1/32 trust\\n' >data/pg_hba.conf";
+    let root = server.dir.path().to_str().unwrap();
+    crate::harness::tool("sh", ["-c", make, "sh", root]);
+    Server::pg("stop", &server.dir);
+    assert!(data.join("server.crt").is_file());
+    Server::pg("up", &server.dir);
+    let named = server.url.replace("127.0.0.1", "localhost");
+    let open = |url: &str, rest: &str| {
+        let config = PostgresConfig { patience: Duration::from_millis(300), ..config(&format!("{url}?{rest}")) };
+        Catalog::open_postgres(&config).map_err(|e| (e.kind(), format!("{e:#}")))
+    };
+    let trusted = format!("sslmode=verify-full&sslrootcert={root}/ca.pem");
+    let catalog = open(&named, &trusted).unwrap();
+    catalog.enqueue(&jobs(3)).unwrap();
+    assert!(catalog.claim(Stage::Transcode, "", "w", 60_000).unwrap().is_some());
+    // 'require' verifies as well; libpq's would not.
+    assert!(open(&named, &format!("sslmode=require&sslrootcert={root}/ca.pem")).is_ok());
+    let refused = [
+        (&named, format!("sslmode=verify-full&sslrootcert={root}/other.pem"), "an authority that nobody trusts"),
+        (&named, "sslmode=verify-full".to_owned(), "the system's authorities"),
+        (&server.url, trusted, "a certificate of another name"),
+        (&named, "sslmode=disable".to_owned(), "a plain connection, which the server refuses"),
+    ];
+    for (url, rest, what) in refused {
+        let (kind, message) = open(url, &rest).map(drop).expect_err(what);
+        assert_eq!(kind, Kind::Invalid, "{what}: {message}");
+    }
+}
+
+#[test]
 fn addresses_are_shown_without_their_passwords() {
     for url in [
         "postgres://ann:s3cr:et@db.example/dam?sslmode=require&password=x",
