@@ -68,7 +68,9 @@ fn bagit(args: &BagitArgs, archive: &Archive, stop: &Stop) -> Result<Verdict> {
         BagAlgorithm::Sha512 => Algorithm::Sha512,
     };
     let bag = Bag { assets: &args.asset, algorithm, payload, profile: args.profile.as_deref() };
-    let (files, bytes) = export::bag(&archive.catalog()?, &*archive.store()?, &bag, &args.to, stop)?;
+    let catalog = archive.catalog()?;
+    args.asset.iter().try_for_each(|asset| catalog.must_be_readable(*asset))?;
+    let (files, bytes) = export::bag(&catalog, &*archive.store()?, &bag, &args.to, stop)?;
     let is_here = if args.holey { "to be fetched" } else { "in it" };
     print(format_args!("{}: {files} file(s) {is_here}, {}", args.to.display(), HumanBytes(bytes)));
     Ok(Verdict::Done)
@@ -111,6 +113,11 @@ fn handed(what: &OsStr, catalog: &Catalog) -> Result<Vec<Handed>> {
 
 fn mhl(what: &OsStr, to: &Path, means: Means, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
+    if let Some(asset) =
+        what.to_str().and_then(|t| t.parse::<AssetId>().ok()).filter(|a| catalog.has_asset(*a).is_ok_and(|is| is))
+    {
+        catalog.must_be_readable(asset)?;
+    }
     let files = handed(what, &catalog)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let listed = export::mhl(&catalog, &*archive.store()?, (&files, means), to, (&host, stop))?;
