@@ -201,7 +201,8 @@ impl Writer {
         let ends = if rights.is_refused() { Some(0) } else { rights.expires_ms() };
         doc.add_i64(f.ends, ends.unwrap_or(i64::MAX));
         if let Some(expires) = rights.expires_ms() {
-            doc.add_i64(f.expires, expires);
+            // The last moment at which it may be shown, so that a day is found by itself.
+            doc.add_i64(f.expires, expires - 1);
         }
         if rights.territories.is_empty() {
             doc.add_text(f.territory, EVERYWHERE);

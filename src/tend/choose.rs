@@ -220,3 +220,30 @@ fn files(r: Rendition) -> Result<Vec<Object>> {
     };
     r.files.iter().map(object).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_millions_take_no_more_room_and_lose_no_object() {
+        let mut times = Times { grain: 1, by_time: BTreeMap::new() };
+        times.add(i64::MIN, 3, 30);
+        for n in 0..250_000 {
+            times.add(n * 60_000, 1, 10);
+        }
+        assert!(times.by_time.len() <= MOST_TIMES && times.grain > 1, "{}", times.by_time.len());
+        let sum = times.by_time.values().fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
+        assert_eq!(sum, (250_003, 2_500_030));
+        assert_eq!(times.by_time.first_key_value(), Some((&i64::MIN.div_euclid(times.grain), &(3, 30))));
+    }
+
+    #[test]
+    fn a_bound_takes_what_is_older_and_the_first_of_its_own_time() {
+        let mut bound = Bound { grain: 1, time: 5, count: 2, cost: 100, is_first: false };
+        let takes = [(4, 1000), (6, 1), (5, 60), (5, 60), (5, 10), (4, 1)].map(|(at, cost)| bound.takes(at, cost));
+        assert_eq!(takes, [true, false, true, false, false, true]);
+        let mut alone = Bound { grain: 1, time: 5, count: u64::MAX, cost: 1, is_first: true };
+        assert_eq!([(5, 60), (5, 1)].map(|(at, cost)| alone.takes(at, cost)), [true, false]);
+    }
+}

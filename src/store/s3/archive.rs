@@ -42,6 +42,8 @@ impl Head {
             return Availability::Recalling;
         }
         let date = said.split_once("expiry-date=\"").and_then(|(_, rest)| rest.split('"').next());
+        // The day of the week says nothing that the date does not.
+        let date = date.map(|d| d.split_once(", ").map_or(d, |(_, date)| date));
         let until = date.and_then(|d| jiff::fmt::rfc2822::parse(d).ok()).map(|z| z.timestamp().as_millisecond());
         Availability::Online { until }
     }
@@ -141,6 +143,9 @@ impl Remote {
                 .copy_source(self.source(key))
                 .copy_source_if_match(format!("\"{}\"", head.etag))
                 .copy_source_range(format!("bytes={from}-{}", end - 1))
+                .customize()
+                // Ceph's gateway wants to be told that there is no body.
+                .mutate_request(|request| _ = request.headers_mut().insert("content-length", "0"))
                 .send()
                 .await
                 .map_err(|e| describe(e, key, "copy a part of"))?;
