@@ -184,6 +184,12 @@ impl Catalog {
         self.db.query(sql, values![now])?.iter().map(|r| Ok((r.parse(0)?, r.int(1)?, r.int(2)? as u64))).collect()
     }
 
+    /// Whether a job that is being done reads this master.
+    pub fn is_at_work_on(&self, master: &Digest) -> Result<bool> {
+        let sql = "SELECT 1 FROM jobs WHERE state = 'leased' AND task LIKE ?1 LIMIT 1";
+        Ok(!self.db.query(sql, values![format!("%\"{master}\"%")])?.is_empty())
+    }
+
     /// Opens jobs again that have failed for want of this master alone; says how many.
     pub fn reopen_archived(&self, master: &Digest) -> Result<u64> {
         let mut ids = Vec::new();

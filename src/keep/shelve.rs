@@ -76,9 +76,17 @@ pub fn archive(catalog: &Catalog, store: &dyn Store, asset: AssetId, actor: &str
     for m in masters {
         stop.check()?;
         let was = known.get(&m.digest);
-        if was.is_some_and(|a| a.state != ArchiveState::Archiving && a.place == place) {
-            done.earlier += 1;
-            continue;
+        if let Some(was) = was.filter(|a| a.state != ArchiveState::Archiving && a.place == place) {
+            // A repair may have put it back meanwhile.
+            let is_hot = store.availability(&m.key)? == Some(Availability::Online { until: None });
+            if !is_hot || was.is_readable() {
+                done.earlier += 1;
+                continue;
+            }
+        }
+        if catalog.is_at_work_on(&m.digest)? {
+            return Err(Error::new(Kind::Conflict, format!("a job is at work on asset {asset}"))
+                .hint("try again when it has ended; 'damctl status --watch' shows who works"));
         }
         let mark = |state, until| -> Result<Archived> {
             Ok(Archived { state, place: place.clone(), until, at: catalog.now()? })

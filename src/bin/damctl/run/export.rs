@@ -101,6 +101,12 @@ fn handed(what: &OsStr, catalog: &Catalog) -> Result<Vec<Handed>> {
     }
     let drive = drives::find(catalog, what)?;
     let mut all: Vec<Handed> = Vec::new();
+    let digests = catalog.accounts(drive.id)?.into_iter().filter_map(|account| account.sighting.digest);
+    let archived = catalog.archived_among(&digests.collect::<Vec<_>>())?;
+    let away = archived.values().filter(|a| !a.is_readable()).count();
+    if away > 0 {
+        return Err(Error::archived(format!("what {away} file(s) of the drive hold")).into());
+    }
     for account in catalog.accounts(drive.id)? {
         if let (Some(digest), Some(kept)) = (account.sighting.digest, account.kept) {
             let modified = account.sighting.mtime_ns.div_euclid(1_000_000);
