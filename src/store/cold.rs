@@ -30,13 +30,13 @@ impl Cold {
         let (ours, theirs) = (mark(hot)?, mark(&self.root)?);
         if !self.root.is_dir() || ours.is_none() || ours != theirs {
             let message = format!("the archive folder {} is not there", self.root.display());
-            return Err(
-                Error::new(Kind::Paused, message).hint("plug its disk in, or mount it; the setting 'archive' names it")
-            );
+            return Err(Error::new(Kind::Paused, message)
+                .hint("plug its disk in, or mount it; the setting 'archive_folder' names it"));
         }
         if let Some(opened) = self.opened.get() {
             return Ok(opened.clone());
         }
+        self.must_be_apart(hot)?;
         let opened = FsStore::open(&self.root)?;
         Ok(self.opened.get_or_init(|| opened).clone())
     }
@@ -46,8 +46,9 @@ impl Cold {
         if !self.root.is_dir() {
             let message = format!("the archive folder {} is not there", self.root.display());
             return Err(Error::new(Kind::Paused, message)
-                .hint("plug its disk in, or make the folder once; the setting 'archive' names it"));
+                .hint("plug its disk in, or make the folder once; the setting 'archive_folder' names it"));
         }
+        self.must_be_apart(hot)?;
         if mark(hot)?.is_none() {
             let text = match mark(&self.root)? {
                 Some(theirs) => theirs,
@@ -60,6 +61,17 @@ impl Cold {
             write(&hot.join(MARK), &text)?;
         }
         self.store(hot)
+    }
+
+    /// A copy beside itself would be none: taking the one away takes the other.
+    fn must_be_apart(&self, hot: &Path) -> Result<()> {
+        let real = |path: &Path| fs::canonicalize(path).doing(|| format!("cannot find {}", path.display()));
+        let (hot, cold) = (real(hot)?, real(&self.root)?);
+        match hot.starts_with(&cold) || cold.starts_with(&hot) {
+            true => Err(Error::invalid(format!("the archive folder {} and the store are one", cold.display()))
+                .hint("the setting 'archive_folder' names one that lies beside the store")),
+            false => Ok(()),
+        }
     }
 
     /// Whether anything was ever put there.

@@ -362,7 +362,7 @@ impl Store for FsStore {
     fn archive_place(&self) -> Result<String> {
         let none = || {
             Error::unsupported("this archive has no folder for what is archived")
-                .hint("the setting 'archive' names one, mostly on another disk: archive: /mnt/cold")
+                .hint("the setting 'archive_folder' names one, mostly on another disk: archive_folder: /mnt/cold")
         };
         self.cold.as_ref().map(|cold| cold.root.display().to_string()).ok_or_else(none)
     }
@@ -377,7 +377,7 @@ impl Store for FsStore {
             cold.move_to(self, key, digest)?;
         } else if self.size_here(key)?.is_none() {
             let message = format!("{key} is in no folder that this archive has");
-            return Err(Error::paused(message).hint("the setting 'archive' names the folder that it went to"));
+            return Err(Error::paused(message).hint("the setting 'archive_folder' names the folder that it went to"));
         }
         Ok(Recalled::Back)
     }

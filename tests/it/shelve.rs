@@ -10,7 +10,7 @@ use crate::{
 /// An archive of one picture in a store that is a folder, and the folder that is its cold part.
 fn of_folders() -> (Archive, tempfile::TempDir, String) {
     let (archive, cold, drive) = (Archive::new(), scratch(), scratch());
-    settings(&archive, &format!("archive: {}\n", cold.path().display()));
+    settings(&archive, &format!("archive_folder: {}\n", cold.path().display()));
     picture(&drive.path().join("a.png"), 1);
     archive.ingest(drive.path()).0.ends(0);
     let asset = archive.rows("SELECT id FROM assets")[0].clone();
@@ -49,7 +49,7 @@ fn an_archived_asset_is_known_and_what_needs_its_master_waits_until_it_is_back()
     assert_eq!(archive.rows("SELECT COUNT(*) FROM jobs WHERE stage = 'transcode'"), ["0"]);
     archive.run(["export", "bagit", &asset, "--to", "bag"]).ends(3).says(&format!("damctl restore {asset}"));
     let copy = scratch();
-    let lines = format!("archive: {}\nreplicas: {}\n", cold.path().display(), copy.path().display());
+    let lines = format!("archive_folder: {}\nreplicas: {}\n", cold.path().display(), copy.path().display());
     settings(&archive, &lines);
     archive.run(["replicate"]).ends(0).says("1 file(s) are archived and not copied");
     // The records know, and a catalog that is made of them.
@@ -81,11 +81,16 @@ fn an_archived_asset_is_known_and_what_needs_its_master_waits_until_it_is_back()
 fn damaged_bytes_stay_where_they_are_and_without_a_place_nothing_moves() {
     let (archive, cold, asset) = of_folders();
     settings(&archive, "");
-    archive.run(["archive", &asset]).ends(2).says("the setting 'archive' names one");
-    settings(&archive, &format!("archive: {}/missing\n", cold.path().display()));
+    archive.run(["archive", &asset]).ends(2).says("the setting 'archive_folder' names one");
+    settings(&archive, &format!("archive_folder: {}/missing\n", cold.path().display()));
     archive.run(["archive", &asset]).ends(3).says("is not there");
     assert!(state(&archive).is_empty());
-    settings(&archive, &format!("archive: {}\n", cold.path().display()));
+    for place in ["store", ".", "store/masters"] {
+        settings(&archive, &format!("archive_folder: {place}\n"));
+        archive.run(["archive", &asset]).ends(2).says("are one");
+    }
+    assert_eq!((content(&archive.store()).len(), state(&archive).len()), (1, 0));
+    settings(&archive, &format!("archive_folder: {}\n", cold.path().display()));
     let name = archive.store().join(&content(&archive.store())[0].0);
     let mut bytes = fs::read(&name).unwrap();
     bytes[100] ^= 1;

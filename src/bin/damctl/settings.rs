@@ -34,7 +34,7 @@ pub const KEYS: [(&str, &str, &str); 56] = [
         "folders and s3://BUCKET/PREFIX, with commas between them, that hold copies of the masters ('damctl replicate')",
     ),
     (
-        "archive",
+        "archive_folder",
         "",
         "the folder, mostly on another disk, that masters go to from a store in a folder ('damctl archive'); empty: none",
     ),
@@ -433,7 +433,7 @@ impl Settings {
 
     /// The folder of what is archived, when one is set.
     pub fn archive_folder(&self) -> Option<PathBuf> {
-        let value = self.get("archive");
+        let value = self.get("archive_folder");
         (!value.is_empty()).then(|| self.root.join(value))
     }
 

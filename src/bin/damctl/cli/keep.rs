@@ -24,7 +24,7 @@ pub struct ReplaceArgs {
 
 /// Moves the masters of assets out of the hot area; their renditions stay.
 ///
-/// In a bucket they go to the storage class of the setting `s3_archive_class`, of a folder to that of the setting `archive`.
+/// In a bucket they go to the storage class of the setting `s3_archive_class`, of a folder to that of the setting `archive_folder`.
 /// Their keys, bytes and digests stay. What needs the masters of an archived asset waits until it is restored. Killed at any
 /// moment, the same command goes on.
 #[derive(Debug, Args)]
