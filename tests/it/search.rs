@@ -206,7 +206,7 @@ impl Drop for Stopped {
 }
 
 #[test]
-fn a_collections_rights_hold_for_its_assets_in_hits_files_publications_and_the_stores_records() {
+fn a_collections_rights_hold_for_its_assets_in_hits_files_and_the_stores_records() {
     let (archive, asset) = archive();
     let of = |words: &[&str]| bearer(&token(&archive, words));
     let (editor, viewer) = (of(&["Ana", "--role", "editor"]), of(&["Eva"]));

@@ -210,6 +210,38 @@ fn in_a_bucket_masters_change_their_class_keep_their_sums_and_are_asked_for() {
 }
 
 #[test]
+fn killed_in_a_bucket_the_same_command_ends_it() {
+    let (archive, shared, assets) = in_buckets("GLACIER");
+    let killed = |words: &[&str], point: &str| {
+        let mut command = archive.command(words);
+        command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x").env("DAMCTL_CRASH_AT", point);
+        let ran = Ran::from(command.output().unwrap());
+        assert_eq!(ran.code, 128 + 9, "never passed {point}: {}", ran.stderr);
+        keyed(&archive, &["verify"]).ends(0).says("2 sound, 0 not");
+    };
+    let away = |asset: &str| {
+        let sql =
+            format!("SELECT m.key FROM masters m JOIN members b ON b.digest = m.digest WHERE b.asset = '{asset}'");
+        let key = archive.rows(&sql).remove(0);
+        shared.lock().unwrap().objects.iter().any(|(name, o)| name.ends_with(&key) && o.class.is_some())
+    };
+    for asset in &assets {
+        killed(&["archive", asset], "archive.after-mark");
+        assert_eq!((away(asset), state(&archive).last().unwrap().as_str()), (false, "archiving"));
+        killed(&["archive", asset], "archive.after-copy");
+        assert!(away(asset));
+        killed(&["archive", asset], "archive.before-catalog");
+        keyed(&archive, &["archive", asset]).ends(0).says("1 master(s) archived");
+        keyed(&archive, &["archive", asset]).ends(0).says("archived before");
+    }
+    assert_eq!(state(&archive), ["archived", "archived"]);
+    killed(&["restore", &assets[0]], "restore.after-mark");
+    killed(&["restore", &assets[0]], "restore.before-catalog");
+    keyed(&archive, &["restore", &assets[0]]).ends(3).says("still restoring");
+    assert!(shared.lock().unwrap().uploads.is_empty());
+}
+
+#[test]
 fn a_class_that_can_be_read_at_once_needs_no_asking() {
     let (archive, _shared, assets) = in_buckets("GLACIER_IR");
     keyed(&archive, &["archive", &assets[1]]).ends(0);

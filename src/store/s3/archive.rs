@@ -70,7 +70,7 @@ impl Remote {
                 (None, ..=LARGEST_COPY) => self.copy_whole(key, &before, class).await?,
                 (upload, _) => self.copy_in_parts(key, &before, class, upload).await?,
             }
-            crate::crash::point("store.s3-after-reclass");
+            crate::crash::point("archive.after-copy");
             let after = self.head(key).await?.ok_or_else(lost)?;
             if after.bytes != before.bytes {
                 let message = format!("the copy of {key} has {} bytes, not {}", after.bytes, before.bytes);

@@ -146,6 +146,10 @@ fn rights_decide_before_a_byte_is_sent_and_take_back_what_has_ended() {
         desk.archive.catalog().execute(sql, [&desk.asset, &fields]).unwrap();
     };
     let publish = || run(&desk, &["publish", &desk.asset, "--to", "blog"]);
+    // What the collection says holds where the asset says nothing.
+    run(&desk, &["collection", "set", "demo", "--consent", "refused"]).ends(0);
+    publish().ends(1).says("those in it have refused their consent");
+    run(&desk, &["collection", "set", "demo", "--consent", ""]).ends(0).says("nothing is said of it any more");
     describe(json!({"consent": "refused"}));
     publish().ends(1).says("those in it have refused their consent");
     describe(json!({"expires": "2020-01-01"}));
