@@ -554,7 +554,16 @@ mod http {
         for n in 0..CALLERS {
             let (name, id) = (format!("caller {n}"), format!("bench{n}"));
             let (collections, expires_at, revoked_at) = (None, None, None);
-            let token = Token { id, name, grade: Grade::Viewer, collections, expires_at, revoked_at, created_at: 0 };
+            let token = Token {
+                id,
+                name,
+                grade: Grade::Viewer,
+                collections,
+                territory: None,
+                expires_at,
+                revoked_at,
+                created_at: 0,
+            };
             // It is there from an earlier run.
             catalog.keep_token(&token, &Digest::of(secret(n).as_bytes())).ok();
         }

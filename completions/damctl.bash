@@ -16,6 +16,9 @@ _damctl() {
             ",$1")
                 cmd="damctl"
                 ;;
+            damctl,archive)
+                cmd="damctl__subcmd__archive"
+                ;;
             damctl,catalog)
                 cmd="damctl__subcmd__catalog"
                 ;;
@@ -27,6 +30,9 @@ _damctl() {
                 ;;
             damctl,collect)
                 cmd="damctl__subcmd__collect"
+                ;;
+            damctl,collection)
+                cmd="damctl__subcmd__collection"
                 ;;
             damctl,config)
                 cmd="damctl__subcmd__config"
@@ -96,6 +102,9 @@ _damctl() {
                 ;;
             damctl,replicate)
                 cmd="damctl__subcmd__replicate"
+                ;;
+            damctl,restore)
+                cmd="damctl__subcmd__restore"
                 ;;
             damctl,rollback)
                 cmd="damctl__subcmd__rollback"
@@ -193,6 +202,24 @@ _damctl() {
             damctl__subcmd__channel__subcmd__help,validate)
                 cmd="damctl__subcmd__channel__subcmd__help__subcmd__validate"
                 ;;
+            damctl__subcmd__collection,help)
+                cmd="damctl__subcmd__collection__subcmd__help"
+                ;;
+            damctl__subcmd__collection,list)
+                cmd="damctl__subcmd__collection__subcmd__list"
+                ;;
+            damctl__subcmd__collection,set)
+                cmd="damctl__subcmd__collection__subcmd__set"
+                ;;
+            damctl__subcmd__collection__subcmd__help,help)
+                cmd="damctl__subcmd__collection__subcmd__help__subcmd__help"
+                ;;
+            damctl__subcmd__collection__subcmd__help,list)
+                cmd="damctl__subcmd__collection__subcmd__help__subcmd__list"
+                ;;
+            damctl__subcmd__collection__subcmd__help,set)
+                cmd="damctl__subcmd__collection__subcmd__help__subcmd__set"
+                ;;
             damctl__subcmd__config,help)
                 cmd="damctl__subcmd__config__subcmd__help"
                 ;;
@@ -271,6 +298,9 @@ _damctl() {
             damctl__subcmd__fanout__subcmd__help,slurm)
                 cmd="damctl__subcmd__fanout__subcmd__help__subcmd__slurm"
                 ;;
+            damctl__subcmd__help,archive)
+                cmd="damctl__subcmd__help__subcmd__archive"
+                ;;
             damctl__subcmd__help,catalog)
                 cmd="damctl__subcmd__help__subcmd__catalog"
                 ;;
@@ -282,6 +312,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help,collect)
                 cmd="damctl__subcmd__help__subcmd__collect"
+                ;;
+            damctl__subcmd__help,collection)
+                cmd="damctl__subcmd__help__subcmd__collection"
                 ;;
             damctl__subcmd__help,config)
                 cmd="damctl__subcmd__help__subcmd__config"
@@ -352,6 +385,9 @@ _damctl() {
             damctl__subcmd__help,replicate)
                 cmd="damctl__subcmd__help__subcmd__replicate"
                 ;;
+            damctl__subcmd__help,restore)
+                cmd="damctl__subcmd__help__subcmd__restore"
+                ;;
             damctl__subcmd__help,rollback)
                 cmd="damctl__subcmd__help__subcmd__rollback"
                 ;;
@@ -408,6 +444,12 @@ _damctl() {
                 ;;
             damctl__subcmd__help__subcmd__channel,validate)
                 cmd="damctl__subcmd__help__subcmd__channel__subcmd__validate"
+                ;;
+            damctl__subcmd__help__subcmd__collection,list)
+                cmd="damctl__subcmd__help__subcmd__collection__subcmd__list"
+                ;;
+            damctl__subcmd__help__subcmd__collection,set)
+                cmd="damctl__subcmd__help__subcmd__collection__subcmd__set"
                 ;;
             damctl__subcmd__help__subcmd__config,show)
                 cmd="damctl__subcmd__help__subcmd__config__subcmd__show"
@@ -755,12 +797,42 @@ _damctl() {
 
     case "${cmd}" in
         damctl)
-            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events history catalog jobs verify collect store export profile render generate help"
+            opts="-C -h -V --archive --log-format --help --version init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate archive restore collection index publish channel fanout search transcript token secret serve-search status events history catalog jobs verify collect store export profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__archive)
+            opts="-C -h -V --collection --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --collection)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1314,6 +1386,160 @@ _damctl() {
             fi
             case "${prev}" in
                 --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection)
+            opts="-C -h -V --archive --log-format --help --version list set help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection__subcmd__help)
+            opts="list set help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection__subcmd__list)
+            opts="-C -h -V --json --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__collection__subcmd__set)
+            opts="-C -h -V --license --embargo --expires --territory --consent --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --license)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --embargo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --territory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --consent)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2213,8 +2439,22 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help)
-            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate index publish channel fanout search transcript token secret serve-search status events history catalog jobs verify collect store export profile render generate help"
+            opts="init config doctor ingest drives certificate presign receive transcode enrich models infer replace rollback replicate archive restore collection index publish channel fanout search transcript token secret serve-search status events history catalog jobs verify collect store export profile render generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__archive)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2397,6 +2637,48 @@ _damctl() {
         damctl__subcmd__help__subcmd__collect)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__collection)
+            opts="list set"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__collection__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__collection__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -3109,6 +3391,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__replicate)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__restore)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -4768,6 +5064,44 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__restore)
+            opts="-C -h -V --collection --days --tier --for-good --wait --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --collection)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --days)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tier)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__rollback)
             opts="-C -h -V --to --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -5287,7 +5621,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__token__subcmd__create)
-            opts="-C -h -V --role --collection --expires --json --archive --log-format --help --version"
+            opts="-C -h -V --role --collection --territory --expires --json --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5298,6 +5632,10 @@ _damctl() {
                     return 0
                     ;;
                 --collection)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --territory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

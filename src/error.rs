@@ -29,6 +29,8 @@ pub enum Kind {
     /// The disk is full, or the drive, store or catalog went away: no other item will fare better until a person
     /// acts. The run pauses; the item keeps its tries.
     Paused,
+    /// The bytes lie in the archive's cold part: they are to be restored first.
+    Archived,
     /// Somebody asked us to stop.
     Stopped,
     /// Another worker owns the job by now: drop what was done.
@@ -54,6 +56,7 @@ impl Kind {
             Kind::OutOfMemory => "out_of_memory",
             Kind::Unavailable => "unavailable",
             Kind::Paused => "paused",
+            Kind::Archived => "archived",
             Kind::Stopped => "stopped",
             Kind::LeaseLost => "lease_lost",
             Kind::Internal => "internal",
@@ -113,6 +116,12 @@ impl Error {
     /// [`Kind::Paused`].
     pub fn paused(message: impl Into<String>) -> Self {
         Self::new(Kind::Paused, message)
+    }
+
+    /// [`Kind::Archived`], of something that is to be restored first.
+    pub fn archived(what: impl fmt::Display) -> Self {
+        Self::new(Kind::Archived, format!("{what} is archived"))
+            .hint("'damctl restore ASSET' brings it back; what waits for it goes on after that")
     }
 
     /// [`Kind::Internal`].

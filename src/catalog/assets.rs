@@ -401,6 +401,16 @@ impl Catalog {
         self.db.query(sql, values![after, limit])?.iter().map(each).collect()
     }
 
+    /// The same by key: those of one object one after the other.
+    pub fn masters_by_key(&self, after: &str, limit: i64) -> Result<Vec<KeptMaster>> {
+        let sql = "SELECT digest, bytes, fingerprint, key FROM masters WHERE key > ?1 ORDER BY key LIMIT ?2";
+        let each = |r: &Row| {
+            let (digest, bytes) = (r.parse(0)?, r.int(1)? as u64);
+            Ok(KeptMaster { digest, bytes, fingerprint: r.maybe_parse(2)?, key: r.parse(3)? })
+        };
+        self.db.query(sql, values![after, limit])?.iter().map(each).collect()
+    }
+
     /// Numbers of assets by kind, and the bytes of their masters.
     pub fn asset_counts(&self) -> Result<Vec<(MediaKind, i64, u64)>> {
         let sql = "SELECT a.kind, COUNT(DISTINCT a.id), CAST(COALESCE(SUM(m.bytes), 0) AS BIGINT)

@@ -9,7 +9,7 @@ use super::{
 use crate::error::{Doing, Error, Kind, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 32] = [
+pub const TABLES: [(&str, &[&str], usize); 34] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -124,7 +124,13 @@ pub const TABLES: [(&str, &[&str], usize); 32] = [
         4,
     ),
     ("looks", &["master", "recipe", "part_a", "part_b", "part_c", "part_d", "facts", "made_at"], 1),
-    ("tokens", &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at"], 1),
+    (
+        "tokens",
+        &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at", "territory"],
+        1,
+    ),
+    ("archived", &["master", "state", "place", "until", "updated_at"], 1),
+    ("collections", &["name", "revision", "rights", "changed_at"], 1),
     ("index_cursors", &["index_id", "seq"], 1),
     ("seals", &["seq", "digest", "sealed_at"], 1),
     ("pending", &["asset", "generation", "wanted", "since"], 1),

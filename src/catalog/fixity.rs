@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     Catalog, KeptMaster,
-    db::{Row, values},
+    db::{Row, Value, values},
     events::append,
 };
 use crate::{
@@ -64,26 +64,26 @@ impl Catalog {
         self.db.query(sql, values![key])?.iter().map(each).collect()
     }
 
-    /// When objects were last found sound by looks at least as close as one of these levels (ms), by key.
-    pub fn last_sound(&self, levels: &[&str]) -> Result<HashMap<String, i64>> {
-        const PAGE: i64 = 20_000;
+    /// When these objects were last found sound by looks at least as close as one of these levels (ms), by key.
+    pub fn last_sound_among(&self, keys: &[&Key], levels: &[&str]) -> Result<HashMap<String, i64>> {
+        const PAGE: usize = 250;
         let mut all = HashMap::new();
-        let places: Vec<String> = (0..levels.len()).map(|i| format!("?{}", i + 3)).collect();
+        let place = |from: usize, n: usize| (from..from + n).map(|i| format!("?{i}")).collect::<Vec<_>>().join(", ");
         let sql = format!(
-            "SELECT key, MAX(at) FROM fixity WHERE key > ?1 AND result IN ('sound', 'repaired') AND level IN ({})
-             GROUP BY key ORDER BY key LIMIT ?2",
-            places.join(", ")
+            "SELECT key, MAX(at) FROM fixity WHERE key IN ({}) AND result IN ('sound', 'repaired') AND level IN ({})
+             GROUP BY key",
+            place(1, PAGE),
+            place(PAGE + 1, levels.len())
         );
-        let mut place = values!["", PAGE].to_vec();
-        place.extend(levels.iter().map(|level| super::db::Value::from(*level)));
-        loop {
-            let page = self.db.query(&sql, &place)?;
-            let Some(last) = page.last() else { return Ok(all) };
-            place[0] = last.text(0)?.into();
-            for row in &page {
+        for page in keys.chunks(PAGE) {
+            let mut given: Vec<Value> = page.iter().map(|key| Value::from(*key)).collect();
+            given.resize_with(PAGE, || Value::from(page[page.len() - 1]));
+            given.extend(levels.iter().map(|level| Value::from(*level)));
+            for row in self.db.query(&sql, &given)? {
                 all.insert(row.text(0)?.to_owned(), row.int(1)?);
             }
         }
+        Ok(all)
     }
 
     /// Tells of an object of an asset that is not as it should be, or is again.

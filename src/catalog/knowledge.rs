@@ -74,19 +74,6 @@ impl Catalog {
         }
     }
 
-    /// Who may see an asset: its collection, and until when it is under embargo (ms). None of what is not there.
-    pub fn rights_of(&self, asset: AssetId) -> Result<Option<(Option<String>, Option<i64>)>> {
-        let sql =
-            "SELECT a.collection, d.fields FROM assets a LEFT JOIN descriptions d ON d.asset = a.id WHERE a.id = ?1";
-        let rows = self.db.query(sql, values![asset])?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let embargo = match row.maybe_text(1)? {
-            Some(_) => row.json::<Description>(1)?.rights.embargo_ms(),
-            None => None,
-        };
-        Ok(Some((row.maybe_text(0)?.map(str::to_owned), embargo)))
-    }
-
     /// Changes what is said of an asset, if nobody has since the given revision (`Conflict` otherwise); none: whatever
     /// others did. The actor is who did it, for the record. Says the new revision.
     pub fn describe(&self, asset: AssetId, edit: &Edit, revision: Option<i64>, actor: &str) -> Result<i64> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::error::Result;
 
 mod accounts;
+mod archived;
 mod arrivals;
 mod assets;
 mod census;
@@ -27,6 +28,7 @@ mod postgres;
 mod publications;
 mod records;
 mod renditions;
+mod rights;
 mod roll;
 mod seals;
 mod sqlite;
@@ -37,6 +39,7 @@ mod uploads;
 mod usage;
 
 pub use accounts::{Account, DriveRow, Kept, Unfinished};
+pub use archived::{ArchiveState, Archived};
 pub use arrivals::Landed;
 pub use assets::{AssetRow, KeptMaster, Outline};
 pub use census::{AtWork, Census, Reason, Throughput};
@@ -52,7 +55,8 @@ pub use learned::{Knowledge, Learned};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresConfig, PostgresDb};
 pub use publications::{Fares, NewPublication, Step, Turn};
-pub use records::{DriveOf, Made, Membership, Original, Record, Said, Seen};
+pub use records::{DriveOf, Made, Membership, Original, Posted, Record, Said, Seen, Waits};
+pub use rights::Collection;
 pub use roll::{JobFilter, UnderWay};
 pub use seals::{Proof, Seal};
 pub use sqlite::SqliteDb;

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Catalog, Lease,
+    Catalog, Lease, Posted,
     assets::to_json,
-    db::{Row, Tx, values},
+    db::{Row, Tx, Value as Given, values},
     events::{News, append},
     jobs::fence,
 };
@@ -171,6 +171,43 @@ fn unknown(id: PublicationId) -> Error {
     Error::not_found(format!("there is no publication {id}")).hint("'damctl publish status' lists them")
 }
 
+/// Takes a publication in as a record tells of it. What was not at its end then may have come to it since: nothing of it is
+/// sent until somebody has said how it is.
+pub(super) fn restore(tx: &mut dyn Tx, asset: AssetId, p: &Posted) -> Result<()> {
+    let state = match p.state {
+        PublicationState::Published | PublicationState::Retracted => p.state,
+        _ => PublicationState::Unknown,
+    };
+    let receipt = p.place_id.clone().map(|id| Receipt { id, url: p.url.clone(), proof: Value::Null });
+    let receipt = receipt.as_ref().map(to_json).transpose()?;
+    let sql = "INSERT INTO publications (id, asset, generation, entry, channel, outlet, again, state, not_before, content,
+                   reserved, words, posting, receipt, sent, actor, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, 0, ?10, 0, ?11, 0, ?12, ?13, ?14) ON CONFLICT (id) DO NOTHING";
+    let (entry, channel, outlet, actor) = (p.entry.as_str(), p.channel.as_str(), p.outlet.as_str(), p.actor.as_str());
+    let words = to_json(&Words::default())?;
+    let (created, updated) = p.at;
+    tx.execute(
+        sql,
+        values![
+            p.id,
+            asset,
+            p.generation,
+            entry,
+            channel,
+            outlet,
+            p.again,
+            state.as_str(),
+            p.content,
+            words,
+            receipt,
+            actor,
+            created,
+            updated
+        ],
+    )
+    .map(drop)
+}
+
 fn see_outlet(tx: &mut dyn Tx, name: &str, now: i64) -> Result<()> {
     let sql = "INSERT INTO outlets (name, failures, not_before, spent, refresh_until, updated_at)
                VALUES (?1, 0, 0, '{}', 0, ?2) ON CONFLICT (name) DO NOTHING";
@@ -227,6 +264,12 @@ pub(super) fn step(tx: &mut dyn Tx, now: i64, step: &Step, news: &mut News) -> R
 }
 
 impl Catalog {
+    /// The publications of these assets, whose list of parameters is given.
+    pub(super) fn publications_among(&self, assets: &[Given], list: &str) -> Result<Vec<Publication>> {
+        let sql = format!("SELECT {COLUMNS} FROM publications WHERE asset IN ({list}) ORDER BY id");
+        self.db.query(&sql, assets)?.iter().map(publication).collect()
+    }
+
     /// Plans publications: one that is there stays as it is. Each new one gets the first time that its account's limits
     /// leave; `rates` says which those are. Returns each as it is now, and whether it is new.
     pub fn plan_publications(

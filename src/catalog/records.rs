@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Catalog,
+    ArchiveState, Archived, Catalog, Collection,
     assets::{SIGHTING, role, to_json},
     db::{Tx, Value, values},
     events::append,
@@ -14,7 +14,10 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
-    model::{Asset, AssetId, Description, Drive, DriveId, Findings, Key, MediaFacts, Rendition, Role, Sighting},
+    model::{
+        Asset, AssetId, Description, Drive, DriveId, Findings, Key, MediaFacts, Publication, PublicationId,
+        PublicationState, Rendition, Role, Sighting,
+    },
 };
 
 /// Assets of a query.
@@ -40,12 +43,73 @@ pub struct Record {
     /// What people say of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<Said>,
+    /// What its collection says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<Collection>,
     /// What people have found in its masters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Findings>,
     /// What was made of its masters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub renditions: Vec<Made>,
+    /// The generation that waits for its renditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Waits>,
+    /// Where it is published, or was to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publications: Vec<Posted>,
+}
+
+/// A generation that waits, for which renditions, and since when (ms).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waits {
+    /// Its number.
+    pub generation: u32,
+    /// Entry and recipe of each.
+    pub wanted: Vec<(String, Digest)>,
+    /// Since when.
+    pub since: i64,
+}
+
+/// A publication, without what only who sends it may know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Posted {
+    /// Its identity.
+    pub id: PublicationId,
+    /// The asset's generation.
+    pub generation: i64,
+    /// The profile entry.
+    pub entry: String,
+    /// The channel.
+    pub channel: String,
+    /// The kind of place and the account there.
+    pub outlet: String,
+    /// How often it was published before.
+    #[serde(default)]
+    pub again: i64,
+    /// How far it had come.
+    pub state: PublicationState,
+    /// What it is, by the digests of its files.
+    pub content: Digest,
+    /// What the place calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place_id: Option<String>,
+    /// Where people find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Who wanted it.
+    pub actor: String,
+    /// When it was wanted, and when it last changed (ms).
+    pub at: (i64, i64),
+}
+
+impl Posted {
+    fn of(p: Publication) -> Self {
+        let (place_id, url) = p.receipt.map_or((None, None), |r| (Some(r.id), r.url));
+        let Publication { id, generation, entry, channel, outlet, again, state, content, actor, .. } = p;
+        let at = (p.created_at, p.updated_at);
+        Self { id, generation, entry, channel, outlet, again, state, content, place_id, url, actor, at }
+    }
 }
 
 /// A master in a generation.
@@ -74,6 +138,9 @@ pub struct Original {
     pub key: Key,
     /// Technical metadata.
     pub facts: MediaFacts,
+    /// That it has left the hot area, and for what; copies for a time are not told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived: Option<Archived>,
 }
 
 /// A sighting, and when it was (ms).
@@ -148,6 +215,7 @@ impl Catalog {
         for r in self.db.query(&sql, ids)? {
             let id = r.parse(0)?;
             let (title, collection) = (r.text(2)?.to_owned(), r.maybe_text(3)?.map(str::to_owned));
+            let said = collection.as_deref().map(|name| self.collection(name)).transpose()?.filter(|c| c.revision > 0);
             let asset = Asset { id, kind: r.parse(1)?, title, collection, created_at: r.int(4)? };
             let record = Record {
                 asset,
@@ -157,8 +225,11 @@ impl Catalog {
                 sightings: Vec::new(),
                 drives: Vec::new(),
                 said: None,
+                collection: said,
                 findings: Vec::new(),
                 renditions: Vec::new(),
+                pending: None,
+                publications: Vec::new(),
             };
             all.insert(id, record);
         }
@@ -176,13 +247,20 @@ impl Catalog {
             }
         }
         let holders = |digest: &Digest| masters_of.get(digest).into_iter().flatten();
+        let of: Vec<Digest> = if self.has_archived()? { masters_of.keys().copied().collect() } else { Vec::new() };
+        let mut shelved = self.archived_among(&of)?;
+        for told in shelved.values_mut().filter(|a| !a.is_readable() || a.until.is_some()) {
+            *told = Archived { state: ArchiveState::Archived, until: None, at: 0, ..told.clone() };
+        }
+        shelved.values_mut().for_each(|told| told.at = 0);
         let sql = format!(
             "SELECT digest, bytes, fingerprint, key, facts FROM masters
              WHERE digest IN (SELECT digest FROM members WHERE asset IN ({list})) ORDER BY digest"
         );
         for r in self.db.query(&sql, ids)? {
             let (digest, bytes, fingerprint) = (r.parse(0)?, r.int(1)? as u64, r.maybe_parse(2)?);
-            let master = Original { digest, bytes, fingerprint, key: r.parse(3)?, facts: r.json(4)? };
+            let archived = shelved.remove(&digest);
+            let master = Original { digest, bytes, fingerprint, key: r.parse(3)?, facts: r.json(4)?, archived };
             for asset in holders(&digest) {
                 if let Some(record) = all.get_mut(asset) {
                     record.masters.push(master.clone());
@@ -236,6 +314,17 @@ impl Catalog {
             let rendition = super::renditions::rendition(&r)?;
             if let Some(record) = all.get_mut(&rendition.asset) {
                 record.renditions.push(Made { rendition, active: r.int(7)? == 1, at: r.int(8)? });
+            }
+        }
+        let sql = format!("SELECT asset, generation, wanted, since FROM pending WHERE asset IN ({list})");
+        for r in self.db.query(&sql, ids)? {
+            if let Some(record) = all.get_mut(&r.parse(0)?) {
+                record.pending = Some(Waits { generation: r.int(1)? as u32, wanted: r.json(2)?, since: r.int(3)? });
+            }
+        }
+        for p in self.publications_among(ids, &list)? {
+            if let Some(record) = all.get_mut(&p.asset) {
+                record.publications.push(Posted::of(p));
             }
         }
         Ok(())
@@ -308,7 +397,7 @@ impl Catalog {
             if !is_latest {
                 return Ok(());
             }
-            for table in ["members", "sightings", "descriptions", "renditions"] {
+            for table in ["members", "sightings", "descriptions", "renditions", "pending", "publications"] {
                 tx.execute(&format!("DELETE FROM {table} WHERE asset = ?1"), values![id])?;
             }
             restore_asset(tx, record)?;
@@ -346,6 +435,9 @@ fn restore_asset(tx: &mut dyn Tx, record: &Record) -> Result<()> {
                    VALUES (?1, ?2, ?3, ?4, ?5, NULL)
                    ON CONFLICT (digest) DO UPDATE SET key = excluded.key";
         tx.execute(sql, values![m.digest, m.bytes, m.fingerprint, &m.key, to_json(&m.facts)?])?;
+        if let Some(archived) = &m.archived {
+            super::archived::put(tx, &m.digest, archived)?;
+        }
     }
     for DriveOf { drive: d, first_at } in &record.drives {
         let sql = "INSERT INTO drives (id, identity, label, root, fs_uuid, serial, bytes, created_at)
@@ -362,6 +454,20 @@ fn restore_asset(tx: &mut dyn Tx, record: &Record) -> Result<()> {
     if let Some(said) = &record.said {
         let sql = "INSERT INTO descriptions (asset, revision, fields, changed_at) VALUES (?1, ?2, ?3, ?4)";
         tx.execute(sql, values![asset.id, said.revision, to_json(&said.fields)?, said.at])?;
+    }
+    if let Some(c) = &record.collection {
+        // Assets tell it as it was when each was recorded: the latest counts.
+        let sql = "INSERT INTO collections (name, revision, rights, changed_at) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (name) DO UPDATE SET revision = excluded.revision, rights = excluded.rights,
+                       changed_at = excluded.changed_at WHERE collections.revision < excluded.revision";
+        tx.execute(sql, values![c.name.as_str(), c.revision, to_json(&c.rights)?, c.changed_at])?;
+    }
+    if let Some(waits) = &record.pending {
+        let sql = "INSERT INTO pending (asset, generation, wanted, since) VALUES (?1, ?2, ?3, ?4)";
+        tx.execute(sql, values![asset.id, i64::from(waits.generation), to_json(&waits.wanted)?, waits.since])?;
+    }
+    for p in &record.publications {
+        super::publications::restore(tx, asset.id, p)?;
     }
     for found in &record.findings {
         super::knowledge::learn(tx, 0, found)?;

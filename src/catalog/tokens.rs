@@ -12,7 +12,7 @@ use crate::{
     model::Token,
 };
 
-const COLUMNS: &str = "id, name, grade, collections, expires_at, revoked_at, created_at";
+const COLUMNS: &str = "id, name, grade, collections, expires_at, revoked_at, created_at, territory";
 
 fn token(row: &Row) -> Result<Token> {
     Ok(Token {
@@ -23,6 +23,7 @@ fn token(row: &Row) -> Result<Token> {
         expires_at: row.maybe_int(4)?,
         revoked_at: row.maybe_int(5)?,
         created_at: row.int(6)?,
+        territory: row.maybe_text(7)?.map(str::to_owned),
     })
 }
 
@@ -32,10 +33,11 @@ impl Catalog {
         let now = self.now()?;
         let collections = t.collections.as_ref().map(to_json).transpose()?;
         self.db.with_tx(&mut |tx| {
-            let sql = "INSERT INTO tokens (id, name, grade, collections, digest, expires_at, created_at)
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let sql = "INSERT INTO tokens (id, name, grade, collections, digest, expires_at, created_at, territory)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
             let (id, name) = (t.id.as_str(), t.name.as_str());
-            tx.execute(sql, values![id, name, t.grade.as_str(), collections.as_deref(), digest, t.expires_at, now])?;
+            let (collections, territory) = (collections.as_deref(), t.territory.as_deref());
+            tx.execute(sql, values![id, name, t.grade.as_str(), collections, digest, t.expires_at, now, territory])?;
             let detail = serde_json::json!({"name": t.name, "role": t.grade, "collections": t.collections, "expires_at": t.expires_at});
             append(tx, now, "token.created", id, &detail)
         })

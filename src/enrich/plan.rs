@@ -37,6 +37,8 @@ pub struct Plan {
     pub wishes: Vec<Wish>,
     /// How many sets of findings are known.
     pub present: usize,
+    /// Assets of which something is to be learned, of masters that are to be restored first.
+    pub archived: Vec<AssetId>,
     /// What is planned and drained together.
     pub scope: String,
 }
@@ -70,15 +72,26 @@ pub(super) enum What {
 pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId]) -> Result<Plan> {
     let mut plan = Plan { scope: scope(means, only), ..Plan::default() };
     let proxies = proxies(profile);
+    let has_archived = catalog.has_archived()?;
     let mut look = |page: &[AssetRow]| -> Result<()> {
         let shown = page.iter().flat_map(|row| row.masters.iter().filter(|m| m.role.is_shown()).map(|m| m.digest));
-        let known = catalog.knowledge_of(&shown.collect::<Vec<_>>())?;
+        let shown: Vec<Digest> = shown.collect();
+        let archived = if has_archived { catalog.archived_among(&shown)? } else { HashMap::new() };
+        let known = catalog.knowledge_of(&shown)?;
         for row in page {
             let revision = if means.names.is_some() { catalog.described(row.asset.id)?.revision } else { 0 };
             for master in row.masters.iter().filter(|m| m.role.is_shown() && m.facts.problem.is_none()) {
                 let none = Knowledge::default();
                 let known = known.get(&master.digest).unwrap_or(&none);
-                subtract(&mut plan, means, &proxies, &Case { row, master, known, revision });
+                let is_archived = archived.get(&master.digest).is_some_and(|a| !a.is_readable());
+                let mut is_away = is_archived;
+                if is_away && row.asset.kind != MediaKind::Image {
+                    // What is looked at and listened to is a rendition, where there is one.
+                    let of_kind = proxies.get(&row.asset.kind).into_iter().flatten();
+                    let there = of_kind.map(|(entry, recipe)| catalog.rendition(&master.digest, entry, recipe));
+                    is_away = there.collect::<Result<Vec<_>>>()?.iter().all(Option::is_none);
+                }
+                subtract(&mut plan, means, &proxies, &Case { row, master, known, revision, is_archived, is_away });
             }
         }
         Ok(())
@@ -110,10 +123,14 @@ struct Case<'a> {
     master: &'a Master,
     known: &'a Knowledge,
     revision: i64,
+    /// Whether it cannot be read itself.
+    is_archived: bool,
+    /// Whether there is nothing of it that can be read.
+    is_away: bool,
 }
 
 fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Proxy>>, case: &Case<'_>) {
-    let Case { row, master, known, revision } = case;
+    let Case { row, master, known, revision, is_archived, is_away } = case;
     let facts = &master.facts;
     let proxies = proxies.get(&row.asset.kind).cloned().unwrap_or_default();
     let is_known = |kind: FindingKind, track: u32, recipe: &Digest| {
@@ -122,6 +139,12 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
         known.learned.iter().filter(same).any(|l| l.active && (l.recipe == *recipe || l.by_hand))
     };
     let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
+        // What a file says of itself stands in no rendition.
+        let wants_master = matches!(task, What::See { looks: Some(_), .. });
+        if (*is_away || (*is_archived && wants_master)) && !matches!(task, What::Name(_)) {
+            plan.archived.push(row.asset.id);
+            return;
+        }
         let title = if master.role == Role::Main { row.asset.title.clone() } else { master.name.clone() };
         let task = Task { asset: row.asset.id, master: master.digest, what: task, proxies: proxies.clone() };
         let subject = format!("{title} ({}), {kinds}", row.asset.id);

@@ -97,7 +97,9 @@ pub fn table(catalog: &Catalog, form: Form, each: &mut dyn FnMut(&str) -> Result
         each(&format!("{}\r", COLUMNS.join(",")))?;
     }
     catalog.each_asset(|row| {
-        let said = catalog.described(row.asset.id)?.description;
+        let mut said = catalog.described(row.asset.id)?.description;
+        // As it holds, by its collection, too.
+        said.rights = catalog.rights_of(row.asset.id)?.map(|(_, rights)| rights).unwrap_or_default();
         let renditions = catalog.renditions_of(row.asset.id)?.len();
         let main = row.masters.first();
         let bytes: u64 = row.masters.iter().map(|m| m.bytes).sum();

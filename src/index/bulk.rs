@@ -360,6 +360,7 @@ fn asset(document: &Document) -> Item {
         "rate": rate, "channels": t.channels, "codec": t.codec, "hdr": t.hdr, "color": t.color,
         "timecode": t.timecode.as_ref().map(|t| &t.value),
         "recorded_at": card.recorded_at, "created_at": card.created_at, "embargo_until": d.rights.embargo_ms(),
+        "expires": d.rights.expires_ms(), "territories": d.rights.territories, "consent": d.rights.consent,
         "renditions": card.renditions.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "segments": document.moments.len(),
     });
@@ -373,6 +374,8 @@ fn moments(document: &Document) -> Vec<Item> {
             "asset": card.asset, "document": digest, "kind": m.kind, "from_ms": m.from_ms, "to_ms": m.to_ms,
             "text": m.text, "speaker": m.speaker, "area": m.area, "trust": m.trust, "doubts": m.doubts,
             "collection": card.collection, "embargo_until": card.description.rights.embargo_ms(),
+            "expires": card.description.rights.expires_ms(), "territories": card.description.rights.territories,
+            "consent": card.description.rights.consent,
         });
         addition(card.asset, &segments(), &format!("{}-{n}", card.asset), &source)
     });
@@ -403,7 +406,8 @@ fn assets_mapping() -> Value {
         "file_tags": {"type": "text", "analyzer": "folded"},
         "duration_ms": long, "bytes": long, "width": {"type": "integer"}, "height": {"type": "integer"},
         "rate": {"type": "float"}, "channels": {"type": "integer"}, "codec": keyword, "hdr": {"type": "boolean"},
-        "color": keyword, "timecode": keyword, "recorded_at": time, "created_at": time, "embargo_until": time,
+        "color": keyword, "timecode": keyword, "recorded_at": time, "created_at": time, "embargo_until": time, "expires": time,
+        "territories": keyword, "consent": keyword,
         "renditions": keyword, "segments": long,
     }}})
 }
@@ -413,7 +417,8 @@ fn segments_mapping() -> Value {
     json!({"settings": settings(), "mappings": {"dynamic": false, "properties": {
         "asset": keyword, "document": keyword, "kind": keyword, "from_ms": long, "to_ms": long, "text": words(),
         "speaker": names(), "trust": {"type": "float"}, "doubts": keyword, "collection": names(),
-        "embargo_until": {"type": "date", "format": "epoch_millis"},
+        "embargo_until": {"type": "date", "format": "epoch_millis"}, "expires": {"type": "date", "format": "epoch_millis"},
+        "territories": {"type": "keyword"}, "consent": {"type": "keyword"},
     }}})
 }
 

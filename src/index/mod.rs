@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    catalog::{AssetRow, Catalog, Event, Facts, Wanted},
+    catalog::{ArchiveState, AssetRow, Catalog, Event, Facts, Wanted},
     digest::Digest,
     error::{Kind, Result},
     model::{AssetId, Findings, Master, MediaFacts, Role, Stage, description},
@@ -82,7 +82,9 @@ fn plan_since(catalog: &Catalog, index: &IndexId, cursor: i64) -> Result<Plan> {
         let page = catalog.events_after(seen, PAGE)?;
         let Some(last) = page.last() else { break };
         seen = last.seq;
-        touched.extend(page.iter().filter_map(of_asset));
+        for event in page.iter().filter(|event| changes_documents(event)) {
+            touched.extend(catalog.touched_by(event)?);
+        }
     }
     let mut lacking = Lacking::default();
     for asset in touched {
@@ -98,10 +100,9 @@ fn plan_since(catalog: &Catalog, index: &IndexId, cursor: i64) -> Result<Plan> {
     Ok(Plan { wanted: lacking.jobs(index), seen })
 }
 
-/// The asset that an event has changed, as far as a document tells.
-fn of_asset(event: &Event) -> Option<AssetId> {
-    let is_of_asset = ["asset.", "rendition.", "findings."].iter().any(|kind| event.kind.starts_with(kind));
-    is_of_asset.then(|| event.subject.parse().ok()).flatten()
+/// Whether an event changes documents.
+fn changes_documents(event: &Event) -> bool {
+    ["asset.", "rendition.", "findings.", "collection."].iter().any(|kind| event.kind.starts_with(kind))
 }
 
 /// Assets by shard.
@@ -141,7 +142,10 @@ fn job(index: &IndexId, shard: u32, chunk: &[(AssetId, Digest)]) -> Wanted {
 pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
     let main = row.masters.iter().find(|m| m.role == Role::Main);
     let facts = main.map(|m| &m.facts);
-    let described = catalog.described(row.asset.id)?.description;
+    let mut described = catalog.described(row.asset.id)?.description;
+    if let Some((_, rights)) = catalog.rights_of(row.asset.id)? {
+        described.rights = rights;
+    }
     let recorded_at = described.date.as_deref().and_then(|date| description::moment(date).ok());
     let card = Card {
         asset: row.asset.id,
@@ -159,6 +163,7 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
             .filter_map(|r| r.files.first().map(|f| (r.entry.clone(), f.digest)))
             .collect(),
         description: described,
+        archived: catalog.archived_of(row.asset.id)?.is_some_and(|a| a.state != ArchiveState::Archiving),
     };
     // Times are of one recording: what was found in a chapter would be played from the wrong file.
     let main: Vec<Digest> = main.map(|m| m.digest).into_iter().collect();

@@ -203,7 +203,13 @@ impl Work<'_> {
     fn bare(&mut self, inventory: &ocfl::Inventory, key: &Key, of: (Digest, u64, &str)) -> Result<bool> {
         let (digest, bytes, name) = of;
         let dir = self.measure.spool.dir("rebuild")?;
-        let path = store::fetch(self.store, key, dir.path().join("master"))?;
+        let path = match store::fetch(self.store, key, dir.path().join("master")) {
+            Err(e) if e.kind() == Kind::Archived => {
+                self.find(key, "no record tells of it, and it is archived: what it is cannot be read");
+                return Ok(false);
+            }
+            fetched => fetched?,
+        };
         let doing = || format!("cannot read {key}");
         let file = std::fs::File::open(&path).doing(doing)?;
         let (found, _) = crate::digest::Hasher::read_all(file, |_| self.stop.check())?;
@@ -245,12 +251,16 @@ impl Work<'_> {
                 fingerprint: Some(fingerprint(bytes, &head, &tail)),
                 key: key.clone(),
                 facts,
+                archived: None,
             }],
             sightings: Vec::new(),
             drives: Vec::new(),
             said: None,
+            collection: None,
             findings: Vec::new(),
             renditions: Vec::new(),
+            pending: None,
+            publications: Vec::new(),
         };
         let (_, of_line) = record::line(&record)?;
         self.catalog.restore(&record, 0, &of_line)?;

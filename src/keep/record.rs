@@ -35,8 +35,13 @@ pub fn record(catalog: &Catalog, store: &dyn Store, stop: &Stop) -> Result<usize
         seen = last.seq;
         // In the order of what happened, assets of one object stand side by side and share a document.
         let mut known = HashSet::new();
-        let touched = page.iter().filter_map(|e| e.subject.parse::<AssetId>().ok()).filter(|id| known.insert(*id));
-        written += write(catalog, store, touched.collect())?;
+        let touched = page.iter().map(|event| catalog.touched_by(event)).collect::<Result<Vec<_>>>()?;
+        let touched: Vec<AssetId> = touched.into_iter().flatten().filter(|id| known.insert(*id)).collect();
+        // A collection may be as large as the archive.
+        for some in touched.chunks(BATCH as usize) {
+            stop.check()?;
+            written += write(catalog, store, some.to_vec())?;
+        }
         catalog.set_cursor(CURSOR, seen)?;
     }
 }

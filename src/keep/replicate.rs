@@ -39,6 +39,8 @@ pub struct Replicated {
     pub replaced: u64,
     /// What could not be copied, and was named.
     pub bad: u64,
+    /// What is archived, and is copied once it was restored.
+    pub archived: u64,
 }
 
 /// Brings a copy of the masters up to date. `each` hears of what is wrong.
@@ -135,7 +137,14 @@ impl Copying<'_> {
             self.done.present += 1;
             return Ok(true);
         }
-        let from = Paced { from: self.store.open(key, None)?, pace: self.how.pace, stop: self.stop };
+        let from = match self.store.open(key, None) {
+            Err(e) if e.kind() == Kind::Archived => {
+                self.done.archived += 1;
+                return Ok(false);
+            }
+            opened => opened?,
+        };
+        let from = Paced { from, pace: self.how.pace, stop: self.stop };
         let mut from = Checked::new(from, digest);
         match self.replica.restore(key, bytes, &mut from) {
             Ok(()) => {}

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Rights;
 use crate::error::{Error, Result};
 
 /// Editorial metadata.
@@ -38,41 +39,9 @@ pub struct Description {
     pub rights: Rights,
 }
 
-/// What may be done with an asset.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Rights {
-    /// The license's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub license: Option<String>,
-    /// Until when only editors see it: a day, or a time with its offset from UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub embargo_until: Option<String>,
-    /// When the right to show it ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires: Option<String>,
-    /// Countries where it may be shown (ISO 3166-1 alpha-2); none named: everywhere.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub territories: Vec<String>,
-    /// Whether those in it have agreed: `given`, `refused`, `not needed`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub consent: Option<String>,
-}
-
-impl Rights {
-    fn is_unsaid(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// When the embargo ends, in milliseconds since 1970-01-01 UTC.
-    pub fn embargo_ms(&self) -> Option<i64> {
-        self.embargo_until.as_deref().and_then(|text| moment(text).ok())
-    }
-}
-
 /// Longest text, and most entries of a list.
 const LONGEST: usize = 20_000;
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 
 impl Description {
     /// Refuses what makes no sense, with the field's name.
@@ -86,7 +55,6 @@ impl Description {
             ("people", &self.people),
             ("places", &self.places),
             ("organizations", &self.organizations),
-            ("rights.territories", &self.rights.territories),
         ];
         for (name, list) in lists {
             if list.len() > MOST {
@@ -94,10 +62,7 @@ impl Description {
             }
             list.iter().try_for_each(|text| check_text(name, text))?;
         }
-        let dates = [("embargo_until", &self.rights.embargo_until), ("expires", &self.rights.expires)];
-        for (name, date) in dates.into_iter().filter_map(|(name, date)| Some((name, date.as_ref()?))) {
-            moment(date).map_err(|e| Error::invalid(format!("rights.{name}: {e}")))?;
-        }
+        self.rights.check()?;
         match &self.date {
             Some(date) => day(date).map(drop).map_err(|e| Error::invalid(format!("date: {e}"))),
             None => Ok(()),
@@ -105,7 +70,7 @@ impl Description {
     }
 }
 
-fn check_text(name: &str, text: &str) -> Result<()> {
+pub(super) fn check_text(name: &str, text: &str) -> Result<()> {
     if text.trim().is_empty() {
         return Err(Error::invalid(format!("{name} is an empty text")));
     }

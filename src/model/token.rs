@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grade {
-    /// Searches and plays what is not under embargo.
+    /// Searches and plays what its rights let everybody see.
     Viewer,
-    /// Sees embargoed assets, too, changes what is said of assets, sends files.
+    /// Sees all assets whatever their rights say, changes what is said of assets, sends files.
     Editor,
     /// Sees jobs and metrics, too.
     Operator,
@@ -65,6 +65,9 @@ pub struct Token {
     pub grade: Grade,
     /// Only these collections; none: all.
     pub collections: Option<Vec<String>>,
+    /// The country from which its bearer looks; none: that is not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub territory: Option<String>,
     /// When it ends, in milliseconds since 1970-01-01 UTC.
     pub expires_at: Option<i64>,
     /// When it was taken back.

@@ -5,13 +5,13 @@ use serde::Serialize;
 use super::{
     outlet_name,
     package::{Media, media},
-    preflight::{Allowed, end_of, entry_hint, rights},
+    preflight::{Allowed, entry_hint, rights},
 };
 use crate::{
     catalog::{AssetRow, Catalog, NewPublication},
     channel::limits,
     error::{Error, Kind, Result},
-    model::{AssetId, Publication, PublicationState, Words, description::moment},
+    model::{AssetId, Publication, PublicationState, Words, description::moment, rights::end_of},
     profile::channels::{Channels, Outlet, Rule},
 };
 
@@ -78,12 +78,18 @@ fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: 
         let title = row.asset.title.clone();
         Ok(Proposed::Refused(Refused { asset, title, channel: name.to_owned(), reasons, hint }))
     };
-    let said = catalog.described(asset)?.description;
+    // By its own description and by its collection's.
+    let held = catalog.rights_of(asset)?.map(|(_, rights)| rights).unwrap_or_default();
     let at = request.at.unwrap_or(now).max(now);
-    let at = match rights(&said.rights, outlet, at)? {
+    let at = match rights(&held, outlet, at)? {
         Allowed::Now => at,
         Allowed::From(until) => until,
-        Allowed::No(reasons) => return refused(reasons, Some("its rights are part of its description".to_owned())),
+        Allowed::No(reasons) => {
+            return refused(
+                reasons,
+                Some("its rights are part of its description, and of its collection's".to_owned()),
+            );
+        }
     };
     let (renditions, takes) = (catalog.renditions_of(asset)?, limits(&outlet.to)?);
     let generation = catalog.active_generation(asset)?;
@@ -248,8 +254,8 @@ pub fn expired(catalog: &Catalog) -> Result<Vec<Publication>> {
         let Some(last) = page.last() else { return Ok(out) };
         after = Some(last.id);
         for p in page {
-            let rights = catalog.described(p.asset)?.description.rights;
-            let is_refused = rights.consent.as_deref() == Some("refused");
+            let rights = catalog.rights_of(p.asset)?.map(|(_, rights)| rights).unwrap_or_default();
+            let is_refused = rights.is_refused();
             let has_ended = rights.expires.as_deref().map(end_of).transpose()?.is_some_and(|end| end <= now);
             if is_refused || has_ended {
                 out.push(p);

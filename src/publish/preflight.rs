@@ -3,10 +3,7 @@
 use crate::{
     channel::Limits,
     error::Result,
-    model::{
-        Rights,
-        description::{day, moment},
-    },
+    model::{Rights, rights::end_of},
     profile::channels::Outlet,
 };
 
@@ -24,7 +21,7 @@ pub(super) enum Allowed {
 /// Holds an asset's rights against a channel at a time (ms).
 pub(super) fn rights(rights: &Rights, outlet: &Outlet, at: i64) -> Result<Allowed> {
     let mut against = Vec::new();
-    if rights.consent.as_deref() == Some("refused") {
+    if rights.is_refused() {
         against.push("those in it have refused their consent".to_owned());
     }
     if let Some(expires) = &rights.expires
@@ -33,7 +30,7 @@ pub(super) fn rights(rights: &Rights, outlet: &Outlet, at: i64) -> Result<Allowe
         against.push(format!("the right to show it ended on {expires}"));
     }
     if !rights.territories.is_empty() {
-        let may = |country: &String| rights.territories.iter().any(|t| t.eq_ignore_ascii_case(country));
+        let may = |country: &String| rights.holds_in(country);
         let may_in = rights.territories.join(", ");
         if outlet.territories.is_empty() {
             against.push(format!("it may be shown in {may_in} alone, and the channel is seen everywhere"));
@@ -48,12 +45,6 @@ pub(super) fn rights(rights: &Rights, outlet: &Outlet, at: i64) -> Result<Allowe
         Some(until) if until > at => Allowed::From(until),
         _ => Allowed::Now,
     })
-}
-
-/// When a right ends (ms): a day is meant to its end.
-pub(super) fn end_of(expires: &str) -> Result<i64> {
-    let start = moment(expires)?;
-    Ok(if day(expires).is_ok() { start + 86_400_000 } else { start })
 }
 
 /// What a person can do about a rendition that the place does not take.

@@ -171,12 +171,13 @@ impl Publish<'_> {
         source: &'p Bytes<'p>,
         is_new: bool,
     ) -> std::result::Result<(Package<'p>, Box<dyn Channel>), Halt> {
-        let (package, filled, said) = self.package(p, outlet, source)?;
+        let (package, filled, _) = self.package(p, outlet, source)?;
         if is_new {
             if content_of(&package) != p.content {
                 return Err(Halt::Changed(changed()));
             }
-            match rights(&said.rights, outlet, self.catalog.now()?)? {
+            let held = self.catalog.rights_of(p.asset)?.map(|(_, rights)| rights).unwrap_or_default();
+            match rights(&held, outlet, self.catalog.now()?)? {
                 Allowed::Now => {}
                 Allowed::From(at) => return Err(Halt::Later(at)),
                 Allowed::No(reasons) => return Err(Error::invalid(reasons.join("; ")).into()),

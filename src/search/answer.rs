@@ -24,7 +24,7 @@ use super::{
         Access, Answer, DEEPEST, Hit, MOST_COUNTED, MOST_HITS, MOST_MOMENTS, MOST_VALUES, Question, Sort, Spot,
         Suggestion, cursor, place,
     },
-    schema::{Fields, schema},
+    schema::{EVERYWHERE, Fields, schema},
     synonyms::Synonyms,
     top,
     vocabulary::{self, PLAIN},
@@ -299,10 +299,18 @@ impl Searcher {
             let each = collections.iter().map(|c| Box::new(term(self.fields.collection, c)) as Box<dyn Query>);
             clauses.push((Occur::Must, without_score(any(each.collect()))));
         }
-        if let Err(now) = access.embargo {
-            let until = tantivy::Term::from_field_i64(self.fields.embargo, now);
-            let ended = RangeQuery::new(std::ops::Bound::Unbounded, std::ops::Bound::Included(until));
-            clauses.push((Occur::Must, without_score(ended)));
+        if let Some(to) = &access.audience {
+            use std::ops::Bound;
+            let at = |field| tantivy::Term::from_field_i64(field, to.now);
+            let begun = RangeQuery::new(Bound::Unbounded, Bound::Included(at(self.fields.embargo)));
+            let lasts = RangeQuery::new(Bound::Excluded(at(self.fields.ends)), Bound::Unbounded);
+            clauses.push((Occur::Must, without_score(begun)));
+            clauses.push((Occur::Must, without_score(lasts)));
+            if let Some(territory) = &to.territory {
+                let each = [territory.to_uppercase(), EVERYWHERE.to_owned()];
+                let each = each.iter().map(|t| Box::new(term(self.fields.territory, t)) as Box<dyn Query>);
+                clauses.push((Occur::Must, without_score(any(each.collect()))));
+            }
         }
         clauses
     }

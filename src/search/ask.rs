@@ -54,6 +54,9 @@ pub(super) enum Label {
     Category,
     License,
     Codec,
+    Territory,
+    Consent,
+    Archived,
 }
 
 /// A field of numbers.
@@ -68,6 +71,7 @@ pub(super) enum Number {
     Recorded,
     Created,
     Hdr,
+    Expires,
 }
 
 /// Words as they are looked for.
@@ -258,6 +262,10 @@ fn named(field: &str) -> Option<Named> {
         "category" => Named::Label(Label::Category),
         "license" => Named::Label(Label::License),
         "codec" => Named::Label(Label::Codec),
+        "territory" => Named::Label(Label::Territory),
+        "consent" => Named::Label(Label::Consent),
+        "archived" => Named::Label(Label::Archived),
+        "expires" => Named::Number(Number::Expires),
         "duration" => Named::Number(Number::Duration),
         "bytes" | "size" => Named::Number(Number::Bytes),
         "width" => Named::Number(Number::Width),
@@ -284,6 +292,9 @@ fn counted(field: &str) -> Option<&'static str> {
         Named::Label(Label::Category) => "category",
         Named::Label(Label::Codec) => "codec",
         Named::Label(Label::License) => "license",
+        Named::Label(Label::Territory) => "territory",
+        Named::Label(Label::Consent) => "consent",
+        Named::Label(Label::Archived) => "archived",
         Named::Place(Place::Tag) => "tags",
         Named::Place(Place::Person) => "people",
         Named::Place(Place::Location) => "places",
@@ -491,7 +502,7 @@ fn range(number: Number, text: &str) -> Result<(Bound<i64>, Bound<i64>)> {
     let begin = |text: &str| value(number, text);
     // A month is a stretch of time: what lies after it begins at its end.
     let until = |text: &str| match number {
-        Number::Recorded | Number::Created => end(text),
+        Number::Recorded | Number::Created | Number::Expires => end(text),
         _ => value(number, text).map(|v| v.saturating_add(1)),
     };
     if let Some((from, to)) = text.split_once("..") {
@@ -525,7 +536,7 @@ fn value(number: Number, text: &str) -> Result<i64> {
         }
     };
     match number {
-        Number::Recorded | Number::Created => description::moment(text),
+        Number::Recorded | Number::Created | Number::Expires => description::moment(text),
         Number::Duration => duration(text),
         Number::Bytes => {
             let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -19,7 +19,7 @@ use super::{
     every::Every,
     failed,
     join::{ASSET, Assets, ToAsset},
-    schema::Fields,
+    schema::{EVERYWHERE, Fields},
     synonyms::Synonyms,
     vocabulary,
     words::{GRAM, Morphology, folded, spelled, words},
@@ -129,7 +129,7 @@ impl<'a> Builder<'a> {
             match ask {
                 Ask::Label(label, value) => {
                     let (name, field) = self.labelled(*label);
-                    musts.push(Must::Have(name, vocabulary::like(self.shards, field, value)?));
+                    musts.push(Must::Have(name, self.values(*label, field, value)?));
                 }
                 Ask::Exactly(name, value) => musts.push(Must::Have(name, vec![value.clone()])),
                 Ask::Number(number, from, to) => musts.push(Must::Lie(self.numbered(*number), *from, *to)),
@@ -472,8 +472,17 @@ impl<'a> Builder<'a> {
     /// Assets with one of a label's values, whatever the letters' case and accents.
     fn label(&self, label: Label, value: &str) -> Result<Boxed> {
         let (_, field) = self.labelled(label);
-        let like = vocabulary::like(self.shards, field, value)?;
+        let like = self.values(label, field, value)?;
         Ok(without_score(any(like.iter().map(|value| Box::new(term(field, value)) as Boxed).collect())))
+    }
+
+    /// The values that are meant: where something may be shown everywhere, it may be there, too.
+    fn values(&self, label: Label, field: Field, value: &str) -> Result<Vec<String>> {
+        let mut all = vocabulary::like(self.shards, field, value)?;
+        if label == Label::Territory {
+            all.push(EVERYWHERE.to_owned());
+        }
+        Ok(all)
     }
 
     fn labelled(&self, label: Label) -> (&'static str, Field) {
@@ -484,6 +493,9 @@ impl<'a> Builder<'a> {
             Label::Category => ("category", self.fields.category),
             Label::License => ("license", self.fields.license),
             Label::Codec => ("codec", self.fields.codec),
+            Label::Territory => ("territory", self.fields.territory),
+            Label::Consent => ("consent", self.fields.consent),
+            Label::Archived => ("archived", self.fields.archived),
         }
     }
 
@@ -508,6 +520,7 @@ impl<'a> Builder<'a> {
             Number::Hdr => ("hdr", f.hdr, false),
             Number::Recorded => ("recorded", f.recorded, true),
             Number::Created => ("created", f.created, true),
+            Number::Expires => ("expires", f.expires, true),
         };
         Numbered { name, field, is_signed }
     }

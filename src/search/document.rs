@@ -30,7 +30,7 @@ pub struct Card {
     /// Its collection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collection: Option<String>,
-    /// What people say of it.
+    /// What people say of it; its rights are those that hold, by it and its collection.
     #[serde(default)]
     pub description: Description,
     /// Where it was seen: drive and path.
@@ -52,6 +52,9 @@ pub struct Card {
     /// Names of its active renditions, each with its digest, so that a new one is a new document.
     #[serde(default)]
     pub renditions: Vec<(String, Digest)>,
+    /// Whether its masters have left the hot area.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub archived: bool,
 }
 
 /// Technical facts of the main master.
@@ -136,6 +139,7 @@ impl Card {
             created_at: 0,
             recorded_at: None,
             renditions: Vec::new(),
+            archived: false,
         }
     }
 

@@ -14,8 +14,22 @@ use tantivy::{
 };
 
 /// The fields that are counted.
-pub const FACETS: [&str; 10] =
-    ["kind", "collection", "program", "category", "people", "places", "organizations", "objects", "tags", "codec"];
+pub const FACETS: [&str; 14] = [
+    "kind",
+    "collection",
+    "program",
+    "category",
+    "people",
+    "places",
+    "organizations",
+    "objects",
+    "tags",
+    "codec",
+    "license",
+    "territory",
+    "consent",
+    "archived",
+];
 
 /// How many assets have each value of a field, the most frequent first.
 #[derive(Clone, Debug, PartialEq, Serialize)]

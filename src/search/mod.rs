@@ -41,7 +41,7 @@ pub use synonyms::Synonyms;
 pub use write::Writer;
 
 /// Grows when the schema or the analyzers change: an index of another version is built anew.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 fn failed(doing: &'static str) -> impl Fn(TantivyError) -> Error {
     move |e| {

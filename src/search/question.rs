@@ -8,7 +8,7 @@ use super::{Card, Moment, ask::Match, facets::Facet};
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::MediaKind,
+    model::{Audience, MediaKind, Rights},
 };
 
 /// Most hits of a page, and how far pages go.
@@ -27,22 +27,20 @@ pub(super) const MOST_VALUES: usize = 50;
 pub struct Access {
     /// These collections and no others; none: all, and what is in none.
     pub collections: Option<Vec<String>>,
-    /// Whether embargoed assets are shown; else the time by which embargoes have ended, in milliseconds since 1970-01-01
-    /// UTC.
-    pub embargo: std::result::Result<(), i64>,
+    /// For whom: only what its rights let them see. None: everything, whatever its rights say.
+    pub audience: Option<Audience>,
 }
 
 impl Access {
     /// To everything.
     pub fn all() -> Self {
-        Self { collections: None, embargo: Ok(()) }
+        Self { collections: None, audience: None }
     }
 
     /// Whether an asset may be shown.
-    pub fn allows(&self, collection: Option<&str>, embargo_ms: Option<i64>) -> bool {
+    pub fn allows(&self, collection: Option<&str>, rights: &Rights) -> bool {
         let is_among = |all: &Vec<String>| collection.is_some_and(|c| all.iter().any(|known| known == c));
-        let has_ended = |now: &i64| embargo_ms.is_none_or(|until| until <= *now);
-        self.collections.as_ref().is_none_or(is_among) && self.embargo.as_ref().err().is_none_or(has_ended)
+        self.collections.as_ref().is_none_or(is_among) && self.audience.as_ref().is_none_or(|to| rights.allow(to))
     }
 }
 

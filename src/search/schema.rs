@@ -69,7 +69,19 @@ pub(super) struct Fields {
     pub(super) hdr: Field,
     /// From when on everybody may see it.
     pub(super) embargo: Field,
+    /// From when on nobody but editors sees it; at the end of time, if never.
+    pub(super) ends: Field,
+    /// When the right to show it ends, where that is said.
+    pub(super) expires: Field,
+    /// Countries where it may be shown; one that stands for all where none is named.
+    pub(super) territory: Field,
+    pub(super) consent: Field,
+    /// `yes` where its masters have left the hot area.
+    pub(super) archived: Field,
 }
+
+/// What stands for all countries.
+pub(super) const EVERYWHERE: &str = "*";
 
 impl Fields {
     /// The field of a label or of names, as they are written.
@@ -81,6 +93,9 @@ impl Fields {
             "category" => self.category,
             "codec" => self.codec,
             "license" => self.license,
+            "territory" => self.territory,
+            "consent" => self.consent,
+            "archived" => self.archived,
             "tags" => self.tags,
             "people" => self.people,
             "places" => self.places,
@@ -132,7 +147,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         places: b.add_text_field("places", exact.clone()),
         organizations: b.add_text_field("organizations", exact.clone()),
         objects: b.add_text_field("objects", exact.clone()),
-        license: b.add_text_field("license", exact),
+        license: b.add_text_field("license", exact.clone()),
         duration: b.add_u64_field("duration", number.clone()),
         bytes: b.add_u64_field("bytes", number.clone()),
         width: b.add_u64_field("width", number.clone()),
@@ -142,7 +157,12 @@ pub(super) fn schema() -> (Schema, Fields) {
         recorded: b.add_i64_field("recorded", number.clone()),
         created: b.add_i64_field("created", number.clone()),
         hdr: b.add_u64_field("hdr", number.clone()),
-        embargo: b.add_i64_field("embargo", number),
+        embargo: b.add_i64_field("embargo", number.clone()),
+        ends: b.add_i64_field("ends", number.clone()),
+        expires: b.add_i64_field("expires", number),
+        territory: b.add_text_field("territory", exact.clone()),
+        consent: b.add_text_field("consent", exact.clone()),
+        archived: b.add_text_field("archived", exact),
     };
     (b.build(), fields)
 }

@@ -1,7 +1,7 @@
 //! What editors ask, and what they get.
 
 use super::*;
-use crate::model::{AssetId, Description, FindingKind, MediaKind, Rights, Timecode};
+use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Rights, Timecode};
 
 struct Archive {
     dir: tempfile::TempDir,
@@ -211,7 +211,8 @@ fn what_nobody_may_see_is_in_no_hit_count_facet_or_suggestion() {
         2,
     );
     let now = crate::model::description::moment("2026-01-01").unwrap();
-    let viewer = Access { collections: Some(vec!["Noticias".into()]), embargo: Err(now) };
+    let viewer =
+        Access { collections: Some(vec!["Noticias".into()]), audience: Some(Audience { now, territory: None }) };
     let facets = vec!["people".to_owned(), "collection".to_owned()];
     let question = Question { words: "secreto", access: viewer.clone(), facets: &facets, ..Question::default() };
     let answer = archive.ask(&question);
@@ -225,13 +226,61 @@ fn what_nobody_may_see_is_in_no_hit_count_facet_or_suggestion() {
     assert_eq!(suggest(&viewer), Vec::<String>::new());
     assert_eq!(suggest(&Access::all()), ["Persona Privado"]);
     // The embargo ends by itself.
-    let later = Access { embargo: Err(crate::model::description::moment("2030-01-02").unwrap()), ..viewer };
+    let later = Access {
+        audience: Some(Audience { now: crate::model::description::moment("2030-01-02").unwrap(), territory: None }),
+        ..viewer
+    };
     assert_eq!(archive.ask(&Question { words: "secreto", access: later, ..Question::default() }).total, 2);
-    let editor = Access { collections: None, embargo: Ok(()) };
+    let editor = Access { collections: None, audience: None };
     assert_eq!(archive.ask(&Question { words: "secreto", access: editor, ..Question::default() }).total, 3);
     // Who may see nothing sees nothing.
-    let nobody = Access { collections: Some(Vec::new()), embargo: Ok(()) };
+    let nobody = Access { collections: Some(Vec::new()), audience: None };
     assert_eq!(archive.ask(&Question { words: "", access: nobody, ..Question::default() }).total, 0);
+}
+
+#[test]
+fn what_its_rights_do_not_let_see_is_found_by_editors_alone_and_by_its_rights() {
+    let of = |title: &str, rights: &str| {
+        let mut d = said(title, &["secreto del congreso"]);
+        d.card.description.rights = serde_json::from_str(rights).unwrap();
+        d.card.archived = title == "free.mov";
+        d
+    };
+    let archive = index(
+        &[
+            of("free.mov", r#"{"license": "CC BY 4.0"}"#),
+            of("ended.mov", r#"{"expires": "2025-12-31"}"#),
+            of("lasts.mov", r#"{"expires": "2026-01-01", "consent": "given"}"#),
+            of("refused.mov", r#"{"consent": "refused"}"#),
+            of("spain.mov", r#"{"territories": ["ES", "pt"]}"#),
+        ],
+        1,
+    );
+    let now = crate::model::description::moment("2026-01-01T12:00:00Z").unwrap();
+    let found = |words: &str, audience: Option<Audience>| {
+        let access = Access { collections: None, audience };
+        let facets = ["territory".to_owned()];
+        let answer = archive.ask(&Question { words, access, facets: &facets, ..Question::default() });
+        let mut titles: Vec<String> = answer.hits.into_iter().map(|hit| hit.card.title).collect();
+        titles.sort();
+        assert_eq!(answer.total, titles.len());
+        titles
+    };
+    let from = |territory: Option<&str>| Some(Audience { now, territory: territory.map(str::to_owned) });
+    for words in ["secreto", "", "secreto kind:other OR secreto"] {
+        assert_eq!(found(words, None).len(), 5, "{words}");
+        assert_eq!(found(words, from(None)), ["free.mov", "lasts.mov", "spain.mov"], "{words}");
+        assert_eq!(found(words, from(Some("fr"))), ["free.mov", "lasts.mov"], "{words}");
+        assert_eq!(found(words, from(Some("PT"))), ["free.mov", "lasts.mov", "spain.mov"], "{words}");
+    }
+    assert_eq!(found("license:\"cc by 4.0\"", None), ["free.mov"]);
+    assert_eq!(found("expires:<2026", None), ["ended.mov"]);
+    assert_eq!(found("secreto expires:2026", None), ["lasts.mov"]);
+    assert_eq!(found("consent:refused", None), ["refused.mov"]);
+    assert_eq!(found("secreto territory:es", None).len(), 5);
+    assert_eq!(found("secreto territory:=ES", None), ["spain.mov"]);
+    assert_eq!(found("secreto -territory:fr", None), ["spain.mov"]);
+    assert_eq!(found("archived:yes", None), ["free.mov"]);
 }
 
 #[test]

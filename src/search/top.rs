@@ -19,6 +19,7 @@ use super::{
     join::Assets,
     opened::View,
     question::Question,
+    schema::EVERYWHERE,
 };
 use crate::error::Result;
 
@@ -123,7 +124,8 @@ struct Seen<'a> {
     reader: &'a SegmentReader,
     /// Columns, and the values that are let through.
     labels: Vec<(Option<StrColumn>, Vec<u64>)>,
-    embargo: Option<(Column<i64>, i64)>,
+    /// From when on and until when each may be seen, and what time it is.
+    times: Option<(Column<i64>, Column<i64>, i64)>,
     numbers: Vec<Range>,
 }
 
@@ -174,10 +176,14 @@ impl<'a> Seen<'a> {
         if let Some(collections) = &question.access.collections {
             label("collection", &mut collections.iter().map(String::as_str))?;
         }
-        let embargo = match question.access.embargo {
-            Ok(()) => None,
-            Err(now) => Some((reader.fast_fields().i64("embargo")?, now)),
-        };
+        let mut times = None;
+        if let Some(to) = &question.access.audience {
+            if let Some(territory) = &to.territory {
+                let territory = territory.to_uppercase();
+                label("territory", &mut [territory.as_str(), EVERYWHERE].into_iter())?;
+            }
+            times = Some((reader.fast_fields().i64("embargo")?, reader.fast_fields().i64("ends")?, to.now));
+        }
         let mut numbers = Vec::new();
         for must in musts {
             match must {
@@ -191,7 +197,7 @@ impl<'a> Seen<'a> {
                 }
             }
         }
-        Ok(Self { reader, labels, embargo, numbers })
+        Ok(Self { reader, labels, times, numbers })
     }
 
     fn has(&self, doc: DocId) -> bool {
@@ -199,10 +205,12 @@ impl<'a> Seen<'a> {
         let has_label = |(column, known): &(Option<StrColumn>, Vec<u64>)| {
             column.as_ref().is_some_and(|column| column.term_ords(doc).any(|ord| known.contains(&ord)))
         };
-        let has_ended = |(column, now): &(Column<i64>, i64)| column.first(doc).is_some_and(|until| until <= *now);
+        let is_shown = |(from, ends, now): &(Column<i64>, Column<i64>, i64)| {
+            from.first(doc).is_some_and(|from| from <= *now) && ends.first(doc).is_some_and(|ends| ends > *now)
+        };
         is_alive
             && self.numbers.iter().all(|range| range.has(doc))
             && self.labels.iter().all(has_label)
-            && self.embargo.as_ref().is_none_or(has_ended)
+            && self.times.as_ref().is_none_or(is_shown)
     }
 }

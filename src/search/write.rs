@@ -8,7 +8,7 @@ use super::{
     Document, Moment,
     folder::shard_path,
     join::ASSET,
-    schema::{Fields, analyzed, schema},
+    schema::{EVERYWHERE, Fields, analyzed, schema},
     words::{composed, folded, spelled, words},
 };
 use crate::{
@@ -196,7 +196,26 @@ impl Writer {
         if let Some(recorded) = card.recorded_at {
             doc.add_i64(f.recorded, recorded);
         }
-        doc.add_i64(f.embargo, said.rights.embargo_ms().unwrap_or(0));
+        let rights = &said.rights;
+        doc.add_i64(f.embargo, rights.embargo_ms().unwrap_or(0));
+        let ends = if rights.is_refused() { Some(0) } else { rights.expires_ms() };
+        doc.add_i64(f.ends, ends.unwrap_or(i64::MAX));
+        if let Some(expires) = rights.expires_ms() {
+            // The last moment at which it may be shown, so that a day is found by itself.
+            doc.add_i64(f.expires, expires - 1);
+        }
+        if rights.territories.is_empty() {
+            doc.add_text(f.territory, EVERYWHERE);
+        }
+        for territory in &rights.territories {
+            doc.add_text(f.territory, territory.trim().to_uppercase());
+        }
+        if let Some(consent) = &rights.consent {
+            doc.add_text(f.consent, consent.trim().to_lowercase());
+        }
+        if card.archived {
+            doc.add_text(f.archived, "yes");
+        }
         Ok(doc)
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     catalog::{AssetRow, Catalog, Edit},
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Description, FindingKind, Findings, Grade, Role},
+    model::{AssetId, Description, FindingKind, Findings, Grade, Rights, Role},
     receive::{Announced, Presigned, presign},
     store::ocfl,
     subtitle,
@@ -51,14 +51,14 @@ pub(super) fn seen_by(catalog: &Catalog, caller: &Caller, id: AssetId) -> Result
     let missing = || Error::not_found(format!("there is no asset {id}"));
     let row = catalog.asset(id)?;
     let described = catalog.described(id)?;
-    let embargo = described.description.rights.embargo_ms();
-    match caller.access(catalog.now()?).allows(row.asset.collection.as_deref(), embargo) {
+    let (_, rights) = catalog.rights_of(id)?.ok_or_else(missing)?;
+    match caller.access(catalog.now()?).allows(row.asset.collection.as_deref(), &rights) {
         true => Ok((row, described.revision, described.description)),
         false => Err(missing()),
     }
 }
 
-fn tag(revision: i64) -> String {
+pub(super) fn tag(revision: i64) -> String {
     format!("\"{revision}\"")
 }
 
@@ -84,9 +84,11 @@ pub(super) async fn asset(
             .collect();
         let renditions = links(catalog, id)?;
         let main = row.masters.iter().find(|m| m.role == Role::Main).map(|m| m.digest);
+        let rights = catalog.rights_of(id)?.map(|(_, rights)| rights).unwrap_or_default();
         let looks = main.map(|digest| catalog.looks(&digest)).transpose()?.flatten();
         let body = json!({"asset": row.asset, "description": description, "revision": revision, "masters": row.masters,
-            "seen": seen, "renditions": renditions, "findings": findings, "looks": looks});
+            "seen": seen, "renditions": renditions, "findings": findings, "looks": looks,
+            "archive": catalog.archived_of(id)?, "rights": rights, "hidden": rights.against(catalog.now()?)});
         Ok(([(header::ETAG, tag(revision))], Json(body)).into_response())
     })
     .await
@@ -122,6 +124,22 @@ fn whatever<'de, D: serde::Deserializer<'de>>(d: D) -> std::result::Result<Optio
     Value::deserialize(d).map(Some)
 }
 
+/// The revision that a change is of; none: whichever there is.
+pub(super) fn expected(headers: &HeaderMap) -> Answer<Option<i64>> {
+    match headers.get(header::IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().to_owned()) {
+        None => {
+            let error = Error::invalid("a change needs If-Match, with the ETag that was read");
+            Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, error))
+        }
+        Some(any) if any == "*" => Ok(None),
+        Some(tag) => {
+            tag.trim_matches('"').parse::<i64>().map(Some).map_err(|_| {
+                Problem::new(StatusCode::PRECONDITION_FAILED, Error::invalid("If-Match is no ETag of this"))
+            })
+        }
+    }
+}
+
 /// Changes what is said of an asset, if nobody has since it was read.
 #[utoipa::path(patch, path = "/api/v1/assets/{id}", request_body = Change, tag = "assets",
     params(("id" = String, Path, description = "The asset"), ("If-Match" = String, Header, description = "The ETag that was read")),
@@ -140,16 +158,7 @@ pub(super) async fn change(
         title => title.flatten(),
     };
     let id: AssetId = id.parse()?;
-    let revision = match headers.get(header::IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim().to_owned()) {
-        None => {
-            let error = Error::invalid("a change needs If-Match, with the ETag that was read");
-            return Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, error));
-        }
-        Some(any) if any == "*" => None,
-        Some(tag) => Some(tag.trim_matches('"').parse::<i64>().map_err(|_| {
-            Problem::new(StatusCode::PRECONDITION_FAILED, Error::invalid("If-Match is no ETag of this asset"))
-        })?),
-    };
+    let revision = expected(&headers)?;
     run(move || {
         let catalog = &served.archive.catalog;
         let (_, at, description) = seen_by(catalog, &caller, id)?;
@@ -182,6 +191,7 @@ pub(super) async fn change(
         // What was merged is good for the revision that it was merged with.
         let new =
             catalog.describe(id, &edit, revision.or(edit.description.is_some().then_some(at)), &caller.actor())?;
+        served.is_edited.store(true, std::sync::atomic::Ordering::Release);
         let (row, revision, description) = seen_by(catalog, &caller, id)?;
         let body = json!({"asset": row.asset, "description": description, "revision": revision});
         Ok(([(header::ETAG, tag(new))], Json(body)).into_response())
@@ -190,7 +200,7 @@ pub(super) async fn change(
 }
 
 /// A merge patch by RFC 7396.
-fn merge(into: &mut Value, patch: Value) {
+pub(super) fn merge(into: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *into = patch;
         return;
@@ -395,7 +405,7 @@ pub(super) async fn complete(
         let catalog = &served.archive.catalog;
         let missing = || Error::not_found(format!("nothing was announced as asset {id}"));
         let arrival = catalog.arrival(id)?.ok_or_else(missing)?;
-        if !caller.access(catalog.now()?).allows(arrival.collection.as_deref(), None) {
+        if !caller.access(catalog.now()?).allows(arrival.collection.as_deref(), &Rights::default()) {
             return Err(missing());
         }
         // Whoever works on arrivals takes it up.

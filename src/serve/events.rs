@@ -99,10 +99,10 @@ fn visible(served: &Served, caller: &Caller, after: i64) -> Result<(i64, Vec<Eve
                 Some(is) => *is,
                 None => {
                     let is = match catalog.asset(id) {
-                        Ok(row) => access.allows(
-                            row.asset.collection.as_deref(),
-                            catalog.described(id)?.description.rights.embargo_ms(),
-                        ),
+                        Ok(_) => {
+                            let of = catalog.rights_of(id)?;
+                            of.is_some_and(|(collection, rights)| access.allows(collection.as_deref(), &rights))
+                        }
                         Err(_) => may_hear_all(caller),
                     };
                     known.insert(id, is);

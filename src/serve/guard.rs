@@ -24,7 +24,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::{Grade, Token},
+    model::{Audience, Grade, Token},
     search::Access,
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Caller {
     pub(super) name: String,
     pub(super) grade: Grade,
     pub(super) collections: Option<Vec<String>>,
+    /// From which country they look; none: that is not asked.
+    pub(super) territory: Option<String>,
     pub(super) address: IpAddr,
 }
 
@@ -59,8 +61,8 @@ impl Caller {
 
     /// What they may see at this time (ms).
     pub(super) fn access(&self, now: i64) -> Access {
-        let embargo = if self.grade >= Grade::Editor { Ok(()) } else { Err(now) };
-        Access { collections: self.collections.clone(), embargo }
+        let audience = (self.grade < Grade::Editor).then(|| Audience { now, territory: self.territory.clone() });
+        Access { collections: self.collections.clone(), audience }
     }
 
     /// For the record.
@@ -161,7 +163,10 @@ async fn identify(served: &Arc<Served>, asked: &Asked<'_>) -> Answer<Caller> {
             let found = match text.starts_with(Token::PREFIX) {
                 true => by_token(served, text, address).await?,
                 false => match &guard.oidc {
-                    Some(oidc) => oidc.caller(text, address).await,
+                    Some(oidc) => oidc.caller(text, address).await.map(|caller| Caller {
+                        territory: caller.territory.clone().or_else(|| served.territory.clone()),
+                        ..caller
+                    }),
                     None => None,
                 },
             };
@@ -176,7 +181,7 @@ async fn identify(served: &Arc<Served>, asked: &Asked<'_>) -> Answer<Caller> {
                 }
             }
         }
-        None => anonymous(guard.anonymous, asked)?,
+        None => Caller { territory: served.territory.clone(), ..anonymous(guard.anonymous, asked)? },
     };
     guard.requests.check_key(&format!("{} {}", caller.name, caller.address)).map_err(wait)?;
     Ok(caller)
@@ -228,12 +233,15 @@ fn session(served: &Served, token: &str) -> Answer<Response> {
 async fn by_token(served: &Arc<Served>, text: &str, address: IpAddr) -> Answer<Option<Caller>> {
     let (digest, archive) = (Digest::of(text.as_bytes()), served.clone());
     let token = run(move || archive.archive.catalog.token_by_digest(&digest)).await?;
-    Ok(token.map(|t| Caller { name: t.name, grade: t.grade, collections: t.collections, address }))
+    Ok(token.map(|t| {
+        let territory = t.territory.or_else(|| served.territory.clone());
+        Caller { name: t.name, grade: t.grade, collections: t.collections, territory, address }
+    }))
 }
 
 fn anonymous(who: Anonymous, asked: &Asked<'_>) -> Answer<Caller> {
     let address = asked.address;
-    let caller = |grade| Caller { name: "anonymous".to_owned(), grade, collections: None, address };
+    let caller = |grade| Caller { name: "anonymous".to_owned(), grade, collections: None, territory: None, address };
     match who {
         Anonymous::Everybody(grade) => Ok(caller(grade)),
         // A page from elsewhere may lead a browser here under a name of its own; a proxy brings others.

@@ -76,7 +76,8 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
     let _turn = served.turn().await?;
     let asked = served.clone();
     run(move || {
-        let (catalog, access) = (&asked.archive.catalog, caller.access(asked.archive.catalog.now()?));
+        let (catalog, now) = (&asked.archive.catalog, asked.archive.catalog.now()?);
+        let access = caller.access(now);
         asked.archive.searcher.ready().map_err(not_yet)?;
         let found = asked.archive.searcher.search(&Question {
             words: &wish.q,
@@ -92,11 +93,16 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
         let mut hits = Vec::with_capacity(found.hits.len());
         for hit in &found.hits {
             // The index may be behind what was said of it a moment ago.
-            match catalog.rights_of(hit.card.asset)? {
-                Some((collection, embargo)) if access.allows(collection.as_deref(), embargo) => {}
+            let rights = match catalog.rights_of(hit.card.asset)? {
+                Some((collection, rights)) if access.allows(collection.as_deref(), &rights) => rights,
                 _ => continue,
-            }
+            };
             let mut value = serde_json::to_value(hit).map_err(|e| Error::internal("cannot write JSON").because(e))?;
+            // Editors see it, and that others do not.
+            let hidden = rights.against(now);
+            if !hidden.is_empty() {
+                value["hidden"] = json!(hidden);
+            }
             let renditions = links(catalog, hit.card.asset)?;
             let plays = |r: &&serde_json::Value| r["mime"].as_str().is_some_and(|m| m.starts_with("video/mp4"));
             let sounds = |r: &&serde_json::Value| r["mime"].as_str().is_some_and(|m| m.starts_with("audio/"));

@@ -5,7 +5,10 @@ use std::{
     collections::HashMap,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,7 +27,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     block,
     catalog::Catalog,
-    error::{Doing, Error, Result},
+    error::{Doing, Error, Kind, Result},
+    keep,
     model::Grade,
     search::Searcher,
     stop::Stop,
@@ -32,6 +36,7 @@ use crate::{
 };
 
 mod assets;
+mod collections;
 mod events;
 mod files;
 mod guard;
@@ -49,6 +54,9 @@ pub use guard::Anonymous;
 pub use oidc::Provider;
 pub use openapi::document as openapi;
 pub use proxy::Network;
+
+/// How soon the store's records tell what was said here.
+const RECORDS: Duration = Duration::from_secs(5);
 
 /// What the endpoint answers from.
 pub struct Archive {
@@ -71,11 +79,13 @@ pub struct Terms {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Proxies that are believed when they tell for whom they ask.
     pub proxies: Vec<Network>,
+    /// The country from which those look whose token says none; none: that is not asked.
+    pub territory: Option<String>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { anonymous: Anonymous::Here, provider: None, tls: None, proxies: Vec::new() }
+        Self { anonymous: Anonymous::Here, provider: None, tls: None, proxies: Vec::new(), territory: None }
     }
 }
 
@@ -95,15 +105,25 @@ struct Served {
     archive: Archive,
     guard: Guard,
     proxies: Vec<Network>,
+    territory: Option<String>,
     stop: Stop,
     turns: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     taken: Mutex<HashMap<String, Instant>>,
     /// Whether it speaks TLS.
     is_secure: bool,
+    /// Whether something was said that the store's records do not tell yet.
+    is_edited: AtomicBool,
 }
 
 impl Served {
+    /// Writes into the store what was said. Where it cannot be written, the next command does it.
+    fn record(&self) {
+        if let Err(e) = keep::record(&self.archive.catalog, &*self.archive.store, &Stop::new()) {
+            self.is_edited.store(e.kind() == Kind::Unavailable, Ordering::Release);
+        }
+    }
+
     /// A turn to search: more at once than there are cores would only wait for each other.
     async fn turn(&self) -> Answer<OwnedSemaphorePermit> {
         match tokio::time::timeout(TURN, self.turns.clone().acquire_owned()).await {
@@ -155,11 +175,13 @@ impl Server {
             archive,
             guard: Guard::new(terms.anonymous, terms.provider.clone().map(oidc::Oidc::new).transpose()?),
             proxies: terms.proxies.clone(),
+            territory: terms.territory.clone(),
             stop: stop.clone(),
             turns: Arc::new(Semaphore::new(cores * 2)),
             readers: Arc::new(Semaphore::new(events::MOST_READERS)),
             taken: Mutex::default(),
             is_secure: terms.tls.is_some(),
+            is_edited: AtomicBool::new(false),
         });
         let tls = terms.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
         let (stop, sweeps) = (stop.clone(), served.clone());
@@ -167,6 +189,22 @@ impl Server {
         block::on(async move {
             let handle = axum_server::Handle::new();
             let ending = handle.clone();
+            let (records, asked) = (sweeps.clone(), stop.clone());
+            let recording = tokio::spawn(async move {
+                let mut is_last = false;
+                while !is_last {
+                    for _ in 0..RECORDS.as_millis() / 100 {
+                        is_last = asked.is_tripped();
+                        if !is_last {
+                            tokio::time::sleep(Duration::from_millis(100)).await;
+                        }
+                    }
+                    if records.is_edited.swap(false, Ordering::AcqRel) {
+                        let write = records.clone();
+                        tokio::task::spawn_blocking(move || write.record()).await.ok();
+                    }
+                }
+            });
             tokio::spawn(async move {
                 let mut n = 0_u32;
                 while !stop.is_tripped() {
@@ -187,10 +225,15 @@ impl Server {
                     server.serve(service).await.doing(failed)
                 }};
             }
-            match tls {
+            let served = match tls {
                 Some(tls) => serve!(axum_server::from_tcp_rustls(self.listener, tls)),
                 None => serve!(axum_server::from_tcp(self.listener)),
+            };
+            // What was said last is told as well, if it was asked to stop.
+            if served.is_ok() {
+                recording.await.ok();
             }
+            served
         })?
     }
 }
@@ -221,6 +264,8 @@ fn router(served: Arc<Served>) -> Router {
             .route("/assets/{id}/{transcript}", get(assets::transcript))
             .route("/assets/{id}/renditions/{name}", get(files::rendition))
             .route("/assets/{id}/renditions/{name}/{file}", get(files::file))
+            .route("/collections", get(collections::list))
+            .route("/collections/{name}", get(collections::one).patch(collections::change))
             .route("/me", get(me))
             .route("/session", post(guard::begin_session).delete(guard::end_session))
             .route("/metrics", get(metrics))

@@ -91,7 +91,8 @@ impl Oidc {
         let grade = grade(claims.others.get(&self.provider.role_claim)?)?;
         let collections = claims.others.get("collections").map(collections);
         let name = claims.others.get("preferred_username").and_then(|v| v.as_str()).unwrap_or(&claims.sub).to_owned();
-        Some(Caller { name, grade, collections, address })
+        let territory = claims.others.get("territory").and_then(|v| v.as_str()).map(str::to_owned);
+        Some(Caller { name, grade, collections, territory, address })
     }
 
     async fn key(&self, id: &str) -> Option<DecodingKey> {

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{assets, events, files, guard, look};
+use super::{assets, collections, events, files, guard, look};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -24,6 +24,9 @@ use super::{assets, events, files, guard, look};
         assets::transcript,
         assets::announce,
         assets::complete,
+        collections::list,
+        collections::one,
+        collections::change,
         files::rendition,
         files::file,
         events::events,
@@ -39,6 +42,7 @@ use super::{assets, events, files, guard, look};
     tags(
         (name = "search", description = "Questions"),
         (name = "assets", description = "One asset"),
+        (name = "collections", description = "What may be done with the assets of a collection"),
         (name = "uploads", description = "Files that are sent in parts, straight to the store"),
         (name = "events", description = "What happens"),
         (name = "service", description = "The endpoint itself")

@@ -36,6 +36,7 @@ impl From<Error> for Problem {
         let status = match error.kind() {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::Archived => StatusCode::CONFLICT,
             Kind::Conflict => StatusCode::PRECONDITION_FAILED,
             Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
             Kind::Unavailable | Kind::Paused | Kind::Stopped | Kind::LeaseLost => StatusCode::SERVICE_UNAVAILABLE,

@@ -12,8 +12,12 @@ use std::{
 
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
-use super::{Committed, Deposit, Found, Held, Staged, Store, direct::DirectFile};
+use super::{
+    Availability, Committed, Deposit, Found, Held, Recall, Recalled, Staged, Store, Upload, cold::Cold,
+    direct::DirectFile,
+};
 use crate::{
+    digest::{Checked, Digest, Hasher},
     error::{Doing, Error, Result},
     model::{Area, Key},
     spool::Spool,
@@ -29,6 +33,7 @@ const LARGE: u64 = 32 << 20;
 pub struct FsStore {
     root: PathBuf,
     staging: Arc<Spool>,
+    cold: Option<Cold>,
 }
 
 impl FsStore {
@@ -36,7 +41,81 @@ impl FsStore {
     pub fn open(root: &Path) -> Result<Self> {
         fs::create_dir_all(root).doing(|| format!("cannot make the store's directory {}", root.display()))?;
         let staging = Arc::new(Spool::open(&root.join(".staging"))?);
-        Ok(Self { root: root.to_owned(), staging })
+        Ok(Self { root: root.to_owned(), staging, cold: None })
+    }
+
+    /// The store with a second folder, which masters go to that are archived.
+    pub fn with_archive(self, folder: PathBuf) -> Self {
+        Self { cold: Some(Cold::new(folder)), ..self }
+    }
+
+    fn is_cold(&self, key: &Key) -> Result<bool> {
+        Ok(key.area() == Area::Masters
+            && self.cold()?.is_some_and(|cold| cold.size_here(key).is_ok_and(|n| n.is_some())))
+    }
+
+    /// Its cold part, if anything was ever put there.
+    fn cold(&self) -> Result<Option<Self>> {
+        match &self.cold {
+            Some(cold) if cold.is_in_use(&self.root)? => cold.store(&self.root).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn size_here(&self, key: &Key) -> Result<Option<u64>> {
+        match fs::symlink_metadata(self.path(key)) {
+            Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
+            Ok(_) => Ok(None),
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
+            Err(e) => Err(crate::error::io(format!("cannot look at {key} in the store"), e)),
+        }
+    }
+
+    /// Copies an object to the other part, reads it back there, and only then takes it out of this one.
+    fn move_to(&self, other: &Self, key: &Key, digest: &Digest) -> Result<()> {
+        let lost =
+            || Error::not_found(format!("the store has lost {key}")).hint("'damctl verify' repairs it from a replica");
+        let is_there = other.size_here(key)?.is_some();
+        let Some(size) = self.size_here(key)? else { return if is_there { Ok(()) } else { Err(lost()) } };
+        // What an earlier run has copied whole need not be copied again.
+        if !is_there || other.read_back(key)? != *digest {
+            let mut from = Checked::new(self.open(key, None)?, *digest);
+            match other.restore(key, size, &mut from) {
+                Err(_) if from.was_wrong() => {
+                    return Err(Error::corrupt(format!("{key} has other bytes than it should: it stays where it is"))
+                        .hint("'damctl verify' repairs it from a replica"));
+                }
+                other => other?,
+            }
+            if other.read_back(key)? != *digest {
+                return Err(Error::corrupt(format!("the copy of {key} reads as other bytes: it stays where it was")));
+            }
+        }
+        crate::crash::point("archive.between-parts");
+        let path = self.path(key);
+        fs::remove_file(&path).doing(|| format!("cannot remove {}", path.display()))?;
+        let parent = path.parent().unwrap_or(&self.root);
+        File::open(parent).and_then(|dir| dir.sync_all()).doing(|| format!("cannot write {}", parent.display()))
+    }
+
+    fn read_back(&self, key: &Key) -> Result<Digest> {
+        Ok(Hasher::read_all(self.open(key, None)?, |_| Ok(()))?.0)
+    }
+
+    /// What is below an area's folder, in the order of folders and names.
+    fn walk(&self, area: Area) -> impl Iterator<Item = Result<Found>> + use<> {
+        let (root, base) = (self.root.clone(), self.root.join(area.as_str()));
+        walkdir::WalkDir::new(&base).follow_links(false).sort_by_file_name().into_iter().filter_map(move |entry| {
+            let (meta, entry) = match entry.and_then(|e| Ok((e.metadata()?, e))) {
+                Ok(looked) => looked,
+                Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => return None,
+                Err(e) => return Some(Err(Error::unavailable(format!("cannot list {}", base.display())).because(e))),
+            };
+            let key = entry.path().strip_prefix(&root).ok().and_then(Path::to_str).and_then(|r| r.parse().ok());
+            let since = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            let written = since.and_then(|t| i64::try_from(t.as_millis()).ok());
+            meta.is_file().then(|| key.map(|key| Ok(Found { key, bytes: meta.len(), written }))).flatten()
+        })
     }
 
     fn path(&self, key: &Key) -> PathBuf {
@@ -203,18 +282,21 @@ impl Store for FsStore {
 
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
         let path = self.path(key);
-        let mut file = File::open(&path).doing(|| format!("cannot open {key} in the store"))?;
+        let mut file = match File::open(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && self.is_cold(key)? => {
+                return Err(Error::archived(key));
+            }
+            opened => opened.doing(|| format!("cannot open {key} in the store"))?,
+        };
         let Some(range) = range else { return Ok(Box::new(file)) };
         file.seek(SeekFrom::Start(range.start)).doing(|| format!("cannot read {key}"))?;
         Ok(Box::new(file.take(range.end.saturating_sub(range.start))))
     }
 
     fn size(&self, key: &Key) -> Result<Option<u64>> {
-        match fs::symlink_metadata(self.path(key)) {
-            Ok(meta) if meta.is_file() => Ok(Some(meta.len())),
-            Ok(_) => Ok(None),
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => Ok(None),
-            Err(e) => Err(crate::error::io(format!("cannot look at {key} in the store"), e)),
+        match (self.size_here(key)?, key.area()) {
+            (None, Area::Masters) => self.cold()?.map_or(Ok(None), |cold| cold.size_here(key)),
+            (size, _) => Ok(size),
         }
     }
 
@@ -236,31 +318,77 @@ impl Store for FsStore {
                 keys.push(key);
             }
         }
+        if prefix.area() == Area::Masters
+            && let Some(cold) = self.cold()?
+        {
+            keys.extend(cold.list(prefix)?);
+        }
         keys.sort();
+        keys.dedup();
         Ok(keys)
     }
 
     fn each_object(&self, area: Area, each: &mut dyn FnMut(Found) -> Result<()>) -> Result<()> {
-        let base = self.root.join(area.as_str());
-        for entry in walkdir::WalkDir::new(&base).follow_links(false).sort_by_file_name() {
-            let looked = entry.and_then(|e| Ok((e.metadata()?, e)));
-            let (meta, entry) = match looked {
-                Ok(looked) => looked,
-                Err(e) if e.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => continue,
-                Err(e) => return Err(Error::unavailable(format!("cannot list {}", base.display())).because(e)),
+        let cold = if area == Area::Masters { self.cold()? } else { None };
+        let Some(cold) = cold else { return self.walk(area).try_for_each(|found| each(found?)) };
+        // Both come in the order of folders and names: what lies in the one and in the other is one object's.
+        let (mut here, mut there) = (self.walk(area).peekable(), cold.walk(area).peekable());
+        let place = |found: &Found| found.key.as_str().split('/').map(str::to_owned).collect::<Vec<_>>();
+        loop {
+            let order = match (here.peek(), there.peek()) {
+                (None, None) => return Ok(()),
+                (Some(Ok(a)), Some(Ok(b))) => place(a).cmp(&place(b)),
+                (Some(_), _) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
             };
-            let relative = entry.path().strip_prefix(&self.root).ok().and_then(Path::to_str);
-            if let (true, Some(key)) = (meta.is_file(), relative.and_then(|r| r.parse().ok())) {
-                let since = meta.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-                let written = since.and_then(|t| i64::try_from(t.as_millis()).ok());
-                each(Found { key, bytes: meta.len(), written })?;
-            }
+            // A copy that a killed run left is the same object.
+            let next = match order {
+                std::cmp::Ordering::Greater => there.next(),
+                std::cmp::Ordering::Equal => there.next().and(here.next()),
+                std::cmp::Ordering::Less => here.next(),
+            };
+            next.map_or(Ok(()), |found| each(found?))?;
         }
-        Ok(())
+    }
+
+    fn availability(&self, key: &Key) -> Result<Option<Availability>> {
+        Ok(match (self.size_here(key)?, key.area()) {
+            (Some(_), _) => Some(Availability::Online { until: None }),
+            (None, Area::Masters) if self.is_cold(key)? => Some(Availability::Offline),
+            _ => None,
+        })
+    }
+
+    fn archive_place(&self) -> Result<String> {
+        let none = || {
+            Error::unsupported("this archive has no folder for what is archived")
+                .hint("the setting 'archive_folder' names one, mostly on another disk: archive_folder: /mnt/cold")
+        };
+        self.cold.as_ref().map(|cold| cold.root.display().to_string()).ok_or_else(none)
+    }
+
+    fn archive(&self, key: &Key, digest: &Digest, _made_of: Option<&Upload>) -> Result<()> {
+        let Some(cold) = &self.cold else { return self.archive_place().map(drop) };
+        self.move_to(&cold.claim(&self.root)?, key, digest)
+    }
+
+    fn recall(&self, key: &Key, digest: &Digest, _how: &Recall) -> Result<Recalled> {
+        if let Some(cold) = self.cold()? {
+            cold.move_to(self, key, digest)?;
+        } else if self.size_here(key)?.is_none() {
+            let message = format!("{key} is in no folder that this archive has");
+            return Err(Error::paused(message).hint("the setting 'archive_folder' names the folder that it went to"));
+        }
+        Ok(Recalled::Back)
     }
 
     fn remove(&self, prefix: &Key) -> Result<()> {
         // Out of sight first, so that no reader sees half of it gone.
+        if prefix.area() == Area::Masters
+            && let Some(cold) = self.cold()?
+        {
+            cold.remove(prefix)?;
+        }
         let grave = self.staging.dir("removed")?;
         match fs::rename(self.path(prefix), grave.path().join("x")) {
             Ok(()) => Ok(()),

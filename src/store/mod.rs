@@ -22,6 +22,8 @@ use crate::{
 };
 
 mod abilities;
+mod availability;
+mod cold;
 mod direct;
 mod fs;
 mod memory;
@@ -31,9 +33,10 @@ mod policy;
 mod s3;
 
 pub use abilities::{Abilities, Checksum};
+pub use availability::{Availability, Recall, Recalled, Tier};
 pub use fs::FsStore;
 pub use memory::MemoryStore;
-pub use policy::{Difference, Lock, Wish};
+pub use policy::{Difference, Expiry, Lock, Wish};
 #[cfg(feature = "s3")]
 pub use s3::{ObjectSettings, Outcome, Outgoing, OutsideBucket, Progress, S3Config, S3Store};
 
@@ -83,6 +86,35 @@ pub trait Store: Send + Sync {
     /// Removes everything below a prefix. What is not there is no error.
     fn remove(&self, prefix: &Key) -> Result<()>;
 
+    /// Whether an object can be read now; `None` when there is none.
+    fn availability(&self, key: &Key) -> Result<Option<Availability>> {
+        Ok(self.size(key)?.map(|_| Availability::Online { until: None }))
+    }
+
+    /// What objects go to that leave the hot area, in words; an error says why there is nothing.
+    fn archive_place(&self) -> Result<String> {
+        Err(Error::unsupported("this store has one area alone"))
+    }
+
+    /// Moves an object out of the hot area, under its key and with its bytes; `made_of` are the parts that it went up in.
+    /// Done twice, or after a kill, it ends what was begun.
+    fn archive(&self, _key: &Key, _digest: &Digest, _made_of: Option<&Upload>) -> Result<()> {
+        self.archive_place().map(drop)
+    }
+
+    /// Asks for an object that was archived. Who asks twice is told how far it is.
+    fn recall(&self, key: &Key, _digest: &Digest, _how: &Recall) -> Result<Recalled> {
+        match self.availability(key)? {
+            Some(_) => Ok(Recalled::Back),
+            None => Err(Error::not_found(format!("the store has lost {key}"))),
+        }
+    }
+
+    /// Brings an object that can be read back into the hot area for good.
+    fn reinstate(&self, _key: &Key, _digest: &Digest, _made_of: Option<&Upload>) -> Result<()> {
+        Ok(())
+    }
+
     /// Where the object can be read as a file, for stores that are folders.
     fn local_path(&self, key: &Key) -> Option<PathBuf>;
 
@@ -124,6 +156,7 @@ pub fn fetch(store: &dyn Store, key: &Key, copy: PathBuf) -> Result<PathBuf> {
     if let Some(path) = store.local_path(key) {
         return match path.is_file() {
             true => Ok(path),
+            false if store.availability(key)?.is_some() => Err(Error::archived(key)),
             false => {
                 Err(Error::not_found(format!("the store has lost {key}")).hint("'damctl verify' lists what is missing"))
             }

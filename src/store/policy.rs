@@ -16,11 +16,36 @@ pub struct Wish {
     pub noncurrent_days: i32,
     /// For how long masters cannot be removed, if that is wanted.
     pub lock: Option<Lock>,
+    /// Folders of delivery, each with the days after which what was put there goes.
+    pub delivery: Vec<Expiry>,
+}
+
+/// A folder below `delivery/`, and after how many days what lies there goes: `web 60d`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expiry {
+    /// One name: `web`.
+    pub folder: String,
+    /// In days.
+    pub days: i32,
+}
+
+impl FromStr for Expiry {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || Error::invalid(format!("'{}' is no time for a folder", text.trim())).hint("expected 'web 60d'");
+        let (folder, days) = text.trim().split_once(' ').ok_or_else(wrong)?;
+        let is_name = !folder.is_empty() && folder.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        match days.trim().strip_suffix('d').and_then(|n| n.parse().ok()).filter(|_| is_name) {
+            Some(days @ 1..=36_500) => Ok(Self { folder: folder.to_owned(), days }),
+            _ => Err(wrong()),
+        }
+    }
 }
 
 impl Default for Wish {
     fn default() -> Self {
-        Self { abort_days: 7, noncurrent_days: 7, lock: None }
+        Self { abort_days: 7, noncurrent_days: 7, lock: None, delivery: Vec::new() }
     }
 }
 
@@ -71,6 +96,14 @@ pub struct Difference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_of_delivery_has_a_name_and_days() {
+        assert_eq!(" web 60d".parse::<Expiry>().unwrap(), Expiry { folder: "web".to_owned(), days: 60 });
+        for bad in ["web", "web 60", "web 0d", "../masters 1d", "a/b 1d", " 1d"] {
+            assert!(bad.parse::<Expiry>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn locks_are_read_and_what_is_none_is_refused() {

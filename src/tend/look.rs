@@ -12,13 +12,13 @@ use std::{
 };
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Archived, Catalog},
     digest::{Digest, FINGERPRINT, Hasher, fingerprint},
     error::{Doing, Error, Kind, Result},
-    model::Key,
+    model::{Key, Rendition},
     pace::Pace,
     stop::Stop,
-    store::{Store, Upload, ocfl},
+    store::{Availability, Store, Upload, ocfl},
 };
 
 /// Up to this size, a sample is the whole object.
@@ -125,8 +125,8 @@ pub(super) struct Object {
 
 pub(super) enum Owner {
     Master,
-    /// By its place in a list.
-    Rendition(usize),
+    /// One of its files.
+    Rendition(Arc<Rendition>),
 }
 
 /// How closely an object was looked at in the end.
@@ -147,6 +147,8 @@ pub(super) struct Looker<'a> {
     pub(super) pace: Option<&'a Pace>,
     /// Bytes read.
     pub(super) bytes: AtomicU64,
+    /// Whether masters may be where they cannot be read.
+    has_archived: bool,
     /// The inventory that was read last: many small masters lie in one object.
     last: Mutex<Option<(Key, Arc<Said>)>>,
 }
@@ -155,8 +157,35 @@ pub(super) struct Looker<'a> {
 type Said = Result<ocfl::Inventory, &'static str>;
 
 impl<'a> Looker<'a> {
-    pub(super) fn new(catalog: &'a Catalog, store: &'a dyn Store, level: Level, stop: &'a Stop) -> Self {
-        Self { catalog, store, level, stop, pace: None, bytes: AtomicU64::new(0), last: Mutex::default() }
+    pub(super) fn new(catalog: &'a Catalog, store: &'a dyn Store, level: Level, stop: &'a Stop) -> Result<Self> {
+        let has_archived = catalog.has_archived()?;
+        Ok(Self {
+            catalog,
+            store,
+            level,
+            stop,
+            pace: None,
+            bytes: AtomicU64::new(0),
+            has_archived,
+            last: Mutex::default(),
+        })
+    }
+
+    /// Of a master that is archived and cannot be read: what the store says of it. None of all others.
+    fn look_from_afar(&self, object: &Object) -> Result<Option<Option<Finding>>> {
+        if !self.has_archived || !matches!(object.of, Owner::Master) {
+            return Ok(None);
+        }
+        let known = self.catalog.archived_among(&[object.digest])?;
+        if known.get(&object.digest).is_none_or(Archived::is_readable) {
+            return Ok(None);
+        }
+        let (expected, found) = (object.bytes, self.store.size(&object.key)?);
+        Ok(match self.store.availability(&object.key)? {
+            None => Some(Some(Finding::Missing)),
+            Some(Availability::Online { .. }) => None,
+            Some(_) => Some(found.filter(|n| *n != expected).map(|found| Finding::Size { expected, found })),
+        })
     }
 
     /// What is wrong with the inventory of the object that a master lies in, if anything.
@@ -195,6 +224,9 @@ impl<'a> Looker<'a> {
     }
 
     fn look_at_bytes(&self, object: &Object) -> Result<(Depth, Option<Finding>)> {
+        if let Some(finding) = self.look_from_afar(object)? {
+            return Ok((Depth::Seen, finding));
+        }
         if self.level == Level::Full {
             return self.whole(object);
         }

@@ -3,6 +3,7 @@
 //! nobody will go on with.
 
 pub mod certificate;
+mod choose;
 mod collect;
 mod doctor;
 mod look;
@@ -11,10 +12,11 @@ mod orphans;
 mod retire;
 mod verify;
 
+pub use choose::Which;
 pub use collect::{give_up, leftover_segments, remove_segments, stale_uploads};
 pub use doctor::{Check, doctor};
 pub use look::{Finding, Level};
 pub use metrics::metrics;
 pub use orphans::{Orphan, Orphans, orphans, remove_orphans};
 pub use retire::{Keep, Removed, old_refusals, remove_marked, remove_refusals, retired};
-pub use verify::{OnFinding, Verified, Verify, Which, drop_lost, verify};
+pub use verify::{OnFinding, Verified, Verify, drop_lost, verify};

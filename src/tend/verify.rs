@@ -1,19 +1,24 @@
 //! Holds stored objects against the catalog: as closely as is asked for.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{TrySendError, sync_channel},
     },
+    time::Duration,
 };
 
-use super::look::{Depth, Finding, Level, Looker, Object, Owner};
+use super::{
+    choose::{self, Which},
+    look::{Depth, Finding, Level, Looker, Object, Owner},
+};
 use crate::{
-    catalog::{Catalog, KeptMaster, Looked},
+    catalog::{Catalog, Looked},
     digest::{Checked, Digest},
     error::{Error, Result},
-    model::{Area, AssetId, Key, Rendition},
+    model::{AssetId, Key, Rendition},
     pace::Pace,
     stop::Stop,
     store::{Store, ocfl},
@@ -21,6 +26,8 @@ use crate::{
 
 /// So many sound masters are noted at a time.
 const BATCH: usize = 500;
+/// So many objects wait to be looked at.
+const QUEUE: usize = 1000;
 
 /// What to verify, and how.
 #[derive(Clone, Default)]
@@ -37,59 +44,6 @@ pub struct Verify<'a> {
     pub pace: Option<&'a Pace>,
     /// Where copies are, by their names: what is damaged is repaired from the first that is sound.
     pub replicas: &'a [(String, Arc<dyn Store>)],
-}
-
-/// Which objects are looked at. Those that were looked at longest ago come first.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Which<'a> {
-    /// Only those of this area.
-    pub area: Option<Area>,
-    /// Only those whose keys begin so.
-    pub below: Option<&'a str>,
-    /// Only those that were not found sound for so long, as closely (ms).
-    pub older_than_ms: Option<i64>,
-    /// Not more than this share of them.
-    pub share: Option<f64>,
-    /// As many as are read with so many bytes.
-    pub budget: Option<u64>,
-}
-
-impl Which<'_> {
-    /// Picks of these objects.
-    fn pick(&self, catalog: &Catalog, level: Level, mut objects: Vec<Object>) -> Result<Vec<Object>> {
-        objects.retain(|o| {
-            self.area.is_none_or(|area| o.key.area() == area)
-                && self.below.is_none_or(|below| o.key.as_str().starts_with(below))
-        });
-        if self.older_than_ms.is_none() && self.share.is_none() && self.budget.is_none() {
-            return Ok(objects);
-        }
-        let last = catalog.last_sound(level.and_closer())?;
-        let last_of = |o: &Object| last.get(o.key.as_str()).copied().unwrap_or(i64::MIN);
-        let all = objects.len();
-        if let Some(age) = self.older_than_ms {
-            let before = catalog.now()?.saturating_sub(age);
-            objects.retain(|o| last_of(o) <= before);
-        }
-        objects.sort_by_cached_key(|o| (last_of(o), o.key.clone()));
-        if let Some(share) = self.share {
-            objects.truncate((all as f64 * share).ceil() as usize);
-        }
-        if let Some(budget) = self.budget {
-            let mut left = budget;
-            let fits = |o: &Object| {
-                let cost = level.cost(o.bytes);
-                let fits = cost <= left;
-                left = left.saturating_sub(cost);
-                fits
-            };
-            // The next one may be larger than all that is given: then it is looked at alone.
-            let count = objects.iter().map(fits).take_while(|fits| *fits).count();
-            objects.truncate(count.max(1));
-        }
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
-    }
 }
 
 /// What was looked at.
@@ -125,27 +79,49 @@ pub fn verify(
     stop: &Stop,
     each: OnFinding<'_>,
 ) -> Result<Verified> {
-    let (objects, renditions) = wanted(catalog, what.only)?;
-    let objects = what.which.pick(catalog, what.level, objects)?;
-    let mut looker = Looker::new(catalog, store, what.level, stop);
+    let mut looker = Looker::new(catalog, store, what.level, stop)?;
     looker.pace = what.pace;
-    let (count, total) = (objects.len() as u64, objects.iter().map(|o| o.bytes).sum());
-    let queue = Mutex::new(objects.into_iter());
-    let round = Round { what, looker, renditions: &renditions, tally: Tally::default(), each };
+    let round = Round { what, looker, tally: Tally::default(), each };
+    let (count, total) = (AtomicU64::new(0), AtomicU64::new(0));
+    let chosen = choose::Round { catalog, only: what.only, which: what.which, level: what.level };
+    let (queue, next) = sync_channel::<Object>(QUEUE);
+    let next = Mutex::new(next);
+    let is_over = AtomicBool::new(false);
     let looked = std::thread::scope(|scope| {
         let work = || -> Result<()> {
             loop {
-                let next = lock(&queue).next();
-                let Some(object) = next else { return Ok(()) };
-                stop.check()?;
-                round.look(&object)?;
+                let Ok(object) = lock(&next).recv() else { return Ok(()) };
+                if is_over.load(Ordering::Acquire) {
+                    return Ok(());
+                }
+                if let Err(e) = stop.check().and_then(|()| round.look(&object)) {
+                    is_over.store(true, Ordering::Release);
+                    return Err(e);
+                }
             }
         };
         let threads: Vec<_> = (0..what.workers.max(1)).map(|_| scope.spawn(work)).collect();
+        let ended = chosen.each(&mut |object| {
+            count.fetch_add(1, Ordering::Relaxed);
+            total.fetch_add(object.bytes, Ordering::Relaxed);
+            let mut waits = object;
+            // Whoever has failed takes nothing more.
+            while !is_over.load(Ordering::Acquire) {
+                match queue.try_send(waits) {
+                    Ok(()) => return true,
+                    Err(TrySendError::Full(object)) => waits = object,
+                    Err(TrySendError::Disconnected(_)) => return false,
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            false
+        });
+        drop(queue);
         let join = |t: std::thread::ScopedJoinHandle<'_, Result<()>>| {
             t.join().unwrap_or_else(|_| Err(Error::internal("a verifying thread panicked")))
         };
-        threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect::<Result<()>>()
+        let looked = threads.into_iter().map(join).collect::<Vec<_>>().into_iter().collect::<Result<()>>();
+        ended.and(looked)
     });
     // What was found sound before it was stopped is.
     round.note(None)?;
@@ -153,14 +129,14 @@ pub fn verify(
     let Round { looker, tally, .. } = round;
     let lost = tally.lost.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Verified {
-        objects: count,
+        objects: count.into_inner(),
         whole: tally.whole.into_inner(),
         sampled: tally.sampled.into_inner(),
         bytes: looker.bytes.into_inner(),
-        total,
+        total: total.into_inner(),
         bad: tally.bad.into_inner(),
         repaired: tally.repaired.into_inner(),
-        lost: lost.into_iter().filter_map(|at| renditions.get(at).cloned()).collect(),
+        lost: lost.into_values().map(|r| Rendition::clone(&r)).collect(),
     })
 }
 
@@ -171,7 +147,7 @@ struct Tally {
     sampled: AtomicU64,
     bad: AtomicU64,
     repaired: AtomicU64,
-    lost: Mutex<BTreeSet<usize>>,
+    lost: Mutex<BTreeMap<Key, Arc<Rendition>>>,
     /// Looks that are not noted yet, each with the master that it confirms.
     looks: Mutex<Vec<(Looked, Option<Digest>)>>,
 }
@@ -179,7 +155,6 @@ struct Tally {
 struct Round<'a> {
     what: &'a Verify<'a>,
     looker: Looker<'a>,
-    renditions: &'a [Rendition],
     tally: Tally,
     each: OnFinding<'a>,
 }
@@ -222,8 +197,8 @@ impl Round<'_> {
                 }
                 self.tell("asset.damaged", object, &finding)?;
             }
-            Owner::Rendition(at) => {
-                if let (true, Some(r)) = (lock(&self.tally.lost).insert(*at), self.renditions.get(*at)) {
+            Owner::Rendition(r) => {
+                if lock(&self.tally.lost).insert(r.prefix.clone(), r.clone()).is_none() {
                     self.looker.catalog.withhold(r, &object.key, &finding.to_string())?;
                 }
             }
@@ -304,56 +279,6 @@ impl Round<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// All objects that there should be, and the renditions that some of them are files of.
-fn wanted(catalog: &Catalog, only: &[AssetId]) -> Result<(Vec<Object>, Vec<Rendition>)> {
-    let mut objects: Vec<Object> = Vec::new();
-    let mut renditions: Vec<Rendition> = Vec::new();
-    let master =
-        |KeptMaster { digest, bytes, fingerprint, key }| Object { key, digest, bytes, fingerprint, of: Owner::Master };
-    if only.is_empty() {
-        // Those of earlier generations are kept, too.
-        let mut after = String::new();
-        loop {
-            let page = catalog.masters_page(&after, 500)?;
-            let Some(last) = page.last() else { break };
-            after = last.digest.to_string();
-            objects.extend(page.into_iter().map(master));
-        }
-    }
-    for id in only {
-        let kept = catalog.masters_of(*id)?;
-        if kept.is_empty() {
-            return Err(Error::not_found(format!("there is no asset {id}")));
-        }
-        objects.extend(kept.into_iter().map(master));
-    }
-    let mut add_rendition = |r: Rendition| -> Result<()> {
-        for file in &r.files {
-            let of = Owner::Rendition(renditions.len());
-            let key = r.prefix.join(&file.name)?;
-            objects.push(Object { key, digest: file.digest, bytes: file.bytes, fingerprint: None, of });
-        }
-        renditions.push(r);
-        Ok(())
-    };
-    if only.is_empty() {
-        let mut after = Default::default();
-        loop {
-            let page = catalog.renditions_page(&after, 500)?;
-            let Some(last) = page.last() else { break };
-            after = (last.master.to_string(), last.entry.clone(), last.recipe.to_string());
-            page.into_iter().try_for_each(&mut add_rendition)?;
-        }
-    } else {
-        for id in only {
-            catalog.renditions_of(*id)?.into_iter().try_for_each(&mut add_rendition)?;
-        }
-    }
-    // Those of one object are looked at one after the other.
-    objects.sort_by(|a, b| a.key.cmp(&b.key));
-    Ok((objects, renditions))
 }
 
 /// Takes renditions whose files are lost out of store and catalog, in this order: whatever dies in between, they are

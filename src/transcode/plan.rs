@@ -48,6 +48,8 @@ pub struct Plan {
     /// Number of entries that are not wanted of a master, because their `when` does not hold of it. Of masters that
     /// have all there is, none are counted.
     pub unwanted: usize,
+    /// Assets that lack something, of masters that are to be restored first.
+    pub archived: Vec<AssetId>,
     /// What is planned and drained together: one profile's wishes, for all assets or for some.
     pub scope: String,
 }
@@ -61,6 +63,16 @@ pub(super) struct Task {
     /// Of films in segments, the part that it makes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) share: Option<Share>,
+}
+
+/// What is known of masters that may lack something.
+struct Is {
+    /// Renditions that are there.
+    present: HashSet<(Digest, String, Digest)>,
+    /// Renditions that were let go by their age.
+    expired: HashSet<(Digest, String, Digest)>,
+    /// Masters that cannot be read.
+    away: HashSet<Digest>,
 }
 
 /// Subtracts what is present from what `profile` wants, for all assets or just `only`.
@@ -79,7 +91,9 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         }
     }
     let is_complete = |kind: MediaKind, master: &Digest| complete.get(&kind).is_some_and(|of| of.contains(master));
-    let mut subtract = |row: &AssetRow, present: &HashSet<(Digest, String, Digest)>, expired: &HashSet<_>| {
+    let has_archived = catalog.has_archived()?;
+    let mut subtract = |row: &AssetRow, is: &Is| {
+        let Is { present, expired, away } = is;
         let all = profile.wanted(row.asset.kind);
         if all.is_empty() {
             return;
@@ -99,7 +113,9 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
             let is_present = |e: &Entry| present.contains(&told(e));
             let missing: Vec<String> = wanted.iter().filter(|e| !is_present(e)).map(|e| e.name.clone()).collect();
             plan.present += wanted.len() - missing.len();
-            if !missing.is_empty() {
+            if !missing.is_empty() && away.contains(&master.digest) {
+                plan.archived.push(row.asset.id);
+            } else if !missing.is_empty() {
                 plan.masters.push(Missing {
                     asset: row.asset.id,
                     title: match master.role {
@@ -128,7 +144,13 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
         let present = catalog.present_among(&lacking)?;
         // What was let go by its age comes back for whoever asks for its asset.
         let expired = if only.is_empty() { catalog.expired_among(&lacking)? } else { HashSet::new() };
-        page.iter().for_each(|row| subtract(row, &present, &expired));
+        let mut away = HashSet::new();
+        if has_archived {
+            let archived = catalog.archived_among(&lacking)?;
+            away.extend(archived.into_iter().filter(|(_, a)| !a.is_readable()).map(|(master, _)| master));
+        }
+        let is = Is { present, expired, away };
+        page.iter().for_each(|row| subtract(row, &is));
         Ok(())
     };
     // What waits to take a place is made like what is shown.

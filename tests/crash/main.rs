@@ -178,9 +178,20 @@ fn tree(root: &Path) -> Vec<String> {
 }
 
 /// Points that are passed with buckets alone, or with models, replacements and clean-ups (tests/it/enrich.rs,
-/// tests/it/keep.rs and tests/it/export.rs kill there).
-const OTHERS: [&str; 9] =
-    ["store.s3-", "receive.", "enrich.", "publish.", "replace.", "rollback.", "collect.", "replicate.", "export."];
+/// tests/it/keep.rs, tests/it/shelve.rs and tests/it/export.rs kill there).
+const OTHERS: [&str; 11] = [
+    "store.s3-",
+    "receive.",
+    "enrich.",
+    "publish.",
+    "replace.",
+    "rollback.",
+    "collect.",
+    "replicate.",
+    "export.",
+    "archive.",
+    "restore.",
+];
 
 /// Every point of the program's code, by reading it: a new one is tested from its first day.
 fn points() -> Vec<String> {

@@ -159,6 +159,22 @@ fn a_file_that_cannot_be_rendered_leaves_the_old_one_where_it_is_and_says_so() {
 }
 
 #[test]
+fn a_generation_that_waited_waits_in_a_catalog_that_is_made_of_the_store_and_takes_its_place() {
+    let (archive, drive, asset) = archive_of_one();
+    let new = drive.path().join("b.png");
+    picture(&new, 2);
+    replace(&archive, &asset, &new, &["--no-wait"]).ends(0).says("waits");
+    fs::rename(archive.root().join("catalog.sqlite"), archive.root().join("lost.sqlite")).unwrap();
+    archive.run(["catalog", "rebuild", "--from-store"]).ends(0);
+    archive.run(["status"]).ends(0).says(&format!("replacing  {asset} by generation 2"));
+    assert_eq!(shown(&archive).0, "1");
+    archive.run(["transcode"]).ends(0);
+    let (generation, renditions) = shown(&archive);
+    assert_eq!((generation.as_str(), renditions.len()), ("2", 1));
+    assert!(renditions[0].starts_with(&digits(&new)), "{renditions:?}");
+}
+
+#[test]
 fn a_rollback_that_is_killed_is_given_again() {
     let (archive, _drive, asset) = archive_of_one();
     let files = scratch();

@@ -45,6 +45,7 @@ mod search;
 #[cfg(feature = "webhook")]
 mod search_bulk;
 mod serve;
+mod shelve;
 mod split;
 mod strict;
 mod transcode;

@@ -206,6 +206,66 @@ impl Drop for Stopped {
 }
 
 #[test]
+fn a_collections_rights_hold_for_its_assets_in_hits_files_and_the_stores_records() {
+    let (archive, asset) = archive();
+    let of = |words: &[&str]| bearer(&token(&archive, words));
+    let (editor, viewer) = (of(&["Ana", "--role", "editor"]), of(&["Eva"]));
+    let abroad = of(&["Jean", "--territory", "FR"]);
+    let server = Server::start_with(&archive, &[("DAMCTL_ANONYMOUS", "nobody")]);
+    let path = format!("/api/v1/assets/{asset}");
+    let told = server.send("PATCH", &path, &format!("{editor}If-Match: *\r\n"), &json!({"collection": "Cedido"}));
+    assert_eq!(told.status, 200, "{}", told.text());
+    let seen = |who: &str| {
+        archive.run(["index"]).ends(0);
+        let hits = server.get_with("/api/v1/search?q=inflacion", who).json();
+        let statuses = [path.clone(), format!("{path}/renditions/poster")].map(|p| server.get_with(&p, who).status);
+        (hits["total"].as_u64().unwrap(), statuses)
+    };
+    let (all, nothing) = ((1, [200, 200]), (0, [404, 404]));
+    let set = |words: &[&str]| archive.run(["collection", "set", "Cedido"].iter().chain(words)).ends(0);
+    set(&["--territory", "es, pt", "--license", "EFE"]).says("license EFE; in ES, PT").says("1 asset(s)");
+    assert_eq!((seen(&viewer), seen(&abroad), seen(&editor)), (all, nothing, all));
+    set(&["--territory", "", "--expires", "2020-01-31"]);
+    assert_eq!((seen(&viewer), seen(&editor)), (nothing, all));
+    let hit = server.get_with("/api/v1/search?q=inflacion%20license:EFE%20expires:2020", &editor).json();
+    assert_eq!(hit["hits"][0]["hidden"], json!(["expired"]), "{hit}");
+    assert_eq!(server.get_with(&path, &editor).json()["hidden"], json!(["expired"]));
+    set(&["--expires", ""]);
+    // The asset says otherwise, and is refused; by HTTP as well.
+    let at = "/api/v1/collections/Cedido";
+    assert_eq!(server.get_with(at, &viewer).status, 403);
+    assert_eq!(server.send("PATCH", at, &editor, &json!({"consent": "refused"})).status, 428);
+    let change = format!("{editor}If-Match: \"{}\"\r\n", server.get_with(at, &editor).json()["revision"]);
+    assert_eq!(
+        server.send("PATCH", at, &change, &json!({"consent": "refused"})).json()["rights"]["consent"],
+        "refused"
+    );
+    assert_eq!(server.send("PATCH", at, &change, &json!({"consent": null})).status, 412);
+    assert_eq!((seen(&viewer), seen(&editor)), (nothing, all));
+    let given = json!({"description": {"rights": {"consent": "given"}}});
+    assert_eq!(server.send("PATCH", &path, &format!("{editor}If-Match: *\r\n"), &given).status, 200);
+    assert_eq!(seen(&viewer), all);
+    archive.run(["collection", "list"]).ends(0).says("license EFE; consent refused");
+    let listed = server.get_with("/api/v1/collections", &editor).json();
+    assert_eq!(listed["collections"][0]["assets"], json!(1), "{listed}");
+    // The store hears of it while the server runs, and a catalog that is made of it knows.
+    let is_told = || {
+        let all = walkdir::WalkDir::new(archive.store()).into_iter().flatten();
+        let mut records = all.filter(|e| e.file_name() == "records.jsonl");
+        records.any(|e| std::fs::read_to_string(e.path()).unwrap().contains("\"consent\":\"given\""))
+    };
+    let begun = std::time::Instant::now();
+    while !is_told() {
+        assert!(begun.elapsed().as_secs() < 30, "the records do not tell");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    drop(server);
+    std::fs::rename(archive.root().join("catalog.sqlite"), archive.root().join("lost.sqlite")).unwrap();
+    archive.run(["catalog", "rebuild", "--from-store"]);
+    archive.run(["collection", "list"]).ends(0).says("license EFE; consent refused");
+}
+
+#[test]
 fn who_may_see_what_holds_for_hits_files_and_events_alike() {
     let (archive, asset) = archive();
     let of = |words: &[&str]| bearer(&token(&archive, words));

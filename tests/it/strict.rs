@@ -35,15 +35,28 @@ pub struct Strict {
     pub uploads: BTreeMap<String, Upload>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Object {
     pub bytes: Vec<u8>,
     pub etag: String,
     /// Algorithm and value, as the server keeps it.
     pub checksum: Option<(&'static str, String)>,
+    /// Storage class, where it is not the usual one.
+    pub class: Option<String>,
+    /// What `x-amz-restore` says.
+    pub restore: Option<String>,
+}
+
+impl Object {
+    /// Whether it is to be asked for before it is read ("Restoring an archived object").
+    fn is_away(&self) -> bool {
+        let is_cold = matches!(self.class.as_deref(), Some("GLACIER" | "DEEP_ARCHIVE"));
+        is_cold && !self.restore.as_ref().is_some_and(|r| r.contains("\"false\""))
+    }
 }
 
 pub struct Upload {
+    class: Option<String>,
     key: String,
     algorithm: Option<&'static str>,
     parts: BTreeMap<u32, Object>,
@@ -111,6 +124,8 @@ async fn answer(
         ("HEAD" | "GET", _) if !has("uploadId") => strict.read(&key, &said, method == Method::GET),
         ("GET", _) => strict.list_parts(&query["uploadId"]),
         ("PUT", _) if has("uploadId") => strict.part(&query, &said, &body),
+        ("PUT", _) if said("x-amz-copy-source").is_some() => strict.copy(&key, &said),
+        ("POST", _) if has("restore") => strict.restore(&key, &String::from_utf8_lossy(&body)),
         ("PUT", _) => strict.put(&key, &said, &body),
         ("POST", _) if has("uploads") => strict.begin(&key, &said),
         ("POST", _) if has("uploadId") => {
@@ -189,7 +204,8 @@ impl Strict {
             }
             kept = Some((algorithm, value));
         }
-        Ok(Object { bytes: body.to_vec(), etag: hex(&md5(body)), checksum: kept })
+        let class = said("x-amz-storage-class");
+        Ok(Object { bytes: body.to_vec(), etag: hex(&md5(body)), checksum: kept, class, restore: None })
     }
 
     fn put(&mut self, key: &str, said: Said<'_>, body: &[u8]) -> Answer {
@@ -216,7 +232,10 @@ impl Strict {
         let id = uuid::Uuid::now_v7().to_string();
         let answer =
             format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>");
-        self.uploads.insert(id, Upload { key: key.to_owned(), algorithm, parts: BTreeMap::new() });
+        self.uploads.insert(
+            id,
+            Upload { class: said("x-amz-storage-class"), key: key.to_owned(), algorithm, parts: BTreeMap::new() },
+        );
         Ok(xml(answer))
     }
 
@@ -226,14 +245,82 @@ impl Strict {
             self.damage -= 1;
             body[500] ^= 1;
         }
-        let part = self.receive(said, &body)?;
+        let mut part = self.receive(said, &body)?;
+        let is_copy = said("x-amz-copy-source").is_some();
+        if is_copy {
+            let (from, range) = self.source(said)?;
+            part = Object { bytes: from.bytes[range].to_vec(), ..Object::default() };
+            part.etag = hex(&md5(&part.bytes));
+        }
         let upload = self.uploads.get_mut(&query["uploadId"]).ok_or_else(|| refuse(404, "NoSuchUpload"))?;
+        if is_copy {
+            part.checksum = upload.algorithm.map(|a| (a, checksum(a, &part.bytes)));
+        }
         if upload.algorithm != part.checksum.as_ref().map(|(a, _)| *a) {
             return Err(refuse(400, "InvalidRequest"));
         }
         let etag = format!("\"{}\"", part.etag);
+        let sha256 = part.checksum.as_ref().filter(|(a, _)| *a == "sha256").map(|(_, sum)| sum.clone());
         upload.parts.insert(query["partNumber"].parse().unwrap(), part);
+        if is_copy {
+            let sum = sha256.map(|s| format!("<ChecksumSHA256>{s}</ChecksumSHA256>")).unwrap_or_default();
+            return Ok(xml(format!("<CopyPartResult><ETag>{etag}</ETag>{sum}</CopyPartResult>")));
+        }
         Ok([("etag", etag)].into_response())
+    }
+
+    /// The object that is to be copied, and which of its bytes.
+    fn source(&self, said: Said<'_>) -> Result<(&Object, std::ops::Range<usize>), Refusal> {
+        let from = said("x-amz-copy-source").unwrap_or_default();
+        let (_, key) = from.trim_start_matches('/').split_once('/').unwrap();
+        let object = self.objects.get(key).ok_or_else(|| refuse(404, "NoSuchKey"))?;
+        if said("x-amz-copy-source-if-match").is_some_and(|tag| tag != format!("\"{}\"", object.etag)) {
+            return Err(refuse(412, "PreconditionFailed"));
+        }
+        if object.is_away() {
+            return Err(refuse(403, "InvalidObjectState"));
+        }
+        let range = said("x-amz-copy-source-range").map(|range| {
+            let (from, to) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            from.parse().unwrap()..to.parse::<usize>().unwrap() + 1
+        });
+        Ok((object, range.unwrap_or(0..object.bytes.len())))
+    }
+
+    /// A copy onto itself has to change something ("CopyObject"); of parts it makes one, and another ETag.
+    fn copy(&mut self, key: &str, said: Said<'_>) -> Answer {
+        let (from, _) = self.source(said)?;
+        let class = said("x-amz-storage-class").filter(|c| c != "STANDARD");
+        if class == from.class {
+            return Err(refuse(400, "InvalidRequest"));
+        }
+        let object = Object { class, restore: None, etag: hex(&md5(&from.bytes)), ..from.clone() };
+        let etag = object.etag.clone();
+        self.objects.insert(key.to_owned(), object);
+        Ok(xml(format!("<CopyObjectResult><ETag>{etag}</ETag></CopyObjectResult>")))
+    }
+
+    /// Answers and headers of `RestoreObject`, as they are documented.
+    fn restore(&mut self, key: &str, body: &str) -> Answer {
+        let object = self.objects.get_mut(key).ok_or_else(|| refuse(404, "NoSuchKey"))?;
+        if !matches!(object.class.as_deref(), Some("GLACIER" | "DEEP_ARCHIVE")) {
+            return Err(refuse(403, "InvalidObjectState"));
+        }
+        let tier = all(body, "Tier");
+        if tier == ["Expedited"] && object.class.as_deref() == Some("DEEP_ARCHIVE") {
+            return Err(refuse(400, "InvalidArgument"));
+        }
+        if all(body, "Days").len() != 1 || tier.len() != 1 {
+            return Err(refuse(400, "MalformedXML"));
+        }
+        match object.restore.as_deref() {
+            Some(said) if said.contains("\"true\"") => Err(refuse(409, "RestoreAlreadyInProgress")),
+            Some(_) => Ok(StatusCode::OK.into_response()),
+            None => {
+                object.restore = Some("ongoing-request=\"true\"".to_owned());
+                Ok(StatusCode::ACCEPTED.into_response())
+            }
+        }
     }
 
     fn complete(&mut self, key: &str, id: &str, said: Said<'_>, listed: &str) -> Answer {
@@ -270,16 +357,23 @@ impl Strict {
             }
             None => None,
         };
+        let class = upload.class.clone().filter(|c| c != "STANDARD");
         let md5s: Vec<u8> = parts.iter().flat_map(|p| md5(&p.bytes)).collect();
         let etag = format!("{}-{}", hex(&md5(&md5s)), parts.len());
-        self.objects.insert(key.to_owned(), Object { bytes, etag: etag.clone(), checksum });
+        self.objects.insert(key.to_owned(), Object { bytes, etag: etag.clone(), checksum, class, restore: None });
         self.uploads.remove(id);
         Ok(xml(format!("<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>")))
     }
 
     fn read(&self, key: &str, said: Said<'_>, with_body: bool) -> Answer {
         let object = self.objects.get(key).ok_or_else(|| refuse(404, "NoSuchKey"))?;
+        if with_body && object.is_away() {
+            return Err(refuse(403, "InvalidObjectState"));
+        }
         let mut response = Response::builder().header("etag", format!("\"{}\"", object.etag));
+        for (name, value) in [("x-amz-storage-class", &object.class), ("x-amz-restore", &object.restore)] {
+            response = value.iter().fold(response, |response, value| response.header(name, value));
+        }
         if let Some((algorithm, value)) = object.checksum.as_ref().filter(|_| said("x-amz-checksum-mode").is_some()) {
             response = response.header(format!("x-amz-checksum-{algorithm}"), value);
         }

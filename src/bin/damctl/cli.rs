@@ -22,7 +22,10 @@ pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use export::{BagAlgorithm, BagitArgs, ExportCommand, TableForm};
 pub use fanout::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 pub use history::HistoryArgs;
-pub use keep::{ReplaceArgs, ReplicateArgs, RollbackArgs, StoreCommand};
+pub use keep::{
+    ArchiveArgs, CollectionCommand, CollectionSetArgs, ReplaceArgs, ReplicateArgs, RestoreArgs, RollbackArgs,
+    StoreCommand,
+};
 pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 #[cfg(feature = "serve")]
 pub use search::ServeArgs;
@@ -152,6 +155,10 @@ pub enum Command {
     /// It goes on wherever it was stopped. What is damaged here is named and not copied. Renditions are not copied: they can be
     /// made again.
     Replicate(ReplicateArgs),
+    Archive(ArchiveArgs),
+    Restore(RestoreArgs),
+    #[command(subcommand)]
+    Collection(CollectionCommand),
     /// Brings the search index up to date.
     Index(IndexArgs),
     /// Sends renditions to channels: each once, with the place's confirmation.

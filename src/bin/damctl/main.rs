@@ -79,7 +79,7 @@ fn fail(e: &anyhow::Error, interrupted: Option<&AtomicBool>) -> ExitCode {
     print_error(e);
     ExitCode::from(match kind {
         Kind::Invalid | Kind::NotFound | Kind::Unsupported => 2,
-        Kind::Unavailable | Kind::Paused => 3,
+        Kind::Unavailable | Kind::Paused | Kind::Archived => 3,
         Kind::Conflict | Kind::Corrupt | Kind::OutOfMemory | Kind::Stopped | Kind::LeaseLost | Kind::Internal => 1,
     })
 }

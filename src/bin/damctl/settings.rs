@@ -22,7 +22,7 @@ pub const FILE: &str = "damctl.yaml";
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// Every setting: its name, its default and what it is.
-pub const KEYS: [(&str, &str, &str); 52] = [
+pub const KEYS: [(&str, &str, &str); 56] = [
     ("catalog", "catalog.sqlite", "the catalog's file; or postgres://USER@HOST/DATABASE, for more than one machine"),
     ("catalog_connections", "8", "connections to a PostgreSQL catalog at a time, for each process"),
     ("store", "store", "the folder, or s3://BUCKET/PREFIX, that holds masters and renditions"),
@@ -32,6 +32,11 @@ pub const KEYS: [(&str, &str, &str); 52] = [
         "replicas",
         "",
         "folders and s3://BUCKET/PREFIX, with commas between them, that hold copies of the masters ('damctl replicate')",
+    ),
+    (
+        "archive_folder",
+        "",
+        "the folder, mostly on another disk, that masters go to from a store in a folder ('damctl archive'); empty: none",
     ),
     ("s3_endpoint", "", "the S3 server, such as http://127.0.0.1:7480; empty: AWS"),
     ("s3_region", "", "its region; empty: what the AWS environment or profile says"),
@@ -46,6 +51,11 @@ pub const KEYS: [(&str, &str, &str); 52] = [
     ("s3_masters_acl", "", "canned ACL of masters; empty: only the bucket's owner reads them"),
     ("s3_masters_cache_control", "", "Cache-Control of masters; empty: none is sent"),
     ("s3_masters_lock", "", "object lock of new masters ('damctl store policy'): governance 30d or compliance 365d"),
+    (
+        "s3_archive_class",
+        "",
+        "storage class of archived masters ('damctl archive'): GLACIER, DEEP_ARCHIVE, GLACIER_IR, or the server's own",
+    ),
     ("s3_renditions_encryption", "", "server-side encryption of renditions, as of masters"),
     ("s3_renditions_storage_class", "", "storage class of renditions, such as STANDARD_IA"),
     ("s3_renditions_acl", "", "canned ACL of renditions, such as public-read"),
@@ -54,6 +64,11 @@ pub const KEYS: [(&str, &str, &str); 52] = [
     ("s3_delivery_storage_class", "", "storage class of delivery, such as STANDARD_IA"),
     ("s3_delivery_acl", "", "canned ACL of delivery, such as public-read"),
     ("s3_delivery_cache_control", FOREVER, "Cache-Control of delivery; empty: none is sent"),
+    (
+        "delivery_expires",
+        "web 60d, social 90d, tv 365d",
+        "folders of delivery and after how many days what lies there goes ('damctl store policy'); empty: never",
+    ),
     ("index", "index", "the folder of the search index"),
     ("scratch", "scratch", "the folder for work in progress; on the store's disk, outputs are moved and not copied"),
     ("quarantine", "quarantine", "the folder for outputs that the acceptance gate refused"),
@@ -93,6 +108,11 @@ pub const KEYS: [(&str, &str, &str); 52] = [
         "trusted_proxies",
         "",
         "proxies whose X-Forwarded-For is believed, as addresses or networks: 10.0.0.5, 10.1.0.0/16; empty: none",
+    ),
+    (
+        "territory",
+        "",
+        "the country (ISO 3166-1, such as ES) from which viewers look whose token says none; empty: that is not asked",
     ),
     ("tls_certificate", "", "a PEM file of serve-search's certificate and those above it; empty: plain HTTP"),
     ("tls_key", "", "the PEM file of its key"),
@@ -374,14 +394,18 @@ impl Settings {
         let proxies = text("trusted_proxies");
         let proxies = proxies.split([',', ' ']).filter(|text| !text.is_empty()).map(str::parse).collect::<Result<_>>();
         let proxies = proxies.map_err(|e| Error::invalid(format!("trusted_proxies: {e}")))?;
-        Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies })
+        let territory = Some(text("territory")).filter(|t| !t.is_empty());
+        Ok(damctl::serve::Terms { anonymous: self.get("anonymous").parse()?, provider, tls, proxies, territory })
     }
 
     /// What is wanted of the buckets.
     #[cfg(feature = "s3")]
     pub fn wish(&self) -> Result<damctl::store::Wish> {
         let lock = Some(self.get("s3_masters_lock")).filter(|text| !text.is_empty());
-        Ok(damctl::store::Wish { lock: lock.map(str::parse).transpose()?, ..Default::default() })
+        let delivery = self.get("delivery_expires").split(',').filter(|text| !text.trim().is_empty()).map(str::parse);
+        let delivery = delivery.collect::<Result<_>>();
+        let delivery = delivery.map_err(|e| Error::invalid(format!("delivery_expires: {}", e.one_line())))?;
+        Ok(damctl::store::Wish { lock: lock.map(str::parse).transpose()?, delivery, ..Default::default() })
     }
 
     /// Where copies of the masters are.
@@ -405,6 +429,12 @@ impl Settings {
     pub fn keep(&self) -> Result<Vec<damctl::tend::Keep>> {
         let each = self.get("keep").split(',').filter(|text| !text.trim().is_empty()).map(str::parse);
         each.collect::<Result<_>>().map_err(|e| Error::invalid(format!("keep: {}", e.one_line())))
+    }
+
+    /// The folder of what is archived, when one is set.
+    pub fn archive_folder(&self) -> Option<PathBuf> {
+        let value = self.get("archive_folder");
+        (!value.is_empty()).then(|| self.root.join(value))
     }
 
     /// The file of synonyms, when one is set.
@@ -461,6 +491,8 @@ impl Settings {
             part_bytes,
             timeout,
             in_flight: self.in_flight()?,
+            archive_class: said("s3_archive_class"),
+            can_lock: said("s3_masters_lock").is_some(),
             objects: damctl::model::Area::ALL.map(|area| {
                 let said = |what: &str| said(&format!("s3_{}_{what}", area.as_str()));
                 damctl::store::ObjectSettings {

@@ -138,7 +138,9 @@ function card(hit) {
     poster ? make("img", { src: poster.url, alt: "", loading: "lazy" }) : make("span", {}, t.nopicture),
     hit.duration_ms ? make("span", { class: "length" }, clock(hit.duration_ms)) : null);
   if (sheet) scrub(frame, sheet);
-  const about = [t.kinds[hit.kind] ?? hit.kind, hit.collection, hit.paths?.[0]].filter(Boolean).join(" · ");
+  // Editors see what others do not, and why; and what is not at hand.
+  const marks = [...(hit.hidden ?? []), ...(hit.archived ? ["archived"] : [])].map((mark) => t.marks[mark] ?? mark);
+  const about = [t.kinds[hit.kind] ?? hit.kind, ...marks, hit.collection, hit.paths?.[0]].filter(Boolean).join(" · ");
   const open = make("button", { type: "button", class: "open", onclick: () => show(hit, hit.moments[0]) }, frame, make("div", { class: "name" }, hit.title));
   const spots = hit.moments.map((spot) => make("li", {}, spotButton(spot, () => show(hit, spot))));
   return make("li", { "data-asset": hit.asset }, open, make("p", { class: "about" }, about),
@@ -221,6 +223,7 @@ function known(hit) {
   const d = hit.description ?? {}, f = t.fields;
   const rows = [[f.kind, t.kinds[hit.kind]], [f.collection, hit.collection], [f.program, d.program], [f.text, d.text], [f.people, d.people?.join(", ")],
     [f.places, d.places?.join(", ")], [f.tags, d.tags?.join(", ")], [f.date, d.date], [f.license, d.rights?.license], [f.embargo_until, d.rights?.embargo_until],
+    [f.expires, d.rights?.expires], [f.territory, d.rights?.territories?.join(", ")], [f.consent, d.rights?.consent],
     [f.duration, hit.duration_ms && clock(hit.duration_ms)], [f.size, hit.size?.join(" × ")], [f.codec, hit.codec], [f.rate, hit.rate && (hit.rate[0] / hit.rate[1]).toFixed(2)],
     [f.channels, hit.channels], [f.timecode, hit.timecode?.value], ...(hit.paths ?? []).map((p) => [f.path, p])];
   $("known").replaceChildren(...rows.filter(([, v]) => v).flatMap(([k, v]) => [make("dt", {}, k), make("dd", {}, String(v))]));

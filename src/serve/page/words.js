@@ -16,7 +16,9 @@ export const words = {
     fields: { kind: "Kind", collection: "Collection", program: "Program", category: "Category", people: "People", places: "Places",
       organizations: "Organizations", objects: "Objects", tags: "Tags", codec: "Codec", duration: "Length", size: "Size",
       timecode: "Timecode", rate: "Frames a second", channels: "Channels", path: "Seen at", text: "About", date: "Date",
-      license: "License", embargo_until: "Embargo until" },
+      license: "License", embargo_until: "Embargo until", expires: "Expires", territory: "May be shown in", consent: "Consent",
+      archived: "Archived" },
+    marks: { embargo: "under embargo", expired: "expired", refused: "consent refused", archived: "archived" },
     kinds: { video: "video", audio: "sound", image: "picture", animation: "animation", sidecar: "sidecar", other: "other" },
   },
   es: {
@@ -37,7 +39,9 @@ export const words = {
     fields: { kind: "Tipo", collection: "Colección", program: "Programa", category: "Categoría", people: "Personas", places: "Lugares",
       organizations: "Organizaciones", objects: "Objetos", tags: "Etiquetas", codec: "Códec", duration: "Duración", size: "Tamaño",
       timecode: "Código de tiempo", rate: "Fotogramas por segundo", channels: "Canales", path: "Visto en", text: "Sobre", date: "Fecha",
-      license: "Licencia", embargo_until: "Embargo hasta" },
+      license: "Licencia", embargo_until: "Embargo hasta", expires: "Caduca", territory: "Puede mostrarse en", consent: "Consentimiento",
+      archived: "En archivo profundo" },
+    marks: { embargo: "con embargo", expired: "caducado", refused: "consentimiento denegado", archived: "en archivo profundo" },
     kinds: { video: "vídeo", audio: "sonido", image: "imagen", animation: "animación", sidecar: "anexo", other: "otro" },
   },
 };

@@ -126,6 +126,12 @@ pub(super) struct Head {
     pub(super) is_sealed: bool,
     pub(super) crc64: Option<String>,
     pub(super) sha256: Option<String>,
+    /// The storage class, where it is not the usual one.
+    pub(super) class: Option<String>,
+    /// How far it is that was asked for.
+    pub(super) restore: Option<String>,
+    /// Whether the store itself has moved it to where it cannot be read at once.
+    pub(super) is_tiered_away: bool,
 }
 
 impl Head {

@@ -66,6 +66,10 @@ pub struct S3Config {
     pub in_flight: usize,
     /// What the objects of each area are asked to be, in the same order.
     pub objects: [ObjectSettings; 3],
+    /// The storage class of what is archived: `GLACIER`, `DEEP_ARCHIVE`, `GLACIER_IR`, or what the server calls its own.
+    pub archive_class: Option<String>,
+    /// Whether the masters' bucket, where it is made, is one whose objects can be locked.
+    pub can_lock: bool,
 }
 
 impl S3Config {
@@ -213,7 +217,9 @@ impl Remote {
             let looked = self.client.head_bucket().bucket(bucket).send().await;
             let is_missing = |e: &SdkError<_>| e.raw_response().is_some_and(|r| r.status().as_u16() == 404);
             if !made.contains(bucket) && looked.as_ref().err().is_some_and(is_missing) {
+                let can_lock = self.config.can_lock && *bucket == self.config.places[0].0;
                 let mut make = self.client.create_bucket().bucket(bucket);
+                make = make.set_object_lock_enabled_for_bucket(can_lock.then_some(true));
                 if self.config.endpoint.is_none()
                     && let Some(region) = self.client.config().region().filter(|r| r.as_ref() != "us-east-1")
                 {
@@ -239,7 +245,7 @@ impl Remote {
         &self.config.places[at(key.area())]
     }
 
-    fn objects(&self, key: &Key) -> &ObjectSettings {
+    pub(super) fn objects(&self, key: &Key) -> &ObjectSettings {
         &self.config.objects[at(key.area())]
     }
 
@@ -303,6 +309,9 @@ impl Remote {
                 is_sealed: head.server_side_encryption().is_some_and(|e| *e != ServerSideEncryption::Aes256),
                 crc64: head.checksum_crc64_nvme().map(str::to_owned),
                 sha256: head.checksum_sha256().map(str::to_owned),
+                class: head.storage_class().map(|c| c.as_str().to_owned()),
+                restore: head.restore().map(str::to_owned),
+                is_tiered_away: head.archive_status().is_some(),
             })),
             Err(e) if e.raw_response().is_some_and(|r| r.status().as_u16() == 404) => Ok(None),
             Err(e) => Err(describe(e, key, "look at")),
@@ -621,6 +630,9 @@ where
         "NoSuchBucket" => (Kind::Paused, Some("the bucket is gone: make it again, then run again to go on")),
         "QuotaExceeded" | "ServiceQuotaExceededException" | "InsufficientStorage" => {
             (Kind::Paused, Some("the store is full: make room, then run again to go on"))
+        }
+        "InvalidObjectState" => {
+            (Kind::Archived, Some("'damctl restore ASSET' brings it back; what waits for it goes on after that"))
         }
         "NoSuchKey" | "NotFound" => (Kind::NotFound, None),
         "PreconditionFailed" | "ConditionalRequestConflict" => (Kind::Conflict, None),

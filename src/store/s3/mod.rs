@@ -18,6 +18,7 @@ use std::{
 use aws_sdk_s3::{presigning::PresigningConfig, primitives::ByteStream};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+mod archive;
 mod area;
 mod checksum;
 mod client;
@@ -37,7 +38,8 @@ use self::{
     deposit::{Content, S3Deposit, StagedFile},
 };
 use super::{
-    Abilities, Arrived, Committed, Deposit, Difference, Found, Held, Look, OpenUpload, Staged, Store, Upload, Wish,
+    Abilities, Arrived, Availability, Committed, Deposit, Difference, Found, Held, Look, OpenUpload, Recall, Recalled,
+    Staged, Store, Upload, Wish,
 };
 use crate::{
     block,
@@ -351,6 +353,32 @@ impl Store for S3Store {
 
     fn remove(&self, prefix: &Key) -> Result<()> {
         block::on(self.remote.remove(prefix))?
+    }
+
+    fn availability(&self, key: &Key) -> Result<Option<Availability>> {
+        block::on(self.remote.available(key))?
+    }
+
+    fn archive_place(&self) -> Result<String> {
+        self.remote.config.archive_class.clone().ok_or_else(|| {
+            Error::unsupported("this archive has no storage class for what is archived").hint(
+                "the setting 's3_archive_class' names one: GLACIER, DEEP_ARCHIVE, GLACIER_IR, or the server's own",
+            )
+        })
+    }
+
+    fn archive(&self, key: &Key, _digest: &Digest, made_of: Option<&Upload>) -> Result<()> {
+        let class = self.archive_place()?;
+        block::on(self.remote.reclass(key, &class, made_of))?
+    }
+
+    fn recall(&self, key: &Key, _digest: &Digest, how: &Recall) -> Result<Recalled> {
+        block::on(self.remote.recall(key, how))?
+    }
+
+    fn reinstate(&self, key: &Key, _digest: &Digest, made_of: Option<&Upload>) -> Result<()> {
+        let class = self.remote.objects(key).storage_class.as_deref().unwrap_or("STANDARD");
+        block::on(self.remote.reclass(key, class, made_of))?
     }
 
     fn local_path(&self, _: &Key) -> Option<PathBuf> {

@@ -4,8 +4,8 @@
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketVersioningStatus, DefaultRetention,
-    ExpirationStatus, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration, ObjectLockConfiguration,
-    ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule, VersioningConfiguration,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, NoncurrentVersionExpiration,
+    ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule, VersioningConfiguration,
 };
 
 use super::{
@@ -28,13 +28,15 @@ struct Rule {
     prefix: String,
     abort_days: Option<i32>,
     noncurrent_days: Option<i32>,
+    expire_days: Option<i32>,
 }
 
 impl Rule {
     fn in_words(&self) -> String {
         let abort = self.abort_days.map(|n| format!("unfinished uploads are given up after {n} days"));
         let noncurrent = self.noncurrent_days.map(|n| format!("earlier versions go after {n} days"));
-        let does: Vec<String> = abort.into_iter().chain(noncurrent).collect();
+        let expire = self.expire_days.map(|n| format!("what lies there goes after {n} days"));
+        let does: Vec<String> = abort.into_iter().chain(noncurrent).chain(expire).collect();
         format!("below {}: {}", self.prefix, does.join(", "))
     }
 
@@ -47,18 +49,21 @@ impl Rule {
             prefix,
             abort_days: rule.abort_incomplete_multipart_upload().and_then(|a| a.days_after_initiation()),
             noncurrent_days: rule.noncurrent_version_expiration().and_then(|n| n.noncurrent_days()),
+            expire_days: rule.expiration().and_then(|e| e.days()),
         })
     }
 
     fn build(&self) -> Result<LifecycleRule> {
         let abort = |n| AbortIncompleteMultipartUpload::builder().days_after_initiation(n).build();
         let noncurrent = |n| NoncurrentVersionExpiration::builder().noncurrent_days(n).build();
+        let expire = |n| LifecycleExpiration::builder().days(n).build();
         LifecycleRule::builder()
             .id(&self.id)
             .status(ExpirationStatus::Enabled)
             .filter(LifecycleRuleFilter::builder().prefix(&self.prefix).build())
             .set_abort_incomplete_multipart_upload(self.abort_days.map(abort))
             .set_noncurrent_version_expiration(self.noncurrent_days.map(noncurrent))
+            .set_expiration(self.expire_days.map(expire))
             .build()
             .map_err(|e| Error::internal("cannot make a rule of a lifecycle").because(e))
     }
@@ -69,6 +74,14 @@ struct Is {
     versioned: bool,
     rules: Vec<LifecycleRule>,
     lock: Option<Lock>,
+}
+
+/// Whether a rule is one that is wanted, or one that was, of a folder of the same archive's delivery.
+fn is_ours(id: &str, wanted: &[Rule]) -> bool {
+    let delivery = format!("{OURS}{}-", Area::Delivery.as_str());
+    let of = wanted.iter().filter_map(|w| w.id.strip_prefix(&delivery)?.rsplit('-').next());
+    wanted.iter().any(|w| w.id == id)
+        || id.strip_prefix(&delivery).is_some_and(|rest| of.into_iter().any(|of| rest.rsplit('-').next() == Some(of)))
 }
 
 fn words(lock: Option<&Lock>) -> String {
@@ -88,15 +101,25 @@ impl Remote {
             // Two archives may share a bucket.
             let of = crate::digest::Digest::of(&below).short();
             let is_versioned = bucket == masters && area != Area::Masters;
-            let rule = Rule {
+            let mut of_area = vec![Rule {
                 id: format!("{OURS}{}-{}", area.as_str(), &of[..8]),
-                prefix: below,
+                prefix: below.clone(),
                 abort_days: Some(wish.abort_days),
                 noncurrent_days: is_versioned.then_some(wish.noncurrent_days),
-            };
+                expire_days: None,
+            }];
+            // Nothing of the catalog lies in delivery, so nobody has to hear of what goes there.
+            let folders = wish.delivery.iter().filter(|_| area == Area::Delivery);
+            of_area.extend(folders.map(|expiry| Rule {
+                id: format!("{OURS}{}-{}-{}", area.as_str(), expiry.folder, &of[..8]),
+                prefix: format!("{below}{}/", expiry.folder),
+                abort_days: None,
+                noncurrent_days: None,
+                expire_days: Some(expiry.days),
+            }));
             match all.iter_mut().find(|(known, _)| known == bucket) {
-                Some((_, rules)) => rules.push(rule),
-                None => all.push((bucket.clone(), vec![rule])),
+                Some((_, rules)) => rules.append(&mut of_area),
+                None => all.push((bucket.clone(), of_area)),
             }
         }
         all
@@ -145,10 +168,14 @@ impl Remote {
                 }
             }
             let ours: Vec<Rule> = is.rules.iter().filter_map(Rule::of).collect();
+            for rule in ours.iter().filter(|r| is_ours(&r.id, &wanted) && !wanted.iter().any(|w| w.id == r.id)) {
+                differs(&rule.id, rule.in_words(), "none".to_owned(), None);
+            }
             for rule in wanted {
                 let known = ours.iter().find(|r| r.id == rule.id);
                 if known != Some(&rule) {
                     let removes = match rule.noncurrent_days {
+                        _ if rule.expire_days.is_some() => self.lying(&bucket, &rule).await?,
                         Some(days) if known.is_none_or(|k| k.noncurrent_days != Some(days)) => {
                             self.noncurrent(&bucket, &rule.prefix).await?
                         }
@@ -160,6 +187,23 @@ impl Remote {
             }
         }
         Ok(all)
+    }
+
+    /// What lies below a rule's prefix, in words.
+    async fn lying(&self, bucket: &str, rule: &Rule) -> Result<Option<String>> {
+        let (mut count, mut bytes, mut next) = (0_u64, 0, None);
+        loop {
+            let list = self.client.list_objects_v2().bucket(bucket).prefix(&rule.prefix).set_continuation_token(next);
+            let page = list.send().await.map_err(|e| from_sdk(e, &format!("cannot list what is in '{bucket}'")))?;
+            for object in page.contents() {
+                (count, bytes) = (count + 1, bytes + object.size().unwrap_or(0));
+            }
+            next = page.next_continuation_token().map(str::to_owned);
+            if page.is_truncated() != Some(true) || next.is_none() {
+                break;
+            }
+        }
+        Ok((count > 0).then(|| format!("{count} object(s) of {bytes} bytes, as they come of age")))
     }
 
     /// Earlier versions below a prefix: how many, and their bytes, in words.
@@ -205,7 +249,7 @@ impl Remote {
                 }
             }
             let mut rules: Vec<LifecycleRule> =
-                is.rules.iter().filter(|r| !wanted.iter().any(|w| Some(w.id.as_str()) == r.id())).cloned().collect();
+                is.rules.iter().filter(|r| !is_ours(r.id().unwrap_or_default(), &wanted)).cloned().collect();
             for rule in &wanted {
                 rules.push(rule.build()?);
             }

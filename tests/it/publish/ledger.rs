@@ -146,6 +146,10 @@ fn rights_decide_before_a_byte_is_sent_and_take_back_what_has_ended() {
         desk.archive.catalog().execute(sql, [&desk.asset, &fields]).unwrap();
     };
     let publish = || run(&desk, &["publish", &desk.asset, "--to", "blog"]);
+    // What the collection says holds where the asset says nothing.
+    run(&desk, &["collection", "set", "demo", "--consent", "refused"]).ends(0);
+    publish().ends(1).says("those in it have refused their consent");
+    run(&desk, &["collection", "set", "demo", "--consent", ""]).ends(0).says("nothing is said of it any more");
     describe(json!({"consent": "refused"}));
     publish().ends(1).says("those in it have refused their consent");
     describe(json!({"expires": "2020-01-01"}));
@@ -163,6 +167,33 @@ fn rights_decide_before_a_byte_is_sent_and_take_back_what_has_ended() {
     run(&desk, &["publish"]).ends(0);
     assert_eq!(desk.states(), ["retracted"]);
     assert_eq!(desk.archive.rows("SELECT id FROM publications"), [id]);
+}
+
+#[test]
+fn an_archive_that_is_made_of_its_store_again_posts_nothing_twice() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml(""));
+    desk.archive.run(["catalog", "record"]).ends(0);
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("1 of 1 published");
+    // The place has it, and nobody has heard of that: the last record says that it is planned.
+    let other = another(&desk);
+    let killed =
+        command(&desk, &["publish", &other, "--to", "blog"]).env("DAMCTL_CRASH_AT", "publish.answered").output();
+    assert!(!killed.unwrap().status.success());
+    assert_eq!(blog.posts(), 2);
+    let root = desk.archive.root();
+    std::fs::rename(root.join("catalog.sqlite"), root.join("lost.sqlite")).unwrap();
+    desk.archive.run(["catalog", "rebuild", "--from-store"]);
+    let states = desk.archive.rows("SELECT state FROM publications ORDER BY state");
+    assert_eq!(states, ["published", "unknown"]);
+    let shown = run(&desk, &["publish", "status", "--json"]).ends(0).stdout;
+    assert!(shown.contains("\"url\":\"https://x/y\""), "{shown}");
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0);
+    run(&desk, &["publish", &other, "--to", "blog"]);
+    run(&desk, &["publish"]);
+    assert_eq!(blog.posts(), 2);
+    let unknown = desk.archive.rows("SELECT id FROM publications WHERE state = 'unknown'");
+    assert_eq!(unknown.len(), 1);
 }
 
 #[test]

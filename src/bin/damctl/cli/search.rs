@@ -199,6 +199,9 @@ pub struct TokenCreateArgs {
     /// Only these collections. Default: all.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub collection: Vec<String>,
+    /// The country (ISO 3166-1) from which its bearer looks: a viewer does not see what may not be shown there.
+    #[arg(long, value_name = "COUNTRY")]
+    pub territory: Option<String>,
     /// Until when it is good: 90d, 12h, a day (2027-01-31) or never.
     #[arg(long, value_name = "WHEN", default_value = "90d")]
     pub expires: Option<String>,

@@ -71,7 +71,9 @@ fn ours(e: anyhow::Error) -> Error {
 /// The master of an asset as a file: in place where the store is a folder, else a copy.
 fn master(id: &str, archive: &Archive, spool: &Spool) -> damctl::error::Result<PathBuf> {
     let id: AssetId = id.parse()?;
-    let row = archive.catalog().map_err(ours)?.asset(id)?;
+    let catalog = archive.catalog().map_err(ours)?;
+    catalog.must_be_readable(id)?;
+    let row = catalog.asset(id)?;
     let store = archive.store().map_err(ours)?;
     let master = row.masters.iter().find(|m| m.role.is_shown());
     let master = master.ok_or_else(|| Error::not_found(format!("the asset {id} has no master that can be shown")))?;

@@ -65,7 +65,7 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     }
     let verdict = verdict(Stage::Enrich, summary, &earlier, reporter, stop);
     let verdict = verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "job(s)");
-    Ok(is_lacking(verdict))
+    Ok(is_lacking(super::shelve::unless_archived(verdict, &plan.archived, &args.asset)))
 }
 
 /// Says what is wanted and cannot be learned here. The rest goes on.

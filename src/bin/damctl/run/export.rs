@@ -68,7 +68,9 @@ fn bagit(args: &BagitArgs, archive: &Archive, stop: &Stop) -> Result<Verdict> {
         BagAlgorithm::Sha512 => Algorithm::Sha512,
     };
     let bag = Bag { assets: &args.asset, algorithm, payload, profile: args.profile.as_deref() };
-    let (files, bytes) = export::bag(&archive.catalog()?, &*archive.store()?, &bag, &args.to, stop)?;
+    let catalog = archive.catalog()?;
+    args.asset.iter().try_for_each(|asset| catalog.must_be_readable(*asset))?;
+    let (files, bytes) = export::bag(&catalog, &*archive.store()?, &bag, &args.to, stop)?;
     let is_here = if args.holey { "to be fetched" } else { "in it" };
     print(format_args!("{}: {files} file(s) {is_here}, {}", args.to.display(), HumanBytes(bytes)));
     Ok(Verdict::Done)
@@ -99,6 +101,12 @@ fn handed(what: &OsStr, catalog: &Catalog) -> Result<Vec<Handed>> {
     }
     let drive = drives::find(catalog, what)?;
     let mut all: Vec<Handed> = Vec::new();
+    let digests = catalog.accounts(drive.id)?.into_iter().filter_map(|account| account.sighting.digest);
+    let archived = catalog.archived_among(&digests.collect::<Vec<_>>())?;
+    let away = archived.values().filter(|a| !a.is_readable()).count();
+    if away > 0 {
+        return Err(Error::archived(format!("what {away} file(s) of the drive hold")).into());
+    }
     for account in catalog.accounts(drive.id)? {
         if let (Some(digest), Some(kept)) = (account.sighting.digest, account.kept) {
             let modified = account.sighting.mtime_ns.div_euclid(1_000_000);
@@ -111,6 +119,11 @@ fn handed(what: &OsStr, catalog: &Catalog) -> Result<Vec<Handed>> {
 
 fn mhl(what: &OsStr, to: &Path, means: Means, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     let catalog = archive.catalog()?;
+    if let Some(asset) =
+        what.to_str().and_then(|t| t.parse::<AssetId>().ok()).filter(|a| catalog.has_asset(*a).is_ok_and(|is| is))
+    {
+        catalog.must_be_readable(asset)?;
+    }
     let files = handed(what, &catalog)?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let listed = export::mhl(&catalog, &*archive.store()?, (&files, means), to, (&host, stop))?;

@@ -27,6 +27,7 @@ mod bulk;
 mod catalog;
 mod certificate;
 mod collect;
+mod collection;
 mod compose;
 mod config;
 mod doctor;
@@ -55,6 +56,7 @@ mod search;
 mod secret;
 #[cfg(feature = "serve")]
 mod serve;
+mod shelve;
 mod status;
 mod store;
 mod token;
@@ -159,6 +161,9 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Replace(args) => replace::run(&args, &open(&workers(&args.work))?, &*reporter, stop),
         Command::Rollback(args) => replace::back(&args, &open(&[])?, stop),
         Command::Replicate(args) => replicate::run(&args, &open(&[])?, stop),
+        Command::Archive(args) => shelve::archive(&args, &open(&[])?, &*reporter, stop),
+        Command::Restore(args) => shelve::restore(&args, &open(&[])?, &*reporter, stop),
+        Command::Collection(command) => collection::run(&command, &open(&[])?, &*reporter, stop),
         Command::Store { command } => store::run(&command, &open(&[])?),
         Command::Status(args) => status::run(&args, &open(&[])?, stop),
         Command::History(args) => history::run(&args, &open(&[])?),
@@ -223,7 +228,13 @@ impl Archive {
             Some(_) => Arc::new(self.buckets()?),
             #[cfg(not(feature = "s3"))]
             Some(_) => return Err(Error::unsupported("this program was built without S3 ('s3')").into()),
-            None => Arc::new(FsStore::open(&self.settings.path("store"))?),
+            None => {
+                let store = FsStore::open(&self.settings.path("store"))?;
+                match self.settings.archive_folder() {
+                    Some(folder) => Arc::new(store.with_archive(folder)),
+                    None => Arc::new(store),
+                }
+            }
         })
     }
 
@@ -273,6 +284,7 @@ impl Archive {
     /// Where the archive itself lies: what must not be taken into it.
     fn own_places(&self) -> Result<Vec<std::path::PathBuf>> {
         let mut places = Vec::new();
+        places.extend(self.settings.archive_folder().and_then(|folder| std::fs::canonicalize(folder).ok()));
         for key in ["store", "index", "scratch", "quarantine", "catalog"] {
             if key == "store" && self.settings.bucket(key)?.is_some() || key == "catalog" && self.has_server() {
                 continue;

@@ -500,7 +500,10 @@ impl Doing<'_> {
         let store = archive.store()?;
         let stage = Publish::new(catalog, &*store, &desk.channels, &desk.dir, desk.secrets.clone());
         let how = Drain { until, workers, patience: Some(patience), ..archive.drain(publish::SCOPE.to_owned())? };
+        // A catalog that is made of the store again must know of what may have been sent.
+        super::record(catalog, &*store, reporter, stop);
         let summary = work::drain(catalog, &stage, &how, reporter, stop)?;
+        super::record(catalog, &*store, reporter, stop);
         let left = catalog.not_ended(&enqueued.open)?;
         let (of, failed) = (enqueued.open.len(), summary.failed.len());
         print(format_args!("{} of {of} {done}", of.saturating_sub(failed + left)));

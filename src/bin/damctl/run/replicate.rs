@@ -35,6 +35,12 @@ pub fn run(args: &ReplicateArgs, archive: &Archive, stop: &Stop) -> Result<Verdi
             done.present,
             done.bad
         ));
+        if done.archived > 0 {
+            print(format_args!(
+                "{place}: {} file(s) are archived and not copied: 'damctl restore' first",
+                done.archived
+            ));
+        }
     }
     Ok(if any { Verdict::SomeFailed } else { Verdict::Done })
 }

@@ -62,11 +62,15 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
     for (word, instead) in &answer.corrections {
         print(format_args!("nothing has '{word}': looked for {}", instead.join(", ")));
     }
+    let now = catalog.now()?;
     for hit in &answer.hits {
         let d = &hit.card;
         let length = d.technical.duration_ms.map(|ms| format!("  {}", clock(ms))).unwrap_or_default();
         let size = d.technical.size.map(|(w, h)| format!("  {w}×{h}")).unwrap_or_default();
-        print(format_args!("{:<9} {}{length}{size}  {}", d.kind.as_str(), d.title, d.asset));
+        let archived = if d.archived { "  archived" } else { "" };
+        // What others do not see.
+        let hidden: String = d.description.rights.against(now).iter().map(|why| format!("  {why}")).collect();
+        print(format_args!("{:<9} {}{length}{size}  {}{archived}{hidden}", d.kind.as_str(), d.title, d.asset));
         if let Some(path) = d.paths.first() {
             print(format_args!("          from {path}"));
         }

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use damctl::{
-    catalog::{Catalog, Census, Feed, Pending},
+    catalog::{ArchiveState, Catalog, Census, Feed, Pending},
     error::Doing,
     model::{JobState, MediaKind, Stage},
     stop::Stop,
@@ -137,6 +137,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     let (sightings, jobs) = (catalog.sighting_counts()?, catalog.job_counts()?);
     let arrivals = catalog.arrival_counts()?;
     let (feeds, last) = (catalog.feeds()?, catalog.last_event()?);
+    let archived = catalog.archived_counts()?;
     let when = conditions(archive);
     let waits = waiting(&catalog)?;
     if args.json {
@@ -155,6 +156,7 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
         print(json!({
             "assets": assets, "renditions": renditions, "sightings": sightings, "jobs": jobs, "arrivals": arrivals,
             "last_event": last, "feeds": feeds, "wanted_when": when,
+            "archive": archived.iter().map(|(state, count, bytes)| json!({"state": state, "masters": count, "bytes": bytes})).collect::<Vec<_>>(),
             "pending": waits.iter().map(|(p, why)| json!({"generation": p, "failed": why})).collect::<Vec<_>>(),
         }));
         return Ok(Verdict::Done);
@@ -162,6 +164,14 @@ pub fn run(args: &StatusArgs, archive: &Archive, stop: &Stop) -> Result<Verdict>
     print(format_args!("archive    {}", archive.settings.root.display()));
     for (kind, count, bytes) in assets {
         print(format_args!("assets     {:<12} {count:>8}  {}", kind.as_str(), HumanBytes(bytes)));
+    }
+    for (state, count, bytes) in archived {
+        let what = match state {
+            ArchiveState::Archiving => "  ('damctl archive' again ends it)",
+            ArchiveState::Readable => "  of the archive",
+            ArchiveState::Restoring | ArchiveState::Archived => "",
+        };
+        print(format_args!("masters    {:<12} {count:>8}  {}{what}", state.as_str(), HumanBytes(bytes)));
     }
     for (outcome, count) in sightings {
         print(format_args!("paths      {:<12} {count:>8}", outcome.as_str()));

@@ -54,6 +54,7 @@ fn create(args: &TokenCreateArgs, archive: &Archive) -> Result<Verdict> {
         name: args.name.clone(),
         grade: args.role,
         collections,
+        territory: args.territory.clone(),
         expires_at,
         revoked_at: None,
         created_at: now,

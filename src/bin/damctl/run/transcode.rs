@@ -54,7 +54,8 @@ pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, sto
         _ => print(format_args!("{} of {jobs} master(s) rendered; {present} renditions were present", summary.done)),
     }
     let verdict = verdict(Stage::Transcode, summary, &earlier, reporter, stop);
-    Ok(verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "master(s)"))
+    let verdict = verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "master(s)");
+    Ok(super::shelve::unless_archived(verdict, &plan.archived, &args.asset))
 }
 
 fn is_split(plan: &Plan) -> bool {
@@ -147,6 +148,9 @@ fn show(plan: &Plan, catalog: &Catalog) -> Result<()> {
             let names: Vec<&str> = film.entries.iter().map(|e| e.name.as_str()).collect();
             print(format_args!("  in {} segments: {}", film.stretches.len(), names.join(", ")));
         }
+    }
+    for asset in &plan.archived {
+        print(format_args!("archived: asset {asset} lacks renditions: 'damctl restore {asset}' first"));
     }
     let unwanted = match plan.unwanted {
         0 => String::new(),
