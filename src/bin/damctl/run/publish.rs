@@ -21,7 +21,7 @@ use damctl::{
 };
 use serde_json::json;
 
-use super::{Archive, Verdict, print, verdict};
+use super::{Archive, Verdict, actor, print, verdict};
 use crate::cli::{ChannelCommand, PublishArgs, PublishCommand};
 
 /// How often what has become due is looked for.
@@ -147,15 +147,6 @@ pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Res
             }
             Ok(if is_well { Verdict::Done } else { Verdict::SomeFailed })
         }
-    }
-}
-
-/// Who gives commands here.
-fn actor() -> String {
-    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
-    match name.is_empty() {
-        true => format!("user {}", rustix::process::geteuid().as_raw()),
-        false => name,
     }
 }
 
