@@ -103,6 +103,9 @@ fn http_put_delivers_a_stream_with_its_manifest_last_once_and_never_over_somebod
     channel.standing().unwrap();
     let refused = PutChannel::new(&place, account(&[("token", "wrong")])).unwrap().standing().unwrap_err();
     assert_eq!(refused.kind(), Kind::Invalid, "{refused:?}");
+    // Nobody logs in there: what opens it is named.
+    let hint = refused.hint_text().unwrap();
+    assert!(hint.contains("token, or user and password, of account 'playout'") && !hint.contains("login"), "{hint}");
 
     let mut bytes = Bytes::default();
     let media = stream(&mut bytes);

@@ -180,6 +180,20 @@ fn a_rule_publishes_what_it_means_once() {
 }
 
 #[test]
+fn taking_back_waits_for_an_account_that_is_left_in_peace() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml(""));
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("1 of 1 published");
+    let id = desk.archive.rows("SELECT id FROM publications").remove(0);
+    let rest = (jiff::Timestamp::now().as_millisecond() + 2500).to_string();
+    desk.archive.catalog().execute("UPDATE outlets SET not_before = CAST(?1 AS INTEGER)", [&rest]).unwrap();
+    run(&desk, &["publish", "retract", &id]).ends(0).says("1 of 1 taken back");
+    let ended = desk.archive.rows("SELECT at FROM events WHERE kind = 'publication.retracted'").remove(0);
+    assert!(ended.parse::<i64>().unwrap() >= rest.parse::<i64>().unwrap(), "{ended} is before {rest}");
+    assert_eq!(desk.archive.rows("SELECT not_before FROM outlets WHERE failures = 0"), ["0"]);
+}
+
+#[test]
 fn a_rule_names_an_entry_and_a_time_and_what_it_says_is_read_before_anything_is_sent() {
     let blog = blog(Duration::ZERO);
     // Whatever day it is: a window that is open, one that opens in about an hour, and an entry that no picture has.
