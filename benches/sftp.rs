@@ -135,6 +135,7 @@ fn main() {
         channel: "bench".to_owned(),
         secrets: Arc::new(OneAccount(fields.into())),
         lock: Arc::new(Unlocked),
+        stop: damctl::stop::Stop::new(),
     };
     let channel = SftpChannel::new(place, account);
     let source = OneFile(film.clone());

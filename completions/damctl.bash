@@ -238,6 +238,9 @@ _damctl() {
             damctl__subcmd__export,catalog)
                 cmd="damctl__subcmd__export__subcmd__catalog"
                 ;;
+            damctl__subcmd__export,fetch)
+                cmd="damctl__subcmd__export__subcmd__fetch"
+                ;;
             damctl__subcmd__export,help)
                 cmd="damctl__subcmd__export__subcmd__help"
                 ;;
@@ -261,6 +264,9 @@ _damctl() {
                 ;;
             damctl__subcmd__export__subcmd__help,catalog)
                 cmd="damctl__subcmd__export__subcmd__help__subcmd__catalog"
+                ;;
+            damctl__subcmd__export__subcmd__help,fetch)
+                cmd="damctl__subcmd__export__subcmd__help__subcmd__fetch"
                 ;;
             damctl__subcmd__export__subcmd__help,help)
                 cmd="damctl__subcmd__export__subcmd__help__subcmd__help"
@@ -459,6 +465,9 @@ _damctl() {
                 ;;
             damctl__subcmd__help__subcmd__export,catalog)
                 cmd="damctl__subcmd__help__subcmd__export__subcmd__catalog"
+                ;;
+            damctl__subcmd__help__subcmd__export,fetch)
+                cmd="damctl__subcmd__help__subcmd__export__subcmd__fetch"
                 ;;
             damctl__subcmd__help__subcmd__export,manifest)
                 cmd="damctl__subcmd__help__subcmd__export__subcmd__manifest"
@@ -1793,7 +1802,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__export)
-            opts="-C -h -V --archive --log-format --help --version bagit validate premis mhl sums catalog manifest help"
+            opts="-C -h -V --archive --log-format --help --version bagit validate fetch premis mhl sums catalog manifest help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1890,8 +1899,38 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__export__subcmd__fetch)
+            opts="-C -h -V --from --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__export__subcmd__help)
-            opts="bagit validate premis mhl sums catalog manifest help"
+            opts="bagit validate fetch premis mhl sums catalog manifest help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1919,6 +1958,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__export__subcmd__help__subcmd__catalog)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__export__subcmd__help__subcmd__fetch)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -2133,12 +2186,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__export__subcmd__validate)
-            opts="-C -h -V --json --archive --log-format --help --version"
+            opts="-C -h -V --profile --own-profile --from --json --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --archive)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2775,7 +2836,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__export)
-            opts="bagit validate premis mhl sums catalog manifest"
+            opts="bagit validate fetch premis mhl sums catalog manifest"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2803,6 +2864,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__export__subcmd__catalog)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__export__subcmd__fetch)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3807,7 +3882,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__ingest)
-            opts="-C -h -V --collection --exclude --include --files-from --reread --max-rate --for --dry-run --report --workers --archive --log-format --help --version"
+            opts="-C -h -V --bag --collection --exclude --include --files-from --reread --max-rate --for --dry-run --report --workers --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

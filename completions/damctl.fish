@@ -117,6 +117,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l log-format -d '
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l bag -d 'Each PATH is a bag by BagIt (RFC 8493): one that is not valid is refused, else its payload is taken in, held against its manifests, with what the bag says of it'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l reread -d 'Reads everything again, also what is as it was by size and times, and names each file whose bytes differ from what is recorded. They are taken in; the exit code is then 1'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -l dry-run -d 'Shows what would be done, and does nothing'
 complete -c damctl -n "__fish_damctl_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -354,7 +355,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_se
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l title -d 'A title in place of the channel\'s template' -r
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l description -d 'A text in place of the channel\'s template' -r
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l privacy -d 'Who can see it, in the place\'s own word' -r
-complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l wait -d 'Waits at most so long for accounts that are left in peace and for places that are at work' -r
+complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l wait -d 'Waits at most so long for accounts that are left in peace and for places that are at work; 0s: not at all' -r
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l workers -d 'Number of jobs at a time. Default: one a core' -r
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand publish; and not __fish_seen_subcommand_from status approve cancel retract reconcile settle help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
@@ -881,21 +882,22 @@ complete -c damctl -n "__fish_damctl_using_subcommand store; and __fish_seen_sub
 complete -c damctl -n "__fish_damctl_using_subcommand store; and __fish_seen_subcommand_from help" -f -a "policy" -d 'Shows in what the buckets are not as they are wanted, and what making them so would remove; --apply makes them so'
 complete -c damctl -n "__fish_damctl_using_subcommand store; and __fish_seen_subcommand_from help" -f -a "usage" -d 'Shows bytes and objects by area, collection, the profile\'s entry and month'
 complete -c damctl -n "__fish_damctl_using_subcommand store; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "bagit" -d 'Writes a bag by BagIt 1.0 (RFC 8493) of the active masters of these assets, with PREMIS and damctl\'s own record'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "validate" -d 'Finds each way in which a bag is not valid. The exit code is 1 when there is one'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "premis" -d 'Prints what happened to an asset and its files, as PREMIS 3'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "mhl" -d 'Lays the files of a drive or an asset into a folder, as they were, and writes an ASC MHL hash list of them'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "sums" -d 'Prints digests as sha256sum does: \'sha256sum -c\' checks them from the store\'s folder'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "catalog" -d 'Prints a line for every asset'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "manifest" -d 'Prints what the archive has of an asset as JSON: generations, masters, renditions, captions'
-complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate premis mhl sums catalog manifest help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "bagit" -d 'Writes a bag by BagIt 1.0 (RFC 8493) of the active masters of these assets, with PREMIS and damctl\'s own record'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "validate" -d 'Finds each way in which a bag is not valid. The exit code is 1 when there is one'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "fetch" -d 'Fetches what a bag\'s fetch.txt names and is not in it. Each file is held against the manifests; the exit code is 1 when one cannot be had'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "premis" -d 'Prints what happened to an asset and its files, as PREMIS 3'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "mhl" -d 'Lays the files of a drive or an asset into a folder, as they were, and writes an ASC MHL hash list of them'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "sums" -d 'Prints digests as sha256sum does: \'sha256sum -c\' checks them from the store\'s folder'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "catalog" -d 'Prints a line for every asset'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "manifest" -d 'Prints what the archive has of an asset as JSON: generations, masters, renditions, captions'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and not __fish_seen_subcommand_from bagit validate fetch premis mhl sums catalog manifest help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from bagit" -l to -d 'The bag\'s folder; empty, or not there' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from bagit" -l algorithm -d 'The algorithm of its manifests. With sha512 every file is read' -r -f -a "sha256\t'As the archive knows its files'
 sha512\t'As some want them'"
@@ -910,14 +912,25 @@ complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from bagit" -l copy -d 'Copies files and checks their bytes, even where they could share their place on the disk with the store'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from bagit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from bagit" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -l profile -d 'Also holds it against the rules of this BagIt profile, a JSON file' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -l from -d 'Fetches from this host even if it is in a network of our own; can be given again' -r
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -l own-profile -d 'Also holds it against the profile that its bag-info.txt names, which is fetched from there'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -l json -d 'Prints a JSON object'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from validate" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from fetch" -l from -d 'Fetches from this host even if it is in a network of our own; can be given again' -r
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from fetch" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from fetch" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from fetch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from fetch" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from premis" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from premis" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
@@ -961,6 +974,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from manifest" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "bagit" -d 'Writes a bag by BagIt 1.0 (RFC 8493) of the active masters of these assets, with PREMIS and damctl\'s own record'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "validate" -d 'Finds each way in which a bag is not valid. The exit code is 1 when there is one'
+complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "fetch" -d 'Fetches what a bag\'s fetch.txt names and is not in it. Each file is held against the manifests; the exit code is 1 when one cannot be had'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "premis" -d 'Prints what happened to an asset and its files, as PREMIS 3'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "mhl" -d 'Lays the files of a drive or an asset into a folder, as they were, and writes an ASC MHL hash list of them'
 complete -c damctl -n "__fish_damctl_using_subcommand export; and __fish_seen_subcommand_from help" -f -a "sums" -d 'Prints digests as sha256sum does: \'sha256sum -c\' checks them from the store\'s folder'
@@ -1117,6 +1131,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subc
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from store" -f -a "usage" -d 'Shows bytes and objects by area, collection, the profile\'s entry and month'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "bagit" -d 'Writes a bag by BagIt 1.0 (RFC 8493) of the active masters of these assets, with PREMIS and damctl\'s own record'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "validate" -d 'Finds each way in which a bag is not valid. The exit code is 1 when there is one'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "fetch" -d 'Fetches what a bag\'s fetch.txt names and is not in it. Each file is held against the manifests; the exit code is 1 when one cannot be had'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "premis" -d 'Prints what happened to an asset and its files, as PREMIS 3'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "mhl" -d 'Lays the files of a drive or an asset into a folder, as they were, and writes an ASC MHL hash list of them'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from export" -f -a "sums" -d 'Prints digests as sha256sum does: \'sha256sum -c\' checks them from the store\'s folder'

@@ -1,6 +1,6 @@
 //! The door between the synchronous core and its asynchronous edges: the one tokio runtime.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use tokio::{
     runtime::{Builder, Runtime},
@@ -8,6 +8,9 @@ use tokio::{
 };
 
 use crate::error::{Error, Result};
+
+/// How often it is looked whether somebody wants to stop.
+const LOOK: Duration = Duration::from_millis(100);
 
 fn runtime() -> Result<&'static Runtime> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
@@ -21,6 +24,20 @@ fn runtime() -> Result<&'static Runtime> {
 /// Runs a future to its end on the process's one runtime.
 pub fn on<F: Future>(future: F) -> Result<F::Output> {
     Ok(runtime()?.block_on(future))
+}
+
+/// The same as long as `check` finds nothing against it: then the future is dropped where it stands, and the error is that of
+/// `check`.
+pub fn until<F: Future>(check: &dyn Fn() -> Result<()>, future: F) -> Result<F::Output> {
+    runtime()?.block_on(async {
+        let mut future = std::pin::pin!(future);
+        loop {
+            check()?;
+            if let Ok(done) = tokio::time::timeout(LOOK, future.as_mut()).await {
+                return Ok(done);
+            }
+        }
+    })
 }
 
 /// Lets a future run on its own; its handle tells when it has ended.

@@ -13,8 +13,9 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     model::{
-        Approval, AssetId, Publication, PublicationId, PublicationState, Rate, Receipt, Words, job::Failure,
-        rate::reserve,
+        Approval, AssetId, Publication, PublicationId, PublicationState, Rate, Receipt, Words,
+        job::Failure,
+        rate::{release, reserve},
     },
 };
 
@@ -68,8 +69,8 @@ impl NewPublication {
 pub enum Turn {
     /// It may be sent.
     Now(Box<Publication>),
-    /// Not before this time (ms), and why.
-    At(i64, &'static str),
+    /// Not before this time (ms).
+    At(i64),
     /// It is not to be sent any more.
     Never,
 }
@@ -417,14 +418,14 @@ impl Catalog {
                 return Ok(());
             }
             if found.state == PublicationState::Planned && found.not_before > now {
-                turn = Some(Turn::At(found.not_before, "its time has not come"));
+                turn = Some(Turn::At(found.not_before));
                 return Ok(());
             }
             see_outlet(tx, &outlet, now)?;
             let rows = tx.query("SELECT not_before FROM outlets WHERE name = ?1", values![outlet.as_str()])?;
             let rest = rows.first().map(|r| r.int(0)).transpose()?.unwrap_or(0);
             if rest > now {
-                turn = Some(Turn::At(rest, "the account is left in peace after a failure"));
+                turn = Some(Turn::At(rest));
                 return Ok(());
             }
             let sql = "SELECT COUNT(*) FROM publications p JOIN jobs j ON j.id = p.job
@@ -432,7 +433,7 @@ impl Catalog {
                          AND j.state = 'leased' AND j.lease_until > ?3";
             let rows = tx.query(sql, values![outlet.as_str(), id, now])?;
             if rows.first().map(|r| r.int(0)).transpose()?.unwrap_or(0) >= most {
-                turn = Some(Turn::At(now + SOON_MS, "the account has as much on its way as it may"));
+                turn = Some(Turn::At(now + SOON_MS));
                 return Ok(());
             }
             let rows = tx.query("SELECT reserved FROM publications WHERE id = ?1", values![id])?;
@@ -441,7 +442,7 @@ impl Catalog {
                 let sql = "UPDATE publications SET reserved = 1, not_before = ?2 WHERE id = ?1";
                 tx.execute(sql, values![id, at])?;
                 if at > now {
-                    turn = Some(Turn::At(at, "the account's limits leave no earlier time"));
+                    turn = Some(Turn::At(at));
                     return Ok(());
                 }
             }
@@ -458,6 +459,12 @@ impl Catalog {
             Ok(())
         })?;
         turn.ok_or_else(|| Error::internal("a turn that was not told"))
+    }
+
+    /// Until when (ms) an account is left in peace after a failure.
+    pub fn rest_of(&self, outlet: &str) -> Result<i64> {
+        let rows = self.db.query("SELECT not_before FROM outlets WHERE name = ?1", values![outlet])?;
+        Ok(rows.first().map(|row| row.int(0)).transpose()?.unwrap_or(0))
     }
 
     /// Writes down how far sending has come; `is_posting`: from here on, a lost reply may mean that it is published.
@@ -492,8 +499,9 @@ impl Catalog {
     }
 
     /// Takes back what was planned and not begun. Says whether it was so.
-    pub fn cancel_publication(&self, id: PublicationId, who: &str) -> Result<bool> {
+    pub fn cancel_publication(&self, id: PublicationId, rates: &[Rate], who: &str) -> Result<bool> {
         self.amend(id, "publication.canceled", json!({"actor": who}), &mut |tx, now| {
+            give_back(tx, now, id, rates)?;
             let sql =
                 "UPDATE publications SET state = 'retracted', updated_at = ?2 WHERE id = ?1 AND state = 'planned'";
             Ok(tx.execute(sql, values![id, now])? > 0)
@@ -502,10 +510,11 @@ impl Catalog {
 
     /// Plans anew, by a person's word, what failed, was canceled before it began, or is planned for another time. What was
     /// begun is known still, and asked for first. Says whether it was so.
-    pub fn plan_again(&self, new: &NewPublication) -> Result<bool> {
+    pub fn plan_again(&self, new: &NewPublication, rates: &[Rate]) -> Result<bool> {
         let (id, actor) = (new.id(), new.actor.as_str());
         let more = json!({"actor": actor, "not_before": new.not_before});
         self.amend(id, "publication.planned", more, &mut |tx, now| {
+            give_back(tx, now, id, rates)?;
             // Other content begins from the beginning.
             let sql = "UPDATE publications SET state = 'planned', not_before = ?2, error = NULL, reserved = 0, tried_at = NULL,
                            sent = 0, updated_at = ?3, approval = CASE WHEN ?4 = 1 THEN '' ELSE approval END, words = ?5,
@@ -585,6 +594,22 @@ impl Catalog {
             tx.execute(sql, values![outlet, who]).map(drop)
         })
     }
+}
+
+/// Gives what a publication that has not begun has taken of its account's limits (`rates`) back.
+fn give_back(tx: &mut dyn Tx, now: i64, id: PublicationId, rates: &[Rate]) -> Result<()> {
+    let outlet = row_of(tx, id)?.outlet;
+    tx.lock(&format!("outlet {outlet}"))?;
+    let sql = "SELECT not_before FROM publications
+               WHERE id = ?1 AND reserved = 1 AND state = 'planned' AND session IS NULL";
+    let rows = tx.query(sql, values![id])?;
+    let Some(at) = rows.first().map(|row| row.int(0)).transpose()? else { return Ok(()) };
+    let rows = tx.query("SELECT spent FROM outlets WHERE name = ?1", values![outlet.as_str()])?;
+    let mut spent: Map<String, Value> = rows.first().map(|row| row.json(0)).transpose()?.unwrap_or_default();
+    release(&mut spent, rates, at)?;
+    let sql = "UPDATE outlets SET spent = ?2, updated_at = ?3 WHERE name = ?1";
+    tx.execute(sql, values![outlet.as_str(), Value::Object(spent).to_string(), now])?;
+    tx.execute("UPDATE publications SET reserved = 0 WHERE id = ?1", values![id]).map(drop)
 }
 
 /// Takes the first time out of what an account's limits leave.

@@ -12,6 +12,7 @@ use crate::error::Kind;
 use crate::{
     error::{Error, Result},
     secret::{Fields, Secret, Secrets},
+    stop::Stop,
 };
 
 /// How long before its end a token is made fresh.
@@ -53,6 +54,8 @@ pub struct Account {
     pub secrets: Arc<dyn Secrets>,
     /// Who may refresh its token.
     pub lock: Arc<dyn RefreshLock>,
+    /// Ends what is asked of its place within a moment.
+    pub stop: Stop,
 }
 
 impl Account {

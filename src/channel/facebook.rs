@@ -26,8 +26,8 @@ const PIECE: u64 = 16 << 20;
 /// How soon it is asked how it fares, at first and after that.
 const FIRST: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(10);
-/// How often a post is looked for before it counts as not there.
-const LOOKS: u32 = 2;
+/// When a post that is not listed is looked for again. What is not listed then may be listed later, so nobody knows.
+const LATER: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
 
 /// A page.
 pub(super) struct Facebook {
@@ -60,11 +60,11 @@ impl Session {
 }
 
 impl Facebook {
-    pub(super) fn new(name: &str, page: &Page, account: Account) -> Result<Self> {
+    pub(super) fn new(page: &Page, account: Account) -> Result<Self> {
         let own = |own: &str| endpoint(page.endpoint.as_deref(), own);
         Ok(Self {
-            graph: Graph::new(name, own(OWN)?, account.clone())?,
-            video: Graph::new(name, own(OWN_VIDEO)?, account)?,
+            graph: Graph::new(own(OWN)?, account.clone())?,
+            video: Graph::new(own(OWN_VIDEO)?, account)?,
             page: page.id.clone(),
             form: page.form,
         })
@@ -235,14 +235,17 @@ impl Channel for Facebook {
         let mut session = Session::read(session)?;
         if self.form == Form::Picture {
             let found = if session.is_finished { self.posted(&session.id)? } else { None };
-            return Ok(match found {
-                Some(receipt) => Fate::Published(receipt),
-                // What was posted just now may not be listed yet.
-                None if session.is_finished && session.looks < LOOKS => {
+            return Ok(match (found, LATER.get(session.looks as usize)) {
+                (Some(receipt), _) => Fate::Published(receipt),
+                (None, _) if !session.is_finished => Fate::Resumable(json!(session)),
+                (None, Some(later)) => {
                     session.looks += 1;
-                    Fate::Processing(json!(session), SOON)
+                    Fate::Processing(json!(session), *later)
                 }
-                None => Fate::Resumable(json!(session)),
+                (None, None) => Fate::Unknown(format!(
+                    "{} lists no post with this picture, and may do so later",
+                    self.graph.place()
+                )),
             });
         }
         let url = self.graph.url(&session.id);

@@ -31,8 +31,8 @@ pub(super) enum Progress {
 }
 
 impl Google {
-    pub(super) fn new(name: &str, account: Account) -> Result<Self> {
-        Ok(Self { http: Http::new(name)?, account })
+    pub(super) fn new(account: Account) -> Result<Self> {
+        Ok(Self { http: Http::new(&account)?, account })
     }
 
     pub(super) fn place(&self) -> &str {

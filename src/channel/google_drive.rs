@@ -44,9 +44,9 @@ impl Session {
 }
 
 impl GoogleDrive {
-    pub(super) fn new(name: &str, drive: &Drive, account: Account) -> Result<Self> {
+    pub(super) fn new(drive: &Drive, account: Account) -> Result<Self> {
         let endpoint = endpoint(drive.endpoint.as_deref(), OWN)?;
-        Ok(Self { google: Google::new(name, account)?, endpoint, folder: drive.folder.clone() })
+        Ok(Self { google: Google::new(account)?, endpoint, folder: drive.folder.clone() })
     }
 
     fn metadata(&self, name: &str, marker: &str, description: &str) -> Value {

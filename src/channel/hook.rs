@@ -30,7 +30,7 @@ impl HookChannel {
     /// Makes ready. Errors: `Invalid` for an address that is not encrypted and not this machine's.
     pub fn new(place: &Hook, account: Account) -> Result<Self> {
         let url = endpoint(Some(&place.url), "")?;
-        Ok(Self { url, http: Http::new(&account.channel)?, account })
+        Ok(Self { url, http: Http::new(&account)?.opened_by(&account, "key"), account })
     }
 
     fn key(&self) -> Result<Option<Vec<u8>>> {

@@ -13,6 +13,7 @@ use crate::{
     block,
     error::{Error, Result},
     secret::Secret,
+    stop::Stop,
 };
 
 /// Bytes that are read and sent at a time.
@@ -128,6 +129,7 @@ pub(super) struct Reply {
     headers: Vec<(String, String)>,
     /// What it says.
     pub(super) body: Vec<u8>,
+    opened_by: Option<String>,
 }
 
 impl Reply {
@@ -179,8 +181,11 @@ impl Reply {
             None => format!("HTTP {}", self.status),
         };
         let e = match self.status {
-            401 => Error::invalid(format!("{place}: the session has expired or was ended{said}"))
-                .hint(format!("reconnect the account: damctl channel login {place}")),
+            401 => match &self.opened_by {
+                Some(what) => Error::invalid(format!("{place} does not let us in{said}")).hint(what.clone()),
+                None => Error::invalid(format!("{place}: the session has expired or was ended{said}"))
+                    .hint(format!("reconnect the account: damctl channel login {place}")),
+            },
             403 => Error::invalid(format!("{place} does not allow it{said}"))
                 .hint("see what the account may do, and that its scopes were granted"),
             404 | 410 => Error::not_found(format!("{place} does not have it{said}")),
@@ -224,12 +229,15 @@ impl Reply {
 #[derive(Clone)]
 pub(super) struct Http {
     place: String,
+    /// What opens it, where that is no login.
+    opened_by: Option<String>,
+    stop: Stop,
     client: reqwest::Client,
 }
 
 impl Http {
-    /// One for the channel of this name.
-    pub(super) fn new(place: &str) -> Result<Self> {
+    /// One for the channel of an account; it ends when the account's stop says so.
+    pub(super) fn new(account: &Account) -> Result<Self> {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .read_timeout(DIGEST)
@@ -237,7 +245,14 @@ impl Http {
             .user_agent(concat!("damctl/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| Error::unavailable("cannot make an HTTP client").because(e))?;
-        Ok(Self { place: place.to_owned(), client })
+        Ok(Self { place: account.channel.clone(), opened_by: None, stop: account.stop.clone(), client })
+    }
+
+    /// One for a place that nobody logs in to: these fields of the account open it.
+    pub(super) fn opened_by(mut self, account: &Account, fields: &str) -> Self {
+        let Account { name, secrets, .. } = account;
+        self.opened_by = Some(format!("see {fields} of account '{name}', in {}", secrets.place()));
+        self
     }
 
     /// The channel's name.
@@ -281,7 +296,12 @@ impl Http {
             }
             Body::Stream { from, bytes, way } => return self.send(asking, from, bytes, way),
         };
-        block::on(read(asking))?.map_err(|e| self.silent(e))
+        self.heard(block::until(&|| self.stop.check(), read(asking))?)
+    }
+
+    fn heard(&self, answer: reqwest::Result<Reply>) -> Result<Reply> {
+        let reply = answer.map_err(|e| self.silent(e))?;
+        Ok(Reply { opened_by: self.opened_by.clone(), ..reply })
     }
 
     /// The same with an account's access token; one that is refused is renewed, and it is asked once more.
@@ -314,7 +334,8 @@ impl Http {
         let (give, take) = tokio::sync::mpsc::channel::<std::io::Result<Vec<u8>>>(WAITING);
         let pieces = futures_util::stream::unfold(take, |mut take| async move { Some((take.recv().await?, take)) });
         let asking = asking.header("content-length", bytes).body(reqwest::Body::wrap_stream(pieces));
-        let asked = block::spawn(read(asking))?;
+        let mut asked = block::spawn(read(asking))?;
+        let check = || self.stop.check();
         let mut left = bytes;
         let outcome = loop {
             if left == 0 {
@@ -325,9 +346,11 @@ impl Http {
                 break Err(crate::error::io("cannot read what is to be sent", e));
             }
             let sent = piece.len() as u64;
-            // Who does not take it any more has answered, or gone: the answer says which.
-            if give.blocking_send(Ok(piece)).is_err() {
-                break Ok(());
+            match block::until(&check, give.send(Ok(piece))) {
+                Ok(Ok(())) => {}
+                // Who does not take it any more has answered, or gone: the answer says which.
+                Ok(Err(_)) => break Ok(()),
+                Err(e) => break Err(e),
             }
             left -= sent;
             if let Err(e) = way.moved(sent) {
@@ -341,7 +364,13 @@ impl Http {
         }
         drop(give);
         let lost = |e| Error::unavailable(format!("{} was not asked to the end", self.place)).because(e);
-        block::on(asked)?.map_err(lost)?.map_err(|e| self.silent(e))
+        match block::until(&check, &mut asked) {
+            Ok(answer) => self.heard(answer.map_err(lost)?),
+            Err(e) => {
+                asked.abort();
+                Err(e)
+            }
+        }
     }
 
     fn silent(&self, e: reqwest::Error) -> Error {
@@ -369,11 +398,11 @@ async fn read(asking: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
         let piece = piece?;
         if body.len() + piece.len() > LONGEST {
             // Nobody's answer is that long: it is taken for a gateway's.
-            return Ok(Reply { status: 502, headers: Vec::new(), body: Vec::new() });
+            return Ok(Reply { status: 502, headers: Vec::new(), body: Vec::new(), opened_by: None });
         }
         body.extend_from_slice(&piece);
     }
-    Ok(Reply { status, headers, body })
+    Ok(Reply { status, headers, body, opened_by: None })
 }
 
 /// An endpoint as configured, or the platform's own: without a slash at its end.

@@ -33,8 +33,8 @@ struct Session {
 }
 
 impl Instagram {
-    pub(super) fn new(name: &str, page: &Page, account: Account) -> Result<Self> {
-        let graph = Graph::new(name, endpoint(page.endpoint.as_deref(), OWN)?, account)?;
+    pub(super) fn new(page: &Page, account: Account) -> Result<Self> {
+        let graph = Graph::new(endpoint(page.endpoint.as_deref(), OWN)?, account)?;
         Ok(Self { graph, page: page.id.clone(), form: page.form })
     }
 

@@ -21,8 +21,8 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(name: &str, endpoint: String, account: Account) -> Result<Self> {
-        Ok(Self { http: Http::new(name)?, account, endpoint })
+    pub(super) fn new(endpoint: String, account: Account) -> Result<Self> {
+        Ok(Self { http: Http::new(&account)?, account, endpoint })
     }
 
     pub(super) fn place(&self) -> &str {

@@ -239,19 +239,19 @@ pub fn open(
     let _ = (name, &account, dir, fill);
     match &outlet.to {
         #[cfg(feature = "publish")]
-        Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(name, web, account)?)),
+        Place::Youtube(web) => Ok(Box::new(youtube::Youtube::new(web, account)?)),
         #[cfg(feature = "publish")]
-        Place::Facebook(page) => Ok(Box::new(facebook::Facebook::new(name, page, account)?)),
+        Place::Facebook(page) => Ok(Box::new(facebook::Facebook::new(page, account)?)),
         #[cfg(feature = "publish")]
-        Place::Instagram(page) => Ok(Box::new(instagram::Instagram::new(name, page, account)?)),
+        Place::Instagram(page) => Ok(Box::new(instagram::Instagram::new(page, account)?)),
         #[cfg(feature = "publish")]
-        Place::Wordpress(site) => Ok(Box::new(wordpress::WordPress::new(name, site, account)?)),
+        Place::Wordpress(site) => Ok(Box::new(wordpress::WordPress::new(site, account)?)),
         #[cfg(feature = "publish")]
-        Place::GoogleDrive(drive) => Ok(Box::new(google_drive::GoogleDrive::new(name, drive, account)?)),
+        Place::GoogleDrive(drive) => Ok(Box::new(google_drive::GoogleDrive::new(drive, account)?)),
         #[cfg(feature = "publish")]
-        Place::Tiktok(web) => Ok(Box::new(tiktok::Tiktok::new(name, web, account)?)),
+        Place::Tiktok(web) => Ok(Box::new(tiktok::Tiktok::new(web, account)?)),
         #[cfg(feature = "publish")]
-        Place::X(web) => Ok(Box::new(x::X::new(name, web, account)?)),
+        Place::X(web) => Ok(Box::new(x::X::new(web, account)?)),
         #[cfg(feature = "sftp")]
         Place::Sftp(sftp) => {
             let known_hosts = sftp.known_hosts.as_ref().map(|file| dir.join(file));

@@ -282,7 +282,7 @@ impl Login<'_> {
         let (url, state) = request.url();
         show(self.own_words(url, verifier.secret()).as_str());
         let code = self.wait(&listener, state.secret())?;
-        let http = Http::new(&self.account.channel)?;
+        let http = Http::new(self.account)?;
         let asked = client.exchange_code(AuthorizationCode::new(code)).set_pkce_verifier(verifier);
         let token = asked.request(&|request: HttpRequest| ask(&http, self.provider, &request));
         let token = token.map_err(|e| refused("code", self.account, self.provider, e))?;
@@ -374,7 +374,7 @@ impl Login<'_> {
         let device = DeviceAuthorizationUrl::new(device).map_err(|e| Error::internal(e.to_string()))?;
         let client =
             client(self.provider, &fields, &self.provider.token, self.account)?.set_device_authorization_url(device);
-        let http = Http::new(&self.account.channel)?;
+        let http = Http::new(self.account)?;
         let asks = |request: HttpRequest| match self.stop.is_tripped() {
             false => ask(&http, self.provider, &request),
             // The one answer that ends the crate's loop.
@@ -462,7 +462,7 @@ pub(super) fn refresh(account: &Account, fields: &Fields) -> Result<Fields> {
     let word = fields.get("provider").map_or("", Secret::expose);
     let Some(provider) = providers()?.get(word) else { return Err(expired(&account.channel)) };
     let token_url = fields.get("token_url").map_or(provider.token.as_str(), Secret::expose);
-    let http = Http::new(&account.channel)?;
+    let http = Http::new(account)?;
     if provider.renewal == Renewal::FbExchangeToken {
         let held = fields.get("access_token").ok_or_else(|| expired(&provider.name))?;
         let longer = exchange(&http, provider, token_url, fields, held.expose());

@@ -11,12 +11,14 @@ use super::{
     names::{Named, below, in_order},
 };
 use crate::{
+    digest::Digest,
     error::{Error, Kind, Result},
     model::Receipt,
     profile::channels::HttpPut,
 };
 
-/// What is compared of a large file that is there already: this much of its beginning and of its end.
+/// What is compared of a large file that is there already and of which the server tells no SHA-256: this much of its beginning
+/// and of its end.
 const EDGE: u64 = 1 << 20;
 
 /// An address below which files go.
@@ -37,12 +39,43 @@ fn read(package: &Package<'_>, file: &Named<'_>, from: u64, to: u64) -> Result<V
     Ok(all)
 }
 
+/// What a server has under a name.
+#[derive(Clone, Copy)]
+struct There {
+    bytes: u64,
+    /// Where it tells.
+    digest: Option<Digest>,
+}
+
+impl There {
+    /// Whether nothing that the server tells speaks against it.
+    fn is(&self, put: &Named<'_>) -> bool {
+        self.bytes == put.bytes && self.digest.is_none_or(|digest| digest == put.digest)
+    }
+}
+
+/// The SHA-256 that a server tells of what it has: `Repr-Digest: sha-256=:…:`, `Digest: SHA-256=…`.
+fn digest_of(reply: &Reply) -> Option<Digest> {
+    let of = |text: &str| {
+        let (name, value) = text.trim().split_once('=')?;
+        let bytes = STANDARD.decode(value.trim_matches(':')).ok().filter(|_| name.eq_ignore_ascii_case("sha-256"))?;
+        bytes.iter().map(|b| format!("{b:02x}")).collect::<String>().parse().ok()
+    };
+    let told = ["repr-digest", "digest"].into_iter().filter_map(|name| reply.header(name));
+    told.flat_map(|all| all.split(',')).find_map(of)
+}
+
 impl PutChannel {
     /// Of a place whose `url` is no template any more. Errors: `Invalid` for an address that is not encrypted and not this
     /// machine's.
     pub fn new(place: &HttpPut, account: Account) -> Result<Self> {
         let url = endpoint(Some(&place.url), "")?;
-        Ok(Self { url, public: place.public.clone(), http: Http::new(&account.channel)?, account })
+        Ok(Self {
+            url,
+            public: place.public.clone(),
+            http: Http::new(&account)?.opened_by(&account, "token, or user and password,"),
+            account,
+        })
     }
 
     fn address(&self, name: &str) -> Result<String> {
@@ -63,13 +96,15 @@ impl PutChannel {
         self.http.ask(request)
     }
 
-    /// The size of what is there; `None` when nothing is.
-    fn size(&self, name: &str) -> Result<Option<u64>> {
-        let reply = self.ask(Request::new("HEAD", self.address(name)?))?;
+    /// What is there under a name; `None` when nothing is.
+    fn there(&self, name: &str) -> Result<Option<There>> {
+        // RFC 9530, and the one before it (RFC 3230).
+        let asked = Request::new("HEAD", self.address(name)?).header("want-repr-digest", "sha-256=10");
+        let reply = self.ask(asked.header("want-digest", "sha-256"))?;
         match reply.status {
             404 | 410 => Ok(None),
             200..=299 => match reply.header("content-length").and_then(|n| n.parse().ok()) {
-                Some(size) => Ok(Some(size)),
+                Some(bytes) => Ok(Some(There { bytes, digest: digest_of(&reply) })),
                 None => Err(self.odd("does not tell the sizes of files")),
             },
             405 | 501 => Err(self.odd("does not answer HEAD")),
@@ -82,10 +117,15 @@ impl PutChannel {
             .hint("without that nobody can tell what is there, and what was sent might be sent over somebody else's")
     }
 
-    /// Whether what is there is what was to be sent: its size, and all of a small file or both ends of a large one.
-    fn is_same(&self, package: &Package<'_>, put: &Named<'_>, size: u64) -> Result<bool> {
+    /// Whether what is there is what was to be sent: by its size, and by the SHA-256 that the server tells of it, else by all of
+    /// a small file or both ends of a large one.
+    fn is_same(&self, package: &Package<'_>, put: &Named<'_>, there: There) -> Result<bool> {
+        let size = there.bytes;
         if size != put.bytes {
             return Ok(false);
+        }
+        if let Some(digest) = there.digest {
+            return Ok(digest == put.digest);
         }
         let edges = [(0, EDGE.min(size)), (size.saturating_sub(EDGE), size)];
         for (from, to) in edges.into_iter().filter(|(from, to)| from < to) {
@@ -120,7 +160,7 @@ impl PutChannel {
 impl Channel for PutChannel {
     fn standing(&self) -> Result<Standing> {
         // A name that nobody has: what is refused is the credentials.
-        self.size("damctl-is-this-there").map(|_| Standing::default())
+        self.there("damctl-is-this-there").map(|_| Standing::default())
     }
 
     fn send(&self, package: &Package<'_>, _: Option<&Value>, way: &mut dyn Way) -> Result<Sent> {
@@ -130,8 +170,8 @@ impl Channel for PutChannel {
         let mut left = Vec::new();
         for put in &puts {
             way.moved(0)?;
-            match self.size(put.name)? {
-                Some(size) if self.is_same(package, put, size)? => {}
+            match self.there(put.name)? {
+                Some(there) if self.is_same(package, put, there)? => {}
                 Some(_) => return Err(self.taken(put.name)),
                 None => left.push(put),
             }
@@ -153,12 +193,15 @@ impl Channel for PutChannel {
                     reply
                 }
             };
-            match (reply.status, self.size(put.name)?) {
-                (412 | 409, Some(size)) if self.is_same(package, put, size)? => {}
+            match (reply.status, self.there(put.name)?) {
+                (412 | 409, Some(there)) if self.is_same(package, put, there)? => {}
                 (412 | 409, Some(_)) => return Err(self.taken(put.name)),
-                (200..=299, Some(size)) if size == put.bytes => {}
+                (200..=299, Some(there)) if there.is(put) => {}
                 (200..=299, found) => {
-                    let found = found.map_or("nothing".to_owned(), |size| format!("{size} bytes"));
+                    let found = found.map_or("nothing".to_owned(), |there| match there.bytes == put.bytes {
+                        true => "other bytes".to_owned(),
+                        false => format!("{} bytes", there.bytes),
+                    });
                     let told = format!("{} took '{}', and has {found} of it", self.http.place(), put.name);
                     return Err(Error::unavailable(told));
                 }
@@ -172,8 +215,8 @@ impl Channel for PutChannel {
         let puts = in_order(package)?;
         let mut there = 0;
         for put in &puts {
-            if let Some(size) = self.size(put.name)?
-                && self.is_same(package, put, size)?
+            if let Some(found) = self.there(put.name)?
+                && self.is_same(package, put, found)?
             {
                 there += 1;
             }

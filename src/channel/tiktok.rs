@@ -52,8 +52,8 @@ impl Session {
 }
 
 impl Tiktok {
-    pub(super) fn new(name: &str, web: &Web, account: Account) -> Result<Self> {
-        Ok(Self { http: Http::new(name)?, account, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
+    pub(super) fn new(web: &Web, account: Account) -> Result<Self> {
+        Ok(Self { http: Http::new(&account)?, account, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
     }
 
     /// Asks the API: its `data`. What its own codes mean stands before what their statuses do.

@@ -20,9 +20,8 @@ use crate::{
 const OWN: &str = "https://api.x.com";
 /// Bytes of a piece: X takes 5 MB at most.
 const PIECE: u64 = 4 << 20;
-/// How often, and how far apart, a post is looked for before it counts as not there.
-const LOOKS: u32 = 2;
-const LATER: Duration = Duration::from_secs(10);
+/// When a post that is not listed is looked for again. What is not listed then may be listed later, so nobody knows.
+const LATER: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(8)];
 /// Posts that are looked through.
 const LATEST: &str = "50";
 
@@ -63,8 +62,8 @@ enum Media {
 }
 
 impl X {
-    pub(super) fn new(name: &str, web: &Web, account: Account) -> Result<Self> {
-        Ok(Self { http: Http::new(name)?, account, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
+    pub(super) fn new(web: &Web, account: Account) -> Result<Self> {
+        Ok(Self { http: Http::new(&account)?, account, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
     }
 
     fn ask(&self, mut request: impl FnMut() -> Result<Request<'static>>) -> Result<Reply> {
@@ -211,11 +210,15 @@ impl Channel for X {
                 return Ok(Fate::Published(receipt));
             }
             // What was posted just now may not be listed yet.
-            if session.looks < LOOKS {
-                session.looks += 1;
-                return Ok(Fate::Processing(json!(session), LATER));
-            }
-            (session.is_posting, session.looks) = (false, 0);
+            return Ok(match LATER.get(session.looks as usize) {
+                Some(later) => {
+                    session.looks += 1;
+                    Fate::Processing(json!(session), *later)
+                }
+                None => {
+                    Fate::Unknown(format!("{} lists no post with this media, and may do so later", self.http.place()))
+                }
+            });
         }
         if !session.is_whole {
             // Pieces are sent again if the last one may have been lost; the same number takes the same place.

@@ -61,8 +61,8 @@ impl Session {
 }
 
 impl Youtube {
-    pub(super) fn new(name: &str, web: &Web, account: Account) -> Result<Self> {
-        Ok(Self { google: Google::new(name, account)?, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
+    pub(super) fn new(web: &Web, account: Account) -> Result<Self> {
+        Ok(Self { google: Google::new(account)?, endpoint: endpoint(web.endpoint.as_deref(), OWN)? })
     }
 
     /// Begins an upload; its address.

@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
 };
+
+use rustix::fs::FlockOperation;
 
 use super::{
     AGENT, premis,
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    digest::{Algorithm, Sum},
+    digest::{Algorithm, Digest, Sum},
     error::{Doing, Error, Result},
     model::{AssetId, Master},
     stop::Stop,
@@ -57,8 +59,7 @@ pub fn bag(catalog: &Catalog, store: &dyn Store, bag: &Bag<'_>, to: &Path, stop:
     }
     let beside = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(beside).doing(|| format!("cannot make {}", beside.display()))?;
-    let temporary = tempfile::Builder::new().prefix(".damctl-bag-").tempdir_in(beside);
-    let temporary = temporary.doing(|| format!("cannot make a folder in {}", beside.display()))?;
+    let (temporary, _lock) = beside_of(beside, to)?;
     let root = temporary.path().join("bag");
     fs::create_dir_all(root.join("data")).doing(|| format!("cannot make {}", root.display()))?;
 
@@ -115,6 +116,29 @@ pub fn bag(catalog: &Catalog, store: &dyn Store, bag: &Bag<'_>, to: &Path, stop:
     crate::crash::point("export.before-rename");
     fs::rename(&root, to).doing(|| format!("cannot put the bag at {}", to.display()))?;
     Ok((files, bytes))
+}
+
+/// A folder to make the bag in, which is held as long as we live; what killed runs for the same place have left is removed.
+fn beside_of(beside: &Path, to: &Path) -> Result<(tempfile::TempDir, File)> {
+    let name = to.file_name().unwrap_or_default().as_encoded_bytes();
+    let prefix = format!(".damctl-bag-{}-", Digest::of(name).short());
+    let hold = |path: &Path| -> std::io::Result<Option<File>> {
+        let dir = File::open(path)?;
+        Ok(rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok().then_some(dir))
+    };
+    let made = || format!("cannot make a folder in {}", beside.display());
+    for entry in fs::read_dir(beside).doing(|| format!("cannot list {}", beside.display()))?.flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|n| n.starts_with(&prefix));
+        // One that is held is another run's, which lives; one that went meanwhile was removed by another.
+        if is_ours && entry.file_type().is_ok_and(|t| t.is_dir()) && hold(&entry.path()).is_ok_and(|d| d.is_some()) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+    let temporary = tempfile::Builder::new().prefix(&prefix).tempdir_in(beside).doing(made)?;
+    match hold(temporary.path()).doing(made)? {
+        Some(lock) => Ok((temporary, lock)),
+        None => Err(Error::new(crate::error::Kind::Conflict, format!("another run makes {}", to.display()))),
+    }
 }
 
 /// Files of metadata, and their digests.
@@ -175,7 +199,6 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
 
     #[test]
     fn paths_in_manifests_are_encoded_as_the_rfc_wants() {

@@ -277,6 +277,9 @@ impl Batch<'_> {
             let tick = |n| self.attempt.read(n);
             match hash(file, &tick) {
                 Ok(digest) => {
+                    if !self.is_promised(source, &digest)? {
+                        return Ok(None);
+                    }
                     let known = self.holder(&digest)?;
                     if let (true, Some(k), Some(_)) = (source.again && source.replaces == Some(digest), before, known) {
                         self.tell(source, k.outcome, k.detail.clone(), Some(digest), k.asset);
@@ -320,6 +323,10 @@ impl Batch<'_> {
         if copied.bytes != source.bytes || !source.is_still(file) {
             object.deposit.discard(&name)?;
             return self.changed(source, "changed while it was read").map(|()| None);
+        }
+        if !self.is_promised(source, &copied.digest)? {
+            object.deposit.discard(&name)?;
+            return Ok(None);
         }
         if let Some(holder) = self.holder(&copied.digest)? {
             object.deposit.discard(&name)?;
@@ -563,6 +570,20 @@ impl Batch<'_> {
         }
         self.tell(source, Outcome::Unreadable, Some(why), None, None);
         Ok(())
+    }
+
+    /// Whether a file's bytes are those that were promised; others are told.
+    fn is_promised(&mut self, source: &Source, digest: &Digest) -> Result<bool> {
+        let Some(promised) = source.promised.filter(|promised| promised != digest) else { return Ok(true) };
+        let why = format!("its SHA-256 is {digest}, and the bag's manifest says {promised}");
+        match source.again {
+            true => self.not_again(source, &why)?,
+            false => {
+                self.forget_upload(source)?;
+                self.tell(source, Outcome::Unreadable, Some(format!("{why}: it was not taken in")), None, None);
+            }
+        }
+        Ok(false)
     }
 
     /// What went up of a file that is not kept was given up with its deposit.

@@ -35,6 +35,9 @@ pub struct Source {
     /// Whether it is read only to see whether it does.
     #[serde(default)]
     pub again: bool,
+    /// What its bytes are by whoever sent them: others are not taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<Digest>,
 }
 
 impl Source {
@@ -49,6 +52,7 @@ impl Source {
             ctime_ns: is_steady.then(|| ns(meta.ctime(), meta.ctime_nsec())),
             replaces: None,
             again: false,
+            promised: None,
         }
     }
 
@@ -138,7 +142,7 @@ mod tests {
 
     fn source(ctime_ns: Option<i64>) -> Source {
         let path = RawPath::new("a");
-        Source { path, bytes: 1, mtime_ns: 2, inode: 3, ctime_ns, replaces: None, again: false }
+        Source { path, bytes: 1, mtime_ns: 2, inode: 3, ctime_ns, replaces: None, again: false, promised: None }
     }
 
     #[test]

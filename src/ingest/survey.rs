@@ -342,6 +342,26 @@ impl Survey {
         })
     }
 
+    /// Holds what is to be read against the digests that whoever sent it says: a file with other bytes is not taken in.
+    /// Says which files were taken in before with others.
+    pub fn promise(&mut self, of: &dyn Fn(&Path) -> Option<Digest>) -> Vec<RawPath> {
+        let root = self.drive.root.under(Path::new("/"));
+        let mut others = Vec::new();
+        for found in &mut self.found {
+            match found {
+                Found::New(source) => source.promised = of(&source.path.under(&root)),
+                Found::Unchanged(k) => {
+                    let promised = of(&k.path.under(&root));
+                    if promised.is_some() && k.digest.is_some() && promised != k.digest {
+                        others.push(k.path.clone());
+                    }
+                }
+                Found::Settled(_) => {}
+            }
+        }
+        others
+    }
+
     /// What looking alone has settled, for the catalog.
     pub fn settled(&self) -> Vec<Sighting> {
         let settled = |f: &Found| match f {
@@ -478,9 +498,10 @@ impl Survey {
     fn job(&self, lots: Vec<Lot>, collection: Option<&str>) -> Wanted {
         let sources: Vec<&Source> = lots.iter().flat_map(|lot| &lot.pieces).map(|p| &p.source).collect();
         let mut identity: Vec<String> = vec![collection.unwrap_or_default().to_owned()];
-        identity.extend(
-            sources.iter().map(|s| format!("{}{}", s.asset_id(self.drive.id), if s.again { " again" } else { "" })),
-        );
+        identity.extend(sources.iter().map(|s| {
+            let promised = s.promised.map(|d| format!(" {d}")).unwrap_or_default();
+            format!("{}{}{promised}", s.asset_id(self.drive.id), if s.again { " again" } else { "" })
+        }));
         let first = sources.first().map(|s| s.path.to_string()).unwrap_or_default();
         let subject = match sources.len() {
             1 => format!("{}: {first}", self.drive.label),

@@ -43,6 +43,16 @@ pub enum Per {
     },
 }
 
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.per {
+            Per::Seconds { most, seconds } => write!(f, "{most} {} in {seconds} s", self.name)?,
+            Per::Day { most, zone } => write!(f, "{most} {} a day ({zone})", self.name)?,
+        }
+        if self.cost == 1 { Ok(()) } else { write!(f, ", {} for each", self.cost) }
+    }
+}
+
 fn one() -> i64 {
     1
 }
@@ -65,6 +75,27 @@ pub fn reserve(spent: &mut Map<String, Value>, rates: &[Rate], from: i64) -> Res
         at = next;
     }
     Err(Error::invalid("the channel's limits leave no time at all"))
+}
+
+/// Gives back what was taken for this time (ms).
+pub fn release(spent: &mut Map<String, Value>, rates: &[Rate], at: i64) -> Result<()> {
+    for rate in rates {
+        match &rate.per {
+            Per::Seconds { most, seconds } => {
+                if let Some(full) = spent.get(&rate.name).and_then(Value::as_f64) {
+                    spent.insert(rate.name.clone(), (full - rate.cost as f64 * step(*most, *seconds)).into());
+                }
+            }
+            Per::Day { zone, .. } => {
+                let day = day(at, zone)?.to_string();
+                let left = (used(spent, rate, &day) - rate.cost).max(0);
+                if let Some(days) = spent.get_mut(&rate.name).and_then(Value::as_object_mut) {
+                    days.insert(day, left.into());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn too_dear(rate: &Rate) -> Error {
@@ -158,6 +189,9 @@ mod tests {
             times.push(reserve(&mut spent, &rates, NOON).unwrap() - NOON);
         }
         assert_eq!(times, [0, 0, 0, 2_000, 4_000, 6_000]);
+        // What is given back is the next one's.
+        release(&mut spent, &rates, NOON + 6_000).unwrap();
+        assert_eq!(reserve(&mut spent, &rates, NOON).unwrap(), NOON + 6_000);
         // After a long silence all of it is there again, and no more than that.
         let later = NOON + 60_000;
         let times: Vec<i64> = (0..4).map(|_| reserve(&mut spent, &rates, later).unwrap() - later).collect();
@@ -176,6 +210,8 @@ mod tests {
         let first = midnight("2026-11-30".parse().unwrap(), "America/Los_Angeles").unwrap();
         let next = first + 86_400_000;
         assert_eq!(times, [NOON, NOON, first, first, next]);
+        release(&mut spent, std::slice::from_ref(&day), first).unwrap();
+        assert_eq!(reserve(&mut spent, std::slice::from_ref(&day), NOON).unwrap(), first);
         let dear = Rate { cost: 5000, ..day };
         assert!(reserve(&mut spent, &[dear], NOON).is_err());
     }

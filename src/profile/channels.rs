@@ -9,6 +9,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Schedule;
 use crate::{
     error::{Error, Result},
     model::{MediaFacts, MediaKind, Rate},
@@ -107,6 +108,26 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// What they are, for people.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut say = |text: Option<String>| words.extend(text);
+        let list = |name: &str, list: &[String]| (!list.is_empty()).then(|| format!("{name} {}", list.join(" or ")));
+        let seconds = |ms: u64| ms as f64 / 1000.0;
+        say(self.max_bytes.map(|most| format!("up to {most} bytes")));
+        say(self.min_ms.map(|least| format!("at least {} s", seconds(least))));
+        say(self.max_ms.map(|most| format!("up to {} s", seconds(most))));
+        say(list("as", &self.containers));
+        say(list("pictures in", &self.video_codecs));
+        say(list("sound in", &self.audio_codecs));
+        say(self.min_width.map(|least| format!("at least {least} pixels wide")));
+        say(self.min_height.map(|least| format!("at least {least} pixels high")));
+        say(self.max_side.map(|most| format!("up to {most} pixels on the longer side")));
+        say(self.aspect.map(|(least, most)| format!("an aspect of {least} to {most}")));
+        say(self.frame_rate.map(|(least, most)| format!("{least} to {most} frames a second")));
+        words
+    }
+
     /// Adds what of this media lies outside, in words.
     pub fn against(&self, facts: &MediaFacts, bytes: u64, out: &mut Vec<String>) {
         if let Some(most) = self.max_bytes.filter(|most| bytes > *most) {
@@ -224,12 +245,17 @@ pub struct Rule {
     /// With all of these tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Of this profile entry: it is what is sent, and assets that do not have it are left alone; left out: what each channel
+    /// sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
     /// To these channels.
     pub to: Vec<String>,
     /// Assets that came before this day are left alone: `2026-11-29`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
-    /// At this time of day and in this zone: `18:00 Europe/Madrid`; left out: at once.
+    /// When: days (left out: all), times or windows, and a zone: `18:00 Europe/Madrid`, `Mon-Fri 09:00-13:00,18:30
+    /// Europe/Madrid`; left out: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
     /// Whether somebody has to approve.
@@ -283,6 +309,17 @@ impl Place {
             Place::S3(_) => "s3",
             Place::HttpPut(_) => "http_put",
             Place::Webhook(_) => "webhook",
+        }
+    }
+
+    /// Its template of a path.
+    pub(crate) fn path(&self) -> Option<&str> {
+        match self {
+            Place::Sftp(sftp) => Some(&sftp.path),
+            Place::Ftp(ftp) => Some(&ftp.path),
+            Place::S3(bucket) => Some(&bucket.path),
+            Place::HttpPut(put) => Some(&put.url),
+            _ => None,
         }
     }
 }
@@ -511,6 +548,12 @@ impl Channels {
                 return Err(Error::invalid("a rule names no channel"));
             }
             rule.to.iter().try_for_each(|name| self.get(name).map(drop))?;
+            let within = |e: Error| e.within("a rule");
+            rule.since.as_deref().map(crate::model::description::moment).transpose().map_err(within)?;
+            rule.at.as_deref().map(Schedule::parse).transpose().map_err(within)?;
+            if rule.entry.as_deref().is_some_and(|entry| entry.trim().is_empty()) {
+                return Err(within(Error::invalid("'entry' names no profile entry")));
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod mezzanine;
 mod narration;
 mod picture;
 mod rendition;
+pub(crate) mod schedule;
 mod sound;
 mod split;
 mod stream;

@@ -75,18 +75,30 @@ impl<'a> Publish<'a> {
         Self { catalog, store, channels, dir, secrets, at_once: AT_ONCE, patience: PATIENCE, standing }
     }
 
-    /// The account that a channel is used with.
-    pub fn account(&self, name: &str, outlet: &Outlet) -> Account {
+    /// The account that a channel is used with, until somebody asks to stop.
+    pub fn account(&self, name: &str, outlet: &Outlet, stop: &Stop) -> Account {
         // Places that share an account share its token.
         let held = format!("account/{}", outlet.account(name));
-        let lock = Lock { catalog: self.catalog.clone(), outlet: held, stop: Stop::new() };
+        let lock = Lock { catalog: self.catalog.clone(), outlet: held, stop: stop.clone() };
         Account {
             name: outlet.account(name).to_owned(),
             channel: name.to_owned(),
             secrets: self.secrets.clone(),
             lock: Arc::new(lock),
+            stop: stop.clone(),
         }
     }
+}
+
+/// Whether all templates of all channels can be filled; `dir` is where their file lies.
+///
+/// Errors: `Invalid`, with the channel and the template.
+pub fn check(channels: &Channels, dir: &Path) -> Result<()> {
+    let sample = words::Filled::sample();
+    let each = |(name, outlet): (&String, &Outlet)| {
+        sample.check(outlet, dir).map_err(|e| e.within(format!("channel '{name}'")))
+    };
+    channels.channels.iter().try_for_each(each)
 }
 
 /// The kind of place and the account there: what limits hold for together.

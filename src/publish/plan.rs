@@ -10,9 +10,12 @@ use super::{
 use crate::{
     catalog::{AssetRow, Catalog, NewPublication},
     channel::limits,
-    error::{Error, Kind, Result},
+    error::{Kind, Result},
     model::{AssetId, Publication, PublicationState, Words, description::moment, rights::end_of},
-    profile::channels::{Channels, Outlet, Rule},
+    profile::{
+        channels::{Channels, Outlet, Rule},
+        schedule::Schedule,
+    },
 };
 
 /// What somebody asks for.
@@ -162,7 +165,8 @@ pub fn by_rules(catalog: &Catalog, channels: &Channels, only: Option<&[AssetId]>
         return Ok(Vec::new());
     }
     let now = catalog.now()?;
-    let times = channels.rules.iter().map(|rule| Ok((rule, since(rule)?, next(rule, now)?)));
+    let next = |rule: &Rule| rule.at.as_deref().map(|at| Schedule::parse(at)?.next(now)).transpose();
+    let times = channels.rules.iter().map(|rule| Ok((rule, since(rule)?, next(rule)?)));
     let rules: Vec<_> = times.collect::<Result<_>>()?;
     let mut out = Vec::new();
     let mut look = |row: &AssetRow| -> Result<()> {
@@ -175,6 +179,7 @@ pub fn by_rules(catalog: &Catalog, channels: &Channels, only: Option<&[AssetId]>
             for name in rule.to.iter().filter(|name| !is_there(&there, name, generation)) {
                 let request = Request {
                     at: *at,
+                    entry: rule.entry.clone(),
                     needs_approval: rule.needs_approval,
                     actor: "a rule".to_owned(),
                     ..Request::default()
@@ -215,6 +220,11 @@ fn is_meant(catalog: &Catalog, rule: &Rule, row: &AssetRow) -> Result<bool> {
     {
         return Ok(false);
     }
+    if let Some(entry) = &rule.entry
+        && media(row, &catalog.renditions_of(row.asset.id)?, entry)?.is_none()
+    {
+        return Ok(false);
+    }
     if rule.tags.is_empty() {
         return Ok(true);
     }
@@ -224,24 +234,6 @@ fn is_meant(catalog: &Catalog, rule: &Rule, row: &AssetRow) -> Result<bool> {
 
 fn since(rule: &Rule) -> Result<i64> {
     rule.since.as_deref().map_or(Ok(0), moment)
-}
-
-/// The next time at a rule's time of day.
-fn next(rule: &Rule, now: i64) -> Result<Option<i64>> {
-    let Some(text) = &rule.at else { return Ok(None) };
-    let wrong = || Error::invalid(format!("a rule's time '{text}': expected '18:00 Europe/Madrid'"));
-    let (time, zone) = text.split_once(' ').ok_or_else(wrong)?;
-    let time: jiff::civil::Time = time.parse().map_err(|_| wrong())?;
-    let here = jiff::Timestamp::from_millisecond(now).map_err(|_| wrong())?.in_tz(zone.trim()).map_err(|_| wrong())?;
-    let today = here.date().to_datetime(time).in_tz(zone.trim()).map_err(|_| wrong())?;
-    let at = match today > here {
-        true => today,
-        false => {
-            let tomorrow = here.date().tomorrow().map_err(|_| wrong())?;
-            tomorrow.to_datetime(time).in_tz(zone.trim()).map_err(|_| wrong())?
-        }
-    };
-    Ok(Some(at.timestamp().as_millisecond()))
 }
 
 /// What is published of assets whose rights have ended by now.

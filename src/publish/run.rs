@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Kind, Result},
     model::{Publication, PublicationId, PublicationState, Receipt, Stage, job::Failure},
     profile::channels::Outlet,
+    stop::Stop,
     work::{Amount, Attempt, Done, StageRun},
 };
 
@@ -99,7 +100,7 @@ impl Publish<'_> {
         let lease = attempt.lease();
         let p = match self.catalog.begin_publication(&lease, id, self.at_once, &rates)? {
             Turn::Now(p) => *p,
-            Turn::At(at, _) => return Ok(later(at)),
+            Turn::At(at) => return Ok(later(at)),
             Turn::Never => return Ok(Done::default()),
         };
         let now = self.catalog.now()?;
@@ -113,7 +114,7 @@ impl Publish<'_> {
         }
         // What is on its way or may be there is asked for whatever its rights have become.
         let is_new = p.session.is_none();
-        let (package, channel) = match self.ready(&p, outlet, &source, is_new) {
+        let (package, channel) = match self.ready(&p, outlet, &source, (is_new, &attempt.stop)) {
             Ok(ready) => ready,
             Err(Halt::Later(at)) => return Ok(put_off(&p, at)),
             Err(Halt::Changed(e)) if is_new => return Ok(failed(&p, e, Fares::Unsaid)),
@@ -169,7 +170,7 @@ impl Publish<'_> {
         p: &Publication,
         outlet: &Outlet,
         source: &'p Bytes<'p>,
-        is_new: bool,
+        (is_new, stop): (bool, &Stop),
     ) -> std::result::Result<(Package<'p>, Box<dyn Channel>), Halt> {
         let (package, filled, _) = self.package(p, outlet, source)?;
         if is_new {
@@ -190,7 +191,7 @@ impl Publish<'_> {
                 return Err(Error::invalid(against.join("; ")).into());
             }
         }
-        let channel = self.open(&p.channel, outlet, &filled)?;
+        let channel = self.open(&p.channel, outlet, &filled, stop)?;
         if is_new {
             let standing = self.standing(p, &*channel)?;
             if let (Some(ms), Some(most)) = (package.facts.duration_ms, standing.longest_ms)
@@ -211,18 +212,18 @@ impl Publish<'_> {
     }
 
     /// Asks a channel's place whether its account is well.
-    pub fn check(&self, name: &str) -> Result<Standing> {
+    pub fn check(&self, name: &str, stop: &Stop) -> Result<Standing> {
         let outlet = self.channels.get(name)?;
         let fill = |template: &str| match template.contains("{{") {
             true => Ok(String::new()),
             false => Ok(template.to_owned()),
         };
-        channel::open(name, outlet, self.account(name, outlet), self.dir, &fill)?.standing()
+        channel::open(name, outlet, self.account(name, outlet, stop), self.dir, &fill)?.standing()
     }
 
     /// Opens a channel's connector.
-    fn open(&self, name: &str, outlet: &Outlet, filled: &Filled) -> Result<Box<dyn Channel>> {
-        channel::open(name, outlet, self.account(name, outlet), self.dir, &|template| filled.path(template))
+    fn open(&self, name: &str, outlet: &Outlet, filled: &Filled, stop: &Stop) -> Result<Box<dyn Channel>> {
+        channel::open(name, outlet, self.account(name, outlet, stop), self.dir, &|template| filled.path(template))
     }
 
     /// What the account may do; asked once for each.
@@ -277,15 +278,27 @@ impl Publish<'_> {
         let said = self.catalog.described(p.asset)?.description;
         let filled = Filled::new(&p, &row.asset, &said, Value::Null);
         attempt.stop.check()?;
-        let channel = self.open(&p.channel, outlet, &filled)?;
-        let proof = match channel.retract(receipt)? {
-            Retracted::Gone(proof) => proof,
-            Retracted::Absent => serde_json::json!("it was gone before"),
+        // Of the account's limits it takes nothing; its rest after a failure it keeps.
+        let (now, rest) = (self.catalog.now()?, self.catalog.rest_of(&p.outlet)?);
+        if rest > now {
+            return Ok(later(rest));
+        }
+        let channel = self.open(&p.channel, outlet, &filled, &attempt.stop)?;
+        let proof = match channel.retract(receipt) {
+            Ok(Retracted::Gone(proof)) => proof,
+            Ok(Retracted::Absent) => serde_json::json!("it was gone before"),
+            Err(e) if e.kind() == Kind::Unavailable => {
+                let mut step = Step::to(id, PublicationState::Published);
+                step.outlet = Fares::Badly(e.wait().map(|wait| wait.as_millis() as i64));
+                let facts = Facts { publications: vec![step], ..Facts::default() };
+                return Ok(Done { facts, failure: Some(e) });
+            }
+            Err(e) => return Err(e),
         };
         let mut step = Step::to(id, PublicationState::Retracted);
         let mut kept = receipt.clone();
         kept.proof = serde_json::json!({"published": receipt.proof, "retracted": proof});
-        step.receipt = Some(kept);
+        (step.receipt, step.outlet) = (Some(kept), Fares::Well);
         Ok(Facts { publications: vec![step], ..Facts::default() }.into())
     }
 }

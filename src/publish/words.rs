@@ -43,6 +43,34 @@ impl Filled {
         Self { values, safe }
     }
 
+    /// With something for every name: what can be filled with it asks for nothing that is never there.
+    pub(super) fn sample() -> Self {
+        let file = json!({"name": "a.mp4", "bytes": 1, "sha256": "0".repeat(64), "mime": "video/mp4", "duration_ms": 1,
+            "timecode": "10:00:00:00"});
+        let rights = json!({"license": "CC BY 4.0", "embargo_until": "2026-01-01", "expires": "2036-01-01",
+            "territories": ["ES"], "consent": "given"});
+        let mut values = json!({"id": "0198c1f2-0000-8000-8000-000000000000", "short": "0198c1f2", "generation": 1,
+            "kind": "video", "date": "2026-01-01", "rights": rights, "file": file});
+        for name in ["marker", "channel", "entry", "collection", "title", "stem", "text", "program", "category"] {
+            values[name] = name.into();
+        }
+        for name in ["tags", "people", "places", "organizations"] {
+            values[name] = json!([name]);
+        }
+        let safe = harmless(&values);
+        Self { values, safe }
+    }
+
+    /// Whether all templates of a channel can be filled; `dir` is where its file lies.
+    ///
+    /// Errors: `Invalid`, with the template.
+    pub(super) fn check(&self, outlet: &Outlet, dir: &Path) -> Result<()> {
+        self.words(&outlet.text, &Description::default(), &Words::default())?;
+        self.path(&outlet.name)?;
+        outlet.to.path().map(|template| self.path(template)).transpose()?;
+        self.sidecars(outlet, dir).map(drop)
+    }
+
     /// A template's text.
     ///
     /// Errors: `Invalid`, with the template.

@@ -62,6 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "serve/oidc",
             "media/speech/http",
             "models/fetch",
+            "export/fetch",
             "channel/http",
             "secret/vault",
         ],

@@ -64,7 +64,11 @@ fn bags_are_valid_to_the_makers_program_and_the_other_way_round() {
     let words = ["export", "bagit", &assets[0], "--to", text(&again)];
     let killed: Ran = archive.command(words).env("DAMCTL_CRASH_AT", "export.before-rename").output().unwrap().into();
     assert!(killed.code == 128 + 9 && !again.exists());
+    let parts =
+        || fs::read_dir(out.path()).unwrap().flatten().filter(|e| text(&e.path()).contains(".damctl-bag-")).count();
+    assert_eq!(parts(), 1);
     archive.run(words).ends(0);
+    assert_eq!(parts(), 0);
     damctl(["export", "validate", text(&again)]).ends(0);
     // What is there stays; what a folder cannot give is not promised.
     archive.run(["export", "bagit", &assets[0], "--to", text(&one)]).ends(1).says("is there already");

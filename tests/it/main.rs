@@ -5,6 +5,7 @@
 
 mod architecture;
 mod areas;
+mod bags;
 mod browser;
 mod certificate;
 mod channels;

@@ -336,6 +336,10 @@ pub struct IngestArgs {
     /// Drives, folders or files.
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
+    /// Each PATH is a bag by BagIt (RFC 8493): one that is not valid is refused, else its payload is taken in, held against
+    /// its manifests, with what the bag says of it.
+    #[arg(long)]
+    pub bag: bool,
     /// The collection that new assets belong to.
     #[arg(long, value_name = "NAME")]
     pub collection: Option<String>,

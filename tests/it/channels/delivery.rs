@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use damctl::{
     channel::{Channel, Fate, HookChannel, Item, Package, PutChannel, Retracted, Sent},
     error::Kind,
@@ -42,6 +43,8 @@ struct Area {
     /// PUTs of which the answer is lost, and PUTs that are cut.
     lost: usize,
     cut: usize,
+    /// Whether it tells digests of what it has.
+    tells: bool,
 }
 
 fn serve(area: &mut Area, asked: Asked) -> Answer {
@@ -68,8 +71,17 @@ fn serve(area: &mut Area, asked: Asked) -> Answer {
             }
         }
         (_, None) => fake::empty(404),
-        ("HEAD", Some((_, body))) => Some((200, vec![("content-length", body.len().to_string())], Vec::new())),
+        ("HEAD", Some((_, body))) => {
+            let mut headers = vec![("content-length", body.len().to_string())];
+            if area.tells {
+                assert!(asked.header("want-repr-digest").starts_with("sha-256"));
+                let digest = STANDARD.encode(damctl::digest::Digest::of(&body).as_bytes());
+                headers.push(("repr-digest", format!("sha-512=:AAAA:, sha-256=:{digest}:")));
+            }
+            Some((200, headers, Vec::new()))
+        }
         ("GET", Some((_, body))) => {
+            assert!(!area.tells, "it told the digest, and was asked for bytes");
             let (from, to) = asked.header("range").strip_prefix("bytes=").unwrap().split_once('-').unwrap();
             Some((206, Vec::new(), body[from.parse().unwrap()..=to.parse().unwrap()].to_vec()))
         }
@@ -91,6 +103,9 @@ fn http_put_delivers_a_stream_with_its_manifest_last_once_and_never_over_somebod
     channel.standing().unwrap();
     let refused = PutChannel::new(&place, account(&[("token", "wrong")])).unwrap().standing().unwrap_err();
     assert_eq!(refused.kind(), Kind::Invalid, "{refused:?}");
+    // Nobody logs in there: what opens it is named.
+    let hint = refused.hint_text().unwrap();
+    assert!(hint.contains("token, or user and password, of account 'playout'") && !hint.contains("login"), "{hint}");
 
     let mut bytes = Bytes::default();
     let media = stream(&mut bytes);
@@ -122,6 +137,17 @@ fn http_put_delivers_a_stream_with_its_manifest_last_once_and_never_over_somebod
     let mut told = Told::default();
     let error = channel.send(&package, None, &mut told).unwrap_err();
     assert_eq!((error.kind(), told.moved, area.lock().unwrap().files.len()), (Kind::Conflict, 0, 1), "{error:?}");
+
+    // Of a large file only the ends are compared, but where the server tells the digest of all of it.
+    let mut other = bytes.bytes(&package.media[3]).to_vec();
+    other[1_500_000] ^= 1;
+    area.lock().unwrap().tells = true;
+    area.lock().unwrap().files.insert("/vod/v/2.m4s".to_owned(), (String::new(), other));
+    let error = channel.send(&package, None, &mut Told::default()).unwrap_err();
+    assert_eq!((error.kind(), area.lock().unwrap().files.len()), (Kind::Conflict, 1), "{error:?}");
+    area.lock().unwrap().files.clear();
+    published(channel.send(&package, None, &mut Told::default()).unwrap());
+    published(channel.send(&package, None, &mut Told::default()).unwrap());
 
     for url in ["http://cdn.example/vod", "ftp://cdn.example/", "nonsense"] {
         assert!(PutChannel::new(&HttpPut { url: url.to_owned(), public: None }, account(&[])).is_err(), "{url}");

@@ -3,7 +3,7 @@
 #[cfg(feature = "publish")]
 mod delivery;
 mod dropped;
-mod fake;
+pub mod fake;
 #[cfg(feature = "ftp")]
 mod ftp;
 #[cfg(feature = "publish")]
@@ -68,6 +68,7 @@ pub fn account(fields: &[(&str, &str)]) -> Account {
         channel: "playout".to_owned(),
         secrets: Kept::of("playout", fields),
         lock: Arc::new(Unlocked),
+        stop: damctl::stop::Stop::new(),
     }
 }
 

@@ -85,6 +85,16 @@ fn answer(known: &mut Known, asked: &Asked) -> Answer {
             known.refresh = format!("refresh-{}", known.refreshes);
             tokens(known.refreshes, &known.refresh.clone())
         }
+        "fb_exchange_token" => {
+            assert!(form["client_id"] == "app-1" && form["client_secret"] == "app-s3cret");
+            known.refreshes += 1;
+            if let Some((status, words)) = known.fails {
+                let error = json!({"message": words, "type": "OAuthException", "code": 190, "fbtrace_id": "A"});
+                return told(status, json!({ "error": error }));
+            }
+            let token = format!("long-{}-for-{}", known.refreshes, form["fb_exchange_token"]);
+            told(200, json!({"access_token": token, "token_type": "bearer", "expires_in": 5_184_000}))
+        }
         "urn:ietf:params:oauth:grant-type:device_code" => {
             assert_eq!(form["device_code"], "dev-1");
             known.polls += 1;
@@ -153,6 +163,7 @@ fn browse(word: &'static str) -> (Account, Arc<Mutex<Known>>, Vec<String>) {
                 asked["client_key"] == "app-1" && asked["scope"].contains(',') && !asked.contains_key("client_id")
             ),
             "google" => assert!(asked["client_id"] == "app-1" && asked["access_type"] == "offline"),
+            "meta" => assert!(asked["client_id"] == "app-1" && asked["scope"].contains("pages_manage_posts")),
             _ => assert!(asked["client_id"] == "app-1" && asked["scope"].contains("offline.access")),
         }
         knows.lock().unwrap().challenge = asked["code_challenge"].clone();
@@ -229,6 +240,31 @@ fn fifty_who_want_a_token_at_once_refresh_it_once_and_rotation_is_kept() {
     // One that is good for long enough is left alone.
     account.secrets.put("playout", &Fields::from([("expires_at".to_owned(), Secret::new("never"))])).unwrap();
     assert_eq!((account.token().unwrap().expose(), known.lock().unwrap().refreshes), ("access-2", 2));
+}
+
+#[test]
+fn metas_short_tokens_are_traded_for_long_ones_at_login_and_before_they_end() {
+    let (account, known, _) = browse("meta");
+    let fields = account.fields().unwrap();
+    assert_eq!(fields["access_token"].expose(), "long-1-for-access-0");
+    let until: jiff::Timestamp = fields["expires_at"].expose().parse().unwrap();
+    let days = (until.as_second() - jiff::Timestamp::now().as_second()) as f64 / 86_400.0;
+    assert!((59.9..60.1).contains(&days), "{days}");
+    assert_eq!((account.token().unwrap(), known.lock().unwrap().refreshes), (Secret::new("long-1-for-access-0"), 1));
+
+    let (url, known) = start(Known::default());
+    let account = connected(&url, "meta", "90s");
+    assert_eq!(account.token().unwrap().expose(), "long-1-for-access-old");
+    assert_eq!(account.token().unwrap().expose(), "long-1-for-access-old");
+    // One that the place refuses before its time is traded, too; where that is refused, somebody has to log in.
+    let stale = account.token().unwrap();
+    assert_eq!(account.renew(&stale).unwrap().expose(), "long-2-for-long-1-for-access-old");
+    known.lock().unwrap().fails = Some((400, "Error validating access token: it was changed"));
+    let e = account.renew(&account.token().unwrap()).unwrap_err();
+    assert_eq!(e.kind(), Kind::Invalid);
+    assert!(e.to_string().contains("Meta session expired: reconnect the account (damctl channel login"), "{e}");
+    known.lock().unwrap().fails = Some((500, "wait"));
+    assert!(!account.renew(&account.token().unwrap()).unwrap_err().to_string().contains("long-"));
 }
 
 #[test]

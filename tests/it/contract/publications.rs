@@ -131,7 +131,7 @@ fn three_of_an_account_are_on_their_way_and_a_failure_leaves_it_in_peace() {
         assert!(matches!(it.begin(lease, p), Turn::Now(_)));
     }
     let (fourth, lease) = &all[3];
-    assert!(matches!(it.begin(lease, fourth), Turn::At(at, _) if at > NOW));
+    assert!(matches!(it.begin(lease, fourth), Turn::At(at) if at > NOW));
     let failure = Failure { kind: Kind::Unavailable, message: "503".to_owned(), hint: None, code: None };
     for (failures, (p, lease)) in all[..2].iter().enumerate() {
         let mut step = Step::to(p.id, PublicationState::Sending);
@@ -139,7 +139,7 @@ fn three_of_an_account_are_on_their_way_and_a_failure_leaves_it_in_peace() {
         let facts = Facts { publications: vec![step], ..Facts::default() };
         it.catalog.settle(lease, &facts, Some((&failure, Some(1_000)))).unwrap();
         let rest = NOW + (2_000 << failures);
-        assert!(matches!(it.begin(&all[3].1, fourth), Turn::At(at, _) if at == rest), "{failures}");
+        assert!(matches!(it.begin(&all[3].1, fourth), Turn::At(at) if at == rest), "{failures}");
     }
     it.clock.advance(4_000);
     assert!(matches!(it.begin(lease, fourth), Turn::Now(_)));
@@ -153,7 +153,7 @@ fn three_of_an_account_are_on_their_way_and_a_failure_leaves_it_in_peace() {
     it.catalog.settle(&all[2].1, &facts, Some((&failure, Some(1_000)))).unwrap();
     let (fifth, _) = it.plan(&new(5));
     let lease = it.lease(&fifth);
-    assert!(matches!(it.begin(&lease, &fifth), Turn::At(at, _) if at == NOW + 4_000 + 90_000));
+    assert!(matches!(it.begin(&lease, &fifth), Turn::At(at) if at == NOW + 4_000 + 90_000));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn approval_canceling_and_what_a_person_says_hold_where_they_may() {
     assert!(!it.catalog.declare_publication(p.id, Some("https://x/1"), "Eva").unwrap());
     let lease = it.lease(&p);
     it.begin(&lease, &p);
-    assert!(!it.catalog.cancel_publication(p.id, "Eva").unwrap());
+    assert!(!it.catalog.cancel_publication(p.id, &[], "Eva").unwrap());
     it.settle(&lease, Step::to(p.id, PublicationState::Unknown), None);
     assert!(it.catalog.declare_publication(p.id, Some("https://x/1"), "Eva").unwrap());
     let known = it.catalog.publication(p.id).unwrap();
@@ -198,7 +198,7 @@ fn approval_canceling_and_what_a_person_says_hold_where_they_may() {
         (PublicationState::Published, Some("https://x/1"))
     );
     let (q, _) = it.plan(&new(2));
-    assert!(it.catalog.cancel_publication(q.id, "Eva").unwrap());
+    assert!(it.catalog.cancel_publication(q.id, &[], "Eva").unwrap());
     assert_eq!(it.state(&q), PublicationState::Retracted);
 }
 
@@ -206,13 +206,13 @@ fn approval_canceling_and_what_a_person_says_hold_where_they_may() {
 fn what_was_canceled_or_has_failed_is_planned_anew_and_what_was_begun_is_still_known() {
     let Some(it) = fixture() else { return };
     let (p, _) = it.plan(&new(1));
-    assert!(it.catalog.cancel_publication(p.id, "Eva").unwrap());
+    assert!(it.catalog.cancel_publication(p.id, &[], "Eva").unwrap());
     let lease = it.lease(&p);
     // Whoever had its job by then does not send it.
     assert_eq!(it.begin(&lease, &p), Turn::Never);
     it.catalog.release(&lease).unwrap();
     let later = NewPublication { not_before: NOW + 5_000, needs_approval: true, ..new(1) };
-    assert!(it.catalog.plan_again(&later).unwrap());
+    assert!(it.catalog.plan_again(&later, &[]).unwrap());
     let known = it.catalog.publication(p.id).unwrap();
     assert_eq!(
         (known.state, known.not_before, known.approval),
@@ -220,19 +220,19 @@ fn what_was_canceled_or_has_failed_is_planned_anew_and_what_was_begun_is_still_k
     );
     it.catalog.approve_publication(p.id, "Eva").unwrap();
     let lease = it.lease(&p);
-    assert!(matches!(it.begin(&lease, &p), Turn::At(at, _) if at == NOW + 5_000));
+    assert!(matches!(it.begin(&lease, &p), Turn::At(at) if at == NOW + 5_000));
     it.clock.advance(5_000);
     // One that was planned for later takes its turn among the others now.
     let rate = Rate { name: "posts".to_owned(), cost: 1, per: Per::Seconds { most: 1, seconds: 10.0 } };
     let other = it.catalog.plan_publications(&[new(2)], &|_| vec![rate.clone()]).unwrap().remove(0).0;
     assert_eq!(other.not_before, NOW + 5_000);
     let turn = it.catalog.begin_publication(&lease, p.id, 3, std::slice::from_ref(&rate)).unwrap();
-    assert!(matches!(turn, Turn::At(at, _) if at == NOW + 15_000), "{turn:?}");
+    assert!(matches!(turn, Turn::At(at) if at == NOW + 15_000), "{turn:?}");
     it.clock.advance(10_000);
     assert!(matches!(it.begin(&lease, &p), Turn::Now(_)));
     it.catalog.keep_session(&lease, p.id, &json!("begun"), true, 1).unwrap();
     it.settle(&lease, Step::to(p.id, PublicationState::Failed), None);
-    assert!(it.catalog.plan_again(&new(1)).unwrap());
+    assert!(it.catalog.plan_again(&new(1), &[]).unwrap());
     let known = it.catalog.publication(p.id).unwrap();
     assert_eq!((known.session, known.is_posting), (Some(json!("begun")), true));
 }
@@ -269,4 +269,21 @@ fn seals_hold_what_is_before_them() {
     let other = damctl::catalog::Seal { seq: first.seq, digest: second.digest };
     assert_eq!(it.catalog.prove_events(Some(&other)).unwrap().findings.len(), 1);
     assert_eq!(first.to_string().parse::<damctl::catalog::Seal>().unwrap(), first);
+}
+
+#[test]
+fn what_is_canceled_or_planned_for_another_time_gives_its_accounts_limits_back() {
+    let Some(it) = fixture() else { return };
+    let rate = Rate { name: "posts".to_owned(), cost: 1, per: Per::Seconds { most: 1, seconds: 10.0 } };
+    let rates = std::slice::from_ref(&rate);
+    let plan = |n: u8| it.catalog.plan_publications(&[new(n)], &|_| vec![rate.clone()]).unwrap().remove(0).0;
+    assert_eq!(plan(1).not_before, NOW);
+    let (second, third) = (plan(2), plan(3));
+    assert_eq!((second.not_before, third.not_before), (NOW + 10_000, NOW + 20_000));
+    assert!(it.catalog.cancel_publication(third.id, rates, "Eva").unwrap());
+    assert!(!it.catalog.cancel_publication(third.id, rates, "Eva").unwrap());
+    assert_eq!(plan(4).not_before, NOW + 20_000);
+    let later = NewPublication { not_before: NOW + 500_000, ..new(4) };
+    assert!(it.catalog.plan_again(&later, rates).unwrap());
+    assert_eq!(plan(5).not_before, NOW + 20_000);
 }

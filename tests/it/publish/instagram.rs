@@ -130,6 +130,7 @@ fn play() -> Play {
         channel: "gram".to_owned(),
         secrets: Arc::new(Token),
         lock: Arc::new(Unlocked),
+        stop: damctl::stop::Stop::new(),
     };
     let fill = |template: &str| Ok(template.to_owned());
     let channel = channel::open("gram", channels.get("gram").unwrap(), account, Path::new("."), &fill).unwrap();

@@ -211,6 +211,65 @@ fn a_rule_publishes_what_it_means_once() {
 }
 
 #[test]
+fn taking_back_waits_for_an_account_that_is_left_in_peace() {
+    let blog = blog(Duration::ZERO);
+    let desk = Desk::new(&blog.yaml(""));
+    run(&desk, &["publish", &desk.asset, "--to", "blog"]).ends(0).says("1 of 1 published");
+    let id = desk.archive.rows("SELECT id FROM publications").remove(0);
+    let rest = (jiff::Timestamp::now().as_millisecond() + 2500).to_string();
+    desk.archive.catalog().execute("UPDATE outlets SET not_before = CAST(?1 AS INTEGER)", [&rest]).unwrap();
+    run(&desk, &["publish", "retract", &id]).ends(0).says("1 of 1 taken back");
+    let ended = desk.archive.rows("SELECT at FROM events WHERE kind = 'publication.retracted'").remove(0);
+    assert!(ended.parse::<i64>().unwrap() >= rest.parse::<i64>().unwrap(), "{ended} is before {rest}");
+    assert_eq!(desk.archive.rows("SELECT not_before FROM outlets WHERE failures = 0"), ["0"]);
+}
+
+#[test]
+fn a_rule_names_an_entry_and_a_time_and_what_it_says_is_read_before_anything_is_sent() {
+    let blog = blog(Duration::ZERO);
+    // Whatever day it is: a window that is open, one that opens in about an hour, and an entry that no picture has.
+    let hour = |ahead: i64| {
+        let then = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + ahead * 3600).unwrap();
+        then.to_string()[11..13].to_owned()
+    };
+    let rules = |entry: &str, from: i64, to: i64| {
+        let at = format!("\"{}:00-{}:00 UTC\"", hour(from), hour(to));
+        format!("rules:\n  - {{ collection: fresh, entry: {entry}, at: {at}, to: [blog] }}\n")
+    };
+    let desk = Desk::new(&blog.yaml(&rules("web_720p", -1, 1)));
+    let asset = another(&desk);
+    desk.archive.catalog().execute("UPDATE assets SET collection = 'fresh' WHERE id = ?1", [&asset]).unwrap();
+    let ran = run(&desk, &["publish"]).ends(0);
+    assert!(!ran.stdout.contains("refused") && blog.posts() == 0, "{ran:?}");
+    desk.channels(&blog.yaml(&rules("thumb_300", 1, 2)));
+    run(&desk, &["publish", "--wait", "0s"]).ends(0).says("scheduled for").says(&format!("{}:00:00 UTC", hour(1)));
+    assert_eq!((blog.posts(), desk.states()), (0, vec!["planned".to_owned()]));
+    let id = desk.archive.rows("SELECT id FROM publications").remove(0);
+    run(&desk, &["publish", "cancel", &id]).ends(0);
+    let sql = format!("SELECT asset FROM renditions WHERE entry = 'thumb_300' AND active = 1 AND asset <> '{asset}'");
+    let other = desk.archive.rows(&sql).remove(0);
+    desk.archive.catalog().execute("UPDATE assets SET collection = 'fresh' WHERE id = ?1", [&other]).unwrap();
+    desk.channels(&blog.yaml(&rules("thumb_300", -1, 1)));
+    run(&desk, &["publish"]).ends(0).says("1 of 1 published");
+    assert_eq!(desk.archive.rows("SELECT entry FROM publications WHERE state = 'published'"), ["thumb_300"]);
+
+    let file = desk.archive.root().join("channels.yaml");
+    let validate = || desk.run(&["channel", "validate", file.to_str().unwrap()]);
+    validate().ends(0).says("1 channel(s), 1 rule(s)");
+    for (wrong, words) in [
+        ("rules:\n  - { at: \"18:00 Europe/Madird\", to: [blog] }\n", "'Europe/Madird' is no zone"),
+        ("rules:\n  - { at: \"Mon-Fry 18:00 UTC\", to: [blog] }\n", "'Fry' is no day"),
+        ("rules:\n  - { since: yesterday, to: [blog] }\n", "a rule"),
+        ("    text: { title: \"{{ titel }}\" }\n", "channel 'blog': a template cannot be filled"),
+        ("    name: \"{{ stem \"\n", "channel 'blog': a path cannot be filled"),
+        ("    sidecars: [{ name: a.xml, template: gone.xml }]\n", "cannot"),
+    ] {
+        desk.channels(&blog.yaml(wrong));
+        validate().ends(2).says(words);
+    }
+}
+
+#[test]
 fn what_is_wrong_with_the_file_of_channels_is_told_with_its_place() {
     let desk = Desk::new("channels:\n  tube:\n    to: { youtube: {} }\n    send: []\n");
     desk.run(&["publish", "status"]).ends(2).says("channel 'tube': 'send' names no profile entry");

@@ -4,6 +4,7 @@ mod instagram;
 mod ledger;
 mod platforms;
 pub mod site;
+mod stopped;
 mod youtube;
 
 use std::{fs, path::PathBuf, process::Command};

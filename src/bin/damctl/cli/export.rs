@@ -16,9 +16,31 @@ pub enum ExportCommand {
         /// The bag's folder.
         #[arg(value_name = "BAG")]
         bag: PathBuf,
+        /// Also holds it against the rules of this BagIt profile, a JSON file.
+        #[arg(long, value_name = "FILE")]
+        profile: Option<PathBuf>,
+        /// Also holds it against the profile that its bag-info.txt names, which is fetched from there.
+        #[cfg(feature = "download")]
+        #[arg(long, conflicts_with = "profile")]
+        own_profile: bool,
+        /// Fetches from this host even if it is in a network of our own; can be given again.
+        #[cfg(feature = "download")]
+        #[arg(long, value_name = "HOST", requires = "own_profile")]
+        from: Vec<String>,
         /// Prints a JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Fetches what a bag's fetch.txt names and is not in it. Each file is held against the manifests; the exit code is 1
+    /// when one cannot be had.
+    #[cfg(feature = "download")]
+    Fetch {
+        /// The bag's folder.
+        #[arg(value_name = "BAG")]
+        bag: PathBuf,
+        /// Fetches from this host even if it is in a network of our own; can be given again.
+        #[arg(long, value_name = "HOST")]
+        from: Vec<String>,
     },
     /// Prints what happened to an asset and its files, as PREMIS 3.
     Premis {

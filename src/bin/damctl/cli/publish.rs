@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use damctl::model::{AssetId, PublicationState};
 
-use super::{WorkArgs, values::time};
+use super::{WorkArgs, values::wait};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -49,8 +49,8 @@ pub struct PublishArgs {
     /// Goes on until it is stopped: publishes what becomes due, and what the rules want.
     #[arg(long, conflicts_with_all = ["dry_run", "enqueue", "asset"])]
     pub watch: bool,
-    /// Waits at most so long for accounts that are left in peace and for places that are at work.
-    #[arg(long, value_name = "TIME", value_parser = time, default_value = "10m")]
+    /// Waits at most so long for accounts that are left in peace and for places that are at work; 0s: not at all.
+    #[arg(long, value_name = "TIME", value_parser = wait, default_value = "10m")]
     pub wait: jiff::SignedDuration,
     #[command(flatten)]
     pub work: WorkArgs,

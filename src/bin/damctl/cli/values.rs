@@ -43,6 +43,14 @@ pub fn area(text: &str) -> Result<Area, String> {
     of.ok_or_else(|| "expected masters or renditions".to_owned())
 }
 
+/// A time, or none at all.
+pub fn wait(text: &str) -> Result<jiff::SignedDuration, String> {
+    match text.parse::<jiff::SignedDuration>() {
+        Ok(time) if !time.is_negative() => Ok(time),
+        _ => Err("expected a time such as 50m, or 0s".to_owned()),
+    }
+}
+
 pub fn time(text: &str) -> Result<jiff::SignedDuration, String> {
     match text.parse::<jiff::SignedDuration>() {
         Ok(time) if time.is_positive() => Ok(time),

@@ -6,8 +6,8 @@ use anyhow::Result;
 use damctl::{
     catalog::Catalog,
     digest::Algorithm,
-    error::Error,
-    export::{self, Bag, Fault, Form, Handed, Means, Payload},
+    error::{Doing, Error},
+    export::{self, Bag, Fault, Form, Handed, Means, Payload, Profile},
     model::AssetId,
     stop::Stop,
 };
@@ -27,7 +27,20 @@ pub fn run(command: &ExportCommand, open: &dyn Fn() -> Result<Archive>, stop: &S
     };
     match command {
         ExportCommand::Bagit(args) => return bagit(args, &open()?, stop),
-        ExportCommand::Validate { bag, json } => return validate(bag, *json, stop),
+        #[cfg(feature = "download")]
+        ExportCommand::Validate { bag, profile, own_profile, from, json } => {
+            let text = match (profile, own_profile) {
+                (None, true) => Some(export::document(&export::profile_of(bag, stop)?, from, stop)?),
+                (profile, _) => profile.as_deref().map(read).transpose()?,
+            };
+            return validate(bag, text.as_deref(), *json, stop);
+        }
+        #[cfg(not(feature = "download"))]
+        ExportCommand::Validate { bag, profile, json } => {
+            return validate(bag, profile.as_deref().map(read).transpose()?.as_deref(), *json, stop);
+        }
+        #[cfg(feature = "download")]
+        ExportCommand::Fetch { bag, from } => return fetch(bag, from, stop),
         ExportCommand::Premis { asset } => print(export::premis(&open()?.catalog()?, *asset)?.trim_end()),
         ExportCommand::Mhl { what, to, copy } => return mhl(what, to, means(*copy), &open()?, stop),
         ExportCommand::Sums { area, collection } => {
@@ -76,9 +89,28 @@ fn bagit(args: &BagitArgs, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
-fn validate(bag: &Path, json: bool, stop: &Stop) -> Result<Verdict> {
-    let found = export::validate(bag, stop)?;
-    let show = |what: &str, f: &Fault| print(format_args!("{what}: {}: {} ({})", f.path, f.detail, f.code));
+fn read(file: &Path) -> damctl::error::Result<Vec<u8>> {
+    std::fs::read(file).doing(|| format!("cannot read {}", file.display()))
+}
+
+fn show(what: &str, f: &Fault) {
+    let path = if f.path.is_empty() { String::new() } else { format!("{}: ", f.path) };
+    print(format_args!("{what}: {path}{} ({})", f.detail, f.code));
+}
+
+#[cfg(feature = "download")]
+fn fetch(bag: &Path, from: &[String], stop: &Stop) -> Result<Verdict> {
+    let came = export::fetch(bag, from, stop, &|text| print(text))?;
+    came.faults.iter().for_each(|f| show("failed", f));
+    print(format_args!("{}: {} file(s) fetched, {}", bag.display(), came.files, HumanBytes(came.bytes)));
+    Ok(if came.faults.is_empty() { Verdict::Done } else { Verdict::SomeFailed })
+}
+
+fn validate(bag: &Path, profile: Option<&[u8]>, json: bool, stop: &Stop) -> Result<Verdict> {
+    let found = match profile {
+        Some(text) => export::validate_by(bag, &Profile::parse(text)?, stop)?,
+        None => export::validate(bag, stop)?,
+    };
     if json {
         print(serde_json::to_string_pretty(&found)?);
     } else {

@@ -23,7 +23,7 @@ use damctl::{
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::{Archive, Verdict, print, verdict};
+use super::{Archive, Verdict, bag::Bags, print, verdict};
 use crate::cli::IngestArgs;
 
 /// Of each outcome, so many paths are named; the report has all.
@@ -36,9 +36,18 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let selection = Selection::new(&args.exclude, &args.include, only)?;
     let mut surveys = Vec::new();
     let selection = selection.without(archive.own_places()?).again(args.reread);
-    for path in &args.paths {
-        surveys.push(survey_selected(&catalog, path, &selection, stop)?);
+    let mut bags = Bags::open(args, stop)?;
+    if bags.are_refused() {
+        return Ok(Verdict::SomeFailed);
     }
+    for path in bags.places(args) {
+        surveys.push(survey_selected(&catalog, &path, &selection, stop)?);
+    }
+    bags.check(&mut surveys, stop)?;
+    if bags.are_refused() {
+        return Ok(Verdict::SomeFailed);
+    }
+    bags.hint(args, reporter);
     // Of several places, a name may be below any.
     let absent = surveys.first().map_or(Vec::new(), |s| s.absent.clone());
     let absent: Vec<_> = absent.into_iter().filter(|name| surveys.iter().all(|s| s.absent.contains(name))).collect();
@@ -61,14 +70,14 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     work::bury_the_dead(&catalog, Stage::Ingest, reporter)?;
     let mut total = Summary::default();
     let mut left = 0;
-    for survey in &surveys {
+    for (at, survey) in surveys.iter().enumerate() {
         if stop.is_tripped() || total.paused.is_some() {
             break;
         }
         catalog.see_drive(&survey.drive)?;
         catalog.record_sightings(&survey.settled())?;
         catalog.forget_sightings(survey.drive.id, &survey.gone)?;
-        let wanted = survey.wanted(args.collection.as_deref());
+        let wanted = survey.wanted(args.collection.as_deref().or(bags.collection(at)));
         let mut enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
         let scope = survey.scope.clone();
         // Whoever gives the command again has done something about what failed.
@@ -89,6 +98,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         total.failed.extend(summary.failed);
         total.paused = total.paused.or(summary.paused);
     }
+    bags.describe(args, &catalog, &surveys)?;
     super::record(&catalog, &*store, reporter, stop);
     let (mut unreadable, mut differs, mut pending) = (false, false, 0);
     let mut lines = Vec::new();

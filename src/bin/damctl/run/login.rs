@@ -23,7 +23,8 @@ pub fn run(name: &str, device: bool, port: u16, archive: &Archive, stop: &Stop) 
     let account = outlet.account(name).to_owned();
     // Before anybody has taken the trouble.
     secrets.put(&account, &Fields::new())?;
-    let account = Account { name: account, channel: name.to_owned(), secrets, lock: Arc::new(Unlocked) };
+    let account =
+        Account { name: account, channel: name.to_owned(), secrets, lock: Arc::new(Unlocked), stop: stop.clone() };
     let login = Login { word, provider, scopes, account: &account, port, stop };
     match device {
         true => login.by_device(&mut |address, code| {

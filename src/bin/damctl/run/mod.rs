@@ -22,6 +22,7 @@ use crate::{
     settings::{self, Settings},
 };
 
+mod bag;
 #[cfg(feature = "webhook")]
 mod bulk;
 mod catalog;
@@ -398,5 +399,14 @@ fn verdict(
         None if stop.is_tripped() => Verdict::Stopped,
         None if any => Verdict::SomeFailed,
         None => Verdict::Done,
+    }
+}
+
+/// Who gives commands here.
+fn actor() -> String {
+    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
+    match name.is_empty() {
+        true => format!("user {}", rustix::process::geteuid().as_raw()),
+        false => name,
     }
 }

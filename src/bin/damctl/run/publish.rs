@@ -12,8 +12,10 @@ use damctl::{
     catalog::{Catalog, Wanted},
     channel,
     error::Error,
-    model::{Approval, AssetId, JobState, Publication, PublicationId, PublicationState, Stage, Words, description},
-    profile::channels::Channels,
+    model::{
+        Approval, AssetId, JobState, Publication, PublicationId, PublicationState, Rate, Stage, Words, description,
+    },
+    profile::channels::{Bounds, Channels},
     publish::{self, Proposed, Publish, Refused, Request},
     secret::Secrets,
     stop::Stop,
@@ -21,7 +23,7 @@ use damctl::{
 };
 use serde_json::json;
 
-use super::{Archive, Verdict, print, verdict};
+use super::{Archive, Verdict, actor, print, verdict};
 use crate::cli::{ChannelCommand, PublishArgs, PublishCommand};
 
 /// How often what has become due is looked for.
@@ -52,9 +54,10 @@ pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop:
         }
         Some(PublishCommand::Approve { id }) => desk
             .amend(id, "approved", "waits for nobody's approval", &|id| desk.catalog.approve_publication(id, &actor())),
-        Some(PublishCommand::Cancel { id }) => {
-            desk.amend(id, "given up", "is not waiting any more", &|id| desk.catalog.cancel_publication(id, &actor()))
-        }
+        Some(PublishCommand::Cancel { id }) => desk.amend(id, "given up", "is not waiting any more", &|id| {
+            let rates = desk.rates(&desk.catalog.publication(id)?.channel);
+            desk.catalog.cancel_publication(id, &rates, &actor())
+        }),
         Some(PublishCommand::Retract { id, work: _ }) => {
             let all = desk.named(id)?;
             let jobs = all.iter().map(publish::retract).collect::<Result<Vec<_>, _>>()?;
@@ -89,13 +92,13 @@ pub fn run(args: &PublishArgs, archive: &Archive, reporter: &dyn Reporter, stop:
     }
 }
 
-#[cfg_attr(not(feature = "publish"), expect(unused_variables, reason = "only a login waits"))]
 pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Result<Verdict> {
     match command {
         #[cfg(feature = "publish")]
         ChannelCommand::Login { name, device, port } => super::login::run(name, *device, *port, archive, stop),
         ChannelCommand::Validate { file } => {
             let channels = Channels::read(file)?;
+            publish::check(&channels, file.parent().unwrap_or(Path::new(".")))?;
             print(format_args!(
                 "{}: {} channel(s), {} rule(s)",
                 file.display(),
@@ -116,6 +119,13 @@ pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Res
                     let (kind, account, send) = (outlet.to.kind(), outlet.account(name), outlet.send.join(", "));
                     print(format_args!("{name}: {kind}, account '{account}', sends {send}"));
                     print(format_args!("  needs: {}", limits.needs));
+                    limits.media.iter().for_each(|(kind, bounds)| {
+                        let all = [bounds.as_ref(), outlet.limits.as_ref()];
+                        let words: Vec<String> = all.into_iter().flatten().flat_map(Bounds::words).collect();
+                        let words = if words.is_empty() { "of any kind".to_owned() } else { words.join(", ") };
+                        print(format_args!("  takes: {kind}, {words}"));
+                    });
+                    rates.iter().for_each(|rate| print(format_args!("  rate:  {rate}")));
                     print(format_args!("  docs:  {} (limits as of {})", limits.docs, channel::as_of()?));
                 }
             }
@@ -129,7 +139,7 @@ pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Res
                 if names.is_empty() { desk.channels.channels.keys().collect() } else { names.iter().collect() };
             let mut is_well = true;
             for name in all {
-                match stage.check(name) {
+                match stage.check(name, stop) {
                     Ok(standing) => {
                         let who = standing.name.map(|n| format!(" as {n}")).unwrap_or_default();
                         let longest =
@@ -147,15 +157,6 @@ pub fn channels(command: &ChannelCommand, archive: &Archive, stop: &Stop) -> Res
             }
             Ok(if is_well { Verdict::Done } else { Verdict::SomeFailed })
         }
-    }
-}
-
-/// Who gives commands here.
-fn actor() -> String {
-    let name = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
-    match name.is_empty() {
-        true => format!("user {}", rustix::process::geteuid().as_raw()),
-        false => name,
     }
 }
 
@@ -185,6 +186,11 @@ impl Desk {
         };
         let dir = path.parent().unwrap_or(Path::new(".")).to_owned();
         Ok(Self { catalog: archive.catalog()?, channels, dir, secrets: archive.settings.secrets()? })
+    }
+
+    /// What a channel's account may do how often; of a channel that is not there any more, nothing is known.
+    fn rates(&self, channel: &str) -> Vec<Rate> {
+        self.channels.get(channel).and_then(publish::rates).unwrap_or_default()
     }
 
     fn each(&self, state: Option<PublicationState>, each: &mut dyn FnMut(Publication) -> Result<()>) -> Result<()> {
@@ -432,10 +438,7 @@ impl Doing<'_> {
                 }
                 continue;
             }
-            let rates = |new: &damctl::catalog::NewPublication| {
-                let outlet = self.desk.channels.get(&new.channel);
-                outlet.and_then(publish::rates).unwrap_or_default()
-            };
+            let rates = |new: &damctl::catalog::NewPublication| self.desk.rates(&new.channel);
             let mut planned = catalog.plan_publications(std::slice::from_ref(&**new), &rates)?;
             let Some((mut p, is_new)) = planned.pop() else { continue };
             // Asked for again, what failed is tried again, and what is planned gets its new time and words.
@@ -448,7 +451,7 @@ impl Doing<'_> {
                 PublicationState::Planned => is_other || args.needs_approval,
                 _ => false,
             };
-            if is_amended && is_again && catalog.plan_again(new)? {
+            if is_amended && is_again && catalog.plan_again(new, &rates(new))? {
                 p = catalog.publication(p.id)?;
             }
             ids.push(p.id);
