@@ -3,11 +3,7 @@
 //! The store is listed three times, and one object's names are in memory at a time. What is damaged, missing or unknown is
 //! a finding; all else is taken in.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    io::Read,
-};
+use std::{collections::HashMap, fmt, io::Read};
 
 use super::record;
 use crate::{
@@ -18,7 +14,10 @@ use crate::{
     model::{Area, Asset, AssetId, Key, RawPath, Role},
     spool::Spool,
     stop::Stop,
-    store::{self, Found, Store, ocfl},
+    store::{
+        self, Store,
+        ocfl::{self, Listed},
+    },
 };
 
 /// What was found, and what was made of it.
@@ -66,12 +65,6 @@ pub fn rebuild(
     Ok(work.rebuilt)
 }
 
-/// An object of the masters' area: its files below its root, with their sizes.
-struct Object {
-    root: Key,
-    files: BTreeMap<String, u64>,
-}
-
 struct Work<'a> {
     catalog: &'a Catalog,
     store: &'a dyn Store,
@@ -88,27 +81,13 @@ impl Work<'_> {
     }
 
     /// Calls `with` for each object. What lies in none is told by [`content`](Self::content)'s round.
-    fn each_object(&mut self, with: &mut dyn FnMut(&mut Self, &Object) -> Result<()>) -> Result<()> {
-        let mut under: Option<Object> = None;
+    fn each_object(&mut self, with: &mut dyn FnMut(&mut Self, &Listed) -> Result<()>) -> Result<()> {
         let (store, stop) = (self.store, self.stop);
-        store.each_object(Area::Masters, &mut |found: Found| {
-            stop.check()?;
-            let Some(root) = ocfl::root_above(&found.key) else { return Ok(()) };
-            if under.as_ref().is_some_and(|o| o.root != root)
-                && let Some(object) = under.take()
-            {
-                with(self, &object)?;
-            }
-            let below = found.key.as_str().strip_prefix(root.as_str()).unwrap_or_default().trim_start_matches('/');
-            let object = under.get_or_insert_with(|| Object { root, files: BTreeMap::new() });
-            object.files.insert(below.to_owned(), found.bytes);
-            Ok(())
-        })?;
-        under.map_or(Ok(()), |object| with(self, &object))
+        ocfl::each_object(store, stop, &mut |object| with(self, object))
     }
 
     /// Takes in what an object's records tell; of each asset, the latest.
-    fn records(&mut self, object: &Object) -> Result<()> {
+    fn records(&mut self, object: &Listed) -> Result<()> {
         let mut latest: HashMap<AssetId, (i64, Record, Digest)> = HashMap::new();
         for name in object.files.keys().filter(|name| name.starts_with("logs/")) {
             let key = object.root.join(name)?;
@@ -148,7 +127,7 @@ impl Work<'_> {
     }
 
     /// Holds an object against its inventory and the records, and takes in what none of these tells.
-    fn content(&mut self, object: &Object) -> Result<()> {
+    fn content(&mut self, object: &Listed) -> Result<()> {
         let Some(inventory) = self.inventory(object)? else { return Ok(()) };
         let mut named = std::collections::HashSet::new();
         let mut sound = Vec::new();
@@ -181,7 +160,7 @@ impl Work<'_> {
     }
 
     /// The object's inventory: its root's, or where that is damaged the latest of a version that is sound.
-    fn inventory(&mut self, object: &Object) -> Result<Option<ocfl::Inventory>> {
+    fn inventory(&mut self, object: &Listed) -> Result<Option<ocfl::Inventory>> {
         let why = match ocfl::Inventory::checked(self.store, &object.root)? {
             Ok(inventory) => return Ok(Some(inventory)),
             Err(why) => why,

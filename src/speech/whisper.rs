@@ -24,8 +24,9 @@ use crate::{
     stop::Stop,
 };
 
-/// How much is listened to before voices are looked for in it: 2 minutes.
-const BLOCK: usize = 120 * RATE;
+/// How much is listened to before voices are looked for in it: 10 minutes, 38 MB. At the end of each, whoever listens to its last
+/// slice is waited for.
+const BLOCK: usize = 600 * RATE;
 /// Positions of Whisper's encoder for a whole look of 30 s.
 const POSITIONS: usize = 1500;
 /// Softer than this (-66 dBFS) is no voice.
@@ -195,15 +196,21 @@ impl Ears {
             }
         }
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let told = Mutex::new(progress);
+        let told = Mutex::new((progress, 0));
+        // The longest first, so that all of them end at about the same time.
+        let mut order: Vec<Span> = cut.to_vec();
+        order.sort_by_key(|slice| std::cmp::Reverse(slice.length()));
+        let all: usize = order.iter().map(|slice| slice.length()).sum();
         let listen = |state: &mut Listener| -> Result<()> {
             loop {
                 stop.check()?;
-                let Some(slice) = cut.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
+                let Some(slice) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
                 let said = one(state, heard, *slice, wish, languages)?;
                 found.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
-                let at = (heard.base + slice.to) * 1000 / RATE;
-                (told.lock().unwrap_or_else(PoisonError::into_inner))(at as u64);
+                let (progress, done) = &mut *told.lock().unwrap_or_else(PoisonError::into_inner);
+                *done += slice.length();
+                let share = *done as f64 / all.max(1) as f64;
+                progress(((heard.base as f64 + share * heard.samples.len() as f64) * 1000.0 / RATE as f64) as u64);
             }
         };
         let listen = &listen;

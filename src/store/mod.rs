@@ -31,6 +31,7 @@ pub mod ocfl;
 mod policy;
 #[cfg(feature = "s3")]
 mod s3;
+pub mod structure;
 
 pub use abilities::{Abilities, Checksum};
 pub use availability::{Availability, Recall, Recalled, Tier};

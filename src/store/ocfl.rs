@@ -6,11 +6,12 @@ use std::{collections::BTreeMap, io::Write};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Committed, Deposit, Store};
+use super::{Committed, Deposit, Found, Store};
 use crate::{
     digest::Digest,
     error::{Doing, Error, Result},
     model::{Area, AssetId, Key},
+    stop::Stop,
 };
 
 /// Version of the layout extension's tuples: one of three digits gives 4,096 folders, about 1,200 objects in each at
@@ -82,6 +83,33 @@ pub fn root_above(key: &Key) -> Option<Key> {
     (is_ours && tuple.len() == TUPLE_SIZE && is_below)
         .then(|| format!("{area}/{tuple}/{digest}").parse().ok())
         .flatten()
+}
+
+/// An object of the masters' area as it is listed.
+pub struct Listed {
+    /// Where it lies.
+    pub root: Key,
+    /// Its files below that, with their sizes.
+    pub files: BTreeMap<String, u64>,
+}
+
+/// Calls `with` for each object; one at a time is in memory. What lies in none is passed over.
+pub fn each_object(store: &dyn Store, stop: &Stop, with: &mut dyn FnMut(&Listed) -> Result<()>) -> Result<()> {
+    let mut under: Option<Listed> = None;
+    store.each_object(Area::Masters, &mut |found: Found| {
+        stop.check()?;
+        let Some(root) = root_above(&found.key) else { return Ok(()) };
+        if under.as_ref().is_some_and(|o| o.root != root)
+            && let Some(object) = under.take()
+        {
+            with(&object)?;
+        }
+        let below = found.key.as_str().strip_prefix(root.as_str()).unwrap_or_default().trim_start_matches('/');
+        let object = under.get_or_insert_with(|| Listed { root, files: BTreeMap::new() });
+        object.files.insert(below.to_owned(), found.bytes);
+        Ok(())
+    })?;
+    under.map_or(Ok(()), |object| with(&object))
 }
 
 /// The inventory of an object (OCFL 1.1 §3.5).

@@ -49,6 +49,7 @@ mod serve;
 mod shelve;
 mod split;
 mod strict;
+mod structure;
 mod transcode;
 mod verify;
 mod vision;

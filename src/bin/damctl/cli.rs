@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use damctl::{
     digest::Digest,
-    model::{Area, AssetId, JobState, Key, Queue, Stage},
+    model::{AssetId, JobState, Queue, Stage},
 };
 
 mod enrich;
@@ -17,6 +17,7 @@ mod publish;
 mod search;
 mod secret;
 mod values;
+mod verify;
 
 pub use enrich::{EnrichArgs, ModelsCommand, Weights};
 pub use export::{BagAlgorithm, BagitArgs, ExportCommand, TableForm};
@@ -31,7 +32,8 @@ pub use publish::{ChannelCommand, PublishArgs, PublishCommand};
 pub use search::ServeArgs;
 pub use search::{Export, IndexArgs, SearchArgs, TokenCommand, TokenCreateArgs, TranscriptCommand, TranscriptForm};
 pub use secret::SecretCommand;
-use values::{age, area, rate, share, time};
+use values::{rate, time};
+pub use verify::{VerifyArgs, VerifyLevel};
 
 /// Turns shelves of backlog drives into a searchable, published media archive.
 ///
@@ -609,55 +611,6 @@ pub enum JobsCommand {
         #[arg(long, value_name = "STAGE", requires = "all")]
         stage: Option<Stage>,
     },
-}
-
-/// How closely stored objects are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum VerifyLevel {
-    /// The store has each object, in its size, and its checksum where there is one to compare.
-    Head,
-    /// Also some of the bytes, and the masters' inventories.
-    Sample,
-    /// Every byte, and the masters' inventories.
-    Full,
-}
-
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// How closely: `head` asks the store; `sample` also reads small objects, and parts of large ones, other parts each
-    /// time; `full` reads every byte. What looks wrong is always read to its end.
-    #[arg(long, value_name = "LEVEL", default_value = "full")]
-    pub level: VerifyLevel,
-    /// Only these assets.
-    #[arg(long, value_name = "ID", num_args = 1..)]
-    pub asset: Vec<AssetId>,
-    /// Only assets of this collection.
-    #[arg(long, value_name = "NAME", conflicts_with = "asset")]
-    pub collection: Option<String>,
-    /// Only what lies in this area: masters or renditions.
-    #[arg(long, value_name = "AREA", value_parser = area)]
-    pub area: Option<Area>,
-    /// Only objects whose keys begin so.
-    #[arg(long, value_name = "KEY")]
-    pub location: Option<String>,
-    /// Only what was not found sound, as closely, for so long: 180d, 12h.
-    #[arg(long, value_name = "TIME", value_parser = age)]
-    pub older_than: Option<i64>,
-    /// Only so much of it: 1%.
-    #[arg(long, value_name = "PERCENT", value_parser = share)]
-    pub share: Option<f64>,
-    /// Only as much as is read with so many bytes: 200GB.
-    #[arg(long, value_name = "BYTES", value_parser = rate)]
-    pub budget: Option<u64>,
-    /// Reads no faster than so many bytes a second: 80MB/s, 500K (thousands), or 1G.
-    #[arg(long, value_name = "RATE", value_parser = rate)]
-    pub rate: Option<u64>,
-    /// Shows the looks at one object, the latest first, and looks at nothing.
-    #[arg(long, value_name = "KEY", exclusive = true)]
-    pub history: Option<Key>,
-    /// Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again.
-    #[arg(long)]
-    pub drop: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ use damctl::{
     error::{Error, Kind},
     pace::Pace,
     stop::Stop,
+    store::structure::{self, Depth},
     tend::{self, Finding, Level, Verify, Which},
     work::{Event, Reporter},
 };
@@ -20,6 +21,16 @@ pub fn run(args: &VerifyArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         VerifyLevel::Sample => Level::Sample,
         VerifyLevel::Full => Level::Full,
     };
+    if args.structure {
+        let depth = if level == Level::Head { Depth::Names } else { Depth::Bytes };
+        let mut faults = 0;
+        let objects = structure::check_all(&*store, depth, stop, &mut |key, fault| {
+            faults += 1;
+            print(format_args!("{key}: {fault}"));
+        })?;
+        print(format_args!("{objects} objects, {faults} fault(s) by OCFL's specification"));
+        return Ok(if faults == 0 { Verdict::Done } else { Verdict::SomeFailed });
+    }
     if let Some(key) = &args.history {
         for l in catalog.fixity_of(key)? {
             let at = jiff::Timestamp::from_millisecond(l.at).unwrap_or_default();
