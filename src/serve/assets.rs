@@ -292,6 +292,8 @@ pub(super) async fn distribution(
 pub(super) struct Track {
     /// The sound track, counted from 1; the first that has words when left out.
     track: Option<u32>,
+    /// Its translation to English instead, where there is one.
+    translation: bool,
 }
 
 /// What is said in an asset: as WebVTT, as SubRip, or with all that is known of each line as JSON.
@@ -312,7 +314,8 @@ pub(super) async fn transcript(
             return Err(Error::not_found("there is nothing at this address"));
         }
         let found = found_in(&served.archive.catalog, &row)?;
-        let is_wanted = |f: &&Findings| f.kind == FindingKind::Speech && wish.track.is_none_or(|n| n == f.track);
+        let kind = if wish.translation { FindingKind::Translation } else { FindingKind::Speech };
+        let is_wanted = |f: &&Findings| f.kind == kind && wish.track.is_none_or(|n| n == f.track);
         let Some(said) = found.iter().find(is_wanted) else {
             return Err(Error::not_found(format!("asset {id} has no transcript")));
         };

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use damctl::{
     catalog::{Catalog, Wanted},
-    enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan},
+    enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan, plan_again},
     error::Error,
     media::Limits,
     model::{JobState, Stage},
@@ -17,7 +17,11 @@ use crate::cli::{EnrichArgs, ShiftArgs};
 
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (profile, catalog) = (archive.profile()?, archive.catalog()?);
-    let wanted = narrowed(&profile.learning, &args.only);
+    let wanted = match args.with {
+        // New words may name somebody; nothing else follows from them.
+        Some(_) => Learning { names: profile.learning.names.clone(), ..Learning::default() },
+        None => narrowed(&profile.learning, &args.only),
+    };
     if !args.only.is_empty() && wanted == Learning::default() {
         let message = "nothing of what --only names is asked for by the profile's section 'enrich'";
         return Err(Error::invalid(message).hint("docs/enrich.md tells what it can ask for").into());
@@ -34,7 +38,10 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         return of.drain(&args.shift, reporter, stop).map(is_lacking);
     }
     let planned_at = catalog.now()?;
-    let plan = plan(&catalog, &profile, &means, &args.asset)?;
+    let plan = match &args.with {
+        Some(model) => plan_again(&catalog, &profile, &means, model, &args.asset, stop)?,
+        None => plan(&catalog, &profile, &means, &args.asset)?,
+    };
     if args.dry_run {
         show(&plan, &catalog)?;
         return Ok(is_lacking(Verdict::Done));
@@ -42,7 +49,7 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
     let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
     // A plan for all takes back what earlier ones wanted; one that lacks models does not know all.
-    if args.asset.is_empty() && args.only.is_empty() && lacking.is_empty() {
+    if args.asset.is_empty() && args.only.is_empty() && args.with.is_none() && lacking.is_empty() {
         catalog.withdraw_others(Stage::Enrich, &plan.scope, &enqueued.open, planned_at)?;
         catalog.withdraw_idle_scopes(Stage::Enrich, &plan.scope)?;
     }
@@ -60,6 +67,7 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let summary = of.work(&how, jobs, reporter, stop)?;
     let left = catalog.not_ended(&enqueued.open)?;
     match (summary.done, jobs, earlier.is_empty()) {
+        (_, 0, true) if args.with.is_some() => print(format_args!("nothing to hear again: {present} were heard by it")),
         (_, 0, true) => print(format_args!("nothing to learn: all {present} sets of findings are present")),
         (done, _, _) => print(format_args!("{done} job(s) done; {present} sets of findings were present")),
     }
