@@ -22,7 +22,7 @@ const HEARING: &str = "speech/1";
 const READING: &str = "text/1";
 const SEEING: &str = "objects/1";
 const NAMING: &str = "names/1";
-const LOOKING: &str = "looks/1";
+const LOOKING: &str = "looks/2";
 /// The model that ONNX models run in.
 const RUNTIME: &str = "onnxruntime";
 /// No model: the program of that name.

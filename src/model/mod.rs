@@ -24,7 +24,7 @@ pub use finding::{Again, Finding, FindingKind, Findings, Signs, Source, Word};
 pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
-pub use looks::{Looks, LooksOf, Shade};
+pub use looks::{Looks, LooksOf, Shade, Shot};
 pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };

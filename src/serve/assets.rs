@@ -86,7 +86,11 @@ pub(super) async fn asset(
         let main = row.masters.iter().find(|m| m.role == Role::Main).map(|m| m.digest);
         let rights = catalog.rights_of(id)?.map(|(_, rights)| rights).unwrap_or_default();
         let looks = main.map(|digest| catalog.looks(&digest)).transpose()?.flatten();
-        let body = json!({"asset": row.asset, "description": description, "revision": revision, "masters": row.masters,
+        let paths: Vec<String> = catalog.sightings_of(id)?.into_iter().map(|(_, path)| path.to_string()).collect();
+        let facts = row.masters.iter().find(|m| m.role == Role::Main).map(|m| &m.facts);
+        let names = crate::index::names(&paths);
+        let dates = crate::index::dates(description.date.as_deref(), facts, &names, row.asset.created_at);
+        let body = json!({"asset": row.asset, "dates": dates, "description": description, "revision": revision, "masters": row.masters,
             "seen": seen, "renditions": renditions, "findings": findings, "looks": looks,
             "archive": catalog.archived_of(id)?, "rights": rights, "hidden": rights.against(catalog.now()?)});
         Ok(([(header::ETAG, tag(revision))], Json(body)).into_response())

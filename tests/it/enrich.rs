@@ -331,6 +331,38 @@ fn a_damaged_model_and_a_damaged_recording_fail_alone_and_say_why() {
 }
 
 #[test]
+fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
+    let (Some(_), Some(ocr)) = (models("whisper-tiny.en"), models("pp-ocr-v6-small")) else { return };
+    let Some(voice) = speech("en_US_f_Allison", "demo-nogo") else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [es] }\n");
+    let drive = scratch();
+    make(&drive.path().join("talk.wav"), &["-f", "g722", "-i", voice.to_str().unwrap(), "-t", "4"]);
+    image::RgbImage::new(320, 200).save(drive.path().join("page.png")).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["enrich"]).ends(1).says("talk.wav").says("the model knows English alone");
+    let profile = archive.root().join("learn.yaml");
+    fs::write(&profile, "enrich:\n  speech: { model: whisper-tiny.en, languages: [en], translate: true }\n").unwrap();
+    archive.run(["enrich"]).ends(1).says("cannot translate");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
+
+    // One that reads text, as one that sees objects.
+    let own = archive.root().join("own");
+    fs::create_dir(&own).unwrap();
+    for name in ["onnxruntime", "pp-ocr-v6-small"] {
+        std::os::unix::fs::symlink(ocr.parent().unwrap().join(name), own.join(name)).unwrap();
+    }
+    let with = |words: &[&str]| archive.command(words).env("DAMCTL_MODELS", &own).output().unwrap();
+    let other = ocr.join("rec.onnx");
+    let made = with(&["models", "import", other.to_str().unwrap(), "--as", "other", "--for", "objects"]);
+    assert!(made.status.success(), "{made:?}");
+    fs::write(&profile, "enrich:\n  objects: { model: other }\n").unwrap();
+    let ran = with(&["enrich"]);
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.code() == Some(1) && told.contains("page.png") && told.contains("model"), "{told}");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
+}
+
+#[test]
 fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
     let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
     let Some(voice) = speech("en_US_f_Allison", "demo-congrats") else { return };
@@ -469,6 +501,9 @@ fn captions_of_a_film_and_a_page_are_read_and_who_is_named_in_them_is_found() {
     assert!(named("page.png", "keyword").contains(&"inflación".to_owned()));
     let shots = archive.rows("SELECT json_extract(l.facts, '$.shots') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name = 'film.mp4'");
     assert_eq!(shots, ["2"]);
+    let scenes = archive.rows("SELECT json_extract(l.facts, '$.scenes') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name = 'film.mp4'");
+    let scenes: Value = serde_json::from_str(&scenes[0]).unwrap();
+    assert_eq!(scenes, serde_json::json!([{"from_ms": 0, "to_ms": 6000}, {"from_ms": 6000, "to_ms": 12000}]));
     let hashes = archive.rows("SELECT json_extract(l.facts, '$.hash') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name IN ('page.png', 'copy.jpg')");
     let bits: Vec<u64> = hashes.iter().map(|h| u64::from_str_radix(h, 16).unwrap()).collect();
     assert!((bits[0] ^ bits[1]).count_ones() <= 6, "{hashes:?}");
