@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use damctl::{
-    catalog::{Catalog, Wanted},
+    catalog::{Catalog, Enqueued, Wanted},
     enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan, plan_again},
     error::Error,
     media::Limits,
     model::{JobState, Stage},
-    profile::Learning,
+    profile::{Learning, Profile},
     stop::Stop,
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
@@ -46,13 +46,8 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         show(&plan, &catalog)?;
         return Ok(is_lacking(Verdict::Done));
     }
-    let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
-    let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
-    // A plan for all takes back what earlier ones wanted; one that lacks models does not know all.
-    if args.asset.is_empty() && args.only.is_empty() && args.with.is_none() && lacking.is_empty() {
-        catalog.withdraw_others(Stage::Enrich, &plan.scope, &enqueued.open, planned_at)?;
-        catalog.withdraw_idle_scopes(Stage::Enrich, &plan.scope)?;
-    }
+    let is_of_all = args.asset.is_empty() && args.only.is_empty() && args.with.is_none() && lacking.is_empty();
+    let enqueued = write_down(&catalog, &plan, planned_at, is_of_all)?;
     let (jobs, present) = (enqueued.open.len(), plan.present);
     if args.enqueue {
         print(format_args!("{jobs} job(s) wait for a worker; {present} sets of findings are present"));
@@ -74,6 +69,27 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let verdict = verdict(Stage::Enrich, summary, &earlier, reporter, stop);
     let verdict = verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "job(s)");
     Ok(is_lacking(super::shelve::unless_archived(verdict, &plan.archived, &args.asset)))
+}
+
+/// Writes down the jobs of a plan. One for all takes back what earlier ones wanted; one that lacks models does not know all.
+fn write_down(catalog: &Catalog, plan: &Plan, planned_at: i64, is_of_all: bool) -> Result<Enqueued> {
+    let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
+    let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
+    if is_of_all {
+        catalog.withdraw_others(Stage::Enrich, &plan.scope, &enqueued.open, planned_at)?;
+        catalog.withdraw_idle_scopes(Stage::Enrich, &plan.scope)?;
+    }
+    Ok(enqueued)
+}
+
+/// Plans all that the profile wants to be known, for others to find out. Says what cannot be planned here.
+pub fn enqueue(archive: &Archive, catalog: &Catalog, profile: &Profile) -> Result<Vec<String>> {
+    let stop = Stop::new();
+    let (means, lacking) = Means::find(&profile.learning, &archive.shelf(), Care::Here, &stop)?;
+    let planned_at = catalog.now()?;
+    let plan = plan(catalog, profile, &means, &[])?;
+    write_down(catalog, &plan, planned_at, lacking.is_empty())?;
+    Ok(lacking.iter().map(|l| format!("{} is not planned: {}.", l.what, l.why.one_line())).collect())
 }
 
 /// Says what is wanted and cannot be learned here. The rest goes on.
