@@ -48,11 +48,13 @@ pub fn plan_again(
                 if set.source.by_hand || !is_doubted {
                     continue;
                 }
-                let spec = as_heard(&set, model, &voice);
-                let second = means.second(&spec, stop)?;
-                if set.recipe == second.recipe
-                    || set.source.again.as_ref().is_some_and(|a| a.of == second.recipe || a.by.contains(&second.recipe))
-                {
+                let was = as_heard(&set, model, &voice);
+                // What is heard again is not translated; that the first was makes it no other model.
+                let spec = LearnSpeech { translate: false, ..was.clone() };
+                let (first, second) = (means.second(&was, stop)?.recipe, means.second(&spec, stop)?);
+                let before = set.source.again.as_ref();
+                let is_known = before.is_some_and(|a| a.of == first || a.by.contains(&second.recipe));
+                if set.recipe == first || is_known {
                     plan.present += 1;
                     continue;
                 }
@@ -91,7 +93,7 @@ pub fn plan_again(
 /// How this was heard, but with another model.
 fn as_heard(set: &Findings, model: &str, voice: &str) -> LearnSpeech {
     let known = set.source.parameters.clone().and_then(|p| serde_json::from_value::<LearnSpeech>(p).ok());
-    LearnSpeech { model: model.to_owned(), voice: voice.to_owned(), translate: false, ..known.unwrap_or_default() }
+    LearnSpeech { model: model.to_owned(), voice: voice.to_owned(), ..known.unwrap_or_default() }
 }
 
 /// The stretches that are doubted, by time, none over another of the same speaker.

@@ -234,6 +234,8 @@ fn only_what_is_doubted_is_heard_again_by_another_model_and_never_what_a_person_
             .unwrap();
     };
     set(&doubted);
+    let same = ["enrich", "--again", "doubtful", "--with", "whisper-tiny.en"];
+    archive.run(same).ends(0).says("nothing to hear again");
     archive.run([&again[..], &["--dry-run"]].concat()).ends(0).says("learn doubtful speech of talk.wav");
     archive.run(again).ends(0).says("1 job(s) done");
     let after = found(&archive, "talk.wav", "speech");
