@@ -62,7 +62,10 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let summary = of.work(&how, jobs, reporter, stop)?;
     let left = catalog.not_ended(&enqueued.open)?;
     match (summary.done, jobs, earlier.is_empty()) {
-        (_, 0, true) if args.with.is_some() => print(format_args!("nothing to hear again: {present} were heard by it")),
+        (_, 0, true) if args.with.is_some() => match present {
+            0 => print("nothing to hear again: nothing is doubted that a model heard"),
+            n => print(format_args!("nothing to hear again: of {n} recording(s) that model has heard what is doubted")),
+        },
         (_, 0, true) => print(format_args!("nothing to learn: all {present} sets of findings are present")),
         (done, _, _) => print(format_args!("{done} job(s) done; {present} sets of findings were present")),
     }
