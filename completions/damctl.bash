@@ -1718,7 +1718,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__enrich)
-            opts="-C -h -V --only --asset --profile --dry-run --enqueue --drain --queue --for --workers --archive --log-format --help --version"
+            opts="-C -h -V --only --asset --profile --again --with --dry-run --enqueue --drain --queue --for --workers --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1733,6 +1733,14 @@ _damctl() {
                     return 0
                     ;;
                 --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --again)
+                    COMPREPLY=($(compgen -W "doubtful" -- "${cur}"))
+                    return 0
+                    ;;
+                --with)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -5932,7 +5940,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__transcript__subcmd__export)
-            opts="-C -h -V --form --track --archive --log-format --help --version"
+            opts="-C -h -V --form --track --translation --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

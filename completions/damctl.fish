@@ -187,6 +187,8 @@ complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s V -l version
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l only -d 'Looks for nothing but this: speech, text, object; person, place, organization or keyword (each of them means all names)' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l asset -d 'Just these assets' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l profile -d 'A profile instead of the archive\'s; its section `enrich` says what is wanted' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l again -d 'Listens again, with the model of --with, to just that of what is said that is to be doubted. What is trusted more takes its place; what a person brought stays as it is' -r -f -a "doubtful\t'What has doubts'"
+complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l with -d 'The model for --again: one that is here, for speech' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l queue -d 'Which jobs: all; interactive (somebody waits); batch (the backlog); large (those that ran out of memory)' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l for -d 'Begins nothing new after this time (50m, 8h); what is under way is finished. The exit code is 3 if jobs are left' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l workers -d 'Number of jobs at a time. Default: one a core' -r
@@ -593,6 +595,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_see
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -l translation -d 'Its translation to English instead, where the profile had one made'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'

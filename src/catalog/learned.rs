@@ -10,7 +10,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::Result,
-    model::{FindingKind, Looks, LooksOf},
+    model::{FindingKind, Looks, LooksOf, Source},
 };
 
 /// A set of findings that is there.
@@ -22,6 +22,8 @@ pub struct Learned {
     pub track: u32,
     /// What they were made by and how.
     pub recipe: Digest,
+    /// What was heard first, where what was doubted of it was heard again.
+    pub first: Option<Digest>,
     /// Whether a person wrote them.
     pub by_hand: bool,
     /// Whether they count.
@@ -68,7 +70,8 @@ impl Catalog {
     pub fn knowledge_of(&self, masters: &[Digest]) -> Result<HashMap<Digest, Knowledge>> {
         let mut known: HashMap<Digest, Knowledge> = HashMap::new();
         let found = format!(
-            "SELECT master, kind, track, recipe, by_hand, active, CASE WHEN items = '[]' THEN 1 ELSE 0 END
+            "SELECT master, kind, track, recipe, by_hand, active, CASE WHEN items = '[]' THEN 1 ELSE 0 END,
+                    CASE WHEN source LIKE '%\"again\":%' THEN source END
              FROM findings WHERE master IN ({})",
             places()
         );
@@ -82,6 +85,10 @@ impl Catalog {
                     kind: row.parse(1)?,
                     track: row.int(2)? as u32,
                     recipe: row.parse(3)?,
+                    first: match row.maybe_text(7)? {
+                        Some(_) => row.json::<Source>(7)?.again.map(|again| again.of),
+                        None => None,
+                    },
                     by_hand: row.int(4)? == 1,
                     active: row.int(5)? == 1,
                     is_empty: row.int(6)? == 1,

@@ -204,7 +204,12 @@ impl Wish {
         let mut brand = match &template.brand {
             Some(field) => {
                 let path = self.template_folder.join(fill.get(field)?);
-                Brand::load(&path).map_err(|e| fill.wrong(field, &e.one_line()))?
+                let brand = Brand::load(&path).map_err(|e| fill.wrong(field, &e.one_line()))?;
+                if brand.subtitles.as_ref().is_some_and(|s| s.transcript.is_some()) {
+                    let why = "its subtitles are a master's own words, and a clip has none: expected a 'file'";
+                    return Err(fill.wrong(field, why));
+                }
+                brand
             }
             None => Brand::default(),
         };
@@ -453,7 +458,7 @@ impl Plan {
             self.brand().narration = Some(Narration::of_file(Piece::known(path)?, duck));
         }
         if let Some(path) = words {
-            self.brand().subtitles = Some(Subtitles { file: Piece::known(path)?, style });
+            self.brand().subtitles = Some(Subtitles { file: Some(Piece::known(path)?), transcript: None, style });
         }
         self.entry.check(MediaKind::Video).map_err(Error::invalid)
     }

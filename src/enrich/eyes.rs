@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     media::{Limits, image},
-    model::{Finding, FindingKind, Looks, MediaKind, Shade},
+    model::{Finding, FindingKind, Looks, MediaKind, Shade, Shot},
     profile::LearnText,
     stop::Stop,
     vision::{
@@ -151,7 +151,8 @@ struct Seen<'a> {
     seen: Option<Looks>,
     /// How long it is, in milliseconds; 0 of a picture.
     length: u64,
-    shots: u32,
+    /// Where shots begin.
+    cuts: Vec<u64>,
     labels: String,
 }
 
@@ -174,14 +175,16 @@ impl<'a> Seen<'a> {
             objects: Vec::new(),
             seen: None,
             length: if see.facts.kind == MediaKind::Video { length } else { 0 },
-            shots: 0,
+            cuts: Vec::new(),
             labels: see.objects.as_ref().map_or("es", |o| o.labels.as_str()).to_owned(),
         })
     }
 
     fn frame(&mut self, at_ms: u64, is_cut: bool, (width, height): (u32, u32), rgb: &[u8]) -> Result<()> {
         let picture = Picture::new(width, height, rgb)?;
-        self.shots += u32::from(is_cut);
+        if is_cut {
+            self.cuts.push(at_ms);
+        }
         if self.looks && (self.seen.is_none() || at_ms <= self.length / PLACE) {
             let shade = |c: looks::Color| Shade {
                 color: format!("#{:02x}{:02x}{:02x}", c.rgb[0], c.rgb[1], c.rgb[2]),
@@ -190,7 +193,7 @@ impl<'a> Seen<'a> {
             };
             let colors = looks::colors(&picture).into_iter().map(shade).collect();
             let hash = format!("{:016x}", looks::hash(&picture));
-            self.seen = Some(Looks { hash, colors, shots: 0, has_credentials: false });
+            self.seen = Some(Looks { hash, colors, ..Looks::default() });
         }
         if let Some(every) = self.text_every.filter(|_| is_cut || at_ms >= self.next.0) {
             self.next.0 = at_ms + every;
@@ -224,9 +227,20 @@ impl<'a> Seen<'a> {
         let objects = self.objects_every.map(|_| {
             set(FindingKind::Object, objects::merge(&self.objects), self.objects.iter().map(|(at, _)| *at).collect())
         });
-        let looks = self.seen.map(|looks| Looks { shots: self.shots.max(1), ..looks });
+        let looks = self.seen.map(|looks| {
+            let scenes = if length > 0 { shots(&self.cuts, length) } else { Vec::new() };
+            Looks { shots: scenes.len().max(1) as u32, scenes, ..looks }
+        });
         (text.into_iter().chain(objects).collect(), looks)
     }
+}
+
+/// What is between these cuts, in a film of this length. The first shot begins with the film, wherever its first frame is.
+fn shots(cuts: &[u64], length: u64) -> Vec<Shot> {
+    let mut starts: Vec<u64> = [0].into_iter().chain(cuts.iter().copied().skip(1)).filter(|at| *at < length).collect();
+    starts.dedup();
+    let ends = starts.iter().copied().skip(1).chain([length]);
+    starts.iter().zip(ends).map(|(from_ms, to_ms)| Shot { from_ms: *from_ms, to_ms }).collect()
 }
 
 /// Red, green and blue of each pixel, laid on white where it is transparent.

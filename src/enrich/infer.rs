@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 #[cfg(feature = "gst")]
-use super::listen::listen;
+use super::listen::{listen, listen_again};
 use super::question::{Answer, Question, Setup, Tools};
 use crate::{
     error::{Error, Result},
@@ -83,6 +83,10 @@ impl Scholar {
         let answered = match (&mut self.skill, question) {
             (Skill::Ears(ears), Question::Hear(hear)) => listen(ears, hear, (&self.setup, &self.thinks), stop, tell)
                 .map(|found| Answer::Found { found, looks: None }),
+            (Skill::Ears(ears), Question::Again(again)) => {
+                listen_again(ears, again, (&self.setup, &self.thinks), stop, tell)
+                    .map(|found| Answer::Found { found, looks: None })
+            }
             (Skill::Eyes(eyes), Question::See(see)) => {
                 let work = super::eyes::Task {
                     see,
@@ -106,6 +110,17 @@ impl Scholar {
 fn listen(
     _: &mut Ears,
     _: &super::question::Hear,
+    _: (&Setup, &AtomicBool),
+    _: &Stop,
+    _: &mut (dyn FnMut(Answer) + Send),
+) -> Result<Vec<super::question::Found>> {
+    Err(Error::unsupported("this program was built without GStreamer ('gst')"))
+}
+
+#[cfg(not(feature = "gst"))]
+fn listen_again(
+    _: &mut Ears,
+    _: &super::question::HearAgain,
     _: (&Setup, &AtomicBool),
     _: &Stop,
     _: &mut (dyn FnMut(Answer) + Send),

@@ -1,6 +1,10 @@
 //! With what is learned on this machine: the models of a profile's wishes, and the recipes that they make.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::question::{Detects, Tools};
 use crate::{
@@ -18,7 +22,7 @@ const HEARING: &str = "speech/1";
 const READING: &str = "text/1";
 const SEEING: &str = "objects/1";
 const NAMING: &str = "names/1";
-const LOOKING: &str = "looks/1";
+const LOOKING: &str = "looks/2";
 /// The model that ONNX models run in.
 const RUNTIME: &str = "onnxruntime";
 /// No model: the program of that name.
@@ -45,12 +49,17 @@ pub struct Means {
     pub(super) names: Option<Means1<LearnNames>>,
     pub(super) looks: Option<Digest>,
     runtime: Option<PathBuf>,
+    shelf: Option<Shelf>,
+    care: Care,
+    /// Models that something is heard again with: they are named by jobs, and read to their ends once.
+    others: Arc<Mutex<BTreeMap<String, Means1<LearnSpeech>>>>,
 }
 
 /// How sure of its models somebody has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Care {
     /// They are there.
+    #[default]
     Here,
     /// They are what they were when they came.
     All,
@@ -70,7 +79,7 @@ impl Means {
     ///
     /// With [`Care::All`] models are read to their ends first: what a damaged one finds, or finds not, would count as known.
     pub fn find(wanted: &Learning, shelf: &Shelf, care: Care, stop: &Stop) -> Result<(Self, Vec<Lacking>)> {
-        let (mut means, mut lacking) = (Self::default(), Vec::new());
+        let (mut means, mut lacking) = (Self { shelf: Some(shelf.clone()), care, ..Self::default() }, Vec::new());
         let mut take = |what: &'static str, found: Result<()>| match found {
             Ok(()) => Ok(()),
             Err(why) if matches!(why.kind(), Kind::NotFound | Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {
@@ -79,20 +88,7 @@ impl Means {
             }
             Err(e) => Err(e),
         };
-        let named = |name: &str, purpose: Use| -> Result<Model> {
-            let model = shelf.get(name)?;
-            if care == Care::All {
-                model.verify(stop)?;
-            }
-            match model.purpose == purpose {
-                true => Ok(model),
-                false => Err(Error::invalid(format!(
-                    "the model '{name}' is for {}, and not for {}",
-                    model.purpose.as_str(),
-                    purpose.as_str()
-                ))),
-            }
-        };
+        let named = |name: &str, purpose: Use| named(shelf, name, purpose, care, stop);
         if let Some(spec) = &wanted.speech {
             take(
                 "speech",
@@ -169,11 +165,24 @@ impl Means {
         all.into_iter().filter_map(|(what, found)| Some((what, found?))).collect()
     }
 
-    /// What hears.
-    pub(super) fn ears(&self) -> Option<Tools> {
-        let speech = self.speech.as_ref()?;
-        let [model, voice] = speech.models.as_slice() else { return None };
-        Some(Tools::Ears { model: model.clone(), voice: voice.clone() })
+    /// With what something is heard again: any model of speech that is here.
+    pub(super) fn second(&self, spec: &LearnSpeech, stop: &Stop) -> Result<Means1<LearnSpeech>> {
+        built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
+        let shelf = self.shelf.as_ref().ok_or_else(|| Error::internal("nobody said where models are"))?;
+        let key = serde_json::to_string(spec).unwrap_or_default();
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.get(&key) {
+            return Ok(known.clone());
+        }
+        // Who has read these to their ends need not do it for each setting.
+        let is_new = !others.values().any(|o| o.spec.model == spec.model && o.spec.voice == spec.voice);
+        let care = if is_new { self.care } else { Care::Here };
+        let model = named(shelf, &spec.model, Use::Speech, care, stop)?;
+        let voice = named(shelf, &spec.voice, Use::Voice, care, stop)?;
+        let models = vec![model.file(), voice.file()];
+        let second = Means1::new(HEARING, spec.clone(), &[&model, &voice], models)?;
+        others.insert(key, second.clone());
+        Ok(second)
     }
 
     /// What sees: always with all models that are here, so that one child serves all.
@@ -189,6 +198,14 @@ impl Means {
     /// What looks for names.
     pub(super) fn namer(&self) -> Option<Tools> {
         Some(Tools::Names { models: self.names.as_ref()?.models.clone() })
+    }
+}
+
+impl Means1<LearnSpeech> {
+    /// What hears.
+    pub(super) fn ears(&self) -> Option<Tools> {
+        let [model, voice] = self.models.as_slice() else { return None };
+        Some(Tools::Ears { model: model.clone(), voice: voice.clone() })
     }
 }
 
@@ -209,8 +226,23 @@ impl<T: serde::Serialize + Clone> Means1<T> {
             by_hand: false,
             parameters: Some(parameters),
             took_ms: None,
+            again: None,
         };
         Ok(Self { spec, recipe: Digest::of_fields(&fields), source, models: paths })
+    }
+}
+
+fn named(shelf: &Shelf, name: &str, purpose: Use, care: Care, stop: &Stop) -> Result<Model> {
+    let model = shelf.get(name)?;
+    if care == Care::All {
+        model.verify(stop)?;
+    }
+    match model.purpose == purpose {
+        true => Ok(model),
+        false => {
+            let (is, wanted) = (model.purpose.as_str(), purpose.as_str());
+            Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted}")))
+        }
     }
 }
 
@@ -226,7 +258,7 @@ fn built(what: &str, is: bool, feature: &str) -> Result<()> {
 pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
     let is = |kinds: &[FindingKind]| only.is_empty() || only.iter().any(|k| kinds.contains(k));
     let mut kept = wanted.clone();
-    if !is(&[FindingKind::Speech]) {
+    if !is(&[FindingKind::Speech, FindingKind::Translation]) {
         kept.speech = None;
     }
     if !is(&[FindingKind::Text]) {

@@ -5,6 +5,7 @@
 //! looks for names in the words that these two and people have brought. Each set of findings has a recipe, the digest of its
 //! models and settings, so that a changed model is planned anew for just what it touches.
 
+mod again;
 mod credentials;
 mod crew;
 mod eyes;
@@ -18,6 +19,7 @@ mod question;
 mod run;
 mod subtitles;
 
+pub use again::plan_again;
 pub use crew::Crew;
 pub use infer::Scholar;
 pub use means::{Care, Lacking, Means, narrowed};

@@ -10,7 +10,7 @@ use crate::{
     digest::Digest,
     error::Result,
     model::{AssetId, FindingKind, Master, MediaKind, Role, Stage},
-    profile::{Profile, SpeechTracks},
+    profile::{LearnSpeech, Profile, SpeechTracks},
 };
 
 /// Kinds of findings that names are.
@@ -61,6 +61,8 @@ pub(super) struct Task {
 pub(super) enum What {
     /// What is said, by this recipe.
     Hear(Digest),
+    /// What is doubted of what a recipe heard in a track, by another model.
+    Again { of: Digest, track: u32, with: Digest, spec: LearnSpeech },
     /// What is to be seen, by these.
     See { text: Option<Digest>, objects: Option<Digest>, looks: Option<Digest> },
     /// Names, by this, of whatever words there are then.
@@ -136,7 +138,11 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
     let is_known = |kind: FindingKind, track: u32, recipe: &Digest| {
         let same = |l: &&Learned| l.kind == kind && l.track == track;
         // No model overwrites a person; and what is known and does not count is made to count again.
-        known.learned.iter().filter(same).any(|l| l.active && (l.recipe == *recipe || l.by_hand))
+        known
+            .learned
+            .iter()
+            .filter(same)
+            .any(|l| l.active && (l.recipe == *recipe || l.first == Some(*recipe) || l.by_hand))
     };
     let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
         // What a file says of itself stands in no rendition.
@@ -198,7 +204,7 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
 /// The job of a task.
 pub(super) fn wanted(task: &Task, subject: String, identity: Vec<String>, scope: &str) -> Wanted {
     let kind = match task.what {
-        What::Hear(_) => "hear",
+        What::Hear(_) | What::Again { .. } => "hear",
         What::See { .. } => "see",
         What::Name(_) => "name",
     };
@@ -239,7 +245,7 @@ pub(super) fn words_recipe(names: Digest, known: &Knowledge, revision: i64) -> D
 }
 
 /// Entries that show and sound as their master does, those of less than 480 lines excepted: text would be lost.
-fn proxies(profile: &Profile) -> HashMap<MediaKind, Vec<Proxy>> {
+pub(super) fn proxies(profile: &Profile) -> HashMap<MediaKind, Vec<Proxy>> {
     let of = |kind: MediaKind| {
         let entries = profile.wanted(kind).iter().filter(|e| e.is_proxy());
         (kind, entries.map(|e| (e.name.clone(), e.recipe())).collect())

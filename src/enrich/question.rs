@@ -74,6 +74,8 @@ pub struct Detects {
 pub enum Question {
     /// What is said in a recording?
     Hear(Hear),
+    /// What is said in some stretches of a recording?
+    Again(HearAgain),
     /// What is to be seen in a picture or a film?
     See(See),
     /// Who and what is named?
@@ -96,8 +98,39 @@ pub struct Hear {
     pub channels: Channels,
     /// Whether the times of words are wanted.
     pub words: bool,
+    /// Whether it is wanted in English as well.
+    #[serde(default)]
+    pub translate: bool,
     /// Slices at a time.
     pub at_a_time: usize,
+}
+
+/// About stretches of a sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HearAgain {
+    /// The sound.
+    pub hear: Hear,
+    /// Which of its tracks, counted from 1.
+    pub track: u32,
+    /// The stretches, by time.
+    pub stretches: Vec<Stretch>,
+}
+
+/// A stretch of a sound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stretch {
+    /// Milliseconds.
+    pub from_ms: u64,
+    /// Milliseconds.
+    pub to_ms: u64,
+    /// Who speaks: a channel's name, where channels are heard apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
+    /// The language that was heard in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
 }
 
 /// About pictures.

@@ -3,18 +3,18 @@
 use std::{path::PathBuf, time::Instant};
 
 use super::{
-    Enrich,
+    Enrich, again,
     means::Means1,
     plan::{NAMED, Task, What, has_words, wanted, words_recipe},
-    question::{Found, Hear, Name, Question, See, Text},
+    question::{Found, Hear, HearAgain, Name, Question, See, Text},
     subtitles,
 };
 use crate::{
     catalog::{Facts, Knowledge, Learned, Then},
     digest::Digest,
     error::{Error, Result},
-    model::{FindingKind, Findings, LooksOf, Master, MediaFacts, Source, Stage},
-    profile::{Channels, SpeechTracks},
+    model::{Finding, FindingKind, Findings, LooksOf, Master, MediaFacts, Source, Stage},
+    profile::{Channels, LearnSpeech, SpeechTracks},
     store,
     work::{Amount, Attempt, Done, StageRun},
 };
@@ -32,12 +32,24 @@ impl StageRun for Enrich<'_> {
             .ok_or_else(|| Error::not_found(format!("master {} is not in the catalog any more", task.master)))?;
         let mut facts = match &task.what {
             What::Hear(recipe) => self.hear(attempt, &task, &master, recipe)?,
+            What::Again { of, track, with, spec } => {
+                self.hear_again(attempt, &task, &master, &Second { of, track: *track, with, spec })?
+            }
             What::See { text, objects, looks } => self.see(attempt, &task, &master, [text, objects, looks])?,
             What::Name(recipe) => return Ok(self.name(attempt, &task, recipe)?.into()),
         };
         facts.then.extend(self.then_names(attempt, &task, &facts)?);
         Ok(facts.into())
     }
+}
+
+/// What is to be heard again: what a recipe heard in a track, by another recipe of these settings.
+#[derive(Clone, Copy)]
+struct Second<'a> {
+    of: &'a Digest,
+    track: u32,
+    with: &'a Digest,
+    spec: &'a LearnSpeech,
 }
 
 /// What is read in a master's place, or the master itself.
@@ -50,7 +62,7 @@ struct Input {
 impl Enrich<'_> {
     fn hear(&self, attempt: &Attempt<'_>, task: &Task, master: &Master, recipe: &Digest) -> Result<Facts> {
         let means = self.means.speech.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
-        let tools = self.means.ears().ok_or_else(changed)?;
+        let tools = means.ears().ok_or_else(changed)?;
         let spec = &means.spec;
         let tracks = match spec.tracks {
             SpeechTracks::First => 1,
@@ -58,7 +70,8 @@ impl Enrich<'_> {
         };
         // What was heard before, and other settings have taken the place of, counts again.
         let heard = self.catalog.findings_by(&task.master, recipe)?;
-        if heard.len() == tracks {
+        let kinds = if spec.translate { 2 } else { 1 };
+        if heard.len() == tracks * kinds {
             return self.said(task, master, heard);
         }
         // A proxy has one track, and its channels may be mixed.
@@ -72,12 +85,52 @@ impl Enrich<'_> {
             tracks: spec.tracks,
             channels: spec.channels,
             words: spec.words,
+            translate: spec.translate,
             at_a_time: self.at_a_time,
         });
         let began = Instant::now();
         let answered = self.ask(attempt, &tools, &question, &input.facts)?;
         let heard = answered.found.into_iter().map(|found| findings(task.master, means, found, began));
         self.said(task, master, heard.collect())
+    }
+
+    /// Hears again what is doubted of what was heard.
+    fn hear_again(&self, attempt: &Attempt<'_>, task: &Task, master: &Master, second: &Second<'_>) -> Result<Facts> {
+        let Second { of, track, with, spec } = *second;
+        let means = self.means.second(spec, &attempt.stop).map_err(|e| again::gone().because(e))?;
+        if means.recipe != *with {
+            return Err(again::gone());
+        }
+        let its = |f: &Findings| f.kind == FindingKind::Speech && f.track == track;
+        let before = self.catalog.findings_by(&task.master, &again::recipe(of, with))?;
+        if let Some(heard) = before.into_iter().find(its) {
+            return self.said(task, master, vec![heard]);
+        }
+        // What was taken back meanwhile is not heard again.
+        let Some(first) = self.catalog.findings_by(&task.master, of)?.into_iter().find(its) else {
+            return Ok(Facts::default());
+        };
+        let is_simple = spec.channels == Channels::Mixed && master.facts.audio.len() == 1;
+        let input = self.input(task, master, is_simple || (spec.channels == Channels::Mixed && track == 1))?;
+        let hear = Hear {
+            input: input.path.clone(),
+            facts: input.facts.clone(),
+            languages: spec.languages.clone(),
+            tracks: spec.tracks,
+            channels: spec.channels,
+            words: spec.words,
+            translate: spec.translate,
+            at_a_time: self.at_a_time,
+        };
+        let question = Question::Again(HearAgain { hear, track, stretches: again::stretches(&first.items) });
+        let tools = means.ears().ok_or_else(again::gone)?;
+        let began = Instant::now();
+        let answered = self.ask(attempt, &tools, &question, &input.facts)?;
+        let heard: Vec<Finding> = answered.found.into_iter().flat_map(|found| found.items).collect();
+        let mut improved = again::improved(&first, &heard, &means);
+        improved.language = common_language(&improved.items);
+        improved.source.took_ms = u64::try_from(began.elapsed().as_millis()).ok();
+        self.said(task, master, vec![improved])
     }
 
     /// What is said, with its subtitles beside it.
@@ -195,7 +248,15 @@ impl Enrich<'_> {
             if !known.learned.iter().any(|l| is_same(l) && l.active) {
                 let (kind, track, recipe) = (found.kind, found.track, found.recipe);
                 let is_empty = found.items.is_empty();
-                known.learned.push(Learned { kind, track, recipe, by_hand: false, active: true, is_empty });
+                known.learned.push(Learned {
+                    kind,
+                    track,
+                    recipe,
+                    first: None,
+                    by_hand: false,
+                    active: true,
+                    is_empty,
+                });
             }
         }
         let revision = self.catalog.described(task.asset)?.revision;
@@ -261,7 +322,7 @@ fn findings<T>(master: Digest, means: &Means1<T>, found: Found, began: Instant) 
 }
 
 /// The language of most of the time, where one is told.
-fn common_language(items: &[crate::model::Finding]) -> Option<String> {
+fn common_language(items: &[Finding]) -> Option<String> {
     let mut times: std::collections::BTreeMap<&str, u64> = std::collections::BTreeMap::new();
     for f in items {
         if let Some(language) = &f.language {

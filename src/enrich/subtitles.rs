@@ -5,14 +5,20 @@ use std::fs;
 use crate::{
     digest::Digest,
     error::{Doing, Result},
-    model::{Area, Findings, Key, Master, MediaFacts, MediaKind, Rendition, RenditionFile},
+    model::{Area, FindingKind, Findings, Key, Master, MediaFacts, MediaKind, Rendition, RenditionFile},
     spool::Spool,
     store::{Staged, Store},
     subtitle,
 };
 
-/// The rendition's name; of the second track, `subtitles_2`.
+/// The rendition's name; of the second track, `subtitles_2`; in English where something else is spoken, `subtitles_en`.
 const ENTRY: &str = "subtitles";
+
+fn entry(said: &Findings) -> String {
+    let track = if said.track > 1 { format!("_{}", said.track) } else { String::new() };
+    let language = if said.kind == FindingKind::Translation { "_en" } else { "" };
+    format!("{ENTRY}{track}{language}")
+}
 
 /// Writes WebVTT and SubRip. Nothing where nobody says anything.
 pub(super) fn write(
@@ -26,7 +32,9 @@ pub(super) fn write(
         return Ok(None);
     }
     let language = said.language.as_deref().unwrap_or("und");
-    let note = format!("{language}, written by {} and read by nobody", said.source.name);
+    let how = if said.kind == FindingKind::Translation { "translated" } else { "written" };
+    let note = format!("{language}, {how} by {} and read by nobody", said.source.name);
+    let entry = entry(said);
     let dir = spool.dir("subtitles")?;
     let each = [
         ("vtt", "text/vtt", subtitle::vtt(&captions, Some(&note))),
@@ -34,12 +42,11 @@ pub(super) fn write(
     ];
     let mut files = Vec::new();
     for (form, mime, text) in each {
-        let name = format!("{ENTRY}.{language}.{form}");
+        let name = format!("{}.{language}.{form}", if said.kind == FindingKind::Translation { &entry } else { ENTRY });
         let path = dir.path().join(&name);
         fs::write(&path, &text).doing(|| format!("cannot write {}", path.display()))?;
         files.push(RenditionFile { name, digest: Digest::of(&text), bytes: text.len() as u64, mime: mime.to_owned() });
     }
-    let entry = if said.track > 1 { format!("{ENTRY}_{}", said.track) } else { ENTRY.to_owned() };
     let tree: Vec<String> = files.iter().flat_map(|f| [f.name.clone(), f.digest.to_string()]).collect();
     let version = format!("{entry}@{}-{}", said.recipe.short(), Digest::of_fields(&tree).short());
     let (asset, digest) = (master.asset.to_string(), master.digest.to_string());

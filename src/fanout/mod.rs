@@ -40,8 +40,11 @@ pub fn resources(stage: Stage) -> Result<Resources> {
     match stage {
         // One master at a time: two processors are what its encoders keep busy, and a renderer has its 6 GiB.
         Stage::Transcode => Ok(Resources { cpus: 2, memory: 8192, gpus: 0, pool: "transcode", jobs_per_worker: 4 }),
-        // A graphics processor where there is one; without, the same program runs on processors.
-        Stage::Enrich => Ok(Resources { cpus: 2, memory: 8192, gpus: 1, pool: "ai", jobs_per_worker: 8 }),
+        // A graphics processor where this build makes use of one; Slurm refuses whom no node has one for.
+        Stage::Enrich => {
+            let gpus = u32::from(cfg!(any(feature = "cuda", feature = "vulkan")));
+            Ok(Resources { cpus: 2, memory: 8192, gpus, pool: "ai", jobs_per_worker: 8 })
+        }
         // The index has one writer.
         Stage::Index => Ok(Resources { cpus: 2, memory: 4096, gpus: 0, pool: "transcode", jobs_per_worker: u64::MAX }),
         Stage::Ingest => Err(Error::unsupported("'ingest' is not fanned out: a drive is read where it is plugged in")

@@ -12,7 +12,7 @@ use crate::{
     catalog::{ArchiveState, AssetRow, Catalog, Event, Facts, Wanted},
     digest::Digest,
     error::{Kind, Result},
-    model::{AssetId, Findings, Master, MediaFacts, Role, Stage, description},
+    model::{AssetId, Findings, Master, MediaFacts, Role, Stage},
     search::{self, Card, Document, IndexId, Moment, Searcher, Technical, Writer},
     stop::Stop,
     work::{Amount, Attempt, Done, StageRun},
@@ -20,6 +20,9 @@ use crate::{
 
 #[cfg(feature = "webhook")]
 pub mod bulk;
+mod dates;
+
+pub use dates::dates;
 
 /// Assets a job; and where there is much to do, for each job is a commit.
 const CHUNK: usize = 500;
@@ -146,17 +149,20 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
     if let Some((_, rights)) = catalog.rights_of(row.asset.id)? {
         described.rights = rights;
     }
-    let recorded_at = described.date.as_deref().and_then(|date| description::moment(date).ok());
+    let paths: Vec<String> =
+        catalog.sightings_of(row.asset.id)?.into_iter().map(|(drive, path)| format!("{drive}/{path}")).collect();
+    let dates = dates(described.date.as_deref(), facts, &names(&paths), row.asset.created_at);
     let card = Card {
         asset: row.asset.id,
         kind: row.asset.kind,
         title: row.asset.title.clone(),
         collection: row.asset.collection.clone(),
-        paths: catalog.sightings_of(row.asset.id)?.into_iter().map(|(drive, path)| format!("{drive}/{path}")).collect(),
+        paths,
         tags: facts.map(descriptive).unwrap_or_default(),
         technical: main.map(technical).unwrap_or_default(),
         created_at: row.asset.created_at,
-        recorded_at: recorded_at.or_else(|| facts.and_then(recorded)),
+        recorded_at: dates.first().map(|d| d.at_ms),
+        dates,
         renditions: catalog
             .renditions_of(row.asset.id)?
             .into_iter()
@@ -169,6 +175,11 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
     let main: Vec<Digest> = main.map(|m| m.digest).into_iter().collect();
     let moments = catalog.findings_of(&main)?.into_iter().flat_map(moments).collect();
     Ok(Document { card, moments })
+}
+
+/// Names of files, without their folders.
+pub fn names(paths: &[String]) -> Vec<String> {
+    paths.iter().map(|path| path.rsplit('/').next().unwrap_or(path).to_owned()).collect()
 }
 
 fn moments(found: Findings) -> impl Iterator<Item = Moment> {
@@ -203,35 +214,6 @@ fn technical(master: &Master) -> Technical {
         color: video.and_then(|v| v.matrix.clone()).or_else(|| image.map(|i| i.color.clone())),
         timecode: facts.timecode.clone(),
     }
-}
-
-/// Names under which files say when they were recorded, the surest first.
-const DATES: [&str; 8] = [
-    "datetimeoriginal",
-    "com.apple.quicktime.creationdate",
-    "creation_time",
-    "origination_date",
-    "date_recorded",
-    "datetime",
-    "date",
-    "year",
-];
-
-/// When a file says that it was recorded.
-fn recorded(facts: &MediaFacts) -> Option<i64> {
-    let known = DATES.iter().find_map(|name| time(facts.tags.get(*name)?));
-    // Cameras without a clock say 1904 or 1970.
-    known.filter(|ms| *ms > 86_400_000)
-}
-
-fn time(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if let Ok(time) = description::moment(text) {
-        return Some(time);
-    }
-    // EXIF: 2024:03:17 10:20:30, of no time zone.
-    let day = text.get(..10)?.replace([':', '/'], "-");
-    description::moment(&day).ok()
 }
 
 /// Tags that programs write for programs, and our own warnings: nobody searches for them.

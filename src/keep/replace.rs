@@ -17,7 +17,7 @@ use crate::{
     error::{Doing, Error, Kind, Result},
     media::{self, child::ChildProcess, sniff},
     model::{AssetId, Key, Master, MediaFacts, RawPath, Role},
-    profile::Profile,
+    profile::{Entry, Profile},
     spool::Spool,
     stop::Stop,
     store::{Committed, Store, ocfl},
@@ -205,7 +205,9 @@ fn successors(catalog: &Catalog, profile: &Profile, row: &AssetRow, new: &MediaF
     let main = main_of(row)?.digest;
     let has: HashSet<String> =
         catalog.renditions_of(row.asset.id)?.into_iter().filter(|r| r.master == main).map(|r| r.entry).collect();
-    let wanted = profile.wanted(row.asset.kind).iter().filter(|e| has.contains(&e.name) && e.is_wanted_of(new));
+    // What is made with words is not waited for: nobody has heard the new master yet.
+    let is_waited_for = |e: &&Entry| has.contains(&e.name) && e.is_wanted_of(new) && !e.needs_words();
+    let wanted = profile.wanted(row.asset.kind).iter().filter(is_waited_for);
     Ok(wanted.map(|e| (e.name.clone(), e.recipe())).collect())
 }
 

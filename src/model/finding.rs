@@ -11,6 +11,8 @@ use crate::digest::Digest;
 pub enum FindingKind {
     /// What somebody says.
     Speech,
+    /// What somebody says, in English.
+    Translation,
     /// What can be read in the picture.
     Text,
     /// What is to be seen.
@@ -27,8 +29,9 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// All of them.
-    pub const ALL: [FindingKind; 7] = [
+    pub const ALL: [FindingKind; 8] = [
         FindingKind::Speech,
+        FindingKind::Translation,
         FindingKind::Text,
         FindingKind::Object,
         FindingKind::Person,
@@ -41,6 +44,7 @@ impl FindingKind {
     pub fn as_str(self) -> &'static str {
         match self {
             FindingKind::Speech => "speech",
+            FindingKind::Translation => "translation",
             FindingKind::Text => "text",
             FindingKind::Object => "object",
             FindingKind::Person => "person",
@@ -77,6 +81,20 @@ pub struct Word {
     pub trust: Option<f32>,
 }
 
+/// What a recognizer of speech says of itself, by Whisper's measures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signs {
+    /// Mean of the natural logarithms of its tokens' probabilities: 0 where it was certain; below -1 it was guessed.
+    pub avg_logprob: f32,
+    /// How probable it is that nobody speaks, 0 to 1.
+    pub no_speech_prob: f32,
+    /// How many times smaller its text can be written (zlib); above 2.4 it says the same again and again.
+    pub compression_ratio: f32,
+    /// The share of its time in which a voice was found, 0 to 1.
+    pub voiced: f32,
+}
+
 /// One thing that was found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +107,9 @@ pub struct Finding {
     pub to_ms: u64,
     /// The words, or the name of what is seen.
     pub text: String,
+    /// The model that found it, where it is another than the set's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The language of the words (BCP 47), where it differs from the set's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
@@ -104,6 +125,9 @@ pub struct Finding {
     /// Why it is to be doubted: `repeated`, `invented`, …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
+    /// What the recognizer says of itself, of speech that a model heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<Signs>,
     /// Its words, where their times are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Word>,
@@ -127,12 +151,27 @@ pub struct Source {
     /// How long it took, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<u64>,
+    /// With what else it was heard, where something was to be doubted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+}
+
+/// What was heard first, and the recipes by which what was to be doubted of it was heard again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    /// The recipe of the first.
+    #[schemars(with = "String")]
+    pub of: Digest,
+    /// The others, in their order.
+    #[schemars(with = "Vec<String>")]
+    pub by: Vec<Digest>,
 }
 
 impl Source {
     /// A person, by the name of the file that was brought.
     pub fn person(name: impl Into<String>) -> Self {
-        Self { name: name.into(), version: None, by_hand: true, parameters: None, took_ms: None }
+        Self { name: name.into(), version: None, by_hand: true, parameters: None, took_ms: None, again: None }
     }
 }
 

@@ -17,6 +17,16 @@ pub struct Shade {
     pub share: f32,
 }
 
+/// What is between two cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shot {
+    /// Its first frame, in milliseconds.
+    pub from_ms: u64,
+    /// The first frame after it, or the film's end, in milliseconds.
+    pub to_ms: u64,
+}
+
 /// What was seen of a picture, or of a film's frames.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +40,9 @@ pub struct Looks {
     /// Number of shots; 1 of a still picture.
     #[serde(default)]
     pub shots: u32,
+    /// Of a film, its shots, one after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenes: Vec<Shot>,
     /// Whether it carries content credentials (C2PA); what they say is not looked into.
     #[serde(default)]
     pub has_credentials: bool,

@@ -20,11 +20,11 @@ pub mod token;
 pub use arrival::{Arrival, ArrivalState};
 pub use asset::{Asset, Drive, Master, Outcome, Role, Sighting};
 pub use description::Description;
-pub use finding::{Finding, FindingKind, Findings, Source, Word};
+pub use finding::{Again, Finding, FindingKind, Findings, Signs, Source, Word};
 pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
-pub use looks::{Looks, LooksOf, Shade};
+pub use looks::{Looks, LooksOf, Shade, Shot};
 pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };

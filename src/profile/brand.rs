@@ -246,10 +246,40 @@ pub enum Place {
 #[serde(deny_unknown_fields)]
 pub struct Subtitles {
     /// SubRip (`.srt`), WebVTT (`.vtt`) or Advanced SubStation Alpha (`.ass`), whose own styles are kept.
-    pub file: Piece,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Piece>,
+    /// In the place of a file: what is said in the master, as the archive knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<OwnWords>,
     /// How they look, where the file does not say.
     #[serde(default)]
     pub style: Style,
+}
+
+/// Which of the words that are known of a master.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OwnWords {
+    /// In which language (BCP 47; `es` is all of Spanish). Left out: whatever is spoken. `en` where something else is spoken: its
+    /// translation, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Who wrote them down.
+    pub by: WordsBy,
+    /// Of which sound track, counted from 1. Left out: the first that has words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<u32>,
+}
+
+/// Who wrote down what is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WordsBy {
+    /// A person, or a model where no person did.
+    #[default]
+    Anybody,
+    /// A person alone.
+    Person,
 }
 
 /// Music below the film's own sound.
@@ -318,7 +348,7 @@ impl Brand {
         let all = [
             self.logo.as_ref().map(|l| &l.file),
             lut,
-            self.subtitles.as_ref().map(|s| &s.file),
+            self.subtitles.as_ref().and_then(|s| s.file.as_ref()),
             self.music.as_ref().map(|m| &m.file),
             self.narration.as_ref().and_then(|n| n.file.as_ref()),
             self.narration.as_ref().and_then(|n| n.script.as_ref()),
@@ -334,7 +364,7 @@ impl Brand {
         let all = [
             self.logo.as_mut().map(|l| &mut l.file),
             lut,
-            self.subtitles.as_mut().map(|s| &mut s.file),
+            self.subtitles.as_mut().and_then(|s| s.file.as_mut()),
             self.music.as_mut().map(|m| &mut m.file),
             file,
             script,
@@ -422,6 +452,17 @@ impl Brand {
         }
         if let Some(subtitles) = &self.subtitles {
             subtitles.style.check("subtitles")?;
+            match (&subtitles.file, &subtitles.transcript) {
+                (None, None) => return Err("subtitles: expected a 'file', or the master's own 'transcript'".to_owned()),
+                // Once they are known, they have one, with its digest.
+                (Some(file), Some(_)) if file.sha256.is_none() => {
+                    return Err("subtitles: a 'file' and a 'transcript' were given, expected one of the two".to_owned());
+                }
+                _ => {}
+            }
+            if let Some(language) = subtitles.transcript.as_ref().and_then(|t| t.language.as_ref()) {
+                super::check_language(language).map_err(|why| format!("subtitles: {why}"))?;
+            }
         }
         let turned = |what: &str, gain: Gain, most: i32| match (-600..=most).contains(&gain.0) {
             true => Ok(()),

@@ -37,6 +37,9 @@ pub struct LearnSpeech {
     pub channels: Channels,
     /// Whether the times of words are kept.
     pub words: bool,
+    /// Whether what is said in other languages is written down in English as well, by the same model.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub translate: bool,
 }
 
 /// Which sound tracks are listened to.
@@ -70,6 +73,7 @@ impl Default for LearnSpeech {
             tracks: SpeechTracks::First,
             channels: Channels::Mixed,
             words: true,
+            translate: false,
         }
     }
 }

@@ -28,7 +28,9 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de};
 
-pub use brand::{Brand, Caption, Corner, Effects, Grade, Logo, Music, Piece, Place, Style, Subtitles};
+pub use brand::{
+    Brand, Caption, Corner, Effects, Grade, Logo, Music, OwnWords, Piece, Place, Style, Subtitles, WordsBy,
+};
 pub use bumper::{Around, Bumper, Dress, Fit};
 pub use enrich::{Channels, LearnLooks, LearnNames, LearnObjects, LearnSpeech, LearnText, Learning, SpeechTracks};
 pub use film::{Film, FilmFormat, FrameRate};
@@ -88,6 +90,11 @@ impl Entry {
     /// Whether it is wanted of this master.
     pub fn is_wanted_of(&self, master: &MediaFacts) -> bool {
         self.when.as_ref().is_none_or(|when| when.holds(master))
+    }
+
+    /// Whether it is made with what is said in its master: what it is like changes with that, and without it there is none.
+    pub fn needs_words(&self) -> bool {
+        self.brand.as_ref().and_then(|b| b.subtitles.as_ref()).is_some_and(|s| s.transcript.is_some())
     }
 
     /// Refuses what cannot work on masters of a kind, saying what was expected: for entries that no profile has.

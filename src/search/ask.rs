@@ -253,6 +253,7 @@ fn named(field: &str) -> Option<Named> {
         "file" | "filename" => Named::Place(Place::File),
         "speaker" | "speakers" => Named::Place(Place::Speaker),
         "said" | "speech" => Named::Place(Place::Found(FindingKind::Speech)),
+        "translated" | "translation" => Named::Place(Place::Found(FindingKind::Translation)),
         "shown" | "text" => Named::Place(Place::Found(FindingKind::Text)),
         "object" | "objects" | "seen" => Named::Place(Place::Found(FindingKind::Object)),
         "keyword" | "keywords" => Named::Place(Place::Found(FindingKind::Keyword)),

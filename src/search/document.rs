@@ -45,16 +45,43 @@ pub struct Card {
     /// When it came into the archive, in milliseconds since 1970-01-01 UTC.
     #[serde(default)]
     pub created_at: i64,
-    /// When it was recorded, as far as that is known: of its description, else of the file. Milliseconds since
-    /// 1970-01-01 UTC.
+    /// When it was recorded, as far as that is known: the first of its dates. Milliseconds since 1970-01-01 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded_at: Option<i64>,
+    /// All that tells when it was recorded, the surest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dates: Vec<Dated>,
     /// Names of its active renditions, each with its digest, so that a new one is a new document.
     #[serde(default)]
     pub renditions: Vec<(String, Digest)>,
     /// Whether its masters have left the hot area.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub archived: bool,
+}
+
+/// Something that tells when an asset was recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dated {
+    /// What tells it.
+    pub source: DateSource,
+    /// Milliseconds since 1970-01-01 UTC; of a month or a day, its beginning.
+    pub at_ms: i64,
+    /// The tag, or the file's name.
+    pub by: String,
+    /// The date as it is written there.
+    pub text: String,
+}
+
+/// What tells a date, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DateSource {
+    /// People.
+    Described,
+    /// The file: EXIF, or a container's tags.
+    File,
+    /// Its name.
+    Name,
 }
 
 /// Technical facts of the main master.
@@ -138,6 +165,7 @@ impl Card {
             technical: Technical::default(),
             created_at: 0,
             recorded_at: None,
+            dates: Vec::new(),
             renditions: Vec::new(),
             archived: false,
         }

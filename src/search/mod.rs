@@ -33,7 +33,7 @@ mod tests;
 
 pub use answer::Searcher;
 pub use ask::Match;
-pub use document::{Card, Document, Moment, Technical};
+pub use document::{Card, DateSource, Dated, Document, Moment, Technical};
 pub use facets::{FACETS, Facet};
 pub use folder::{IndexId, beside, current, current_or_beside, switch};
 pub use question::{Access, Answer, Hit, MOST_HITS, Question, Sort, Spot, Suggestion};

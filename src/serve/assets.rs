@@ -86,7 +86,11 @@ pub(super) async fn asset(
         let main = row.masters.iter().find(|m| m.role == Role::Main).map(|m| m.digest);
         let rights = catalog.rights_of(id)?.map(|(_, rights)| rights).unwrap_or_default();
         let looks = main.map(|digest| catalog.looks(&digest)).transpose()?.flatten();
-        let body = json!({"asset": row.asset, "description": description, "revision": revision, "masters": row.masters,
+        let paths: Vec<String> = catalog.sightings_of(id)?.into_iter().map(|(_, path)| path.to_string()).collect();
+        let facts = row.masters.iter().find(|m| m.role == Role::Main).map(|m| &m.facts);
+        let names = crate::index::names(&paths);
+        let dates = crate::index::dates(description.date.as_deref(), facts, &names, row.asset.created_at);
+        let body = json!({"asset": row.asset, "dates": dates, "description": description, "revision": revision, "masters": row.masters,
             "seen": seen, "renditions": renditions, "findings": findings, "looks": looks,
             "archive": catalog.archived_of(id)?, "rights": rights, "hidden": rights.against(catalog.now()?)});
         Ok(([(header::ETAG, tag(revision))], Json(body)).into_response())
@@ -292,6 +296,8 @@ pub(super) async fn distribution(
 pub(super) struct Track {
     /// The sound track, counted from 1; the first that has words when left out.
     track: Option<u32>,
+    /// Its translation to English instead, where there is one.
+    translation: bool,
 }
 
 /// What is said in an asset: as WebVTT, as SubRip, or with all that is known of each line as JSON.
@@ -312,7 +318,8 @@ pub(super) async fn transcript(
             return Err(Error::not_found("there is nothing at this address"));
         }
         let found = found_in(&served.archive.catalog, &row)?;
-        let is_wanted = |f: &&Findings| f.kind == FindingKind::Speech && wish.track.is_none_or(|n| n == f.track);
+        let kind = if wish.translation { FindingKind::Translation } else { FindingKind::Speech };
+        let is_wanted = |f: &&Findings| f.kind == kind && wish.track.is_none_or(|n| n == f.track);
         let Some(said) = found.iter().find(is_wanted) else {
             return Err(Error::not_found(format!("asset {id} has no transcript")));
         };

@@ -4,14 +4,14 @@ use std::io::Write;
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::model::Finding;
+use crate::model::{Finding, Signs};
 
 /// Lines that are said to have been said where nobody spoke.
 const INVENTED: &str = include_str!("invented.txt");
 /// Text that shrinks to less than this part of itself says the same again and again (Whisper's own bound).
-const COMPRESSED: f64 = 2.4;
+const COMPRESSED: f32 = 2.4;
 /// Mean log-probability of its tokens below which it was guessed.
-const GUESSED: f64 = -1.0;
+const GUESSED: f32 = -1.0;
 /// Probability of silence above which, where it was guessed as well, nobody spoke.
 const SILENT: f32 = 0.6;
 /// Most trust in what is doubted.
@@ -19,30 +19,22 @@ const DOUBTED: f32 = 0.3;
 /// How often the same is said one after the other until it is doubted.
 const TIMES: usize = 3;
 
-/// What the recognizer says of one segment.
-pub(super) struct Signs {
-    /// Mean log-probability of its tokens.
-    pub(super) log_probability: f64,
-    /// How probable it is that nobody speaks.
-    pub(super) silence: f32,
-    /// The share of its time in which there is a voice.
-    pub(super) voiced: f64,
-}
-
-/// Notes what is to be doubted of a segment by itself, and how much trust it has.
-pub(super) fn judge(f: &mut Finding, signs: &Signs) {
+/// Notes what is to be doubted of a segment by itself, and how much trust it has. Of the signs, its text's compression is told here.
+pub(super) fn judge(f: &mut Finding, signs: Signs) {
+    let signs = Signs { compression_ratio: compression(&f.text), ..signs };
     let mut doubt = |is: bool, word: &str| {
         if is {
             f.doubts.push(word.to_owned());
         }
     };
     doubt(is_invented(&f.text), "invented");
-    doubt(compression(&f.text) > COMPRESSED, "repeated");
-    doubt(signs.log_probability < GUESSED, "guessed");
-    doubt(signs.silence > SILENT && signs.log_probability < GUESSED, "no_speech");
+    doubt(signs.compression_ratio > COMPRESSED, "repeated");
+    doubt(signs.avg_logprob < GUESSED, "guessed");
+    doubt(signs.no_speech_prob > SILENT && signs.avg_logprob < GUESSED, "no_speech");
     doubt(signs.voiced < 0.5, "outside_voice");
-    let trust = signs.log_probability.exp() as f32;
+    let trust = signs.avg_logprob.exp();
     f.trust = Some(if f.doubts.is_empty() { trust } else { trust.min(DOUBTED) });
+    f.signs = Some(signs);
 }
 
 /// Doubts what is said again and again, one segment after the other.
@@ -78,14 +70,14 @@ fn is_invented(text: &str) -> bool {
 }
 
 /// How much smaller the text can be written: 1 where it cannot.
-fn compression(text: &str) -> f64 {
+fn compression(text: &str) -> f32 {
     // Of a few words, nothing can be told.
     if text.len() < 40 {
         return 1.0;
     }
     let mut small = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     match small.write_all(text.as_bytes()).and_then(|()| small.finish()) {
-        Ok(small) => text.len() as f64 / small.len().max(1) as f64,
+        Ok(small) => text.len() as f32 / small.len().max(1) as f32,
         Err(_) => 1.0,
     }
 }
@@ -94,9 +86,9 @@ fn compression(text: &str) -> f64 {
 mod tests {
     use super::*;
 
-    fn judged(text: &str, log_probability: f64, silence: f32, voiced: f64) -> Finding {
+    fn judged(text: &str, avg_logprob: f32, no_speech_prob: f32, voiced: f32) -> Finding {
         let mut f = Finding { text: text.to_owned(), ..Finding::default() };
-        judge(&mut f, &Signs { log_probability, silence, voiced });
+        judge(&mut f, Signs { avg_logprob, no_speech_prob, voiced, ..Signs::default() });
         f
     }
 

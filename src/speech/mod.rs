@@ -16,7 +16,7 @@ pub use whisper::Ears;
 #[cfg(not(feature = "whisper"))]
 pub use without::Ears;
 
-use crate::error::Result;
+use crate::{error::Result, model::Finding};
 
 /// Samples a second of what is listened to: one channel, −1 to 1.
 pub const RATE: usize = 16_000;
@@ -41,7 +41,7 @@ pub trait Sound {
 pub struct Wish {
     /// The languages that may be spoken (ISO 639-1); none: any that the model knows. With one, it is not asked for.
     pub languages: Vec<String>,
-    /// Write down in English what is said in another language.
+    /// Write down in English as well what is said in another language.
     pub translate: bool,
     /// The times of words as well.
     pub words: bool,
@@ -49,14 +49,22 @@ pub struct Wish {
     pub at_a_time: usize,
 }
 
+/// What is said in a sound, by time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// As it is said.
+    pub said: Vec<Finding>,
+    /// All of it in English, where that was wanted.
+    pub english: Vec<Finding>,
+}
+
 #[cfg(not(feature = "whisper"))]
 mod without {
     use std::path::Path;
 
-    use super::{Sound, Wish};
+    use super::{Said, Sound, Wish};
     use crate::{
         error::{Error, Result},
-        model::Finding,
         stop::Stop,
     };
 
@@ -70,14 +78,8 @@ mod without {
         }
 
         /// Nothing.
-        pub fn hear(
-            &mut self,
-            _: &mut dyn Sound,
-            _: &Wish,
-            _: &Stop,
-            _: &mut (dyn FnMut(u64) + Send),
-        ) -> Result<Vec<Finding>> {
-            Ok(Vec::new())
+        pub fn hear(&mut self, _: &mut dyn Sound, _: &Wish, _: &Stop, _: &mut (dyn FnMut(u64) + Send)) -> Result<Said> {
+            Ok(Said::default())
         }
     }
 }

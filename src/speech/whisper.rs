@@ -14,13 +14,12 @@ use whisper_rs::{
 };
 
 use super::{
-    RATE, Sound, Wish,
-    doubt::{self, Signs},
+    RATE, Said, Sound, Wish, doubt,
     slices::{LONGEST, Span, slices},
 };
 use crate::{
     error::{Error, Kind, Result},
-    model::{Finding, Word},
+    model::{Finding, Signs, Word},
     stop::Stop,
 };
 
@@ -77,15 +76,17 @@ impl Ears {
     }
 
     /// Listens to all of a sound. `progress` is told up to which millisecond it has been listened to.
+    ///
+    /// Errors: `Invalid` for languages that the model does not know, and where one that knows English alone is to translate.
     pub fn hear(
         &mut self,
         sound: &mut dyn Sound,
         wish: &Wish,
         stop: &Stop,
         progress: &mut (dyn FnMut(u64) + Send),
-    ) -> Result<Vec<Finding>> {
+    ) -> Result<Said> {
         let languages = self.languages(wish)?;
-        let (mut buffer, mut start, mut found) = (Vec::<f32>::new(), 0_usize, Vec::new());
+        let (mut buffer, mut start, mut all) = (Vec::<f32>::new(), 0_usize, Said::default());
         loop {
             stop.check()?;
             let mut is_end = false;
@@ -115,13 +116,8 @@ impl Ears {
                 }
             }
             let base = start;
-            found.extend(self.transcribe(
-                &Heard { samples: &buffer, base, voices: &voices },
-                &cut,
-                (wish, &languages),
-                stop,
-                progress,
-            )?);
+            let heard = Heard { samples: &buffer, base, voices: &voices };
+            all.extend(self.transcribe(&heard, &cut, (wish, &languages), stop, progress)?);
             buffer.drain(..keep);
             start += keep;
             progress((start * 1000 / RATE) as u64);
@@ -129,9 +125,11 @@ impl Ears {
                 break;
             }
         }
-        found.sort_by_key(|f| (f.from_ms, f.to_ms));
-        doubt::judge_all(&mut found);
-        Ok(found)
+        for found in [&mut all.said, &mut all.english] {
+            found.sort_by_key(|f| (f.from_ms, f.to_ms));
+            doubt::judge_all(found);
+        }
+        Ok(all)
     }
 
     /// The model's numbers of the languages that are asked for; none: any.
@@ -146,6 +144,8 @@ impl Ears {
         let numbers = wish.languages.iter().map(number).collect::<Result<Vec<_>>>()?;
         match self.is_multilingual() {
             true => Ok(numbers),
+            false if wish.translate => Err(Error::invalid("the model knows English alone, and cannot translate")
+                .hint("take a model of more languages, or leave 'translate' out")),
             false => {
                 let english = get_lang_id("en").unwrap_or(0);
                 if !numbers.is_empty() && !numbers.contains(&english) {
@@ -183,7 +183,7 @@ impl Ears {
         (wish, languages): (&Wish, &[i32]),
         stop: &Stop,
         progress: &mut (dyn FnMut(u64) + Send),
-    ) -> Result<Vec<Finding>> {
+    ) -> Result<Said> {
         let at_a_time = wish.at_a_time.clamp(1, cut.len().max(1));
         while self.states.len() < at_a_time {
             self.states.push(Listener { state: self.state()?, guesser: None });
@@ -195,7 +195,7 @@ impl Ears {
                 }
             }
         }
-        let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(Said::default()));
         let told = Mutex::new((progress, 0));
         // The longest first, so that all of them end at about the same time.
         let mut order: Vec<Span> = cut.to_vec();
@@ -231,79 +231,119 @@ struct Heard<'a> {
     voices: &'a [Span],
 }
 
-/// Transcribes one slice.
-fn one(
-    listener: &mut Listener,
-    heard: &Heard<'_>,
-    slice: Span,
-    wish: &Wish,
-    languages: &[i32],
-) -> Result<Vec<Finding>> {
+impl Said {
+    fn extend(&mut self, more: Self) {
+        self.said.extend(more.said);
+        self.english.extend(more.english);
+    }
+}
+
+/// Transcribes one slice, and translates it where that is wanted.
+fn one(listener: &mut Listener, heard: &Heard<'_>, slice: Span, wish: &Wish, languages: &[i32]) -> Result<Said> {
     let mut samples = heard.samples[slice.from..slice.to].to_vec();
     samples.resize(samples.len().max(SHORTEST), 0.0);
-    let failed = |e| Error::corrupt("the recognizer failed on this sound").because(e);
     let language = match (languages, &mut listener.guesser) {
         ([one], _) => *one,
         (some, Some(guesser)) => detect(guesser, &samples, some).map_err(failed)?,
         (_, None) => return Err(Error::internal("nobody tells languages")),
     };
-    let state = &mut listener.state;
     let name = get_lang_str(language).unwrap_or("en");
-    let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-    how.set_n_threads(1);
-    how.set_language(Some(name));
-    how.set_translate(wish.translate);
-    how.set_no_context(true);
-    how.set_token_timestamps(wish.words);
-    how.set_print_progress(false);
-    how.set_print_realtime(false);
-    how.set_print_timestamps(false);
-    how.set_print_special(false);
-    how.set_audio_ctx(positions(samples.len()) as i32);
-    state.full(how, &samples).map_err(failed)?;
-    let mut found = Vec::new();
-    for segment in state.as_iter() {
-        let text = segment.to_str_lossy().map_err(failed)?;
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let sample = |centiseconds: i64| slice.from + (centiseconds.max(0) as usize * RATE / 100).min(slice.length());
-        let span = Span { from: sample(segment.start_timestamp()), to: sample(segment.end_timestamp()) };
-        if text.is_empty() || span.to <= span.from || is_noise(&text) {
-            continue;
-        }
-        let ms = |at: usize| ((heard.base + at) * 1000 / RATE) as u64;
-        let tokens: Vec<_> = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i)).collect();
-        // Those above are no text: times and marks.
-        let end = 50_256;
-        let text_tokens = tokens.iter().filter(|t| t.token_id() < end);
-        let log: Vec<f64> = text_tokens.clone().map(|t| f64::from(t.token_data().plog)).collect();
-        let mut words = Vec::new();
-        if wish.words {
-            for token in text_tokens {
-                let data = token.token_data();
-                let bytes = token.to_bytes().unwrap_or_default();
-                let (from, to) = (ms(sample(data.t0)), ms(sample(data.t1)));
-                spell(&mut words, bytes, from, to, data.p);
+    let decode = &Decode { heard, slice, samples: &samples, spoken: name };
+    let said = decode.by(&mut listener.state, Into::Itself { words: wish.words })?;
+    let english = match wish.translate {
+        false => Vec::new(),
+        true if name == "en" => said.iter().map(|f| Finding { words: Vec::new(), ..f.clone() }).collect(),
+        true => decode.by(&mut listener.state, Into::English)?,
+    };
+    Ok(Said { said, english })
+}
+
+fn failed(e: whisper_rs::WhisperError) -> Error {
+    Error::corrupt("the recognizer failed on this sound").because(e)
+}
+
+/// What is written down of what is said.
+#[derive(Clone, Copy)]
+enum Into {
+    /// What is said, and the times of words if they are wanted.
+    Itself { words: bool },
+    /// That in English. Its words are in another order than they are said in: they have no times.
+    English,
+}
+
+/// A slice that is written down.
+struct Decode<'a> {
+    heard: &'a Heard<'a>,
+    slice: Span,
+    samples: &'a [f32],
+    spoken: &'static str,
+}
+
+impl Decode<'_> {
+    fn by(&self, state: &mut WhisperState, into: Into) -> Result<Vec<Finding>> {
+        let Self { heard, slice, samples, spoken: name } = *self;
+        let (has_words, language) = match into {
+            Into::Itself { words } => (words, name),
+            Into::English => (false, "en"),
+        };
+        let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+        how.set_n_threads(1);
+        how.set_language(Some(name));
+        how.set_translate(matches!(into, Into::English));
+        how.set_no_context(true);
+        how.set_token_timestamps(has_words);
+        how.set_print_progress(false);
+        how.set_print_realtime(false);
+        how.set_print_timestamps(false);
+        how.set_print_special(false);
+        how.set_audio_ctx(positions(samples.len()) as i32);
+        state.full(how, samples).map_err(failed)?;
+        let mut found = Vec::new();
+        for segment in state.as_iter() {
+            let text = segment.to_str_lossy().map_err(failed)?;
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let sample =
+                |centiseconds: i64| slice.from + (centiseconds.max(0) as usize * RATE / 100).min(slice.length());
+            let span = Span { from: sample(segment.start_timestamp()), to: sample(segment.end_timestamp()) };
+            if text.is_empty() || span.to <= span.from || is_noise(&text) {
+                continue;
             }
+            let ms = |at: usize| ((heard.base + at) * 1000 / RATE) as u64;
+            let tokens: Vec<_> = (0..segment.n_tokens()).filter_map(|i| segment.get_token(i)).collect();
+            // Those above are no text: times and marks.
+            let end = 50_256;
+            let text_tokens = tokens.iter().filter(|t| t.token_id() < end);
+            let log: Vec<f64> = text_tokens.clone().map(|t| f64::from(t.token_data().plog)).collect();
+            let mut words = Vec::new();
+            if has_words {
+                for token in text_tokens {
+                    let data = token.token_data();
+                    let bytes = token.to_bytes().unwrap_or_default();
+                    let (from, to) = (ms(sample(data.t0)), ms(sample(data.t1)));
+                    spell(&mut words, bytes, from, to, data.p);
+                }
+            }
+            let voiced: usize = heard.voices.iter().map(|v| v.common(span)).sum();
+            let signs = Signs {
+                // What is infinite cannot be written as JSON.
+                avg_logprob: ((log.iter().sum::<f64>() / log.len().max(1) as f64) as f32).max(-100.0),
+                no_speech_prob: segment.no_speech_probability(),
+                compression_ratio: 1.0,
+                voiced: voiced as f32 / span.length().max(1) as f32,
+            };
+            let mut f = Finding {
+                from_ms: ms(span.from),
+                to_ms: ms(span.to),
+                text,
+                language: Some(language.to_owned()),
+                words: finished(words),
+                ..Finding::default()
+            };
+            doubt::judge(&mut f, signs);
+            found.push(f);
         }
-        let voiced: usize = heard.voices.iter().map(|v| v.common(span)).sum();
-        let signs = Signs {
-            log_probability: log.iter().sum::<f64>() / log.len().max(1) as f64,
-            silence: segment.no_speech_probability(),
-            voiced: voiced as f64 / span.length().max(1) as f64,
-        };
-        let language = if wish.translate { "en" } else { name };
-        let mut f = Finding {
-            from_ms: ms(span.from),
-            to_ms: ms(span.to),
-            text,
-            language: Some(language.to_owned()),
-            words: finished(words),
-            ..Finding::default()
-        };
-        doubt::judge(&mut f, &signs);
-        found.push(f);
+        Ok(found)
     }
-    Ok(found)
 }
 
 /// The language is told by so much of a slice.

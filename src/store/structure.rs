@@ -504,7 +504,7 @@ impl Parse<'_, '_> {
                 self.fault("E094", format!("the message of {name} is not a text"));
             }
             if let Some(user) = version.get("user")
-                && !user.get("name").is_some_and(|n| n.as_str().is_some_and(|n| !n.is_empty()))
+                && user.get("name").and_then(Value::as_str).is_none_or(str::is_empty)
             {
                 self.fault("E054", format!("the user of {name} has no name"));
             }

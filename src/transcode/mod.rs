@@ -9,6 +9,7 @@ use crate::{catalog::Catalog, media::Limits, media::child::ChildProcess, spool::
 mod film;
 mod plan;
 mod run;
+mod words;
 
 pub use film::Film;
 pub use plan::{Missing, Plan, plan};

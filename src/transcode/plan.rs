@@ -4,12 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::film::{Film, Share, films};
+use super::{
+    film::{Film, Share, films},
+    words,
+};
 use crate::{
     catalog::{AssetRow, Catalog, Outline, Wanted},
     digest::Digest,
     error::Result,
-    model::{AssetId, Key, Master, MediaKind, Role, Stage},
+    model::{AssetId, Findings, Key, Master, MediaKind, Role, Stage},
     profile::{Entry, Profile},
 };
 
@@ -73,6 +76,8 @@ struct Is {
     expired: HashSet<(Digest, String, Digest)>,
     /// Masters that cannot be read.
     away: HashSet<Digest>,
+    /// What is said in those of which something is made with words.
+    words: HashMap<Digest, Vec<Findings>>,
 }
 
 /// Subtracts what is present from what `profile` wants, for all assets or just `only`.
@@ -86,14 +91,15 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
     let mut complete = HashMap::new();
     for kind in MediaKind::ALL {
         let wanted: Vec<(&str, Digest)> = profile.wanted(kind).iter().map(|e| (e.name.as_str(), e.recipe())).collect();
-        if only.is_empty() {
+        // Of what is made with words, each master has a recipe of its own.
+        if only.is_empty() && !profile.wanted(kind).iter().any(Entry::needs_words) {
             complete.insert(kind, catalog.complete_masters(&wanted)?);
         }
     }
     let is_complete = |kind: MediaKind, master: &Digest| complete.get(&kind).is_some_and(|of| of.contains(master));
     let has_archived = catalog.has_archived()?;
     let mut subtract = |row: &AssetRow, is: &Is| {
-        let Is { present, expired, away } = is;
+        let Is { present, expired, away, words } = is;
         let all = profile.wanted(row.asset.kind);
         if all.is_empty() {
             return;
@@ -104,12 +110,21 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
                 continue;
             }
             let told = |e: &Entry| {
-                let recipe = recipes.get(&(row.asset.kind, e.name.as_str())).copied().unwrap_or_else(|| e.recipe());
-                (master.digest, e.name.clone(), recipe)
+                let known = recipes.get(&(row.asset.kind, e.name.as_str())).filter(|_| !e.needs_words());
+                (master.digest, e.name.clone(), known.copied().unwrap_or_else(|| e.recipe()))
+            };
+            let spoken: Vec<Entry>;
+            let of_profile = all.len();
+            let all = match words.get(&master.digest) {
+                Some(found) => {
+                    spoken = all.iter().filter_map(|e| words::spoken(e, found)).collect();
+                    spoken.as_slice()
+                }
+                None => all,
             };
             let is_wanted = |e: &&Entry| e.is_wanted_of(&master.facts) && !expired.contains(&told(e));
             let wanted: Vec<&Entry> = all.iter().filter(is_wanted).collect();
-            plan.unwanted += all.len() - wanted.len();
+            plan.unwanted += of_profile - wanted.len();
             let is_present = |e: &Entry| present.contains(&told(e));
             let missing: Vec<String> = wanted.iter().filter(|e| !is_present(e)).map(|e| e.name.clone()).collect();
             plan.present += wanted.len() - missing.len();
@@ -149,7 +164,13 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
             let archived = catalog.archived_among(&lacking)?;
             away.extend(archived.into_iter().filter(|(_, a)| !a.is_readable()).map(|(master, _)| master));
         }
-        let is = Is { present, expired, away };
+        let mut words = HashMap::new();
+        for row in page.iter().filter(|row| profile.wanted(row.asset.kind).iter().any(Entry::needs_words)) {
+            for master in shown(row) {
+                words.insert(master, catalog.findings_of(&[master])?);
+            }
+        }
+        let is = Is { present, expired, away, words };
         page.iter().for_each(|row| subtract(row, &is));
         Ok(())
     };

@@ -10,6 +10,7 @@ use super::{
     Transcode,
     film::{Share, segment_of, then},
     plan::Task,
+    words,
 };
 use crate::{
     catalog::Facts,
@@ -56,10 +57,11 @@ impl StageRun for Transcode<'_> {
         if entries.is_empty() {
             return Ok(Facts { then, ..Facts::default() }.into());
         }
+        let dir = self.spool.dir("transcode")?;
+        let entries = self.worded(&task.master, entries, dir.path())?;
         // One that was changed since is another recipe, which the next plan has.
         entries.iter().filter_map(|e| e.brand.as_ref()).flat_map(Brand::pieces).try_for_each(Piece::check)?;
         let (entries, mute) = self.narrated(entries, attempt)?;
-        let dir = self.spool.dir("transcode")?;
         let out_dir = dir.path().join("out");
         fs::create_dir(&out_dir).doing(|| format!("cannot make {}", out_dir.display()))?;
         let input = store::fetch(self.store, &master.key, dir.path().join("master"))?;
@@ -89,6 +91,16 @@ struct Outcomes {
 }
 
 impl Transcode<'_> {
+    /// Entries with the words of their master as a file. Those whose words have changed since are left to the next plan.
+    fn worded(&self, master: &Digest, entries: Vec<Entry>, dir: &Path) -> Result<Vec<Entry>> {
+        if !entries.iter().any(Entry::needs_words) {
+            return Ok(entries);
+        }
+        let found = self.catalog.findings_of(&[*master])?;
+        let each = entries.iter().map(|entry| words::written(entry, &found, dir));
+        Ok(each.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    }
+
     /// Has narrations spoken; entries whose voice is not to be had are given with the reason. What is spoken is kept for as
     /// long as this process lives, for other masters have the same.
     fn narrated(&self, entries: Vec<Entry>, attempt: &Attempt<'_>) -> Result<(Vec<Entry>, Outcomes)> {

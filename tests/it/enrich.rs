@@ -107,6 +107,13 @@ fn what_is_said_is_written_down_with_its_times_and_found_and_nothing_is_heard_wh
     assert!(wrong <= 0.08, "{:.3} of the words are wrong: {all}", wrong);
     assert!(said.iter().all(|f| f["from_ms"].as_u64() >= Some(19_500)), "{said:?}");
     assert!(said.iter().all(|f| f.get("doubts").is_none() && f["trust"].as_f64() > Some(0.6)), "{said:?}");
+    for f in &said {
+        let sign = |name: &str| f["signs"][name].as_f64().unwrap_or(f64::NAN);
+        // The trust is the mean probability of what the tokens say of themselves.
+        assert!((sign("avg_logprob").exp() - f["trust"].as_f64().unwrap()).abs() < 1e-3, "{f}");
+        assert!((0.0..0.6).contains(&sign("no_speech_prob")) && sign("voiced") > 0.5, "{f}");
+        assert!((0.9..2.4).contains(&sign("compression_ratio")), "{f}");
+    }
     let words: Vec<&Value> = said.iter().flat_map(|f| f["words"].as_array().unwrap()).collect();
     assert!(words.len() > 60 && words.windows(2).all(|w| w[0]["from_ms"].as_u64() <= w[1]["from_ms"].as_u64()));
     for title in ["noise.wav", "silence.wav", "tones.wav"] {
@@ -149,7 +156,7 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
     let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
     let spoken = (speech("en_US_f_Allison", "demo-nogo"), speech("es_MX_f_Allison", "demo-congrats"));
     let (Some(english), Some(spanish)) = spoken else { return };
-    let archive = archive("  speech: { model: whisper-base, languages: [es, en] }\n");
+    let archive = archive("  speech: { model: whisper-base, languages: [es, en], translate: true }\n");
     let drive = scratch();
     let both = "[0]apad=pad_dur=4[a];[1]atrim=end=16[b];[a][b]concat=n=2:v=0:a=1";
     let (en, es) = (english.to_str().unwrap(), spanish.to_str().unwrap());
@@ -162,7 +169,29 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
     let spanish: String = said.iter().filter(|f| f["language"] == "es").map(text).collect();
     assert!(spanish.to_lowercase().contains("felicidades") && spanish.contains("instalado"), "{spanish}");
 
+    // In English beside that: what is said in it, and what is translated.
+    let english = found(&archive, "both.wav", "translation");
+    assert!(english.iter().all(|f| f["language"] == "en"), "{english:?}");
+    let words = |items: &[&Value]| plain(&items.iter().map(|f| text(f)).collect::<Vec<_>>().join(" ")).join(" ");
+    let border = said.iter().find(|f| f["language"] == "es").unwrap()["from_ms"].as_u64();
+    let (first, second): (Vec<&Value>, Vec<&Value>) = english.iter().partition(|f| f["from_ms"].as_u64() < border);
+    assert_eq!(words(&first), words(&said.iter().filter(|f| f["language"] == "en").collect::<Vec<_>>()));
+    assert!(words(&second).contains("congratulations") && words(&second).contains("installed"), "{second:?}");
+    let sql =
+        "SELECT entry, prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE active = 1 ORDER BY 1";
+    let rows = archive.rows(sql);
+    let [original, translated] = rows.as_slice() else { panic!("{rows:?}") };
+    let read = |row: &str| fs::read_to_string(archive.store().join(row.split_once('|').unwrap().1)).unwrap();
+    assert!(original.starts_with("subtitles|") && read(original).to_lowercase().contains("felicidades"), "{original}");
+    assert!(
+        translated.starts_with("subtitles_en|") && read(translated).contains("NOTE en, translated by whisper-base")
+    );
+
     let asset = archive.rows("SELECT id FROM assets").remove(0);
+    let vtt = archive.run(["transcript", "export", &asset, "--translation"]).ends(0).stdout;
+    assert!(vtt.to_lowercase().contains("congratulations"), "{vtt}");
+    archive.run(["index"]).ends(0);
+    assert_eq!(archive.json(["search", "--json", "translated:congratulations"])["hits"].as_array().unwrap().len(), 1);
     let mine = archive.root().join("mine.srt");
     fs::write(&mine, "1\n00:00:01,000 --> 00:00:03,000\nLo que dije de verdad.\n").unwrap();
     archive.run(["transcript", "import", mine.to_str().unwrap(), "--asset", &asset]).ends(0);
@@ -171,6 +200,70 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
     archive.run(["enrich"]).ends(0).says("nothing to learn");
     let said = found(&archive, "both.wav", "speech");
     assert_eq!(said.iter().map(text).collect::<Vec<_>>(), ["Lo que dije de verdad."]);
+}
+
+#[test]
+fn only_what_is_doubted_is_heard_again_by_another_model_and_never_what_a_person_brought() {
+    let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("whisper-base")) else { return };
+    let Some(voice) = speech("en_US_f_Allison", "demo-congrats") else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [en] }\n");
+    let drive = scratch();
+    make(&drive.path().join("talk.wav"), &["-f", "g722", "-i", voice.to_str().unwrap()]);
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["enrich"]).ends(0);
+    let again = ["enrich", "--again", "doubtful", "--with", "whisper-base"];
+    archive.run(again).ends(0).says("nothing to hear again");
+    archive.run(["enrich", "--again", "doubtful", "--with", "whisper-none"]).ends(2).says("whisper-none");
+
+    // As if it had been hard to hear: the second line is rubbish, and one that nothing better is heard of comes at the end.
+    let before = found(&archive, "talk.wav", "speech");
+    assert!(before.len() >= 3, "{before:?}");
+    let (from, to) = (before[1]["from_ms"].as_u64().unwrap(), before[1]["to_ms"].as_u64().unwrap());
+    let mut doubted = before.clone();
+    doubted[1]["text"] = "Rubbish rubbish.".into();
+    doubted[1]["trust"] = 0.1.into();
+    doubted[1]["doubts"] = serde_json::json!(["guessed"]);
+    let end = before.last().unwrap()["to_ms"].as_u64().unwrap();
+    doubted.push(serde_json::json!({"from_ms": end, "to_ms": end + 100, "text": "Thanks for watching.", "trust": 0.29,
+        "language": "en", "doubts": ["invented"]}));
+    let set = |items: &[Value]| {
+        let items = serde_json::to_string(items).unwrap();
+        archive
+            .catalog()
+            .execute("UPDATE findings SET items = ?1 WHERE kind = 'speech' AND active = 1", [items])
+            .unwrap();
+    };
+    set(&doubted);
+    let same = ["enrich", "--again", "doubtful", "--with", "whisper-tiny.en"];
+    archive.run(same).ends(0).says("nothing to hear again");
+    archive.run([&again[..], &["--dry-run"]].concat()).ends(0).says("learn doubtful speech of talk.wav");
+    archive.run(again).ends(0).says("1 job(s) done");
+    let after = found(&archive, "talk.wav", "speech");
+    let untouched = |items: &[Value]| {
+        let is_outside = |f: &&Value| f["to_ms"].as_u64() <= Some(from) || f["from_ms"].as_u64() >= Some(to);
+        items.iter().filter(is_outside).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(untouched(&after), untouched(&doubted));
+    let new: Vec<&Value> = after.iter().filter(|f| f["model"] == "whisper-base").collect();
+    let heard = plain(&new.iter().map(|f| text(f)).collect::<Vec<_>>().join(" "));
+    let wrong = word_error_rate(&plain(text(&before[1])), &heard);
+    assert!(!new.is_empty() && wrong <= 0.35, "{wrong}: {heard:?} instead of {:?}", text(&before[1]));
+    assert!(new.iter().all(|f| f["trust"].as_f64() > Some(0.3)), "{new:?}");
+    let source = archive.rows("SELECT source FROM findings WHERE kind = 'speech' AND active = 1").remove(0);
+    assert!(source.contains("then whisper-base") && source.contains("\"again\""), "{source}");
+    let told = archive.run(["events"]).ends(0).stdout;
+    assert!(told.lines().filter(|l| l.contains("findings.ready")).count() == 2, "{told}");
+
+    // Neither is tried once more, and what the profile wants is there.
+    archive.run(again).ends(0).says("nothing to hear again");
+    archive.run(["enrich"]).ends(0).says("nothing to learn");
+
+    let asset = archive.rows("SELECT id FROM assets").remove(0);
+    let mine = archive.root().join("mine.srt");
+    fs::write(&mine, "1\n00:00:01,000 --> 00:00:03,000\nWhat I really said.\n").unwrap();
+    archive.run(["transcript", "import", mine.to_str().unwrap(), "--asset", &asset]).ends(0);
+    set(&[serde_json::json!({"from_ms": 1000, "to_ms": 3000, "text": "What I really said.", "doubts": ["guessed"]})]);
+    archive.run(again).ends(0).says("nothing to hear again");
 }
 
 #[test]
@@ -240,6 +333,38 @@ fn a_damaged_model_and_a_damaged_recording_fail_alone_and_say_why() {
 }
 
 #[test]
+fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
+    let (Some(_), Some(ocr)) = (models("whisper-tiny.en"), models("pp-ocr-v6-small")) else { return };
+    let Some(voice) = speech("en_US_f_Allison", "demo-nogo") else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [es] }\n");
+    let drive = scratch();
+    make(&drive.path().join("talk.wav"), &["-f", "g722", "-i", voice.to_str().unwrap(), "-t", "4"]);
+    image::RgbImage::new(320, 200).save(drive.path().join("page.png")).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["enrich"]).ends(1).says("talk.wav").says("the model knows English alone");
+    let profile = archive.root().join("learn.yaml");
+    fs::write(&profile, "enrich:\n  speech: { model: whisper-tiny.en, languages: [en], translate: true }\n").unwrap();
+    archive.run(["enrich"]).ends(1).says("cannot translate");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
+
+    // One that reads text, as one that sees objects.
+    let own = archive.root().join("own");
+    fs::create_dir(&own).unwrap();
+    for name in ["onnxruntime", "pp-ocr-v6-small"] {
+        std::os::unix::fs::symlink(ocr.parent().unwrap().join(name), own.join(name)).unwrap();
+    }
+    let with = |words: &[&str]| archive.command(words).env("DAMCTL_MODELS", &own).output().unwrap();
+    let other = ocr.join("rec.onnx");
+    let made = with(&["models", "import", other.to_str().unwrap(), "--as", "other", "--for", "objects"]);
+    assert!(made.status.success(), "{made:?}");
+    fs::write(&profile, "enrich:\n  objects: { model: other }\n").unwrap();
+    let ran = with(&["enrich"]);
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.code() == Some(1) && told.contains("page.png") && told.contains("model"), "{told}");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
+}
+
+#[test]
 fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
     let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
     let Some(voice) = speech("en_US_f_Allison", "demo-congrats") else { return };
@@ -265,6 +390,57 @@ fn killed_in_the_middle_it_goes_on_and_knows_each_thing_once() {
     archive.run(["enrich"]).ends(0);
     assert_eq!(archive.rows("SELECT count(*), sum(active) FROM findings"), ["3|3"]);
     assert_eq!(archive.rows("SELECT count(*) FROM jobs WHERE stage = 'enrich' AND state = 'done'"), ["3"]);
+}
+
+#[test]
+fn a_films_own_words_are_burned_in_once_there_are_some_and_anew_when_they_change() {
+    let archive = Archive::new();
+    let entry = "video:\n  burned:\n    mp4: { video: { bitrate: 500k, preset: superfast } }\n    brand: words.yaml\n";
+    fs::write(archive.root().join("words.profile.yaml"), entry).unwrap();
+    let brand = "subtitles: { transcript: { language: es, by: person }, style: { size: 12% } }\n";
+    fs::write(archive.root().join("words.yaml"), brand).unwrap();
+    let settings = archive.root().join("damctl.yaml");
+    let text = fs::read_to_string(&settings).unwrap_or_default();
+    fs::write(&settings, format!("{text}\nprofile: words.profile.yaml\n")).unwrap();
+    let drive = scratch();
+    make(&drive.path().join("film.mp4"), &["-f", "lavfi", "-i", "color=black:s=320x180:r=25:d=3", "-c:v", "libx264"]);
+    archive.ingest(drive.path()).0.ends(0);
+    let asset = archive.rows("SELECT id FROM assets").remove(0);
+    let import = |words: &str| {
+        let path = archive.root().join("mine.srt");
+        fs::write(&path, format!("1\n00:00:01,000 --> 00:00:02,000\n{words}\n")).unwrap();
+        let path = path.to_str().unwrap();
+        archive.run(["transcript", "import", path, "--asset", &asset, "--language", "es-AR"]).ends(0);
+    };
+    // Pixels that are lit in the lower half at a time: letters.
+    let lit = || {
+        let sql = "SELECT prefix || '/' || json_extract(files, '$[0].name') FROM renditions WHERE entry = 'burned' AND active = 1";
+        let rows = archive.rows(sql);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let film = archive.store().join(&rows[0]);
+        ["0.4", "1.5", "2.6"].map(|at| {
+            let out = archive.root().join("frame.gray");
+            let crop = "crop=iw:ih/2:0:ih/2,format=gray";
+            let (film, frame) = (film.to_str().unwrap(), ["-frames:v", "1", "-vf", crop, "-f", "rawvideo"]);
+            make(&out, &[&["-ss", at, "-i", film], &frame[..]].concat());
+            fs::read(&out).unwrap().iter().filter(|p| **p > 150).count()
+        })
+    };
+    archive.run(["transcode"]).ends(0);
+    assert_eq!(archive.rows("SELECT count(*) FROM renditions"), ["0"]);
+
+    import("Sí.");
+    archive.run(["transcode"]).ends(0);
+    let [before, short, after] = lit();
+    assert!(before == 0 && short > 50 && after == 0, "{before} {short} {after}");
+    archive.run(["transcode"]).ends(0);
+    assert_eq!(archive.rows("SELECT count(*) FROM renditions"), ["1"]);
+
+    import("Una frase mucho más larga.");
+    archive.run(["transcode"]).ends(0);
+    let [before, long, after] = lit();
+    assert!(before == 0 && long > 3 * short && after == 0, "{before} {long} {after}, and {short} of the short one");
+    assert_eq!(archive.rows("SELECT count(DISTINCT recipe) FROM renditions"), ["2"]);
 }
 
 /// A picture with lines of text, by ImageMagick.
@@ -327,6 +503,9 @@ fn captions_of_a_film_and_a_page_are_read_and_who_is_named_in_them_is_found() {
     assert!(named("page.png", "keyword").contains(&"inflación".to_owned()));
     let shots = archive.rows("SELECT json_extract(l.facts, '$.shots') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name = 'film.mp4'");
     assert_eq!(shots, ["2"]);
+    let scenes = archive.rows("SELECT json_extract(l.facts, '$.scenes') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name = 'film.mp4'");
+    let scenes: Value = serde_json::from_str(&scenes[0]).unwrap();
+    assert_eq!(scenes, serde_json::json!([{"from_ms": 0, "to_ms": 6000}, {"from_ms": 6000, "to_ms": 12000}]));
     let hashes = archive.rows("SELECT json_extract(l.facts, '$.hash') FROM looks l JOIN members m ON m.digest = l.master WHERE m.name IN ('page.png', 'copy.jpg')");
     let bits: Vec<u64> = hashes.iter().map(|h| u64::from_str_radix(h, 16).unwrap()).collect();
     assert!((bits[0] ^ bits[1]).count_ones() <= 6, "{hashes:?}");

@@ -220,6 +220,26 @@ fn ran_says_sizes(ran: &Ran) {
 }
 
 #[test]
+fn what_is_to_be_learned_is_planned_and_found_out_by_an_array() {
+    let Some(slurm) = Slurm::up(2, 10) else { return };
+    let (archive, drive) = (archive_with(None), scratch());
+    let profile = archive.root().join("small.yaml");
+    let before = std::fs::read_to_string(&profile).unwrap();
+    std::fs::write(&profile, format!("{before}enrich:\n  looks: {{}}\n")).unwrap();
+    (0..4).for_each(|seed| picture(&drive.path().join(format!("{seed}.png")), seed));
+    archive.ingest(drive.path()).0.ends(0);
+    let words = ["--stage", "enrich", "--workers", "2", "--jobs-per-worker", "1", "--memory", "1G", "--cpus", "1"];
+    let fanned =
+        slurm.fan(&archive, &[&words[..], &["--submit"]].concat()).ends(0).says("enrich, 4 job(s), 2 worker(s)");
+    slurm.wait_until_gone(&submitted(&fanned), 60);
+    assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["4"], "{}", slurm.logs());
+    archive.run(["enrich"]).ends(0).says("nothing to learn");
+    // Nothing that another stage's plan wants came with it.
+    assert_eq!(archive.rows("SELECT count(*) FROM jobs WHERE stage = 'transcode'"), ["0"]);
+    slurm.fan(&archive, &words).ends(0).says("no job of 'enrich' waits");
+}
+
+#[test]
 fn a_task_that_is_told_to_end_gives_its_job_back() {
     let Some(slurm) = Slurm::up(1, 1001) else { return };
     let (archive, drive) = (archive_with(None), scratch());

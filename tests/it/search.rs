@@ -151,6 +151,11 @@ fn a_change_is_found_within_seconds_and_two_editors_do_not_overwrite_each_other(
     let stop = Stopped(follow);
     let read = server.get_with(&path, &editor);
     assert!(read.head.contains("etag: \"0\""), "{}", read.head);
+    // Until somebody says when it was recorded, its name does.
+    let named = json!([{"source": "name", "at_ms": 1_709_251_200_000_u64, "by": "ENTREVISTA_2024-03_final.mov", "text": "2024-03"}]);
+    assert_eq!(read.json()["dates"], named);
+    let count = |words: &str| archive.json(["search", "--json", words])["total"].clone();
+    assert_eq!([count("before:2024-04"), count("before:2024-03"), count("after:2024-02")], [1, 0, 1]);
     let change = json!({"title": "Entrevista a la ministra", "collection": "Noticias",
         "description": {"people": ["María Núñez"], "date": "2024-03-17", "tags": ["economía"]}});
     assert_eq!(server.send("PATCH", &path, &editor, &change).status, 428);
@@ -158,6 +163,8 @@ fn a_change_is_found_within_seconds_and_two_editors_do_not_overwrite_each_other(
     let with = |tag: &str| format!("{editor}If-Match: \"{tag}\"\r\n");
     let changed = server.send("PATCH", &path, &with("0"), &change);
     assert_eq!((changed.status, changed.json()["revision"].as_i64()), (200, Some(1)), "{}", changed.text());
+    let dates = server.get_with(&path, &editor).json()["dates"].clone();
+    assert_eq!([&dates[0]["source"], &dates[0]["text"], &dates[1]["source"]], ["described", "2024-03-17", "name"]);
     let late = server.send("PATCH", &path, &with("0"), &json!({"title": "Otra"}));
     assert_eq!(late.status, 412, "{}", late.text());
     for wrong in [

@@ -27,8 +27,8 @@ struct Cue {
 /// The script of all of a brand's words for films of this size; none, where it has none.
 pub(crate) fn script(brand: &Brand, (width, height): (u32, u32)) -> Result<Option<String>> {
     let (mut styles, mut events) = (String::new(), String::new());
-    if let Some(subtitles) = &brand.subtitles {
-        let path = &subtitles.file.path;
+    if let Some((subtitles, file)) = brand.subtitles.as_ref().and_then(|s| Some((s, s.file.as_ref()?))) {
+        let path = &file.path;
         let written = text(path, MOST)?;
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ass")) {
             if !brand.texts.is_empty() {

@@ -22,6 +22,13 @@ pub struct EnrichArgs {
     /// A profile instead of the archive's; its section `enrich` says what is wanted.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
+    /// Listens again, with the model of --with, to just that of what is said that is to be doubted. What is trusted more takes
+    /// its place; what a person brought stays as it is.
+    #[arg(long, value_enum, value_name = "WHAT", requires = "with", conflicts_with_all = ["only", "drain"])]
+    pub again: Option<AgainWhat>,
+    /// The model for --again: one that is here, for speech.
+    #[arg(long, value_name = "MODEL", requires = "again")]
+    pub with: Option<String>,
     /// Prints what would be done.
     #[arg(long)]
     pub dry_run: bool,
@@ -32,6 +39,13 @@ pub struct EnrichArgs {
     pub shift: ShiftArgs,
     #[command(flatten)]
     pub work: WorkArgs,
+}
+
+/// What is listened to again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AgainWhat {
+    /// What has doubts.
+    Doubtful,
 }
 
 #[derive(Debug, Subcommand)]

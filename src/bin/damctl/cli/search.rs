@@ -157,6 +157,9 @@ pub enum TranscriptCommand {
         /// The sound track, counted from 1. Default: the first that has words.
         #[arg(long, value_name = "N")]
         track: Option<u32>,
+        /// Its translation to English instead, where the profile had one made.
+        #[arg(long)]
+        translation: bool,
     },
 }
 

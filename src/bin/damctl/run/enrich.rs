@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use damctl::{
-    catalog::{Catalog, Wanted},
-    enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan},
+    catalog::{Catalog, Enqueued, Wanted},
+    enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan, plan_again},
     error::Error,
     media::Limits,
     model::{JobState, Stage},
-    profile::Learning,
+    profile::{Learning, Profile},
     stop::Stop,
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
@@ -17,7 +17,11 @@ use crate::cli::{EnrichArgs, ShiftArgs};
 
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (profile, catalog) = (archive.profile()?, archive.catalog()?);
-    let wanted = narrowed(&profile.learning, &args.only);
+    let wanted = match args.with {
+        // New words may name somebody; nothing else follows from them.
+        Some(_) => Learning { names: profile.learning.names.clone(), ..Learning::default() },
+        None => narrowed(&profile.learning, &args.only),
+    };
     if !args.only.is_empty() && wanted == Learning::default() {
         let message = "nothing of what --only names is asked for by the profile's section 'enrich'";
         return Err(Error::invalid(message).hint("docs/enrich.md tells what it can ask for").into());
@@ -34,18 +38,16 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         return of.drain(&args.shift, reporter, stop).map(is_lacking);
     }
     let planned_at = catalog.now()?;
-    let plan = plan(&catalog, &profile, &means, &args.asset)?;
+    let plan = match &args.with {
+        Some(model) => plan_again(&catalog, &profile, &means, model, &args.asset, stop)?,
+        None => plan(&catalog, &profile, &means, &args.asset)?,
+    };
     if args.dry_run {
         show(&plan, &catalog)?;
         return Ok(is_lacking(Verdict::Done));
     }
-    let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
-    let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
-    // A plan for all takes back what earlier ones wanted; one that lacks models does not know all.
-    if args.asset.is_empty() && args.only.is_empty() && lacking.is_empty() {
-        catalog.withdraw_others(Stage::Enrich, &plan.scope, &enqueued.open, planned_at)?;
-        catalog.withdraw_idle_scopes(Stage::Enrich, &plan.scope)?;
-    }
+    let is_of_all = args.asset.is_empty() && args.only.is_empty() && args.with.is_none() && lacking.is_empty();
+    let enqueued = write_down(&catalog, &plan, planned_at, is_of_all)?;
     let (jobs, present) = (enqueued.open.len(), plan.present);
     if args.enqueue {
         print(format_args!("{jobs} job(s) wait for a worker; {present} sets of findings are present"));
@@ -60,12 +62,37 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     let summary = of.work(&how, jobs, reporter, stop)?;
     let left = catalog.not_ended(&enqueued.open)?;
     match (summary.done, jobs, earlier.is_empty()) {
+        (_, 0, true) if args.with.is_some() => match present {
+            0 => print("nothing to hear again: nothing is doubted that a model heard"),
+            n => print(format_args!("nothing to hear again: of {n} recording(s) that model has heard what is doubted")),
+        },
         (_, 0, true) => print(format_args!("nothing to learn: all {present} sets of findings are present")),
         (done, _, _) => print(format_args!("{done} job(s) done; {present} sets of findings were present")),
     }
     let verdict = verdict(Stage::Enrich, summary, &earlier, reporter, stop);
     let verdict = verdict.unless_time_is_up(&catalog, deadline, left)?.unless_left(left, "job(s)");
     Ok(is_lacking(super::shelve::unless_archived(verdict, &plan.archived, &args.asset)))
+}
+
+/// Writes down the jobs of a plan. One for all takes back what earlier ones wanted; one that lacks models does not know all.
+fn write_down(catalog: &Catalog, plan: &Plan, planned_at: i64, is_of_all: bool) -> Result<Enqueued> {
+    let wanted: Vec<Wanted> = plan.wishes.iter().map(|w| w.wanted.clone()).collect();
+    let enqueued = catalog.enqueue_planned(&wanted, planned_at)?;
+    if is_of_all {
+        catalog.withdraw_others(Stage::Enrich, &plan.scope, &enqueued.open, planned_at)?;
+        catalog.withdraw_idle_scopes(Stage::Enrich, &plan.scope)?;
+    }
+    Ok(enqueued)
+}
+
+/// Plans all that the profile wants to be known, for others to find out. Says what cannot be planned here.
+pub fn enqueue(archive: &Archive, catalog: &Catalog, profile: &Profile) -> Result<Vec<String>> {
+    let stop = Stop::new();
+    let (means, lacking) = Means::find(&profile.learning, &archive.shelf(), Care::Here, &stop)?;
+    let planned_at = catalog.now()?;
+    let plan = plan(catalog, profile, &means, &[])?;
+    write_down(catalog, &plan, planned_at, lacking.is_empty())?;
+    Ok(lacking.iter().map(|l| format!("{} is not planned: {}.", l.what, l.why.one_line())).collect())
 }
 
 /// Says what is wanted and cannot be learned here. The rest goes on.

@@ -18,7 +18,7 @@ use damctl::{
     work::Worker,
 };
 
-use super::{Archive, Verdict, print, receive, transcode};
+use super::{Archive, Verdict, enrich, print, receive, transcode};
 use crate::cli::{FanoutCommand, K8sArgs, SlurmArgs, WantedArgs};
 
 /// Whether pods need a setting: where the store is and what its objects are asked to be. None of these is secret; files of
@@ -55,8 +55,13 @@ fn waiting(stage: Stage, queue: Queue, archive: &Archive, catalog: &Catalog) -> 
     }
     if matches!(queue, Queue::Batch | Queue::All) {
         let profile = archive.profile()?;
-        transcode::enqueue(catalog, &profile, &[], 0)?;
-        receive::mark_ready(catalog, &profile)?;
+        match stage {
+            Stage::Enrich => notes.extend(enrich::enqueue(archive, catalog, &profile)?),
+            _ => {
+                transcode::enqueue(catalog, &profile, &[], 0)?;
+                receive::mark_ready(catalog, &profile)?;
+            }
+        }
     }
     if queue == Queue::Large {
         catalog.enlarge(&catalog.short_of_memory(stage)?)?;

@@ -114,6 +114,7 @@ pub(super) fn searcher(archive: &Archive) -> Result<Searcher> {
 fn verb(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::Speech => "said",
+        FindingKind::Translation => "said in English",
         FindingKind::Text => "shown",
         FindingKind::Object => "seen",
         FindingKind::Person | FindingKind::Place | FindingKind::Organization => "named",

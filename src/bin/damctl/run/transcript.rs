@@ -46,11 +46,15 @@ pub fn run(command: &TranscriptCommand, archive: &Archive) -> Result<Verdict> {
             catalog.import_findings(*asset, &found, "command line")?;
             print(format_args!("{count} line(s) are what is said in {asset} now: 'damctl index' makes them found"));
         }
-        TranscriptCommand::Export { asset, form, track } => {
+        TranscriptCommand::Export { asset, form, track, translation } => {
             let found = catalog.findings_of(&[main(*asset)?])?;
-            let is_wanted = |f: &&Findings| f.kind == FindingKind::Speech && track.is_none_or(|n| n == f.track);
+            let (kind, what) = match translation {
+                true => (FindingKind::Translation, "translation"),
+                false => (FindingKind::Speech, "transcript"),
+            };
+            let is_wanted = |f: &&Findings| f.kind == kind && track.is_none_or(|n| n == f.track);
             let Some(said) = found.iter().find(is_wanted) else {
-                return Err(Error::not_found(format!("asset {asset} has no transcript")).into());
+                return Err(Error::not_found(format!("asset {asset} has no {what}")).into());
             };
             print(match form {
                 TranscriptForm::Vtt => subtitle::vtt(&subtitle::captions(said), None),
