@@ -152,7 +152,7 @@ impl Ladder {
             package::Rung { name: &of.file, file: path, kind }
         }));
         let parts = (rungs.as_slice(), self.texts.as_slice());
-        package::package(work.out_dir, &entry.name, parts, u64::from(spec.segment.0), spec.encryption)
+        package::package(work.out_dir, &entry.name, parts, spec)
     }
 }
 

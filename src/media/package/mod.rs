@@ -8,6 +8,8 @@ pub(crate) mod quicktime;
 mod seal;
 pub(crate) mod start;
 mod text;
+mod ts;
+mod wrap;
 
 use std::{
     fs::{self, File},
@@ -18,11 +20,12 @@ use std::{
 pub(crate) use self::text::extract;
 use self::{
     boxes::{Fragment, Fragmented},
+    hls::{Heard, Item, KeyItem, Set, Variant, Version},
     seal::{Key, Vector},
 };
 use crate::{
     error::{Doing, Error, Result},
-    profile::Encryption,
+    profile::{Encryption, Stream},
 };
 
 /// A track of the ladder.
@@ -102,6 +105,40 @@ struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
+    /// The lists of HLS over its segments.
+    fn set(&self) -> Set<'_> {
+        let mut set = Set { version: Version::Seven, sounds: Vec::new(), texts: Vec::new(), variants: Vec::new() };
+        // A rung is heard with one of the sounds: the largest counts.
+        let (mut audio_most, mut audio_mean, mut sound) = (0, 0, None);
+        for track in &self.tracks {
+            let RungKind::Audio { channels, label, .. } = &track.rung.kind else { continue };
+            let list = Some(format!("{}.m3u8", track.name));
+            set.sounds.push(Heard { label: label.as_ref(), channels: *channels, list });
+            let (most, mean) = track.bandwidth();
+            (audio_most, audio_mean) = (audio_most.max(most), audio_mean.max(mean));
+            sound.get_or_insert(track.media.codec.as_str());
+        }
+        for track in &self.tracks {
+            let RungKind::Video { size, rate } = track.rung.kind else { continue };
+            let (most, mean) = track.bandwidth();
+            // Each alone, as fast as it would be fetched.
+            let fetched = |key: KeyItem| (key.bytes as f64 * 8.0 / key.seconds).ceil() as u64;
+            let most_keys = || track.keys(&track.media.fragments).into_iter().map(fetched).max().unwrap_or(0);
+            set.variants.push(Variant {
+                name: track.name.clone(),
+                size,
+                rate,
+                bandwidth: (most + audio_most, mean + audio_mean),
+                codec: &track.media.codec,
+                sound,
+                // A keyframe cannot be fetched alone out of a segment that is encrypted whole.
+                keys: track.vectors.is_empty().then(most_keys),
+            });
+        }
+        set.texts.extend(self.texts.iter().map(|t| (&t.label, format!("{}.{}.m3u8", self.entry, t.file))));
+        set
+    }
+
     fn seconds(&self) -> f64 {
         self.tracks.iter().map(Track::total_seconds).fold(0.0, f64::max)
     }
@@ -135,19 +172,43 @@ impl Track<'_> {
     fn total_seconds(&self) -> f64 {
         self.seconds(self.segments.iter().map(Segment::duration).sum())
     }
+
+    /// As they are listed.
+    fn items(&self) -> Vec<Item<'_>> {
+        let item = |(i, segment): (usize, &Segment)| Item {
+            name: self.segment_name(i + 1),
+            seconds: self.seconds(segment.duration()),
+            vector: self.vectors.get(i),
+            keys: self.keys(&segment.fragments),
+        };
+        self.segments.iter().enumerate().map(item).collect()
+    }
+
+    /// The keyframes of fragments that lie one after the other.
+    fn keys(&self, fragments: &[Fragment]) -> Vec<KeyItem> {
+        let mut at = 0;
+        let key = |group: &[Fragment]| {
+            let ticks: u64 = group.iter().map(|f| f.duration).sum();
+            let bytes = group.first().map_or(0, |f| f.first);
+            let key = KeyItem { seconds: self.seconds(ticks.max(1)), at, bytes };
+            at += group.iter().map(|f| f.bytes).sum::<u64>();
+            key
+        };
+        groups(fragments).map(key).collect()
+    }
 }
 
 /// Cuts the rungs' files and writes the playlists into `dir`, all under names that begin with `entry`; gives the names of
-/// all files, those to open first. Segments are as long as fits into `segment_ms`, and at least one keyframe interval.
-/// Encrypted, they are for HLS alone, and the key lies beside them.
+/// all files, those to open first. Segments are as long as fits into those that are asked for, and at least one keyframe
+/// interval. Encrypted, they are for HLS alone, and the key lies beside them.
 pub(crate) fn package(
     dir: &Path,
     entry: &str,
     (rungs, texts): (&[Rung<'_>], &[Text]),
-    segment_ms: u64,
-    encryption: Option<Encryption>,
+    spec: &Stream,
 ) -> Result<Vec<String>> {
-    let key = encryption.map(|Encryption::Aes128| Key::random()).transpose()?;
+    let segment_ms = u64::from(spec.segment.0);
+    let key = spec.encryption.map(|Encryption::Aes128| Key::random()).transpose()?;
     let mut tracks = Vec::new();
     for rung in rungs {
         let media = boxes::read(rung.file)?;
@@ -163,25 +224,32 @@ pub(crate) fn package(
         names.push(name);
         Ok(())
     };
-    write(&mut names, format!("{entry}.m3u8"), &hls::master(&ladder))?;
-    match &key {
-        None => write(&mut names, format!("{entry}.mpd"), &dash::manifest(&ladder))?,
-        Some(key) => {
-            let name = key_name(entry);
-            key.write(&dir.join(&name))?;
-            names.push(name);
-        }
+    write(&mut names, format!("{entry}.m3u8"), &hls::master(&ladder.set()))?;
+    if key.is_none() {
+        write(&mut names, format!("{entry}.mpd"), &dash::manifest(&ladder))?;
+    }
+    if spec.mpeg_ts {
+        names.push(ts::list_name(entry));
+        ts::write(dir, &ladder, key.as_ref(), &mut names)?;
+    }
+    if let Some(key) = &key {
+        let name = key_name(entry);
+        key.write(&dir.join(&name))?;
+        names.push(name);
     }
     for track in &ladder.tracks {
-        write(&mut names, format!("{}.m3u8", track.name), &hls::media_playlist(track, entry))?;
+        let (init, items) = (track.init_name(), track.items());
+        let list = hls::media_playlist(Version::Seven, Some(&init), &items, entry);
+        write(&mut names, format!("{}.m3u8", track.name), &list)?;
         if track.is_video() && key.is_none() {
-            write(&mut names, format!("{}.iframes.m3u8", track.name), &hls::iframe_playlist(track))?;
+            let list = hls::iframe_playlist(Version::Seven, Some(&init), &items);
+            write(&mut names, format!("{}.iframes.m3u8", track.name), &list)?;
         }
         cut(dir, track, key.as_ref(), &mut names)?;
     }
     for text in texts {
         let name = format!("{entry}.{}", text.file);
-        write(&mut names, format!("{name}.m3u8"), &hls::text_playlist(&name, ladder.seconds()))?;
+        write(&mut names, format!("{name}.m3u8"), &hls::text_playlist(Version::Seven, &name, ladder.seconds()))?;
         names.push(text::words_name(&name));
     }
     Ok(names)
