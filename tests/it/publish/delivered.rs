@@ -54,7 +54,7 @@ fn a_package_is_delivered_once_under_an_address_of_its_own_and_taken_back_whole(
     let others = desk.archive.store().join("delivery/web/logo.png");
     fs::write(&others, "x").unwrap();
     desk.run(&["publish", "retract", &id]).ends(0);
-    assert_eq!(files(&desk), [others.clone()]);
+    assert_eq!(files(&desk), std::slice::from_ref(&others));
     assert_eq!(desk.states(), ["retracted"]);
     // What a kill may leave of it is found and goes; what the catalog knows nothing of is told, and stays.
     let stray = |marker: &str| {
