@@ -213,6 +213,7 @@ fn parsers_of_others_read_every_list_of_a_stream_without_a_complaint() {
     assert_eq!((&of("sealed.m3u8")["keyframes"], &of("sealed.ts.m3u8")["keyframes"]), (&json!(0), &json!(0)));
     assert_eq!(of("web.small.m3u8")["segments"], json!([[2, 2, 2, 1]]));
     assert_eq!(of("web.ts.small.m3u8")["segments"], of("web.small.m3u8")["segments"]);
+    assert_eq!(of("web.sound.m3u8")["segments"][0].as_array().unwrap().len(), 4);
     assert_eq!(of("web.mpd")["segments"], json!([[2, 2, 2, 1], [2, 2, 2, 1]]));
     assert_eq!(of("web.ts.large.iframes.m3u8")["ranges"], 7);
     assert_eq!(of("web.mpd")["sounds"], json!(["A", "B & C"]));

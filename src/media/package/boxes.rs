@@ -23,6 +23,8 @@ pub(super) struct Fragmented {
     pub(super) config: Vec<u8>,
     /// How long after time 0 its first sample is shown, in ticks, for pictures that are decoded ahead.
     pub(super) delay: u32,
+    /// What fragments call the track.
+    track: u32,
     /// Of samples that do not say them: duration, size, flags.
     defaults: (u32, u32, u32),
     /// Ticks a second.
@@ -134,6 +136,7 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
                     describe(moov).ok_or_else(|| damaged("its track is not understood"))?;
                 // Duration, size and flags of a sample that does not say them.
                 let trex = find(moov, &[b"mvex", b"trex"]).ok_or_else(|| damaged("it has no fragments"))?;
+                found.track = u32_at(trex, 4).unwrap_or(1);
                 found.defaults = [12, 16, 20].map(|at| u32_at(trex, at).unwrap_or(0)).into();
                 found.init.extend(bytes);
             }
@@ -183,6 +186,33 @@ impl Fragmented {
             Some((sample, bytes))
         };
         moof.samples.into_iter().map(of).collect()
+    }
+}
+
+impl Fragmented {
+    /// A fragment of these samples, all of which can be decoded without others, the first at this tick.
+    pub(super) fn fragment(&self, number: u32, start: u64, samples: &[(Sample, Vec<u8>)]) -> Vec<u8> {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let boxed = |kind: &[u8; 4], content: Vec<u8>| {
+            let size = u32::try_from(content.len() + 8).unwrap_or(u32::MAX);
+            [&size.to_be_bytes()[..], kind, &content].concat()
+        };
+        let head = boxed(b"mfhd", words(&[0, number]));
+        // Places count from the fragment's beginning; no sample depends on another.
+        let track = boxed(b"tfhd", words(&[0x02_0020, self.track, 0x0200_0000]));
+        let time = boxed(b"tfdt", [words(&[0x0100_0000]), start.to_be_bytes().to_vec()].concat());
+        // Each with its duration and its size.
+        let run = |at: u32| {
+            let each = samples.iter().flat_map(|(s, _)| [s.duration, s.size]);
+            boxed(b"trun", words(&[0x0301, samples.len() as u32, at].into_iter().chain(each).collect::<Vec<_>>()))
+        };
+        let whole = |at: u32| {
+            let track = boxed(b"traf", [&track[..], &time, &run(at)].concat());
+            boxed(b"moof", [&head[..], &track].concat())
+        };
+        let at = whole(0).len() as u32 + 8;
+        let bytes = samples.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+        [whole(at), boxed(b"mdat", bytes)].concat()
     }
 }
 

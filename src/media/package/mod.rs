@@ -13,8 +13,8 @@ mod wrap;
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
 };
 
 pub(crate) use self::text::extract;
@@ -89,6 +89,8 @@ struct Track<'a> {
     /// What its files begin with.
     name: String,
     rung: &'a Rung<'a>,
+    /// Where its samples are.
+    file: PathBuf,
     media: Fragmented,
     segments: Vec<Segment>,
     /// Of an encrypted track, one a segment.
@@ -211,10 +213,17 @@ pub(crate) fn package(
     let key = spec.encryption.map(|Encryption::Aes128| Key::random()).transpose()?;
     let mut tracks = Vec::new();
     for rung in rungs {
-        let media = boxes::read(rung.file)?;
-        let segments = grouped(&media, segment_ms);
+        let mut file = rung.file.to_owned();
+        let mut media = boxes::read(&file)?;
+        let mut segments = grouped(&media, segment_ms);
+        let pictures = tracks.iter().find(|t: &&Track<'_>| t.is_video());
+        if let (RungKind::Audio { .. }, Some(pictures)) = (&rung.kind, pictures) {
+            file = recut(&file, &media, pictures, segment_ms)?;
+            media = boxes::read(&file)?;
+            segments = media.fragments.iter().map(|f| Segment { fragments: vec![f.clone()] }).collect();
+        }
         let vectors = if key.is_some() { seal::vectors(segments.len())? } else { Vec::new() };
-        tracks.push(Track { name: format!("{entry}.{}", rung.name), rung, segments, media, vectors });
+        tracks.push(Track { name: format!("{entry}.{}", rung.name), rung, file, segments, media, vectors });
     }
     aligned(&tracks)?;
     let ladder = Ladder { entry, tracks, texts, segment_ms };
@@ -308,22 +317,66 @@ fn aligned(tracks: &[Track<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// Cuts sound anew where its pictures are cut, to the frame of sound that begins there: a muxer of sound alone counts its own
+/// fragments, and is seconds beside the pictures within an hour. Gives the new file; the old one is removed.
+fn recut(path: &Path, media: &Fragmented, pictures: &Track<'_>, segment_ms: u64) -> Result<PathBuf> {
+    let target = path.with_extension("cut");
+    let (reading, writing) =
+        (|| format!("cannot read {}", path.display()), || format!("cannot write {}", target.display()));
+    let mut from = File::open(path).doing(reading)?;
+    let mut to = BufWriter::new(File::create(&target).doing(writing)?);
+    to.write_all(&media.init).doing(writing)?;
+    let ticks = |seconds: f64| (seconds * f64::from(media.timescale)).round() as u64;
+    let starts = pictures.segments.iter().skip(1).map(|s| ticks(pictures.seconds(s.start())));
+    let mut ends = starts.collect::<Vec<u64>>().into_iter();
+    // What is heard after the last picture is cut, too.
+    let length = segment_ms * u64::from(media.timescale) / 1000;
+    let mut end = ends.next().unwrap_or(length);
+    let (mut held, mut start, mut number) = (Vec::new(), media.fragments.first().map_or(0, |f| f.start), 1);
+    for fragment in &media.fragments {
+        from.seek(SeekFrom::Start(fragment.at)).doing(reading)?;
+        let mut bytes = Vec::new();
+        (&from).take(fragment.bytes).read_to_end(&mut bytes).doing(reading)?;
+        let samples = media.samples(&bytes).ok_or_else(|| boxes::damaged("a fragment is not understood"))?;
+        let mut at = fragment.start;
+        for (sample, bytes) in samples {
+            while at >= end {
+                if !held.is_empty() {
+                    to.write_all(&media.fragment(number, start, &held)).doing(writing)?;
+                    number += 1;
+                    held.clear();
+                }
+                start = at;
+                end = ends.next().unwrap_or(end + length.max(1));
+            }
+            at += u64::from(sample.duration);
+            held.push((sample, bytes.to_vec()));
+        }
+    }
+    if !held.is_empty() {
+        to.write_all(&media.fragment(number, start, &held)).doing(writing)?;
+    }
+    to.flush().doing(writing)?;
+    fs::remove_file(path).doing(|| format!("cannot remove {}", path.display()))?;
+    Ok(target)
+}
+
 /// Writes a track's segments, and removes what they were cut from.
 fn cut(dir: &Path, track: &Track<'_>, key: Option<&Key>, names: &mut Vec<String>) -> Result<()> {
     let name = track.init_name();
     fs::write(dir.join(&name), &track.media.init).doing(|| format!("cannot write {name}"))?;
     names.push(name);
-    let doing = || format!("cannot read {}", track.rung.file.display());
-    let mut from = File::open(track.rung.file).doing(doing)?;
+    let doing = || format!("cannot read {}", track.file.display());
+    let mut from = File::open(&track.file).doing(doing)?;
     for (i, segment) in track.segments.iter().enumerate() {
         let name = track.segment_name(i + 1);
         let mut to = File::create(dir.join(&name)).doing(|| format!("cannot write {name}"))?;
         for fragment in &segment.fragments {
             from.seek(SeekFrom::Start(fragment.at)).doing(doing)?;
             let copied =
-                io::copy(&mut from.by_ref().take(fragment.bytes), &mut to).doing(|| format!("cannot write {name}"))?;
+                io::copy(&mut (&from).take(fragment.bytes), &mut to).doing(|| format!("cannot write {name}"))?;
             if copied != fragment.bytes {
-                return Err(Error::internal(format!("{} became shorter", track.rung.file.display())));
+                return Err(Error::internal(format!("{} became shorter", track.file.display())));
             }
         }
         if let Some((key, vector)) = key.zip(track.vectors.get(i)) {
@@ -332,5 +385,5 @@ fn cut(dir: &Path, track: &Track<'_>, key: Option<&Key>, names: &mut Vec<String>
         names.push(name);
     }
     drop(from);
-    fs::remove_file(track.rung.file).doing(|| format!("cannot remove {}", track.rung.file.display()))
+    fs::remove_file(&track.file).doing(|| format!("cannot remove {}", track.file.display()))
 }

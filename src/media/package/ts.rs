@@ -142,7 +142,7 @@ fn segments(
     let mut pictures = video.map(Reader::open).transpose()?;
     let mut sound = audio.map(Reader::open).transpose()?;
     let vectors = if key.is_some() { seal::vectors(times.len())? } else { Vec::new() };
-    let total = [video, audio].into_iter().flatten().map(Track::total_seconds).next().unwrap_or(0.0);
+    let total = [video, audio].into_iter().flatten().map(Track::total_seconds).fold(0.0, f64::max);
     let mut pieces = Vec::new();
     for (i, start) in times.iter().enumerate() {
         let end = times.get(i + 1).copied();
@@ -215,7 +215,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn open(track: &'a Track<'_>) -> Result<Self> {
-        let file = File::open(track.rung.file).doing(|| format!("cannot read {}", track.rung.file.display()))?;
+        let file = File::open(&track.file).doing(|| format!("cannot read {}", track.file.display()))?;
         Ok(Self { file, media: &track.media, next: 0, waiting: VecDeque::new() })
     }
 

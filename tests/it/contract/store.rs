@@ -64,6 +64,10 @@ fn an_object_is_duplicated_under_a_free_key_and_outlives_the_first() {
         assert_eq!(store.duplicate(&from, &to, &of).unwrap(), Committed::Present);
         store.remove(&key("renditions/a/b")).unwrap();
         assert_eq!(read(store, "delivery/web/a/x.ts"), text);
+        if let Some(address) = store.presigned(&to, std::time::Duration::from_secs(60)).unwrap() {
+            let head = harness::tool("curl", ["-s", "-D", "-", "-o", "/dev/null", &address]).to_lowercase();
+            assert!(head.contains("content-type: video/mp2t"), "{head}");
+        }
         let missing = store.duplicate(&from, &key("delivery/web/a/y.ts"), &of).unwrap_err();
         assert_eq!(missing.kind(), Kind::NotFound);
         assert_eq!(store.size(&key("delivery/web/a/y.ts")).unwrap(), None);

@@ -373,6 +373,18 @@ fn transport_streams_hold_the_same_pictures_and_sounds_and_every_keyframe_stands
         let last = counts.insert(pid, count);
         assert!(last.is_none_or(|last| (last + 1) & 0xf == count), "{pid}: {count} after {last:?}");
     }
+    // Sound is cut where the pictures are, to a frame of it.
+    let extents = |name: &str| -> Vec<f64> {
+        let list = std::fs::read_to_string(of(name)).unwrap();
+        list.lines().filter_map(|l| l.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse().ok()).collect()
+    };
+    let (pictures, sound) = (extents("web.small.m3u8"), extents("web.sound_2.m3u8"));
+    assert_eq!((pictures.len(), sound.len()), (3, 3), "{sound:?}");
+    let mut apart = 0.0;
+    for (picture, sound) in pictures.iter().zip(&sound) {
+        apart += sound - picture;
+        assert!(f64::abs(apart) < 0.022, "{pictures:?} {sound:?}");
+    }
     // Encrypted by the same key, and nothing else is changed.
     wish["encryption"] = json!("aes128");
     let sealed = entry("sealed", json!({"stream": wish}));
