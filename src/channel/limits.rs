@@ -169,7 +169,7 @@ mod tests {
                 Profile::parse(&format!("video:\n{indented}"), kind).unwrap();
             }
         }
-        assert_eq!(file.places.len(), 13);
+        assert_eq!(file.places.len(), 14);
     }
 
     #[test]

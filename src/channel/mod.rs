@@ -20,6 +20,7 @@ use crate::{
 mod account;
 #[cfg(feature = "s3")]
 mod bucket;
+mod delivery;
 #[cfg(any(feature = "sftp", feature = "ftp"))]
 mod drop;
 #[cfg(feature = "publish")]
@@ -39,7 +40,6 @@ mod instagram;
 mod limits;
 #[cfg(feature = "publish")]
 mod meta;
-#[cfg(any(feature = "publish", feature = "s3", feature = "sftp", feature = "ftp"))]
 mod names;
 #[cfg(feature = "publish")]
 pub mod oauth;
@@ -59,6 +59,7 @@ mod youtube;
 pub use account::{Account, RefreshLock, Unlocked};
 #[cfg(feature = "s3")]
 pub use bucket::BucketChannel;
+pub use delivery::DeliveryChannel;
 #[cfg(feature = "ftp")]
 pub use ftp::FtpChannel;
 #[cfg(feature = "publish")]

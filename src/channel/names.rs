@@ -70,7 +70,6 @@ pub(super) fn inside(folder: &str, name: &str) -> Result<String> {
 }
 
 /// An address below another, each segment written as addresses write it (RFC 3986, 2.3).
-#[cfg(any(feature = "publish", feature = "s3"))]
 pub(super) fn below(url: &str, name: &str) -> Result<String> {
     let name = inside("", name)?;
     let write = |byte: u8| match byte {

@@ -285,6 +285,8 @@ pub enum Place {
     Sftp(Sftp),
     /// An FTP or FTPS server.
     Ftp(Ftp),
+    /// A folder of the archive's own delivery area.
+    Delivery(Delivery),
     /// A delivery area in a bucket.
     S3(Bucket),
     /// A delivery area behind HTTP PUT.
@@ -306,6 +308,7 @@ impl Place {
             Place::GoogleDrive(_) => "google_drive",
             Place::Sftp(_) => "sftp",
             Place::Ftp(_) => "ftp",
+            Place::Delivery(_) => "delivery",
             Place::S3(_) => "s3",
             Place::HttpPut(_) => "http_put",
             Place::Webhook(_) => "webhook",
@@ -453,6 +456,30 @@ pub enum Check {
     Size,
 }
 
+/// A folder of the archive's own delivery area. Each publication has a prefix of its own there, of which nothing ever
+/// changes: `delivery/FOLDER/ASSET/GENERATION/MARKER/`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// `web`, `tv`, `social`: 1 to 32 of `a-z 0-9 - _`.
+    pub folder: String,
+    /// Where people find what lies in the area: `https://cdn.example/`; then a file is at `https://cdn.example/web/…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public: Option<String>,
+}
+
+impl Delivery {
+    fn check(&self) -> Result<()> {
+        let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        match (1..=32).contains(&self.folder.len()) && self.folder.bytes().all(is_good) {
+            true => Ok(()),
+            false => {
+                Err(Error::invalid(format!("folder '{}': expected 1 to 32 of a-z, 0-9, '-' and '_'", self.folder)))
+            }
+        }
+    }
+}
+
 /// A delivery area in a bucket. Credentials come by the SDK's own chain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -539,6 +566,9 @@ impl Channels {
             let within = |e: Error| e.within(format!("channel '{name}'"));
             check_account(name).map_err(within)?;
             outlet.account.as_deref().map_or(Ok(()), check_account).map_err(within)?;
+            if let Place::Delivery(delivery) = &outlet.to {
+                delivery.check().map_err(within)?;
+            }
             if outlet.send.is_empty() {
                 return Err(within(Error::invalid("'send' names no profile entry")));
             }

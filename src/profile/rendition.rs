@@ -76,7 +76,7 @@ impl Spec {
             Spec::Ac3(_) => "ac3/1",
             Spec::Flac(_) => "flac/1",
             Spec::Waveform(_) => "waveform/1",
-            Spec::Stream(_) => "stream/3",
+            Spec::Stream(_) => "stream/4",
             Spec::Webm(_) => "webm/1",
             Spec::Mov(_) => "mov/1",
             Spec::Fmp4(_) => "fmp4/1",

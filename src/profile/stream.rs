@@ -30,6 +30,10 @@ pub struct Stream {
     /// How segments of pictures and sound are encrypted, for HLS alone: there is no DASH then. Left out: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+    /// Also a second set of segments and HLS playlists, as MPEG transport streams, for players that know no fragmented MP4:
+    /// the same coded pictures, with the first sound in the same segments. Its list to open is `NAME.ts.m3u8`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mpeg_ts: bool,
     /// What shows through where the master is transparent. Left out: black.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub background: Option<Color>,
@@ -197,8 +201,14 @@ impl Stream {
 
     /// The files to open, the first first.
     pub(super) fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
-        let kinds = if self.encryption.is_some() { ["m3u8"].as_slice() } else { &["m3u8", "mpd"] };
-        kinds.iter().map(|kind| format!("{entry}.{kind}")).map(|name| (name.clone(), self.mime_of(&name))).collect()
+        let kinds = [("m3u8", true), ("mpd", self.encryption.is_none()), ("ts.m3u8", self.mpeg_ts)];
+        kinds
+            .iter()
+            .filter(|(_, is_made)| *is_made)
+            .map(|(kind, _)| kind)
+            .map(|kind| format!("{entry}.{kind}"))
+            .map(|name| (name.clone(), self.mime_of(&name)))
+            .collect()
     }
 
     pub(super) fn check(&self, kind: MediaKind) -> Result<(), String> {
@@ -210,6 +220,9 @@ impl Stream {
         }
         let interval = self.rungs[0].video.keyframe_interval.0;
         for (i, rung) in self.rungs.iter().enumerate() {
+            if self.mpeg_ts && rung.name == "ts" {
+                return Err("rung 'ts': the files of transport streams are called so".to_owned());
+            }
             let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
             if !(1..=16).contains(&rung.name.len()) || !rung.name.bytes().all(sound) || rung.name == SOUND {
                 return Err(format!("rung '{}': a name is 1 to 16 of a-z, 0-9 and '_', and not '{SOUND}'", rung.name));
@@ -286,6 +299,7 @@ impl Stream {
             Some("m3u8") => "application/vnd.apple.mpegurl",
             Some("mpd") => "application/dash+xml",
             Some("vtt") => "text/vtt",
+            Some("ts") => "video/mp2t",
             Some("m4s" | "mp4") if of_sound() => "audio/mp4",
             Some("m4s" | "mp4") => "video/mp4",
             _ => "application/octet-stream",

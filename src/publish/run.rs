@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     catalog::{Facts, Fares, Lease, Step, Turn},
-    channel::{self, Channel, Fate, Package, Retracted, Sent, Standing, Way},
+    channel::{self, Channel, DeliveryChannel, Fate, Package, Retracted, Sent, Standing, Way},
     error::{Error, Kind, Result},
     model::{Publication, PublicationId, PublicationState, Receipt, Stage, job::Failure},
-    profile::channels::Outlet,
+    profile::channels::{Outlet, Place},
     stop::Stop,
     work::{Amount, Attempt, Done, StageRun},
 };
@@ -171,7 +171,7 @@ impl Publish<'_> {
         outlet: &Outlet,
         source: &'p Bytes<'p>,
         (is_new, stop): (bool, &Stop),
-    ) -> std::result::Result<(Package<'p>, Box<dyn Channel>), Halt> {
+    ) -> std::result::Result<(Package<'p>, Box<dyn Channel + 'p>), Halt> {
         let (package, filled, _) = self.package(p, outlet, source)?;
         if is_new {
             if content_of(&package) != p.content {
@@ -218,11 +218,18 @@ impl Publish<'_> {
             true => Ok(String::new()),
             false => Ok(template.to_owned()),
         };
+        if let Place::Delivery(place) = &outlet.to {
+            return DeliveryChannel::new(place, self.store, "check")?.standing();
+        }
         channel::open(name, outlet, self.account(name, outlet, stop), self.dir, &fill)?.standing()
     }
 
     /// Opens a channel's connector.
-    fn open(&self, name: &str, outlet: &Outlet, filled: &Filled, stop: &Stop) -> Result<Box<dyn Channel>> {
+    fn open(&self, name: &str, outlet: &Outlet, filled: &Filled, stop: &Stop) -> Result<Box<dyn Channel + '_>> {
+        if let Place::Delivery(place) = &outlet.to {
+            let path = filled.path("{{ id }}/{{ generation }}/{{ marker }}")?;
+            return Ok(Box::new(DeliveryChannel::new(place, self.store, &path)?));
+        }
         channel::open(name, outlet, self.account(name, outlet, stop), self.dir, &|template| filled.path(template))
     }
 

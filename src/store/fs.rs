@@ -13,7 +13,7 @@ use std::{
 use rustix::fs::{CWD, RenameFlags, renameat_with, syncfs};
 
 use super::{
-    Availability, Committed, Deposit, Found, Held, Recall, Recalled, Staged, Store, Upload, cold::Cold,
+    Availability, Committed, Deposit, Found, Held, Original, Recall, Recalled, Staged, Store, Upload, cold::Cold,
     direct::DirectFile,
 };
 use crate::{
@@ -192,6 +192,19 @@ fn move_into_place(from: &Path, to: &Path) -> Result<Committed> {
     }
 }
 
+/// Another file of the same bytes, without a copy of them: of its own where the file system shares blocks, else the same one
+/// under two names. False where it can do neither.
+fn share(from: &Path, to: &Path) -> std::io::Result<bool> {
+    let copy = File::create_new(to)?;
+    if rustix::fs::ioctl_ficlone(&copy, File::open(from)?).is_ok() {
+        copy.sync_all()?;
+        return Ok(true);
+    }
+    drop(copy);
+    fs::remove_file(to)?;
+    Ok(fs::hard_link(from, to).is_ok())
+}
+
 fn sync_tree(dir: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -278,6 +291,29 @@ impl Store for FsStore {
         )]
         fs::rename(&staged, &target).doing(written)?;
         touched.iter().try_for_each(|dir| File::open(dir)?.sync_all()).doing(written)
+    }
+
+    fn duplicate(&self, from: &Key, to: &Key, of: &Original<'_>) -> Result<Committed> {
+        let (source, target) = (self.path(from), self.path(to));
+        let doing = || format!("cannot copy {from} to {to}");
+        if self.size(to)?.is_some() {
+            return Ok(Committed::Present);
+        }
+        let folder = self.staging.dir("duplicate")?;
+        let staged = folder.path().join("object");
+        // What is not here or of another size is told by who reads it.
+        let is_shared = self.size_here(from)? == Some(of.bytes) && share(&source, &staged).doing(doing)?;
+        if !is_shared {
+            let mut bytes = Checked::new(self.open(from, None)?, of.digest);
+            self.restore(to, of.bytes, &mut bytes)?;
+            return Ok(Committed::New);
+        }
+        let parent = target.parent().unwrap_or(&self.root);
+        let mut touched = BTreeSet::from([parent.to_owned()]);
+        make_dirs(&self.root, parent, &mut touched).doing(doing)?;
+        let outcome = move_into_place(&staged, &target)?;
+        touched.iter().try_for_each(|dir| File::open(dir)?.sync_all()).doing(doing)?;
+        Ok(outcome)
     }
 
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {

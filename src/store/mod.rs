@@ -16,7 +16,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    digest::Digest,
+    digest::{Checked, Digest},
     error::{Doing, Error, Result},
     model::{Area, Key},
 };
@@ -65,6 +65,17 @@ pub trait Store: Send + Sync {
     /// Puts an object where it is missing or damaged, from what gives its bytes. Nothing is changed before all of them were
     /// given without an error.
     fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()>;
+
+    /// Puts an object's bytes under another key too, if that is free, without their coming through here where that can be:
+    /// as shared blocks in a folder, by the server in a bucket. Says whether it was free.
+    fn duplicate(&self, from: &Key, to: &Key, of: &Original<'_>) -> Result<Committed> {
+        if self.size(to)?.is_some() {
+            return Ok(Committed::Present);
+        }
+        let mut bytes = Checked::new(self.open(from, None)?, of.digest);
+        self.restore(to, of.bytes, &mut bytes)?;
+        Ok(Committed::New)
+    }
 
     /// Opens an object, or a range of its bytes, for reading. A missing one is `NotFound`.
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>>;
@@ -231,6 +242,17 @@ pub struct Look {
     pub bytes: u64,
     /// Whether the checksum that the store keeps is that of the bytes; none when there is nothing to compare.
     pub agrees: Option<bool>,
+}
+
+/// What is known of an object that is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Original<'a> {
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of it.
+    pub digest: Digest,
+    /// What the copy is served as, where a store can say that.
+    pub mime: &'a str,
 }
 
 /// An object that a store has.

@@ -11,10 +11,13 @@ use crate::{
     catalog::Catalog,
     digest::Digest,
     error::{Kind, Result},
-    model::{Area, ArrivalState, AssetId, Key},
+    model::{Area, ArrivalState, AssetId, Key, PublicationState},
     stop::Stop,
     store::{Found, Store, ocfl},
 };
+
+/// What a publication's own segment of a delivery key begins with.
+const MARKER: &str = "damctl-";
 
 /// Files below one prefix that the catalog does not know.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +49,7 @@ pub fn orphans(catalog: &Catalog, store: &dyn Store, age_ms: i64, stop: &Stop) -
     let before = before(catalog.now()?, age_ms, at_work.open);
     let mut look =
         Search { catalog, store, before, awaited: awaited(catalog, before)?, under: None, found: Vec::new() };
-    for area in [Area::Masters, Area::Renditions] {
+    for area in Area::ALL {
         store.each_object(area, &mut |object| {
             stop.check()?;
             look.see(object)
@@ -72,7 +75,22 @@ pub fn remove_orphans(catalog: &Catalog, store: &dyn Store, orphans: &[Orphan], 
 fn is_named(catalog: &Catalog, prefix: &Key) -> Result<bool> {
     match prefix.area() {
         Area::Masters => catalog.has_object(prefix),
-        _ => Ok(catalog.has_rendition(prefix)? || catalog.is_marked(prefix)?),
+        Area::Renditions => Ok(catalog.has_rendition(prefix)? || catalog.is_marked(prefix)?),
+        // Of what failed or was taken back nothing is to be there.
+        Area::Delivery => {
+            let gone = [PublicationState::Failed, PublicationState::Retracted];
+            Ok(delivered(catalog, prefix)?.is_some_and(|state| !gone.contains(&state)))
+        }
+    }
+}
+
+/// What the catalog says of the publication whose files lie below this prefix of delivery.
+fn delivered(catalog: &Catalog, prefix: &Key) -> Result<Option<PublicationState>> {
+    let marker = prefix.as_str().rsplit('/').next().and_then(|last| last.strip_prefix(MARKER)).unwrap_or_default();
+    match catalog.publication_like(marker) {
+        Ok(publication) => Ok(Some(publication.state)),
+        Err(e) if matches!(e.kind(), Kind::NotFound | Kind::Invalid) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
@@ -119,8 +137,13 @@ impl Search<'_> {
         let Some(mut under) = self.under.take() else { return Ok(()) };
         let is_old = under.written <= self.before && !self.awaited.contains(&under.prefix);
         if is_old && !is_named(self.catalog, &under.prefix)? {
-            if under.prefix.area() == Area::Masters {
-                under.stays = self.stays(&under.prefix)?;
+            match under.prefix.area() {
+                Area::Masters => under.stays = self.stays(&under.prefix)?,
+                // A catalog that was put back from a copy knows less than what people have the addresses of.
+                Area::Delivery if delivered(self.catalog, &under.prefix)?.is_none() => {
+                    under.stays = Some("the catalog knows nothing of its publication");
+                }
+                _ => {}
             }
             self.found.push(under);
         }
@@ -156,6 +179,16 @@ fn prefix_of(key: &Key) -> Option<Key> {
             let is_ours = asset.parse::<AssetId>().is_ok() && digest.parse::<Digest>().is_ok() && version.contains('@');
             is_ours.then(|| format!("{area}/{kind}/{asset}/{digest}/{version}").parse().ok()).flatten()
         }
-        Area::Delivery => None,
+        // Of others' files there it is told by the publication's marker.
+        Area::Delivery => {
+            let [area, folder, asset, generation, marker, _] = key.as_str().splitn(6, '/').collect::<Vec<_>>()[..]
+            else {
+                return None;
+            };
+            let digits = marker.strip_prefix(MARKER)?;
+            let is_marker = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            let is_ours = asset.parse::<AssetId>().is_ok() && generation.parse::<u32>().is_ok() && is_marker;
+            is_ours.then(|| format!("{area}/{folder}/{asset}/{generation}/{marker}").parse().ok()).flatten()
+        }
     }
 }

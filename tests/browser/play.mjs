@@ -22,7 +22,7 @@ const scripts = {
 const [folder, plays] = [process.argv[2], JSON.parse(process.argv[3])];
 const types = {
   m3u8: "application/vnd.apple.mpegurl", mpd: "application/dash+xml", m4s: "video/mp4", mp4: "video/mp4",
-  webm: "video/webm", vtt: "text/vtt",
+  webm: "video/webm", vtt: "text/vtt", ts: "video/mp2t",
 };
 
 const server = createServer(async (request, response) => {

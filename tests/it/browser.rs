@@ -54,7 +54,7 @@ fn a_browser_plays_films_and_streams_to_the_last_picture_in_sync() {
     tool("ffmpeg", inputs.iter().chain(&maps).chain(&codecs).chain(&[out.as_str()]));
     let rung = |name: &str, height: u32| json!({"name": name, "max_height": height, "video": {"bitrate": "800k", "keyframe_interval": "1s"}});
     let stream = json!({
-        "segment": "2s", "rungs": [rung("large", 360), rung("small", 120)],
+        "segment": "2s", "mpeg_ts": true, "rungs": [rung("large", 360), rung("small", 120)],
         "audio": [{"name": "English", "track": "en"}, {"name": "Español", "track": "es"}],
         "subtitles": [{"name": "Español", "track": "es"}],
     });
@@ -70,21 +70,30 @@ fn a_browser_plays_films_and_streams_to_the_last_picture_in_sync() {
         {"file": "film.mp4", "by": "video"},
         {"file": "web.m3u8", "by": "hls"},
         {"file": "web.m3u8", "by": "hls", "level": 0, "sound": 1, "text": 0},
+        {"file": "web.ts.m3u8", "by": "hls"},
+        {"file": "web.ts.m3u8", "by": "hls", "sound": 1, "text": 0},
         {"file": "web.mpd", "by": "dash"},
         {"file": "web.mpd", "by": "dash", "level": 0, "sound": 1, "text": 0},
         {"file": "sealed.m3u8", "by": "hls", "sound": 1},
+        {"file": "sealed.ts.m3u8", "by": "hls"},
     ]);
     // Within a picture's 40 ms around white's beginning and end.
     for play in plays.as_array_mut().unwrap() {
-        play["looks"] = json!([2.98, 3.02, 3.18, 3.22]);
+        // hls.js counts the time of transport streams from the first decoding, two pictures before it is shown.
+        let ahead = if play["file"].as_str().unwrap().contains(".ts.") { 0.08 } else { 0.0 };
+        play["looks"] = json!([2.98 + ahead, 3.02 + ahead, 3.18 + ahead, 3.22 + ahead]);
     }
     let Some(told) = played(dir.path(), &plays) else { return };
     for (play, told) in plays.as_array().unwrap().iter().zip(&told) {
-        assert_eq!(told["errors"], json!([]), "{told}");
+        let mut errors: Vec<&str> = told["errors"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        // hls.js says so, and goes on, when it takes another sound than that among the pictures, which it has fetched already.
+        let is_apart = play["file"] == "web.ts.m3u8" && play["sound"] == 1;
+        errors.retain(|error| !(is_apart && error.contains("bufferAppendNoProgress")));
+        assert!(errors.is_empty(), "{told}");
         assert_eq!(told["ended"], json!(true), "{told}");
         let looks: Vec<u64> = told["brightness"].as_array().unwrap().iter().map(|b| b.as_u64().unwrap()).collect();
         assert!(looks[0] < 220 && looks[1] > 240 && looks[2] > 240 && looks[3] < 220, "{told}");
-        assert!((told["duration"].as_f64().unwrap() - 8.0).abs() < 0.05, "{told}");
+        assert!((told["duration"].as_f64().unwrap() - 8.0).abs() < 0.1, "{told}");
         // Changing the level at once drops what DASH's player has fetched ahead.
         let is_fetched_anew = play["by"] == "dash" && !play["level"].is_null();
         let frames = told["frames"].as_u64().unwrap();

@@ -32,6 +32,7 @@ mod jobs;
 mod k8s;
 mod keep;
 mod names;
+mod outside;
 mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;

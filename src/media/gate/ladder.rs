@@ -30,33 +30,48 @@ impl Gate<'_> {
         let master = self.master.display_size().ok_or_else(|| Error::internal("pictures of no size"))?;
         let rungs = spec.rungs_of(master);
         let sounds = spec.sounds_of(&self.master.audio);
-        let parts = (rungs.len() + sounds.len()).max(1) as f64;
-        let told = &mut |part: usize, share: f64| told((part as f64 + share) / parts);
+        let sets: &[&str] = if spec.mpeg_ts { &["", "ts."] } else { &[""] };
+        let parts = (sets.len() * (rungs.len() + sounds.len())).max(1) as f64;
+        let mut part = 0_u32;
+        let told = &mut |part: u32, share: f64| told((f64::from(part) + share) / parts);
         let within = |name: &str, e: Error| Error::new(e.kind(), format!("{name}: {}", e.one_line()));
         let mut first = None;
-        for (i, (rung, size)) in rungs.iter().enumerate() {
-            let rendered = Rendered { size: *size, ..self.rendered.clone() };
-            let path = out_dir.join(format!("{}.{}.m3u8", entry.name, rung.name));
-            let gate = Gate { path: &path, rendered: &rendered, ..*self };
-            let facts = gate.rung(entry, &mut |share| told(i, share)).map_err(|e| within(&rung.name, e))?;
-            first.get_or_insert(facts);
+        for set in sets {
+            for (rung, size) in &rungs {
+                let rendered = Rendered { size: *size, ..self.rendered.clone() };
+                let path = out_dir.join(format!("{}.{set}{}.m3u8", entry.name, rung.name));
+                let gate = Gate { path: &path, rendered: &rendered, ..*self };
+                let sound = sounds.first().filter(|_| !set.is_empty());
+                let facts = gate
+                    .rung(entry, sound, &mut |share| told(part, share))
+                    .map_err(|e| within(&format!("{set}{}", rung.name), e))?;
+                first.get_or_insert(facts);
+                part += 1;
+            }
         }
         let mut facts = first.ok_or_else(|| refused("it has no rung".to_owned()))?;
         facts.audio.clear();
-        for (i, of) in sounds.iter().enumerate() {
+        for (i, of, set) in sounds.iter().enumerate().flat_map(|(i, of)| sets.iter().map(move |set| (i, of, set))) {
+            // Of transport streams the first is heard with the pictures.
+            if i == 0 && !set.is_empty() {
+                continue;
+            }
             let mut rendered = Rendered { input_seen: None, ..self.rendered.clone() };
             if let Some(heard) = i.checked_sub(1) {
                 let heard = self.rendered.others.get(heard);
                 let heard = heard.ok_or_else(|| Error::internal("a sound of which nothing is told"))?.clone();
                 (rendered.input_peak_dbfs, rendered.mixed) = (heard.input_peak_dbfs, heard.mixed);
             }
-            let path = out_dir.join(format!("{}.{}.m3u8", entry.name, of.file));
+            let path = out_dir.join(format!("{}.{set}{}.m3u8", entry.name, of.file));
             let gate = Gate { path: &path, rendered: &rendered, ..*self };
             let mut track = gate
-                .heard(entry, of, &mut |share| told(rungs.len() + i, share))
-                .map_err(|e| within(of.name.as_deref().unwrap_or(&of.file), e))?;
+                .heard(entry, of, &mut |share| told(part, share))
+                .map_err(|e| within(&format!("{set}{}", of.name.as_deref().unwrap_or(&of.file)), e))?;
             track.language = of.language.clone();
-            facts.audio.push(track);
+            if set.is_empty() {
+                facts.audio.push(track);
+            }
+            part += 1;
         }
         for (file, choice) in spec.texts() {
             let name = format!("{}.{file}.vtt", entry.name);
@@ -91,7 +106,8 @@ impl Gate<'_> {
         Ok(facts.audio.swap_remove(0))
     }
 
-    fn rung(&self, entry: &Entry, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    /// Pictures, and where it is in the same segments the first sound.
+    fn rung(&self, entry: &Entry, sound: Option<&StreamSound>, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
         let facts = self.measured(entry)?;
         let video = pictures(&facts, &Looks::web())?;
         same("the size", (video.width, video.height), self.rendered.size)?;
@@ -100,13 +116,20 @@ impl Gate<'_> {
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.shows(&decoded)?;
+        if let Some(of) = sound {
+            same("the number of sound tracks", facts.audio.len(), 1)?;
+            self.track(&facts.audio[0], "aac", &of.sound)?;
+            self.audible(&decoded)?;
+            self.together()?;
+        }
         Ok(facts)
     }
 }
 
 /// Refuses playlists that name a file that is not there, and files that no playlist names.
 fn listed(out_dir: &Path, files: &[String]) -> Result<()> {
-    let mut named: BTreeSet<String> = files.iter().filter(|f| f.ends_with(".mpd")).cloned().collect();
+    let mut named: BTreeSet<String> =
+        files.iter().filter(|f| f.ends_with(".mpd") || f.ends_with(".ts.m3u8")).cloned().collect();
     named.extend(files.first().cloned());
     for playlist in files.iter().filter(|f| f.ends_with(".m3u8")) {
         let text = std::fs::read_to_string(out_dir.join(playlist))

@@ -102,7 +102,7 @@ impl Building<'_> {
             let of = StreamSound { sound: entry.between(of.sound.clone(), self.work.facts), ..of };
             let path = track(out_dir, &entry.name, &of.file);
             let (aac, _) = self.coded(index, of.sound.clone())?;
-            // As long as a segment, so that none is cut from two halves.
+            // It is cut anew where the pictures are.
             let mux = video::fragments(spec.segment)?;
             let elements = audio::m4a(pipeline, &aac, mux, &path, self.pulse)?;
             self.complaints.own(index, &elements);
@@ -152,7 +152,7 @@ impl Ladder {
             package::Rung { name: &of.file, file: path, kind }
         }));
         let parts = (rungs.as_slice(), self.texts.as_slice());
-        package::package(work.out_dir, &entry.name, parts, u64::from(spec.segment.0), spec.encryption)
+        package::package(work.out_dir, &entry.name, parts, spec)
     }
 }
 

@@ -13,12 +13,20 @@ use crate::error::{Doing, Error, Result};
 const MOST_HEADER: u64 = 64 << 20;
 
 /// A track in a file of its own.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fragmented {
     /// What a player needs before any fragment: `ftyp` and `moov`.
     pub(super) init: Vec<u8>,
     /// RFC 6381's name of the codec.
     pub(super) codec: String,
+    /// What a decoder needs before any sample: of H.264 the content of its `avcC`, of AAC its AudioSpecificConfig.
+    pub(super) config: Vec<u8>,
+    /// How long after time 0 its first sample is shown, in ticks, for pictures that are decoded ahead.
+    pub(super) delay: u32,
+    /// What fragments call the track.
+    track: u32,
+    /// Of samples that do not say them: duration, size, flags.
+    defaults: (u32, u32, u32),
     /// Ticks a second.
     pub(super) timescale: u32,
     /// In the file's order.
@@ -39,6 +47,19 @@ pub(super) struct Fragment {
     /// Bytes from its beginning to the end of its first sample.
     pub(super) first: u64,
     /// Whether its first sample can be decoded without those before.
+    pub(super) is_key: bool,
+}
+
+/// A coded picture, or a frame of sound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sample {
+    /// In ticks.
+    pub(super) duration: u32,
+    /// Its bytes.
+    pub(super) size: u32,
+    /// How long after its decoding it is shown, in ticks.
+    pub(super) shown: u32,
+    /// Whether it can be decoded without those before.
     pub(super) is_key: bool,
 }
 
@@ -81,10 +102,9 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
     let doing = || format!("cannot read {}", path.display());
     let mut file = File::open(path).doing(doing)?;
     let end = file.metadata().doing(doing)?.len();
-    let mut found = Fragmented { init: Vec::new(), codec: String::new(), timescale: 0, fragments: Vec::new() };
-    let mut defaults = (0, 0, 0);
+    let mut found = Fragmented::default();
     let mut at = 0;
-    let mut open: Option<Moof> = None;
+    let mut open: Option<(u64, Moof)> = None;
     while at + 8 <= end {
         let mut header = [0; 16];
         file.seek(SeekFrom::Start(at)).doing(doing)?;
@@ -112,31 +132,34 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
             b"moov" => {
                 let bytes = whole()?;
                 let moov = &bytes[8..];
-                (found.codec, found.timescale) =
+                (found.codec, found.config, found.timescale) =
                     describe(moov).ok_or_else(|| damaged("its track is not understood"))?;
                 // Duration, size and flags of a sample that does not say them.
                 let trex = find(moov, &[b"mvex", b"trex"]).ok_or_else(|| damaged("it has no fragments"))?;
-                defaults = [12, 16, 20].map(|at| u32_at(trex, at).unwrap_or(0)).into();
+                found.track = u32_at(trex, 4).unwrap_or(1);
+                found.defaults = [12, 16, 20].map(|at| u32_at(trex, at).unwrap_or(0)).into();
                 found.init.extend(bytes);
             }
             b"moof" => {
                 let bytes = whole()?;
-                let moof = moof(&bytes[8..], defaults).ok_or_else(|| damaged("a fragment is not understood"))?;
-                if found.fragments.is_empty() && moof.delay > 0 {
+                let moof = moof(&bytes[8..], found.defaults).ok_or_else(|| damaged("a fragment is not understood"))?;
+                if found.fragments.is_empty() && moof.delay() > 0 {
                     // GStreamer 1.22 does not say that pictures which are decoded ahead are not shown late.
-                    shown_from(&mut found.init, moof.delay).ok_or_else(|| damaged("its head is not understood"))?;
+                    shown_from(&mut found.init, moof.delay()).ok_or_else(|| damaged("its head is not understood"))?;
+                    found.delay = moof.delay();
                 }
-                open = Some(Moof { at, ..moof });
+                open = Some((at, moof));
             }
             b"mdat" => {
-                if let Some(moof) = open.take() {
+                if let Some((begins, moof)) = open.take() {
+                    let first = moof.samples.first();
                     found.fragments.push(Fragment {
-                        at: moof.at,
-                        bytes: at + size - moof.at,
+                        at: begins,
+                        bytes: at + size - begins,
                         start: moof.start,
-                        duration: moof.duration,
-                        first: at + 8 - moof.at + moof.first,
-                        is_key: moof.is_key,
+                        duration: moof.samples.iter().map(|s| u64::from(s.duration)).sum(),
+                        first: at + 8 - begins + first.map_or(0, |s| u64::from(s.size)),
+                        is_key: first.is_some_and(|s| s.is_key),
                     });
                 }
             }
@@ -151,35 +174,106 @@ pub(super) fn read(path: &Path) -> Result<Fragmented> {
     }
 }
 
-/// The codec's name and the ticks of a second.
-fn describe(moov: &[u8]) -> Option<(String, u32)> {
+impl Fragmented {
+    /// The samples of a fragment, given whole, each with its bytes.
+    pub(super) fn samples<'a>(&self, fragment: &'a [u8]) -> Option<Vec<(Sample, &'a [u8])>> {
+        let header = u32_at(fragment, 0)? as usize;
+        let moof = moof(fragment.get(8..header)?, self.defaults)?;
+        let mut rest = fragment.get(header + 8..)?;
+        let of = |sample: Sample| {
+            let (bytes, after) = rest.split_at_checked(sample.size as usize)?;
+            rest = after;
+            Some((sample, bytes))
+        };
+        moof.samples.into_iter().map(of).collect()
+    }
+}
+
+impl Fragmented {
+    /// A fragment of these samples, all of which can be decoded without others, the first at this tick.
+    pub(super) fn fragment(&self, number: u32, start: u64, samples: &[(Sample, Vec<u8>)]) -> Vec<u8> {
+        let words = |words: &[u32]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<u8>>();
+        let boxed = |kind: &[u8; 4], content: Vec<u8>| {
+            let size = u32::try_from(content.len() + 8).unwrap_or(u32::MAX);
+            [&size.to_be_bytes()[..], kind, &content].concat()
+        };
+        let head = boxed(b"mfhd", words(&[0, number]));
+        // Places count from the fragment's beginning; no sample depends on another.
+        let track = boxed(b"tfhd", words(&[0x02_0020, self.track, 0x0200_0000]));
+        let time = boxed(b"tfdt", [words(&[0x0100_0000]), start.to_be_bytes().to_vec()].concat());
+        // Each with its duration and its size.
+        let run = |at: u32| {
+            let each = samples.iter().flat_map(|(s, _)| [s.duration, s.size]);
+            boxed(b"trun", words(&[0x0301, samples.len() as u32, at].into_iter().chain(each).collect::<Vec<_>>()))
+        };
+        let whole = |at: u32| {
+            let track = boxed(b"traf", [&track[..], &time, &run(at)].concat());
+            boxed(b"moof", [&head[..], &track].concat())
+        };
+        let at = whole(0).len() as u32 + 8;
+        let bytes = samples.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+        [whole(at), boxed(b"mdat", bytes)].concat()
+    }
+}
+
+/// The codec's name, what its decoder needs, and the ticks of a second.
+fn describe(moov: &[u8]) -> Option<(String, Vec<u8>, u32)> {
     let media = find(moov, &[b"trak", b"mdia"])?;
     let mdhd = find(media, &[b"mdhd"])?;
     let timescale = u32_at(mdhd, if *mdhd.first()? == 1 { 20 } else { 12 })?;
     let entries = find(media, &[b"minf", b"stbl", b"stsd"])?.get(8..)?;
     let (kind, entry) = children(entries).next()?;
-    let codec = match &kind {
+    let (codec, config) = match &kind {
         b"avc1" | b"avc3" => {
             // After the fixed part of a VisualSampleEntry.
             let avcc = find(entry.get(78..)?, &[b"avcC"])?;
-            format!("{}.{:02X}{:02X}{:02X}", String::from_utf8_lossy(&kind), avcc.get(1)?, avcc.get(2)?, avcc.get(3)?)
+            let name = String::from_utf8_lossy(&kind);
+            (format!("{name}.{:02X}{:02X}{:02X}", avcc.get(1)?, avcc.get(2)?, avcc.get(3)?), avcc.to_vec())
         }
         // AAC-LC is all that is made here.
-        b"mp4a" => "mp4a.40.2".to_owned(),
+        b"mp4a" => {
+            let esds = find(entry.get(28..)?, &[b"esds"])?;
+            ("mp4a.40.2".to_owned(), audio_config(esds.get(4..)?)?)
+        }
         _ => return None,
     };
-    Some((codec, timescale))
+    Some((codec, config, timescale))
+}
+
+/// What a decoder of sound needs, out of the descriptors around it (ISO/IEC 14496-1, 7.2.6).
+fn audio_config(mut of: &[u8]) -> Option<Vec<u8>> {
+    loop {
+        let (tag, mut length) = (*of.first()?, 0);
+        of = &of[1..];
+        loop {
+            let byte = *of.first()?;
+            of = &of[1..];
+            length = length << 7 | usize::from(byte & 0x7f);
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        match tag {
+            // Of the stream, then of its decoder: what they say themselves is passed over.
+            3 => of = of.get(3..)?,
+            4 => of = of.get(13..)?,
+            5 => return Some(of.get(..length)?.to_vec()),
+            _ => of = of.get(length..)?,
+        }
+    }
 }
 
 /// What a `moof` says of its samples.
 struct Moof {
-    at: u64,
-    /// How long after its decoding its first sample is shown.
-    delay: u32,
     start: u64,
-    duration: u64,
-    first: u64,
-    is_key: bool,
+    samples: Vec<Sample>,
+}
+
+impl Moof {
+    /// How long after its decoding its first sample is shown.
+    fn delay(&self) -> u32 {
+        self.samples.first().map_or(0, |s| s.shown)
+    }
 }
 
 /// The flag of a sample that depends on others.
@@ -208,8 +302,7 @@ fn moof(moof: &[u8], (default_duration, default_size, default_flags): (u32, u32,
     let usual_flags = flags_at.map_or(Some(default_flags), |at| u32_at(tfhd, at))?;
     let usual_duration = duration_at.map_or(Some(default_duration), |at| u32_at(tfhd, at))?;
     let usual_size = size_at.map_or(Some(default_size), |at| u32_at(tfhd, at))?;
-    let mut found = Moof { at: 0, delay: 0, start, duration: 0, first: 0, is_key: false };
-    let mut samples = 0;
+    let mut found = Moof { start, samples: Vec::new() };
     for (_, trun) in children(traf).filter(|(kind, _)| kind == b"trun") {
         let (flags, count) = (u32_at(trun, 0)? & 0x00ff_ffff, u32_at(trun, 4)?);
         let first_flags_at = 8 + if flags & 0x1 != 0 { 4 } else { 0 };
@@ -225,13 +318,9 @@ fn moof(moof: &[u8], (default_duration, default_size, default_flags): (u32, u32,
             let (duration, size) = (field(0x100, usual_duration)?, field(0x200, usual_size)?);
             let own_flags = field(0x400, usual_flags)?;
             let shown = field(0x800, 0)?;
-            if samples == 0 {
-                let first_flags = if flags & 0x4 != 0 { u32_at(trun, first_flags_at)? } else { own_flags };
-                (found.first, found.is_key) = (u64::from(size), first_flags & NO_SYNC == 0);
-                found.delay = shown;
-            }
-            found.duration += u64::from(duration);
-            samples += 1;
+            let is_first = found.samples.is_empty() && flags & 0x4 != 0;
+            let flags = if is_first { u32_at(trun, first_flags_at)? } else { own_flags };
+            found.samples.push(Sample { duration, size, shown, is_key: flags & NO_SYNC == 0 });
         }
     }
     Some(found)

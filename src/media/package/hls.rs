@@ -2,125 +2,145 @@
 
 use std::fmt::Write as _;
 
-use super::{Label, Ladder, RungKind, Track, boxes::Fragment, groups, key_name, text};
+use super::{Label, key_name, seal::Vector, text};
 
-fn target_duration(track: &Track<'_>) -> u64 {
-    track.segments.iter().map(|s| track.seconds(s.duration()).round() as u64).max().unwrap_or(1).max(1)
+/// What fragmented MP4 needs of players, and what transport streams do.
+#[derive(Clone, Copy)]
+pub(super) enum Version {
+    Seven = 7,
+    /// For keyframes by their bytes and for sounds to choose from; else it would be 3.
+    Four = 4,
 }
 
-pub(super) fn media_playlist(track: &Track<'_>, entry: &str) -> String {
-    let mut text = format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n\
-         #EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"{}\"\n",
-        target_duration(track),
-        track.init_name()
-    );
-    for (i, segment) in track.segments.iter().enumerate() {
+/// A segment of a list.
+pub(super) struct Item<'a> {
+    pub(super) name: String,
+    pub(super) seconds: f64,
+    /// Of an encrypted one.
+    pub(super) vector: Option<&'a Vector>,
+    /// Its keyframes.
+    pub(super) keys: Vec<KeyItem>,
+}
+
+/// A keyframe in its segment.
+#[derive(Clone, Copy)]
+pub(super) struct KeyItem {
+    /// Until the next one.
+    pub(super) seconds: f64,
+    pub(super) at: u64,
+    pub(super) bytes: u64,
+}
+
+/// The lists of one set of segments.
+pub(super) struct Set<'a> {
+    pub(super) version: Version,
+    pub(super) sounds: Vec<Heard<'a>>,
+    /// Each with its list.
+    pub(super) texts: Vec<(&'a Label, String)>,
+    pub(super) variants: Vec<Variant<'a>>,
+}
+
+/// A sound that can be chosen.
+pub(super) struct Heard<'a> {
+    pub(super) label: Option<&'a Label>,
+    pub(super) channels: u32,
+    /// None of what lies in the segments of the pictures.
+    pub(super) list: Option<String>,
+}
+
+/// A rung as it is listed.
+pub(super) struct Variant<'a> {
+    /// What its lists begin with.
+    pub(super) name: String,
+    pub(super) size: (u32, u32),
+    pub(super) rate: Option<f64>,
+    /// The most and the mean bits a second, with its sound.
+    pub(super) bandwidth: (u64, u64),
+    pub(super) codec: &'a str,
+    pub(super) sound: Option<&'a str>,
+    /// The most bits a second of its keyframes alone. None when they cannot be fetched alone.
+    pub(super) keys: Option<u64>,
+}
+
+fn header(version: Version, seconds: impl Iterator<Item = f64>) -> String {
+    let target = seconds.map(|s| s.round() as u64).max().unwrap_or(1).max(1);
+    format!(
+        "#EXTM3U\n#EXT-X-VERSION:{}\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n",
+        version as u8
+    )
+}
+
+fn map(init: Option<&str>) -> String {
+    init.map(|name| format!("#EXT-X-MAP:URI=\"{name}\"\n")).unwrap_or_default()
+}
+
+pub(super) fn media_playlist(version: Version, init: Option<&str>, items: &[Item<'_>], entry: &str) -> String {
+    let mut text = header(version, items.iter().map(|item| item.seconds));
+    write!(text, "#EXT-X-INDEPENDENT-SEGMENTS\n{}", map(init)).ok();
+    for item in items {
         // After the header's line: that stays as it is.
-        if let Some(vector) = track.vectors.get(i) {
+        if let Some(vector) = item.vector {
             let vector: String = vector.iter().map(|byte| format!("{byte:02x}")).collect();
             writeln!(text, "#EXT-X-KEY:METHOD=AES-128,URI=\"{}\",IV=0x{vector}", key_name(entry)).ok();
         }
-        write!(text, "#EXTINF:{:.6},\n{}\n", track.seconds(segment.duration()), track.segment_name(i + 1)).ok();
+        write!(text, "#EXTINF:{:.6},\n{}\n", item.seconds, item.name).ok();
     }
     text + "#EXT-X-ENDLIST\n"
 }
 
 /// The words of one track, in one piece.
-pub(super) fn text_playlist(name: &str, seconds: f64) -> String {
-    format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n\
-         #EXTINF:{seconds:.6},\n{}\n#EXT-X-ENDLIST\n",
-        seconds.round().max(1.0),
-        text::words_name(name)
-    )
+pub(super) fn text_playlist(version: Version, name: &str, seconds: f64) -> String {
+    let header = header(version, std::iter::once(seconds));
+    format!("{header}#EXTINF:{seconds:.6},\n{}\n#EXT-X-ENDLIST\n", text::words_name(name))
 }
 
 /// The pictures that stand by themselves, for fast forward and for scrubbing.
-pub(super) fn iframe_playlist(track: &Track<'_>) -> String {
-    let mut text = format!(
-        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{}\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n\
-         #EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI=\"{}\"\n",
-        target_duration(track),
-        track.init_name()
-    );
-    for (segment, number) in track.segments.iter().zip(1..) {
-        let mut at = 0;
-        for group in groups(&segment.fragments) {
-            write!(
-                text,
-                "#EXTINF:{:.6},\n#EXT-X-BYTERANGE:{}@{at}\n{}\n",
-                track.seconds(group.iter().map(|f| f.duration).sum()),
-                group.first().map_or(0, |f| f.first),
-                track.segment_name(number)
-            )
-            .ok();
-            at += group.iter().map(|f| f.bytes).sum::<u64>();
-        }
+pub(super) fn iframe_playlist(version: Version, init: Option<&str>, items: &[Item<'_>]) -> String {
+    let mut text = header(version, items.iter().map(|item| item.seconds));
+    write!(text, "#EXT-X-I-FRAMES-ONLY\n{}", map(init)).ok();
+    for (item, key) in items.iter().flat_map(|item| item.keys.iter().map(move |key| (item, key))) {
+        let KeyItem { seconds, at, bytes } = key;
+        write!(text, "#EXTINF:{seconds:.6},\n#EXT-X-BYTERANGE:{bytes}@{at}\n{}\n", item.name).ok();
     }
     text + "#EXT-X-ENDLIST\n"
 }
 
-pub(super) fn master(ladder: &Ladder<'_>) -> String {
-    let tracks = &ladder.tracks;
-    let mut text = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n".to_owned();
-    let (mut audio_most, mut audio_mean, mut audio_codec) = (0, 0, None);
+pub(super) fn master(set: &Set<'_>) -> String {
+    let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{}\n#EXT-X-INDEPENDENT-SEGMENTS\n", set.version as u8);
     let mut default = "DEFAULT=YES";
-    for track in tracks {
-        let RungKind::Audio { channels, label, .. } = &track.rung.kind else { continue };
-        let label = label.as_ref();
-        let label =
-            member("AUDIO", "sound", label.map_or("main", |l| &l.name), label.and_then(|l| l.language.as_deref()));
-        writeln!(text, "{label},{default},AUTOSELECT=YES,CHANNELS=\"{channels}\",URI=\"{}.m3u8\"", track.name).ok();
+    for Heard { label, channels, list } in &set.sounds {
+        let (name, language) = label.map_or(("main", None), |l| (l.name.as_str(), l.language.as_deref()));
+        let label = member("AUDIO", "sound", name, language);
+        let list = list.as_ref().map(|list| format!(",URI=\"{list}\"")).unwrap_or_default();
+        writeln!(text, "{label},{default},AUTOSELECT=YES,CHANNELS=\"{channels}\"{list}").ok();
         default = "DEFAULT=NO";
-        // A rung is heard with one of them: the largest counts.
-        let (most, mean) = track.bandwidth();
-        (audio_most, audio_mean) = (audio_most.max(most), audio_mean.max(mean));
-        audio_codec.get_or_insert(track.media.codec.as_str());
     }
-    for words in ladder.texts {
-        let Label { name, language } = &words.label;
+    for (Label { name, language }, list) in &set.texts {
         let label = member("SUBTITLES", "text", name, language.as_deref());
-        let (entry, file) = (ladder.entry, &words.file);
-        writeln!(text, "{label},DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI=\"{entry}.{file}.m3u8\"").ok();
+        writeln!(text, "{label},DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI=\"{list}\"").ok();
     }
-    let mut iframes = String::new();
-    for track in tracks {
-        let RungKind::Video { size: (width, height), rate } = track.rung.kind else { continue };
-        let (most, mean) = track.bandwidth();
-        let codecs: Vec<&str> = [Some(track.media.codec.as_str()), audio_codec].into_iter().flatten().collect();
+    let sound = if set.sounds.is_empty() { "" } else { ",AUDIO=\"sound\"" };
+    let words = if set.texts.is_empty() { "" } else { ",SUBTITLES=\"text\"" };
+    for Variant { name, size: (width, height), rate, bandwidth: (most, mean), codec, sound: heard, .. } in &set.variants
+    {
+        let codecs: Vec<&str> = [Some(*codec), *heard].into_iter().flatten().collect();
         let rate = rate.map(|rate| format!(",FRAME-RATE={rate:.3}")).unwrap_or_default();
-        let sound = if audio_codec.is_some() { ",AUDIO=\"sound\"" } else { "" };
-        let words = if ladder.texts.is_empty() { "" } else { ",SUBTITLES=\"text\"" };
         writeln!(
             text,
-            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",RESOLUTION={width}x{height}{rate}{sound}{words}\n{}.m3u8",
-            most + audio_most,
-            mean + audio_mean,
+            "#EXT-X-STREAM-INF:BANDWIDTH={most},AVERAGE-BANDWIDTH={mean},CODECS=\"{}\",RESOLUTION={width}x{height}{rate}{sound}{words}\n{name}.m3u8",
             codecs.join(","),
-            track.name
-        )
-        .ok();
-        // A keyframe cannot be fetched alone out of a segment that is encrypted whole.
-        if !track.vectors.is_empty() {
-            continue;
-        }
-        // Each alone, as fast as it would be fetched.
-        let rate = |group: &[Fragment]| {
-            let ticks: u64 = group.iter().map(|f| f.duration).sum();
-            (group.first().map_or(0, |f| f.first) as f64 * 8.0 / track.seconds(ticks.max(1))).ceil() as u64
-        };
-        let peak = groups(&track.media.fragments).map(rate).max();
-        writeln!(
-            iframes,
-            "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},CODECS=\"{}\",RESOLUTION={width}x{height},URI=\"{}.iframes.m3u8\"",
-            peak.unwrap_or(0),
-            track.media.codec,
-            track.name
         )
         .ok();
     }
-    text + &iframes
+    for Variant { name, size: (width, height), codec, keys, .. } in &set.variants {
+        let Some(most) = keys else { continue };
+        writeln!(
+            text,
+            "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={most},CODECS=\"{codec}\",RESOLUTION={width}x{height},URI=\"{name}.iframes.m3u8\"",
+        )
+        .ok();
+    }
+    text
 }
 
 /// The beginning of a line for what whoever watches can choose.

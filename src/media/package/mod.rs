@@ -8,21 +8,24 @@ pub(crate) mod quicktime;
 mod seal;
 pub(crate) mod start;
 mod text;
+mod ts;
+mod wrap;
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
-    path::Path,
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
 };
 
 pub(crate) use self::text::extract;
 use self::{
     boxes::{Fragment, Fragmented},
+    hls::{Heard, Item, KeyItem, Set, Variant, Version},
     seal::{Key, Vector},
 };
 use crate::{
     error::{Doing, Error, Result},
-    profile::Encryption,
+    profile::{Encryption, Stream},
 };
 
 /// A track of the ladder.
@@ -86,6 +89,8 @@ struct Track<'a> {
     /// What its files begin with.
     name: String,
     rung: &'a Rung<'a>,
+    /// Where its samples are.
+    file: PathBuf,
     media: Fragmented,
     segments: Vec<Segment>,
     /// Of an encrypted track, one a segment.
@@ -102,6 +107,40 @@ struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
+    /// The lists of HLS over its segments.
+    fn set(&self) -> Set<'_> {
+        let mut set = Set { version: Version::Seven, sounds: Vec::new(), texts: Vec::new(), variants: Vec::new() };
+        // A rung is heard with one of the sounds: the largest counts.
+        let (mut audio_most, mut audio_mean, mut sound) = (0, 0, None);
+        for track in &self.tracks {
+            let RungKind::Audio { channels, label, .. } = &track.rung.kind else { continue };
+            let list = Some(format!("{}.m3u8", track.name));
+            set.sounds.push(Heard { label: label.as_ref(), channels: *channels, list });
+            let (most, mean) = track.bandwidth();
+            (audio_most, audio_mean) = (audio_most.max(most), audio_mean.max(mean));
+            sound.get_or_insert(track.media.codec.as_str());
+        }
+        for track in &self.tracks {
+            let RungKind::Video { size, rate } = track.rung.kind else { continue };
+            let (most, mean) = track.bandwidth();
+            // Each alone, as fast as it would be fetched.
+            let fetched = |key: KeyItem| (key.bytes as f64 * 8.0 / key.seconds).ceil() as u64;
+            let most_keys = || track.keys(&track.media.fragments).into_iter().map(fetched).max().unwrap_or(0);
+            set.variants.push(Variant {
+                name: track.name.clone(),
+                size,
+                rate,
+                bandwidth: (most + audio_most, mean + audio_mean),
+                codec: &track.media.codec,
+                sound,
+                // A keyframe cannot be fetched alone out of a segment that is encrypted whole.
+                keys: track.vectors.is_empty().then(most_keys),
+            });
+        }
+        set.texts.extend(self.texts.iter().map(|t| (&t.label, format!("{}.{}.m3u8", self.entry, t.file))));
+        set
+    }
+
     fn seconds(&self) -> f64 {
         self.tracks.iter().map(Track::total_seconds).fold(0.0, f64::max)
     }
@@ -135,25 +174,56 @@ impl Track<'_> {
     fn total_seconds(&self) -> f64 {
         self.seconds(self.segments.iter().map(Segment::duration).sum())
     }
+
+    /// As they are listed.
+    fn items(&self) -> Vec<Item<'_>> {
+        let item = |(i, segment): (usize, &Segment)| Item {
+            name: self.segment_name(i + 1),
+            seconds: self.seconds(segment.duration()),
+            vector: self.vectors.get(i),
+            keys: self.keys(&segment.fragments),
+        };
+        self.segments.iter().enumerate().map(item).collect()
+    }
+
+    /// The keyframes of fragments that lie one after the other.
+    fn keys(&self, fragments: &[Fragment]) -> Vec<KeyItem> {
+        let mut at = 0;
+        let key = |group: &[Fragment]| {
+            let ticks: u64 = group.iter().map(|f| f.duration).sum();
+            let bytes = group.first().map_or(0, |f| f.first);
+            let key = KeyItem { seconds: self.seconds(ticks.max(1)), at, bytes };
+            at += group.iter().map(|f| f.bytes).sum::<u64>();
+            key
+        };
+        groups(fragments).map(key).collect()
+    }
 }
 
 /// Cuts the rungs' files and writes the playlists into `dir`, all under names that begin with `entry`; gives the names of
-/// all files, those to open first. Segments are as long as fits into `segment_ms`, and at least one keyframe interval.
-/// Encrypted, they are for HLS alone, and the key lies beside them.
+/// all files, those to open first. Segments are as long as fits into those that are asked for, and at least one keyframe
+/// interval. Encrypted, they are for HLS alone, and the key lies beside them.
 pub(crate) fn package(
     dir: &Path,
     entry: &str,
     (rungs, texts): (&[Rung<'_>], &[Text]),
-    segment_ms: u64,
-    encryption: Option<Encryption>,
+    spec: &Stream,
 ) -> Result<Vec<String>> {
-    let key = encryption.map(|Encryption::Aes128| Key::random()).transpose()?;
+    let segment_ms = u64::from(spec.segment.0);
+    let key = spec.encryption.map(|Encryption::Aes128| Key::random()).transpose()?;
     let mut tracks = Vec::new();
     for rung in rungs {
-        let media = boxes::read(rung.file)?;
-        let segments = grouped(&media, segment_ms);
+        let mut file = rung.file.to_owned();
+        let mut media = boxes::read(&file)?;
+        let mut segments = grouped(&media, segment_ms);
+        let pictures = tracks.iter().find(|t: &&Track<'_>| t.is_video());
+        if let (RungKind::Audio { .. }, Some(pictures)) = (&rung.kind, pictures) {
+            file = recut(&file, &media, pictures, segment_ms)?;
+            media = boxes::read(&file)?;
+            segments = media.fragments.iter().map(|f| Segment { fragments: vec![f.clone()] }).collect();
+        }
         let vectors = if key.is_some() { seal::vectors(segments.len())? } else { Vec::new() };
-        tracks.push(Track { name: format!("{entry}.{}", rung.name), rung, segments, media, vectors });
+        tracks.push(Track { name: format!("{entry}.{}", rung.name), rung, file, segments, media, vectors });
     }
     aligned(&tracks)?;
     let ladder = Ladder { entry, tracks, texts, segment_ms };
@@ -163,25 +233,32 @@ pub(crate) fn package(
         names.push(name);
         Ok(())
     };
-    write(&mut names, format!("{entry}.m3u8"), &hls::master(&ladder))?;
-    match &key {
-        None => write(&mut names, format!("{entry}.mpd"), &dash::manifest(&ladder))?,
-        Some(key) => {
-            let name = key_name(entry);
-            key.write(&dir.join(&name))?;
-            names.push(name);
-        }
+    write(&mut names, format!("{entry}.m3u8"), &hls::master(&ladder.set()))?;
+    if key.is_none() {
+        write(&mut names, format!("{entry}.mpd"), &dash::manifest(&ladder))?;
+    }
+    if spec.mpeg_ts {
+        names.push(ts::list_name(entry));
+        ts::write(dir, &ladder, key.as_ref(), &mut names)?;
+    }
+    if let Some(key) = &key {
+        let name = key_name(entry);
+        key.write(&dir.join(&name))?;
+        names.push(name);
     }
     for track in &ladder.tracks {
-        write(&mut names, format!("{}.m3u8", track.name), &hls::media_playlist(track, entry))?;
+        let (init, items) = (track.init_name(), track.items());
+        let list = hls::media_playlist(Version::Seven, Some(&init), &items, entry);
+        write(&mut names, format!("{}.m3u8", track.name), &list)?;
         if track.is_video() && key.is_none() {
-            write(&mut names, format!("{}.iframes.m3u8", track.name), &hls::iframe_playlist(track))?;
+            let list = hls::iframe_playlist(Version::Seven, Some(&init), &items);
+            write(&mut names, format!("{}.iframes.m3u8", track.name), &list)?;
         }
         cut(dir, track, key.as_ref(), &mut names)?;
     }
     for text in texts {
         let name = format!("{entry}.{}", text.file);
-        write(&mut names, format!("{name}.m3u8"), &hls::text_playlist(&name, ladder.seconds()))?;
+        write(&mut names, format!("{name}.m3u8"), &hls::text_playlist(Version::Seven, &name, ladder.seconds()))?;
         names.push(text::words_name(&name));
     }
     Ok(names)
@@ -240,22 +317,66 @@ fn aligned(tracks: &[Track<'_>]) -> Result<()> {
     Ok(())
 }
 
+/// Cuts sound anew where its pictures are cut, to the frame of sound that begins there: a muxer of sound alone counts its own
+/// fragments, and is seconds beside the pictures within an hour. Gives the new file; the old one is removed.
+fn recut(path: &Path, media: &Fragmented, pictures: &Track<'_>, segment_ms: u64) -> Result<PathBuf> {
+    let target = path.with_extension("cut");
+    let (reading, writing) =
+        (|| format!("cannot read {}", path.display()), || format!("cannot write {}", target.display()));
+    let mut from = File::open(path).doing(reading)?;
+    let mut to = BufWriter::new(File::create(&target).doing(writing)?);
+    to.write_all(&media.init).doing(writing)?;
+    let ticks = |seconds: f64| (seconds * f64::from(media.timescale)).round() as u64;
+    let starts = pictures.segments.iter().skip(1).map(|s| ticks(pictures.seconds(s.start())));
+    let mut ends = starts.collect::<Vec<u64>>().into_iter();
+    // What is heard after the last picture is cut, too.
+    let length = segment_ms * u64::from(media.timescale) / 1000;
+    let mut end = ends.next().unwrap_or(length);
+    let (mut held, mut start, mut number) = (Vec::new(), media.fragments.first().map_or(0, |f| f.start), 1);
+    for fragment in &media.fragments {
+        from.seek(SeekFrom::Start(fragment.at)).doing(reading)?;
+        let mut bytes = Vec::new();
+        (&from).take(fragment.bytes).read_to_end(&mut bytes).doing(reading)?;
+        let samples = media.samples(&bytes).ok_or_else(|| boxes::damaged("a fragment is not understood"))?;
+        let mut at = fragment.start;
+        for (sample, bytes) in samples {
+            while at >= end {
+                if !held.is_empty() {
+                    to.write_all(&media.fragment(number, start, &held)).doing(writing)?;
+                    number += 1;
+                    held.clear();
+                }
+                start = at;
+                end = ends.next().unwrap_or(end + length.max(1));
+            }
+            at += u64::from(sample.duration);
+            held.push((sample, bytes.to_vec()));
+        }
+    }
+    if !held.is_empty() {
+        to.write_all(&media.fragment(number, start, &held)).doing(writing)?;
+    }
+    to.flush().doing(writing)?;
+    fs::remove_file(path).doing(|| format!("cannot remove {}", path.display()))?;
+    Ok(target)
+}
+
 /// Writes a track's segments, and removes what they were cut from.
 fn cut(dir: &Path, track: &Track<'_>, key: Option<&Key>, names: &mut Vec<String>) -> Result<()> {
     let name = track.init_name();
     fs::write(dir.join(&name), &track.media.init).doing(|| format!("cannot write {name}"))?;
     names.push(name);
-    let doing = || format!("cannot read {}", track.rung.file.display());
-    let mut from = File::open(track.rung.file).doing(doing)?;
+    let doing = || format!("cannot read {}", track.file.display());
+    let mut from = File::open(&track.file).doing(doing)?;
     for (i, segment) in track.segments.iter().enumerate() {
         let name = track.segment_name(i + 1);
         let mut to = File::create(dir.join(&name)).doing(|| format!("cannot write {name}"))?;
         for fragment in &segment.fragments {
             from.seek(SeekFrom::Start(fragment.at)).doing(doing)?;
             let copied =
-                io::copy(&mut from.by_ref().take(fragment.bytes), &mut to).doing(|| format!("cannot write {name}"))?;
+                io::copy(&mut (&from).take(fragment.bytes), &mut to).doing(|| format!("cannot write {name}"))?;
             if copied != fragment.bytes {
-                return Err(Error::internal(format!("{} became shorter", track.rung.file.display())));
+                return Err(Error::internal(format!("{} became shorter", track.file.display())));
             }
         }
         if let Some((key, vector)) = key.zip(track.vectors.get(i)) {
@@ -264,5 +385,5 @@ fn cut(dir: &Path, track: &Track<'_>, key: Option<&Key>, names: &mut Vec<String>
         names.push(name);
     }
     drop(from);
-    fs::remove_file(track.rung.file).doing(|| format!("cannot remove {}", track.rung.file.display()))
+    fs::remove_file(&track.file).doing(|| format!("cannot remove {}", track.file.display()))
 }

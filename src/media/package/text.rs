@@ -16,8 +16,19 @@ use crate::{
 const MOST: u64 = 16 << 20;
 /// Codecs of text that ffmpeg turns into WebVTT. Others are pictures of words, or hold none.
 const KNOWN: [&str; 7] = ["mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text"];
-/// Time 0 of the words is time 0 of the pictures (RFC 8216, 3.5); a header that players of DASH pass over.
-const HEADER: &str = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n";
+
+/// Time 0 of the words is time 0 of the pictures, which is this tick of theirs (RFC 8216, 3.5); a header that players of DASH
+/// pass over.
+fn header(tick: u64) -> String {
+    format!("WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:{tick}\n")
+}
+
+/// Writes the words of a track again, for pictures whose time 0 is this tick.
+pub(super) fn shifted(dir: &Path, from: &str, to: &str, tick: u64) -> Result<()> {
+    let text = fs::read_to_string(dir.join(words_name(from))).doing(|| "cannot read a text track")?;
+    let cues = text.strip_prefix(&header(0)).ok_or_else(|| Error::internal("words without their header"))?;
+    fs::write(dir.join(words_name(to)), format!("{}{cues}", header(tick))).doing(|| "cannot write a text track")
+}
 
 /// A text track of a master.
 #[derive(Debug, PartialEq)]
@@ -129,7 +140,7 @@ fn complete(path: &Path) -> Result<bool> {
     }
     let text = String::from_utf8_lossy(&fs::read(path).doing(doing)?).into_owned();
     let Some(cues) = text.strip_prefix("WEBVTT\n").filter(|cues| cues.contains(" --> ")) else { return Ok(false) };
-    fs::write(path, format!("{HEADER}{cues}")).doing(|| "cannot write a text track")?;
+    fs::write(path, format!("{}{cues}", header(0))).doing(|| "cannot write a text track")?;
     Ok(true)
 }
 

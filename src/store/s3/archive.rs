@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     model::Key,
-    store::{Availability, Recall, Recalled, Tier, Upload},
+    store::{Availability, Committed, Original, Recall, Recalled, Tier, Upload},
 };
 
 /// The largest object that one request copies ("Copying objects").
@@ -113,12 +113,56 @@ impl Remote {
         copy.send().await.map(drop).map_err(|e| describe(e, key, "change the storage class of"))
     }
 
+    /// Copies an object to another key, which is free, as it is to be there: with that area's settings and this media type.
+    pub(super) async fn duplicate(&self, from: &Key, to: &Key, of: &Original<'_>) -> Result<Committed> {
+        if self.head(to).await?.is_some() {
+            return Ok(Committed::Present);
+        }
+        let before = self.head(from).await?.ok_or_else(|| Error::not_found(format!("the store has lost {from}")))?;
+        if before.bytes != of.bytes {
+            return Err(Error::corrupt(format!("{from} has {} bytes, not {}", before.bytes, of.bytes)));
+        }
+        if before.availability() == Availability::Offline {
+            return Err(Error::archived(from));
+        }
+        if of.bytes <= LARGEST_COPY {
+            let objects = self.objects(to);
+            let copy = self
+                .client
+                .copy_object()
+                .bucket(self.bucket(to))
+                .key(self.name(to))
+                .copy_source(self.source(from))
+                .copy_source_if_match(format!("\"{}\"", before.etag))
+                .metadata_directive(MetadataDirective::Replace)
+                .content_type(of.mime)
+                .set_cache_control(objects.cache_control.clone())
+                .set_storage_class(objects.storage_class())
+                .set_server_side_encryption(objects.encryption())
+                .set_ssekms_key_id(objects.kms_key())
+                .set_acl(objects.acl());
+            copy.send().await.map_err(|e| describe(e, to, "copy"))?;
+        } else {
+            let begun = self.beginning(to, None).content_type(of.mime).send().await;
+            let begun = begun.map_err(|e| describe(e, to, "begin a copy of"))?;
+            let id = begun.upload_id().unwrap_or_default().to_owned();
+            if let Err(e) = self.parts_onto((from, to), &before, &id, None).await {
+                self.abort_upload(to, &id).await.ok();
+                return Err(e);
+            }
+        }
+        match self.head(to).await? {
+            Some(after) if after.bytes == of.bytes => Ok(Committed::New),
+            _ => Err(Error::unavailable(format!("the server's copy of {from} is not there whole"))),
+        }
+    }
+
     async fn copy_in_parts(&self, key: &Key, head: &Head, class: &str, upload: Option<&Upload>) -> Result<()> {
         let begun =
             self.beginning(key, upload.and_then(|u| u.checksum)).storage_class(StorageClass::from(class)).send();
         let begun = begun.await.map_err(|e| describe(e, key, "begin a copy of"))?;
         let id = begun.upload_id().unwrap_or_default().to_owned();
-        match self.parts_onto(key, head, &id, upload).await {
+        match self.parts_onto((key, key), head, &id, upload).await {
             Ok(()) => Ok(()),
             Err(e) => {
                 self.abort_upload(key, &id).await.ok();
@@ -127,7 +171,13 @@ impl Remote {
         }
     }
 
-    async fn parts_onto(&self, key: &Key, head: &Head, id: &str, upload: Option<&Upload>) -> Result<()> {
+    async fn parts_onto(
+        &self,
+        (from_key, key): (&Key, &Key),
+        head: &Head,
+        id: &str,
+        upload: Option<&Upload>,
+    ) -> Result<()> {
         let part_bytes = upload.map_or(PART.max(head.bytes.div_ceil(10_000)), |u| u.part_bytes);
         let (mut parts, mut again) = (Vec::new(), upload.map(|u| Upload { id: id.to_owned(), ..u.clone() }));
         let (mut from, mut number) = (0, 1);
@@ -140,7 +190,7 @@ impl Remote {
                 .key(self.name(key))
                 .upload_id(id)
                 .part_number(number)
-                .copy_source(self.source(key))
+                .copy_source(self.source(from_key))
                 .copy_source_if_match(format!("\"{}\"", head.etag))
                 .copy_source_range(format!("bytes={from}-{}", end - 1))
                 .customize()

@@ -38,8 +38,8 @@ use self::{
     deposit::{Content, S3Deposit, StagedFile},
 };
 use super::{
-    Abilities, Arrived, Availability, Committed, Deposit, Difference, Found, Held, Look, OpenUpload, Recall, Recalled,
-    Staged, Store, Upload, Wish,
+    Abilities, Arrived, Availability, Committed, Deposit, Difference, Found, Held, Look, OpenUpload, Original, Recall,
+    Recalled, Staged, Store, Upload, Wish,
 };
 use crate::{
     block,
@@ -283,6 +283,10 @@ impl Store for S3Store {
         let put = self.remote.put(key, bytes.to_vec().into(), sum);
         let put = block::on(put.customize().interceptor(sign::Body(digest)).send())?;
         put.map(drop).map_err(|e| describe(e, key, "write"))
+    }
+
+    fn duplicate(&self, from: &Key, to: &Key, of: &Original<'_>) -> Result<Committed> {
+        block::on(self.remote.duplicate(from, to, of))?
     }
 
     fn restore(&self, key: &Key, size: u64, from: &mut dyn Read) -> Result<()> {

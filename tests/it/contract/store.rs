@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use damctl::{
     error::Kind,
     model::Key,
-    store::{Arrived, Committed, FsStore, Look, MemoryStore, S3Config, S3Store, Staged, Store, Upload},
+    store::{Arrived, Committed, FsStore, Look, MemoryStore, Original, S3Config, S3Store, Staged, Store, Upload},
 };
 
 use crate::harness;
@@ -51,6 +51,27 @@ fn buckets() -> Option<S3Config> {
     };
     S3Store::make_buckets(config.clone()).unwrap();
     Some(config)
+}
+
+#[test]
+fn an_object_is_duplicated_under_a_free_key_and_outlives_the_first() {
+    each(|store| {
+        let text = "segment";
+        store.commit(vec![staged(store, "renditions/a/b", &[("x.ts", text)])]).unwrap();
+        let of = Original { bytes: 7, digest: damctl::digest::Digest::of(text.as_bytes()), mime: "video/mp2t" };
+        let (from, to) = (key("renditions/a/b/x.ts"), key("delivery/web/a/x.ts"));
+        assert_eq!(store.duplicate(&from, &to, &of).unwrap(), Committed::New);
+        assert_eq!(store.duplicate(&from, &to, &of).unwrap(), Committed::Present);
+        store.remove(&key("renditions/a/b")).unwrap();
+        assert_eq!(read(store, "delivery/web/a/x.ts"), text);
+        if let Some(address) = store.presigned(&to, std::time::Duration::from_secs(60)).unwrap() {
+            let head = harness::tool("curl", ["-s", "-D", "-", "-o", "/dev/null", &address]).to_lowercase();
+            assert!(head.contains("content-type: video/mp2t"), "{head}");
+        }
+        let missing = store.duplicate(&from, &key("delivery/web/a/y.ts"), &of).unwrap_err();
+        assert_eq!(missing.kind(), Kind::NotFound);
+        assert_eq!(store.size(&key("delivery/web/a/y.ts")).unwrap(), None);
+    });
 }
 
 #[test]

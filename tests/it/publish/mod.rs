@@ -1,5 +1,6 @@
 //! Publishing as its user does it, to places that are played on loopback.
 
+mod delivered;
 mod instagram;
 mod ledger;
 mod platforms;

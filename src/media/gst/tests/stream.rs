@@ -309,3 +309,93 @@ fn encrypted_segments_are_played_by_the_key_beside_them_and_by_no_other() {
     std::fs::write(desk.path("web.key"), key).unwrap();
     assert_eq!(frames("web.m3u8"), 0, "another key opens it");
 }
+
+/// Frames of a list as ffmpeg decodes them: the sum of each.
+fn sums(path: &Path, map: &str) -> Vec<String> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-xerror"]);
+    if path.extension().is_some_and(|e| e == "m3u8") {
+        command.args(["-allowed_extensions", "ALL"]);
+    }
+    command.arg("-i").arg(path).args(["-map", map, "-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+    let text = String::from_utf8(fed(command, &[])).unwrap();
+    text.lines().filter(|l| !l.starts_with('#')).map(|l| l.rsplit(',').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn transport_streams_hold_the_same_pictures_and_sounds_and_every_keyframe_stands_alone() {
+    let desk = Desk::new();
+    desk.ffmpeg(
+        "-f lavfi -i testsrc2=s=256x144:r=25:d=5 -f lavfi -i sine=400:d=5 -f lavfi -i sine=1000:d=5 -map 0 -map 1 -map 2 -c:v \
+         libx264 -c:a flac -metadata:s:a:0 language=spa -metadata:s:a:1 language=eng in.mkv",
+    );
+    let rung = |name: &str, height: u32| json!({"name": name, "max_height": height, "video": {"bitrate": "300k", "preset": "veryfast", "keyframe_interval": "1s"}});
+    let mut wish = json!({"segment": "2s", "mpeg_ts": true, "rungs": [rung("large", 144), rung("small", 72)],
+        "audio": [{"name": "Español", "track": "es"}, {"name": "English", "track": "en"}]});
+    let stream = entry("web", json!({"stream": wish}));
+    let made = desk.render("in.mkv", std::slice::from_ref(&stream));
+    let rendered = made.rendered("web");
+    accepted(&desk, "in.mkv", &stream, rendered);
+    assert_eq!(rendered.files[..3], ["web.m3u8", "web.mpd", "web.ts.m3u8"]);
+    let of = |name: &str| desk.path(name);
+    for rung in ["large", "small"] {
+        let pictures = sums(&of(&format!("web.ts.{rung}.m3u8")), "0:v");
+        assert_eq!(pictures, sums(&of(&format!("web.{rung}.m3u8")), "0:v"), "{rung}");
+        assert!(pictures.len() > 20);
+    }
+    assert_eq!(sums(&of("web.ts.small.m3u8"), "0:a"), sums(&of("web.sound.m3u8"), "0:a"));
+    assert_eq!(sums(&of("web.ts.sound_2.m3u8"), "0:a"), sums(&of("web.sound_2.m3u8"), "0:a"));
+    let list = std::fs::read_to_string(of("web.ts.m3u8")).unwrap();
+    assert!(list.starts_with("#EXTM3U\n#EXT-X-VERSION:4\n"), "{list}");
+    assert!(list.contains("LANGUAGE=\"es\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"1\"\n"), "{list}");
+    assert!(list.contains("CHANNELS=\"1\",URI=\"web.ts.sound_2.m3u8\""), "{list}");
+    assert!(list.contains("CODECS=\"avc1.") && list.contains("URI=\"web.ts.small.iframes.m3u8\""), "{list}");
+    // Any keyframe is a picture by itself, with the tables before it.
+    let keys = std::fs::read_to_string(of("web.ts.large.iframes.m3u8")).unwrap();
+    let keys: Vec<&str> = keys.lines().collect();
+    let at = keys.iter().rposition(|l| l.starts_with("#EXT-X-BYTERANGE:")).unwrap();
+    let (length, from) = keys[at]["#EXT-X-BYTERANGE:".len()..].split_once('@').unwrap();
+    let (length, from): (usize, usize) = (length.parse().unwrap(), from.parse().unwrap());
+    let segment = std::fs::read(of(keys[at + 1])).unwrap();
+    std::fs::write(of("alone.ts"), &segment[from..from + length]).unwrap();
+    assert_eq!(sums(&of("alone.ts"), "0:v").len(), 1);
+    // Played through, no packet is lost or out of its turn.
+    let joined: Vec<u8> = rendered
+        .files
+        .iter()
+        .filter(|f| f.starts_with("web.ts.large.0") && f.ends_with(".ts"))
+        .flat_map(|f| std::fs::read(of(f)).unwrap())
+        .collect();
+    let mut counts = std::collections::HashMap::new();
+    for packet in joined.chunks(188) {
+        let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
+        let count = packet[3] & 0xf;
+        let last = counts.insert(pid, count);
+        assert!(last.is_none_or(|last| (last + 1) & 0xf == count), "{pid}: {count} after {last:?}");
+    }
+    // Sound is cut where the pictures are, to a frame of it.
+    let extents = |name: &str| -> Vec<f64> {
+        let list = std::fs::read_to_string(of(name)).unwrap();
+        list.lines().filter_map(|l| l.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse().ok()).collect()
+    };
+    let (pictures, sound) = (extents("web.small.m3u8"), extents("web.sound_2.m3u8"));
+    assert_eq!((pictures.len(), sound.len()), (3, 3), "{sound:?}");
+    let mut apart = 0.0;
+    for (picture, sound) in pictures.iter().zip(&sound) {
+        apart += sound - picture;
+        assert!(f64::abs(apart) < 0.022, "{pictures:?} {sound:?}");
+    }
+    // Encrypted by the same key, and nothing else is changed.
+    wish["encryption"] = json!("aes128");
+    let sealed = entry("sealed", json!({"stream": wish}));
+    let made = desk.render("in.mkv", std::slice::from_ref(&sealed));
+    accepted(&desk, "in.mkv", &sealed, made.rendered("sealed"));
+    let files = &made.rendered("sealed").files;
+    assert_eq!(files[..2], ["sealed.m3u8", "sealed.ts.m3u8"]);
+    assert!(files.iter().any(|f| f == "sealed.key") && files.iter().all(|f| !f.contains("iframes")), "{files:?}");
+    let sealed = std::fs::read(of("sealed.ts.small.00001.ts")).unwrap();
+    assert!(
+        sealed.len() % 188 != 0 && sealed.chunks(188).filter(|packet| packet[0] == 0x47).count() < sealed.len() / 188
+    );
+    assert_eq!(sums(&of("sealed.ts.small.m3u8"), "0:v").len(), sums(&of("web.ts.small.m3u8"), "0:v").len());
+}
