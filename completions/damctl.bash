@@ -6068,7 +6068,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__verify)
-            opts="-C -h -V --level --asset --collection --area --location --older-than --share --budget --rate --history --drop --archive --log-format --help --version"
+            opts="-C -h -V --level --asset --collection --area --location --older-than --share --budget --rate --structure --history --drop --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

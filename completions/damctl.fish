@@ -842,6 +842,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand verify" -l log-format -d '
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand verify" -l structure -d 'Holds every object of the masters against OCFL\'s specification instead of the catalog: names, declarations, inventories of all versions; with `--level full` the content\'s digests as well'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -l drop -d 'Takes renditions that are damaged or missing out of store and catalog, so that `transcode` makes them again'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand verify" -s V -l version -d 'Print version'
