@@ -1,13 +1,14 @@
 //! What may be done with an asset: said of it, or of its collection.
 
+use jiff::ToSpan;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::description::{MOST, check_text, day, moment};
 use crate::error::{Error, Result};
 
-/// A day in milliseconds.
-const DAY: i64 = 86_400_000;
+/// What may be said of consent.
+const CONSENTS: [&str; 3] = ["given", "refused", "not needed"];
 
 /// What may be done with an asset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +20,7 @@ pub struct Rights {
     /// Until when only editors see it: a day, or a time with its offset from UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embargo_until: Option<String>,
-    /// When the right to show it ends; a day is meant to its end.
+    /// When the right to show it ends; a day, a month or a year is meant to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
     /// Countries where it may be shown (ISO 3166-1 alpha-2); none named: everywhere.
@@ -115,16 +116,31 @@ impl Rights {
             let n = self.territories.len();
             return Err(Error::invalid(format!("rights.territories has {n} entries: {MOST} at most")));
         }
-        self.territories.iter().try_for_each(|text| check_text("rights.territories", text))?;
-        let texts = [("rights.license", &self.license), ("rights.consent", &self.consent)];
-        texts.into_iter().try_for_each(|(name, text)| text.as_ref().map_or(Ok(()), |text| check_text(name, text)))
+        let is_country = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_alphabetic());
+        if let Some(text) = self.territories.iter().find(|text| !is_country(text.trim())) {
+            return Err(Error::invalid(format!("rights.territories: '{text}' is no country"))
+                .hint("two letters (ISO 3166-1 alpha-2), such as ES or MX"));
+        }
+        // A word that nobody knows would count as no refusal.
+        if let Some(text) = &self.consent
+            && !CONSENTS.iter().any(|known| text.trim().eq_ignore_ascii_case(known))
+        {
+            return Err(Error::invalid(format!("rights.consent: '{text}' is not one of {}", CONSENTS.join(", "))));
+        }
+        self.license.as_ref().map_or(Ok(()), |text| check_text("rights.license", text))
     }
 }
 
-/// When a right ends (ms): a day is meant to its end.
+/// When a right ends (ms): a day, a month or a year is meant to its end.
 pub fn end_of(expires: &str) -> Result<i64> {
-    let start = moment(expires)?;
-    Ok(if day(expires).is_ok() { start + DAY } else { start })
+    let Ok(first) = day(expires) else { return moment(expires) };
+    let next = match expires.trim().split('-').count() {
+        1 => first.checked_add(1.year()),
+        2 => first.checked_add(1.month()),
+        _ => first.tomorrow(),
+    };
+    let end = next.and_then(|next| next.at(0, 0, 0, 0).to_zoned_datetime(jiff::tz::TimeZone::UTC));
+    end.map(|end| end.timestamp().as_millisecond()).map_err(|e| Error::invalid(format!("'{expires}' is no date: {e}")))
 }
 
 #[cfg(test)]
@@ -164,6 +180,12 @@ mod tests {
         assert!(!r.allow(&at("2029-12-31", None)) && r.allow(&at("2030-01-01", None)));
         assert!(r.allow(&at("2030-02-01", Some("ES"))) && !r.allow(&at("2030-01-15", Some("FR"))));
         assert!(!r.allow(&at("2030-02-02", None)));
+        let ends = |text: &str| end_of(text).unwrap();
+        assert_eq!(ends("2030-02"), moment("2030-03-01").unwrap());
+        assert_eq!((ends("2030"), ends("2030-12-31")), (moment("2031").unwrap(), moment("2031").unwrap()));
+        for wrong in [r#"{"consent": "denied"}"#, r#"{"territories": ["Spain"]}"#] {
+            assert!(rights(wrong).check().is_err(), "{wrong}");
+        }
         assert!(!rights(r#"{"consent": "Refused"}"#).allow(&at("2030-01-01", None)));
     }
 }

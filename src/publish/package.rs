@@ -100,7 +100,8 @@ impl Publish<'_> {
             "name": first.name, "bytes": first.bytes, "sha256": first.digest, "mime": first.mime,
             "duration_ms": media.facts.duration_ms, "timecode": media.facts.timecode.as_ref().map(|t| &t.value),
         });
-        let filled = Filled::new(p, &row.asset, &said, file);
+        let held = self.catalog.rights_of(p.asset)?.map(|(_, rights)| rights).unwrap_or_default();
+        let filled = Filled::new(p, &row.asset, &said, &held, file);
         let words = filled.words(&outlet.text, &said, &p.words)?;
         let stem = filled.path(&outlet.name)?;
         if stem.is_empty() || stem.starts_with('/') || stem.ends_with('/') {

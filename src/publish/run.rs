@@ -151,6 +151,14 @@ impl Publish<'_> {
             // What was begun with other bytes is not gone on with.
             return Ok(came_to_nothing(&p, changed()));
         }
+        // It is not there yet: what was begun goes on only if it may still be shown.
+        if !is_new {
+            match self.allowed(&p, outlet) {
+                Ok(()) => {}
+                Err(Halt::Later(at)) => return Ok(put_off(&p, at)),
+                Err(Halt::Changed(e) | Halt::Error(e)) => return Ok(came_to_nothing(&p, e)),
+            }
+        }
         match channel.send(&package, session.as_ref(), &mut ledger) {
             Ok(Sent::Published(receipt)) => {
                 crate::crash::point("publish.answered");
@@ -161,6 +169,16 @@ impl Publish<'_> {
                 let is_posting = ledger.is_posting;
                 self.ends(attempt, &p, is_posting, e)
             }
+        }
+    }
+
+    /// Whether its rights allow it now.
+    fn allowed(&self, p: &Publication, outlet: &Outlet) -> std::result::Result<(), Halt> {
+        let held = self.catalog.rights_of(p.asset)?.map(|(_, rights)| rights).unwrap_or_default();
+        match rights(&held, outlet, self.catalog.now()?)? {
+            Allowed::Now => Ok(()),
+            Allowed::From(at) => Err(Halt::Later(at)),
+            Allowed::No(reasons) => Err(Error::invalid(reasons.join("; ")).into()),
         }
     }
 
@@ -177,12 +195,7 @@ impl Publish<'_> {
             if content_of(&package) != p.content {
                 return Err(Halt::Changed(changed()));
             }
-            let held = self.catalog.rights_of(p.asset)?.map(|(_, rights)| rights).unwrap_or_default();
-            match rights(&held, outlet, self.catalog.now()?)? {
-                Allowed::Now => {}
-                Allowed::From(at) => return Err(Halt::Later(at)),
-                Allowed::No(reasons) => return Err(Error::invalid(reasons.join("; ")).into()),
-            }
+            self.allowed(p, outlet)?;
             let limits = channel::limits(&outlet.to)?;
             let bytes = package.media.iter().map(|item| item.bytes).sum();
             let mut against = limits.against_media(outlet.limits.as_ref(), &package.facts, package.media.len(), bytes);
@@ -283,7 +296,8 @@ impl Publish<'_> {
         let outlet = self.channels.get(&p.channel)?;
         let row = self.catalog.asset(p.asset)?;
         let said = self.catalog.described(p.asset)?.description;
-        let filled = Filled::new(&p, &row.asset, &said, Value::Null);
+        let held = self.catalog.rights_of(p.asset)?.map(|(_, rights)| rights).unwrap_or_default();
+        let filled = Filled::new(&p, &row.asset, &said, &held, Value::Null);
         attempt.stop.check()?;
         // Of the account's limits it takes nothing; its rest after a failure it keeps.
         let (now, rest) = (self.catalog.now()?, self.catalog.rest_of(&p.outlet)?);

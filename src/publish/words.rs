@@ -9,7 +9,7 @@ use super::beside;
 use crate::{
     channel::Sidecar,
     error::{Doing, Error, Result},
-    model::{Asset, Description, Publication, Words},
+    model::{Asset, Description, Publication, Rights, Words},
     profile::channels::{Outlet, Text},
 };
 
@@ -27,7 +27,8 @@ pub(super) struct Filled {
 
 impl Filled {
     /// With an asset, what people say of it, and what is sent: `file` has name, bytes, sha256, mime, duration_ms, timecode.
-    pub(super) fn new(p: &Publication, asset: &Asset, said: &Description, file: Value) -> Self {
+    /// `rights` are those that hold, its collection's too.
+    pub(super) fn new(p: &Publication, asset: &Asset, said: &Description, rights: &Rights, file: Value) -> Self {
         let id = asset.id.to_string();
         let stem =
             Path::new(&asset.title).file_stem().map_or_else(|| asset.title.clone(), |s| s.to_string_lossy().into());
@@ -37,7 +38,7 @@ impl Filled {
             "title": asset.title, "stem": stem, "text": said.text.clone().unwrap_or_default(),
             "program": said.program.clone().unwrap_or_default(), "category": said.category.clone().unwrap_or_default(),
             "tags": said.tags, "people": said.people, "places": said.places, "organizations": said.organizations,
-            "date": said.date.clone().unwrap_or_default(), "rights": said.rights, "file": file,
+            "date": said.date.clone().unwrap_or_default(), "rights": rights, "file": file,
         });
         let safe = harmless(&values);
         Self { values, safe }

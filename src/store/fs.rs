@@ -395,6 +395,14 @@ impl Store for FsStore {
         })
     }
 
+    fn reads_offline(&self) -> bool {
+        true
+    }
+
+    fn open_offline(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        self.cold()?.map_or_else(|| Err(Error::archived(key)), |cold| cold.open(key, None))
+    }
+
     fn archive_place(&self) -> Result<String> {
         let none = || {
             Error::unsupported("this archive has no folder for what is archived")

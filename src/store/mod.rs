@@ -103,6 +103,16 @@ pub trait Store: Send + Sync {
         Ok(self.size(key)?.map(|_| Availability::Online { until: None }))
     }
 
+    /// Whether what is archived can be read for a look at it, without asking for it.
+    fn reads_offline(&self) -> bool {
+        false
+    }
+
+    /// Opens an object that is archived, where [`reads_offline`](Self::reads_offline) says so.
+    fn open_offline(&self, key: &Key) -> Result<Box<dyn Read + Send>> {
+        Err(Error::archived(key))
+    }
+
     /// What objects go to that leave the hot area, in words; an error says why there is nothing.
     fn archive_place(&self) -> Result<String> {
         Err(Error::unsupported("this store has one area alone"))

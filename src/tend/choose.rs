@@ -3,7 +3,10 @@
 //! An archive may have more objects than fit into memory, so they are gone through in pages, twice where there is a bound:
 //! the first time only their numbers and costs are added up by the time of their last look.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use super::look::{Level, Object, Owner};
 use crate::{
@@ -38,6 +41,8 @@ pub(super) struct Round<'a> {
     pub(super) only: &'a [AssetId],
     pub(super) which: Which<'a>,
     pub(super) level: Level,
+    /// Whether masters may be where they cannot be read even for a look.
+    pub(super) has_archived: bool,
 }
 
 /// Numbers and costs of objects by their last look.
@@ -82,10 +87,8 @@ impl Round<'_> {
             None => i64::MAX,
         };
         let mut bound = has_bound.then(|| self.bound(before)).transpose()?;
-        let level = self.level;
         self.objects(&mut |page| {
-            for (object, last) in self.dated(page)? {
-                let cost = level.cost(object.bytes);
+            for (object, last, cost) in self.dated(page)? {
                 let is_taken = last <= before && bound.as_mut().is_none_or(|bound| bound.takes(last, cost));
                 if is_taken && !each(object) {
                     return Ok(false);
@@ -99,10 +102,10 @@ impl Round<'_> {
     fn bound(&self, before: i64) -> Result<Bound> {
         let (mut all, mut times) = (0_u64, Times { grain: 1, by_time: BTreeMap::new() });
         self.objects(&mut |page| {
-            for (object, last) in self.dated(page)? {
+            for (_, last, cost) in self.dated(page)? {
                 all += 1;
                 if last <= before {
-                    times.add(last, 1, self.level.cost(object.bytes));
+                    times.add(last, 1, cost);
                 }
             }
             Ok(true)
@@ -120,15 +123,28 @@ impl Round<'_> {
         Ok(at(i64::MAX, 0, 0, false))
     }
 
-    /// Objects with the times of their last looks.
-    fn dated(&self, page: Vec<Object>) -> Result<Vec<(Object, i64)>> {
-        let keys: Vec<_> = page.iter().map(|o| &o.key).collect();
-        let last = self.catalog.last_sound_among(&keys, self.level.and_closer())?;
+    /// Objects with the times of their last looks and what a look costs. What cannot be read is looked at from afar, and no look
+    /// at it is ever closer.
+    fn dated(&self, page: Vec<Object>) -> Result<Vec<(Object, i64, u64)>> {
+        let last = |page: &[Object], level: Level| {
+            let keys: Vec<_> = page.iter().map(|o| &o.key).collect();
+            self.catalog.last_sound_among(&keys, level.and_closer())
+        };
+        let closely = last(&page, self.level)?;
+        let masters: Vec<_> = page.iter().filter(|o| matches!(o.of, Owner::Master)).map(|o| o.digest).collect();
+        let archived = match self.has_archived && !masters.is_empty() {
+            true => self.catalog.archived_among(&masters)?,
+            false => HashMap::new(),
+        };
+        let afar = if archived.is_empty() { HashMap::new() } else { last(&page, Level::Head)? };
         Ok(page
             .into_iter()
             .map(|o| {
-                let at = last.get(o.key.as_str()).copied().unwrap_or(i64::MIN);
-                (o, at)
+                let is_far = matches!(o.of, Owner::Master) && archived.get(&o.digest).is_some_and(|a| !a.is_readable());
+                let (looks, level) = if is_far { (&afar, Level::Head) } else { (&closely, self.level) };
+                let at = looks.get(o.key.as_str()).copied().unwrap_or(i64::MIN);
+                let cost = level.cost(o.bytes);
+                (o, at, cost)
             })
             .collect())
     }

@@ -171,8 +171,9 @@ impl<'a> Looker<'a> {
         })
     }
 
-    /// Of a master that is archived and cannot be read: what the store says of it. None of all others.
-    fn look_from_afar(&self, object: &Object) -> Result<Option<Option<Finding>>> {
+    /// Of a master that is archived: what the store says of it, and its bytes where they can be read all the same. None of all
+    /// others.
+    fn look_from_afar(&self, object: &Object) -> Result<Option<(Depth, Option<Finding>)>> {
         if !self.has_archived || !matches!(object.of, Owner::Master) {
             return Ok(None);
         }
@@ -182,9 +183,13 @@ impl<'a> Looker<'a> {
         }
         let (expected, found) = (object.bytes, self.store.size(&object.key)?);
         Ok(match self.store.availability(&object.key)? {
-            None => Some(Some(Finding::Missing)),
+            None => Some((Depth::Seen, Some(Finding::Missing))),
             Some(Availability::Online { .. }) => None,
-            Some(_) => Some(found.filter(|n| *n != expected).map(|found| Finding::Size { expected, found })),
+            Some(_) => Some(match found.filter(|n| *n != expected) {
+                Some(found) => (Depth::Seen, Some(Finding::Size { expected, found })),
+                None if self.level == Level::Head || !self.store.reads_offline() => (Depth::Seen, None),
+                None => self.bytes_of(object, self.store.open_offline(&object.key)?)?,
+            }),
         })
     }
 
@@ -224,8 +229,8 @@ impl<'a> Looker<'a> {
     }
 
     fn look_at_bytes(&self, object: &Object) -> Result<(Depth, Option<Finding>)> {
-        if let Some(finding) = self.look_from_afar(object)? {
-            return Ok((Depth::Seen, finding));
+        if let Some(looked) = self.look_from_afar(object)? {
+            return Ok(looked);
         }
         if self.level == Level::Full {
             return self.whole(object);
@@ -257,6 +262,10 @@ impl<'a> Looker<'a> {
             Err(e) if e.kind() == Kind::NotFound => return Ok((Depth::Whole, Some(Finding::Missing))),
             Err(e) => return Err(e),
         };
+        self.bytes_of(object, reader)
+    }
+
+    fn bytes_of(&self, object: &Object, reader: Box<dyn std::io::Read + Send>) -> Result<(Depth, Option<Finding>)> {
         let (found, _) = Hasher::read_all(reader, |n| self.tick(n))?;
         let expected = object.digest;
         Ok((Depth::Whole, (found != expected).then_some(Finding::Damaged { expected, found })))

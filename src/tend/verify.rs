@@ -83,7 +83,8 @@ pub fn verify(
     looker.pace = what.pace;
     let round = Round { what, looker, tally: Tally::default(), each };
     let (count, total) = (AtomicU64::new(0), AtomicU64::new(0));
-    let chosen = choose::Round { catalog, only: what.only, which: what.which, level: what.level };
+    let has_archived = !store.reads_offline() && catalog.has_archived()?;
+    let chosen = choose::Round { catalog, only: what.only, which: what.which, level: what.level, has_archived };
     let (queue, next) = sync_channel::<Object>(QUEUE);
     let next = Mutex::new(next);
     let is_over = AtomicBool::new(false);

@@ -9,7 +9,7 @@ use super::{Attempt, Event, Reporter, StageRun, Worker, heartbeat::Heartbeat, re
 use crate::{
     catalog::{Catalog, Claim, Facts, Lease},
     error::{Error, Kind, Result},
-    model::{Job, Queue, Stage, job::Failure},
+    model::{Job, JobId, Queue, Stage, job::Failure},
     pace::Pace,
     stop::Stop,
 };
@@ -27,6 +27,8 @@ pub struct Drain {
     pub workers: usize,
     /// When to stop claiming.
     pub until: Until,
+    /// When these have ended, what waits for later is not waited for; none: all that it claims from.
+    pub mine: Vec<JobId>,
     /// How long to stay while nothing is due and others are at work on what is open. Without a bound: until they are done.
     pub patience: Option<Duration>,
     /// How long a claim holds without a heartbeat.
@@ -44,6 +46,7 @@ impl Default for Drain {
             queue: Queue::All,
             workers,
             until: Until::Empty,
+            mine: Vec::new(),
             patience: None,
             lease: Duration::from_secs(60),
             pace: None,
@@ -180,7 +183,11 @@ impl Shift<'_> {
                 }
                 None => {
                     let (open, _) = self.catalog.open_among(&from)?;
-                    if open == 0 && self.how.until != Until::Forever {
+                    let is_over = || {
+                        let mine = &self.how.mine;
+                        Ok::<_, Error>(open == 0 || (!mine.is_empty() && self.catalog.not_ended(mine)? == 0))
+                    };
+                    if self.how.until != Until::Forever && is_over()? {
                         break;
                     }
                     let mut wait = if open == 0 { 500 } else { 50 };

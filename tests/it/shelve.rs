@@ -78,6 +78,32 @@ fn an_archived_asset_is_known_and_what_needs_its_master_waits_until_it_is_back()
 }
 
 #[test]
+fn what_rots_in_the_cold_folder_is_found_and_made_good_from_a_replica() {
+    let (archive, cold, asset) = of_folders();
+    let copy = scratch();
+    let lines = format!("archive_folder: {}\nreplicas: {}\n", cold.path().display(), copy.path().display());
+    settings(&archive, &lines);
+    archive.run(["replicate"]).ends(0);
+    let before = content(&archive.store());
+    archive.run(["archive", &asset]).ends(0);
+    archive.run(["verify", "--share", "1%"]).ends(0);
+    let name = cold.path().join(&content(cold.path())[0].0);
+    let mut bytes = before[0].1.clone();
+    bytes[100] ^= 1;
+    let mut may = fs::metadata(&name).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut may, 0o644);
+    fs::set_permissions(&name, may).unwrap();
+    fs::write(&name, &bytes).unwrap();
+    let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+    archive.run(["restore", missing, &asset]).ends(1).says("other bytes").says("not restored: there is no asset");
+    archive.run(["verify", "--level", "head"]).ends(0);
+    archive.run(["verify"]).ends(1).says("repaired from");
+    archive.run(["restore", &asset]).ends(0).says("back in the hot area");
+    assert_eq!((content(&archive.store()), content(cold.path())), (before, Vec::new()));
+    archive.run(["verify"]).ends(0).says("1 sound, 0 not");
+}
+
+#[test]
 fn damaged_bytes_stay_where_they_are_and_without_a_place_nothing_moves() {
     let (archive, cold, asset) = of_folders();
     settings(&archive, "");

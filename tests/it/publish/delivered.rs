@@ -34,6 +34,11 @@ fn a_package_is_delivered_once_under_an_address_of_its_own_and_taken_back_whole(
     let killed = desk.killed(&["publish", &desk.asset, "--to", "web"], "deliver.between-files");
     assert_ne!(killed.code, 0);
     assert_eq!(files(&desk).len(), 1, "{:?}", files(&desk));
+    // What was begun goes on only while it may be shown.
+    desk.run(&["collection", "set", "demo", "--consent", "refused"]).ends(0);
+    desk.run(&["publish", &desk.asset, "--to", "web"]).ends(1).says("refused their consent");
+    assert_eq!(files(&desk).len(), 1, "{:?}", files(&desk));
+    desk.run(&["collection", "set", "demo", "--consent", ""]).ends(0);
     desk.run(&["publish", &desk.asset, "--to", "web"]).ends(0);
     assert_eq!(desk.states(), ["published"]);
     let there = files(&desk);

@@ -502,7 +502,8 @@ impl Doing<'_> {
         let workers = archive.settings.workers_or(AT_A_TIME)?;
         let store = archive.store()?;
         let stage = Publish::new(catalog, &*store, &desk.channels, &desk.dir, desk.secrets.clone());
-        let how = Drain { until, workers, patience: Some(patience), ..archive.drain(publish::SCOPE.to_owned())? };
+        let mine = enqueued.open.clone();
+        let how = Drain { until, workers, mine, patience: Some(patience), ..archive.drain(publish::SCOPE.to_owned())? };
         // A catalog that is made of the store again must know of what may have been sent.
         super::record(catalog, &*store, reporter, stop);
         let summary = work::drain(catalog, &stage, &how, reporter, stop)?;

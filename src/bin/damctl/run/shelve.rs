@@ -59,11 +59,25 @@ pub fn restore(args: &RestoreArgs, archive: &Archive, reporter: &dyn Reporter, s
     let (catalog, store) = (archive.catalog()?, archive.store()?);
     let how = Return { recall: Recall { days: args.days, tier: args.tier }, for_good: args.for_good };
     let mut left = assets(&catalog, &args.asset, args.collection.as_deref())?;
-    let mut pause = SOON;
+    let (mut pause, mut failed) = (SOON, 0);
     loop {
         let mut waits = Vec::new();
         for asset in left {
-            match keep::restore(&catalog, &*store, asset, &how, (ACTOR, stop))? {
+            let restored = match keep::restore(&catalog, &*store, asset, &how, (ACTOR, stop)) {
+                Ok(restored) => restored,
+                // One asset's affair.
+                Err(e) if matches!(e.kind(), Kind::Conflict | Kind::Corrupt | Kind::NotFound) => {
+                    failed += 1;
+                    let hint = e.hint_text().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                    print(format_args!("{asset}: not restored: {}{hint}", e.one_line()));
+                    continue;
+                }
+                Err(e) => {
+                    super::record(&catalog, &*store, reporter, stop);
+                    return Err(e.into());
+                }
+            };
+            match restored {
                 Restored::Never => print(format_args!("{asset}: not archived")),
                 Restored::Back => print(format_args!("{asset}: back in the hot area")),
                 Restored::Readable { until: None } => print(format_args!("{asset}: can be read as it is")),
@@ -82,6 +96,7 @@ pub fn restore(args: &RestoreArgs, archive: &Archive, reporter: &dyn Reporter, s
         if waits.is_empty() || !args.wait {
             super::record(&catalog, &*store, reporter, stop);
             return Ok(match waits.len() {
+                0 if failed > 0 => Verdict::SomeFailed,
                 0 => Verdict::Done,
                 n => Verdict::Paused(
                     Error::paused(format!("{n} asset(s) are still restoring"))
