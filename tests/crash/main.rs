@@ -178,12 +178,13 @@ fn tree(root: &Path) -> Vec<String> {
 }
 
 /// Points that are passed with buckets alone, or with models, replacements and clean-ups (tests/it/enrich.rs,
-/// tests/it/keep.rs, tests/it/shelve.rs and tests/it/export.rs kill there).
-const OTHERS: [&str; 11] = [
+/// tests/it/keep.rs, tests/it/shelve.rs, tests/it/publish/ and tests/it/export.rs kill there).
+const OTHERS: [&str; 12] = [
     "store.s3-",
     "receive.",
     "enrich.",
     "publish.",
+    "deliver.",
     "replace.",
     "rollback.",
     "collect.",
