@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::{Store, ocfl};
 use crate::{
     digest::{Algorithm, Sum},
-    error::{Result, io},
+    error::{Kind, Result, io},
     model::Key,
     stop::Stop,
 };
@@ -59,12 +59,18 @@ pub struct Object<'a> {
 /// Holds every object of the masters against the specification; how many there are. `each` hears of each fault, with the
 /// key of what it is about.
 ///
-/// Errors: those of reading; also `Archived`, where bytes are wanted that cannot be read now.
+/// Errors: those of reading. Content that is archived and cannot be read is held by its name alone.
 pub fn check_all(store: &dyn Store, depth: Depth, stop: &Stop, each: &mut dyn FnMut(&Key, &Fault)) -> Result<u64> {
     let mut objects = 0;
     ocfl::each_object(store, stop, &mut |object| {
         objects += 1;
-        let open = |path: &str| store.open(&object.root.join(path)?, None);
+        let open = |path: &str| {
+            let key = object.root.join(path)?;
+            match store.open(&key, None) {
+                Err(e) if e.kind() == Kind::Archived && store.reads_offline() => store.open_offline(&key),
+                opened => opened,
+            }
+        };
         for fault in check(&Object { files: &object.files, open: &open }, depth, stop)? {
             let key = if fault.path.is_empty() { Ok(object.root.clone()) } else { object.root.join(&fault.path) };
             each(key.as_ref().unwrap_or(&object.root), &fault);
@@ -378,7 +384,11 @@ impl Work<'_> {
             }
             let algorithms: BTreeSet<Algorithm> = digests.iter().map(|(a, ..)| *a).collect();
             let mut sums: BTreeMap<Algorithm, Sum> = algorithms.into_iter().map(|a| (a, Sum::new(a))).collect();
-            let mut file = (self.object.open)(path)?;
+            let mut file = match (self.object.open)(path) {
+                // What has left the hot area is held by its name alone.
+                Err(e) if e.kind() == Kind::Archived => continue,
+                opened => opened?,
+            };
             loop {
                 stop.check()?;
                 match file.read(&mut block).map_err(|e| io(format!("cannot read {path}"), e))? {
