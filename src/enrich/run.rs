@@ -78,16 +78,7 @@ impl Enrich<'_> {
         let is_simple =
             spec.channels == Channels::Mixed && (spec.tracks == SpeechTracks::First || master.facts.audio.len() == 1);
         let input = self.input(task, master, is_simple)?;
-        let question = Question::Hear(Hear {
-            input: input.path.clone(),
-            facts: input.facts.clone(),
-            languages: spec.languages.clone(),
-            tracks: spec.tracks,
-            channels: spec.channels,
-            words: spec.words,
-            translate: spec.translate,
-            at_a_time: self.at_a_time,
-        });
+        let question = Question::Hear(self.wish(spec, &input));
         let began = Instant::now();
         let answered = self.ask(attempt, &tools, &question, &input.facts)?;
         let heard = answered.found.into_iter().map(|found| findings(task.master, means, found, began));
@@ -112,16 +103,7 @@ impl Enrich<'_> {
         };
         let is_simple = spec.channels == Channels::Mixed && master.facts.audio.len() == 1;
         let input = self.input(task, master, is_simple || (spec.channels == Channels::Mixed && track == 1))?;
-        let hear = Hear {
-            input: input.path.clone(),
-            facts: input.facts.clone(),
-            languages: spec.languages.clone(),
-            tracks: spec.tracks,
-            channels: spec.channels,
-            words: spec.words,
-            translate: spec.translate,
-            at_a_time: self.at_a_time,
-        };
+        let hear = self.wish(spec, &input);
         let question = Question::Again(HearAgain { hear, track, stretches: again::stretches(&first.items) });
         let tools = means.ears().ok_or_else(again::gone)?;
         let began = Instant::now();
@@ -280,6 +262,20 @@ impl Enrich<'_> {
         let length = facts.duration_ms.unwrap_or(0);
         let mut progress = |done| attempt.tick(Amount::Share(done));
         self.crew.ask(tools, question, length, &attempt.stop, &mut progress)
+    }
+
+    /// What is asked of who listens to an input.
+    fn wish(&self, spec: &LearnSpeech, input: &Input) -> Hear {
+        Hear {
+            input: input.path.clone(),
+            facts: input.facts.clone(),
+            languages: spec.languages.clone(),
+            tracks: spec.tracks,
+            channels: spec.channels,
+            words: spec.words,
+            translate: spec.translate,
+            at_a_time: self.at_a_time,
+        }
     }
 
     /// The smallest file that will do, as a file.
