@@ -584,7 +584,8 @@ mod http {
         let catalog = catalog(dir, assets);
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = server.address().unwrap();
-        let archive = Archive { catalog, store: Arc::new(MemoryStore::new()), searcher: Searcher::new(dir) };
+        let archive =
+            Archive { catalog, store: Arc::new(MemoryStore::new()), searcher: Searcher::new(dir), channels: None };
         let stop = Stop::new();
         let stopped = stop.clone();
         let served = std::thread::spawn(move || server.run(archive, &Terms::default(), &stopped).unwrap());

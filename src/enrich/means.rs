@@ -155,10 +155,12 @@ impl Means {
     /// What can be learned here and with what, in words.
     pub fn told(&self) -> Vec<(&'static str, String)> {
         let named = |source: &Source| source.name.clone();
+        let seen = |source: &Source| format!("{}, {}", source.name, crate::vision::RUNS_ON);
         let all = [
             ("speech", self.speech.as_ref().map(|m| format!("{}, {}", m.source.name, crate::speech::RUNS_ON))),
-            ("text", self.text.as_ref().map(|m| named(&m.source))),
-            ("objects", self.objects.as_ref().map(|m| named(&m.source))),
+            // Tesseract, which has no model, runs on processors whatever there is.
+            ("text", self.text.as_ref().map(|m| if m.models.is_empty() { named(&m.source) } else { seen(&m.source) })),
+            ("objects", self.objects.as_ref().map(|m| seen(&m.source))),
             ("names", self.names.as_ref().map(|m| named(&m.source))),
             ("looks", self.looks.map(|_| "needs no model".to_owned())),
         ];

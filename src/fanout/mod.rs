@@ -42,7 +42,7 @@ pub fn resources(stage: Stage) -> Result<Resources> {
         Stage::Transcode => Ok(Resources { cpus: 2, memory: 8192, gpus: 0, pool: "transcode", jobs_per_worker: 4 }),
         // A graphics processor where this build makes use of one; Slurm refuses whom no node has one for.
         Stage::Enrich => {
-            let gpus = u32::from(cfg!(any(feature = "cuda", feature = "vulkan")));
+            let gpus = u32::from(cfg!(any(feature = "vulkan", feature = "onnx-cuda")));
             Ok(Resources { cpus: 2, memory: 8192, gpus, pool: "ai", jobs_per_worker: 8 })
         }
         // The index has one writer.

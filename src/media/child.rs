@@ -78,6 +78,9 @@ impl ChildProcess {
             "GST_PLUGIN_PATH",
             "GST_PLUGIN_SYSTEM_PATH",
             "LD_LIBRARY_PATH",
+            // Which graphics processors are this job's, as schedulers say it.
+            "CUDA_VISIBLE_DEVICES",
+            "GGML_VK_VISIBLE_DEVICES",
             "DAMCTL_CRASH_AT",
         ] {
             if let Some(value) = std::env::var_os(keep) {

@@ -21,15 +21,17 @@ const SYSTEM: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/etc", "/proc", "/
 /// Applies the order's limits to this process and all that it starts. Cannot be undone.
 pub fn enter(order: &Order) -> Result<()> {
     die_with_parent()?;
-    limit(&order.limits)?;
+    limit(&order.limits, Resource::As)?;
     confine(order)
 }
 
 /// The same for a process that answers questions: it reads what is below these folders, writes into one, and may use the
 /// machine's accelerators.
 pub fn enter_for(reads: &[PathBuf], dir: &Path, limits: &Limits) -> Result<()> {
+    // Drivers of graphics processors set far more addresses aside than they use: there, what is written to is bounded.
+    let has_driver = cfg!(any(feature = "vulkan", feature = "onnx-cuda"));
     die_with_parent()?;
-    limit(limits)?;
+    limit(limits, if has_driver { Resource::Data } else { Resource::As })?;
     let mut fence = Fence::new()?;
     for path in reads {
         fence.allow_reading(path)?;
@@ -46,7 +48,7 @@ fn die_with_parent() -> Result<()> {
         .map_err(|e| Error::internal("cannot tie the process to its parent").because(e))
 }
 
-fn limit(limits: &Limits) -> Result<()> {
+fn limit(limits: &Limits, memory: Resource) -> Result<()> {
     let set = |resource, soft: u64, hard: u64| {
         setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) }).map_err(|e| {
             Error::invalid("cannot set the process's limits")
@@ -54,7 +56,7 @@ fn limit(limits: &Limits) -> Result<()> {
                 .hint("the limits are above what this process itself may use")
         })
     };
-    set(Resource::As, limits.memory_bytes, limits.memory_bytes)?;
+    set(memory, limits.memory_bytes, limits.memory_bytes)?;
     // The hard limit comes later, so that the soft one's signal (SIGXCPU) tells what happened.
     set(Resource::Cpu, limits.cpu_seconds, limits.cpu_seconds + 5)?;
     set(Resource::Core, 0, 0)

@@ -31,7 +31,7 @@ mod preflight;
 mod run;
 mod words;
 
-pub use plan::{Proposed, Refused, Request, by_rules, expired, propose};
+pub use plan::{Proposed, Refused, Request, by_rules, expired, order, propose};
 
 /// What is planned and drained together: everything that is due.
 pub const SCOPE: &str = "publications";

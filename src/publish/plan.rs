@@ -6,6 +6,7 @@ use super::{
     outlet_name,
     package::{Media, media},
     preflight::{Allowed, entry_hint, rights},
+    rates as rates_of,
 };
 use crate::{
     catalog::{AssetRow, Catalog, NewPublication},
@@ -73,6 +74,24 @@ pub fn propose(catalog: &Catalog, channels: &Channels, request: &Request) -> Res
         }
     }
     Ok(out)
+}
+
+/// Writes down what a person asks for, and says how it is now. What failed, or was canceled before it began, is planned anew; what
+/// still waits gets its new time and words where `is_other` says that it has any.
+pub fn order(catalog: &Catalog, channels: &Channels, new: &NewPublication, is_other: bool) -> Result<Publication> {
+    let rates = |new: &NewPublication| channels.get(&new.channel).and_then(rates_of).unwrap_or_default();
+    let planned = catalog.plan_publications(std::slice::from_ref(new), &rates)?.pop();
+    let Some((p, is_new)) = planned else { return catalog.publication(new.id()) };
+    let is_again = match p.state {
+        PublicationState::Failed => true,
+        PublicationState::Retracted => p.receipt.is_none(),
+        PublicationState::Planned => is_other,
+        _ => false,
+    };
+    match !is_new && is_again && catalog.plan_again(new, &rates(new))? {
+        true => catalog.publication(p.id),
+        false => Ok(p),
+    }
 }
 
 fn one(catalog: &Catalog, row: &AssetRow, name: &str, outlet: &Outlet, request: &Request) -> Result<Proposed> {

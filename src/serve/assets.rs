@@ -272,23 +272,6 @@ pub(super) async fn history(
     .await
 }
 
-/// Where an asset is published, and how far that has come, the newest first.
-#[utoipa::path(get, path = "/api/v1/distribution/{id}", params(("id" = String, Path, description = "The asset")), tag = "assets",
-    responses((status = 200, description = "Publications", body = serde_json::Value), (status = 403, description = "Editors may")))]
-pub(super) async fn distribution(
-    State(served): State<Arc<Served>>,
-    Extension(caller): Extension<Caller>,
-    Named(id): Named<String>,
-) -> Answer<Response> {
-    caller.at_least(Grade::Editor)?;
-    let id: AssetId = id.parse()?;
-    run(move || {
-        seen_by(&served.archive.catalog, &caller, id)?;
-        Ok(Json(json!({"publications": served.archive.catalog.publications_of(id)?})).into_response())
-    })
-    .await
-}
-
 /// Which track, and what kind.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]

@@ -37,6 +37,7 @@ use crate::{
 
 mod assets;
 mod collections;
+mod distribution;
 mod events;
 mod files;
 mod guard;
@@ -66,6 +67,8 @@ pub struct Archive {
     pub store: Arc<dyn Store>,
     /// What is asked.
     pub searcher: Searcher,
+    /// The file that says where things are published: read at each request, if it is there.
+    pub channels: Option<PathBuf>,
 }
 
 /// Who is let in, and how.
@@ -260,7 +263,8 @@ fn router(served: Arc<Served>) -> Router {
             .route("/assets/{id}/complete", post(assets::complete))
             .route("/assets/{id}/similar", get(assets::similar))
             .route("/assets/{id}/history", get(assets::history))
-            .route("/distribution/{id}", get(assets::distribution))
+            .route("/distribution", post(distribution::plan))
+            .route("/distribution/{id}", get(distribution::of_asset))
             .route("/assets/{id}/{transcript}", get(assets::transcript))
             .route("/assets/{id}/renditions/{name}", get(files::rendition))
             .route("/assets/{id}/renditions/{name}/{file}", get(files::file))

@@ -2,7 +2,7 @@
 
 use utoipa::OpenApi;
 
-use super::{assets, collections, events, files, guard, look};
+use super::{assets, collections, distribution, events, files, guard, look};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,7 +20,8 @@ use super::{assets, collections, events, files, guard, look};
         assets::change,
         assets::similar,
         assets::history,
-        assets::distribution,
+        distribution::plan,
+        distribution::of_asset,
         assets::transcript,
         assets::announce,
         assets::complete,
@@ -37,7 +38,7 @@ use super::{assets, collections, events, files, guard, look};
         guard::begin_session,
         guard::end_session
     ),
-    components(schemas(look::Wish, assets::Change, assets::Announcement)),
+    components(schemas(look::Wish, assets::Change, assets::Announcement, distribution::Order)),
     modifiers(&Bearer),
     tags(
         (name = "search", description = "Questions"),

@@ -13,7 +13,7 @@ mod scale;
 pub mod tesseract;
 pub mod text;
 
-pub use runtime::Runtime;
+pub use runtime::{RUNS_ON, Runtime};
 
 use crate::error::{Error, Result};
 

@@ -4,6 +4,13 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
+/// Where this build's models of pictures run, in words.
+pub const RUNS_ON: &str = if cfg!(feature = "onnx-cuda") {
+    "on NVIDIA's cards where ONNX Runtime has CUDA, or on processors"
+} else {
+    "on processors (built without 'cuda')"
+};
+
 /// ONNX Runtime, loaded. There is one in a process: clones and later openings are the same.
 #[derive(Clone)]
 pub struct Runtime {
@@ -107,6 +114,9 @@ mod loaded {
             let set = || -> Result<_, String> {
                 let text = |e: ort::Error<ort::session::builder::SessionBuilder>| e.to_string();
                 let builder = Session::builder(&runtime.environment).map_err(|e| e.to_string())?;
+                // Where the library has no such part, or the machine no such card, processors compute.
+                #[cfg(feature = "onnx-cuda")]
+                let builder = builder.with_execution_providers([ort::ep::CUDA::default().build()]).map_err(text)?;
                 let builder = builder.with_optimization_level(GraphOptimizationLevel::Level3).map_err(text)?;
                 let builder = builder.with_intra_threads(threads.max(1)).map_err(text)?;
                 // Other jobs want the cores that would only be waiting.

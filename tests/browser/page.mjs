@@ -84,6 +84,17 @@ try {
   seen.clicked = await at();
   await page.keyboard.press("Escape");
   seen.closed = await page.$eval("#viewer", (v) => v.hidden);
+  // One that is there as a stream alone is played from the second as well.
+  await page.$eval("#q", (q) => { q.value = ""; });
+  await page.type("#q", "noticiero");
+  await page.keyboard.press("Enter");
+  await said("1 hit");
+  await page.click(".spots li:first-child button");
+  await page.waitForFunction(() => document.querySelector("#stage video")?.readyState >= 2, { timeout: 20_000 });
+  await page.waitForFunction(() => !document.querySelector("#stage video").seeking);
+  seen.streamed = await page.$eval("#stage video", (v) => ({ time: v.currentTime, width: v.videoWidth, source: v.currentSrc.replace(/.*renditions/, "") }));
+  await page.screenshot({ path: path.join(pictures, "stream.png") });
+  await page.keyboard.press("Escape");
   await page.select("#tongue", "es");
   await said("resultado");
   seen.spanish = await page.$eval("#status", (s) => s.textContent);

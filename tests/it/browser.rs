@@ -122,8 +122,26 @@ fn an_editor_works_with_the_page_by_mouse_and_by_keys() {
         return;
     }
     let (archive, _) = crate::search::archive();
-    let server = crate::serve::Server::start(&archive);
     let pictures = scratch();
+    let film = pictures.path().join("NOTICIERO.mov");
+    let source = "-v error -f lavfi -i testsrc2=s=320x180:r=25:d=12 -f lavfi -i sine=d=12 -c:v libx264 -preset ultrafast -c:a aac";
+    tool("ffmpeg", source.split_whitespace().chain([film.to_str().unwrap()]));
+    archive.ingest(pictures.path()).0.ends(0);
+    let profile = archive.root().join("streams.yaml");
+    std::fs::write(
+        &profile,
+        "video:\n  web: { stream: { segment: 2s, rungs: [{ name: one, max_height: 180, video: { bitrate: 400k, keyframe_interval: 1s } }], \
+         audio: {} } }\n",
+    )
+    .unwrap();
+    archive.run(["index"]).ends(0);
+    let asset = archive.json(["search", "--json", "noticiero"])["hits"][0]["asset"].as_str().unwrap().to_owned();
+    archive.run(["transcode", "--profile", profile.to_str().unwrap(), "--asset", &asset]).ends(0);
+    let said = pictures.path().join("said.vtt").display().to_string();
+    std::fs::write(&said, "WEBVTT\n\n00:07.000 --> 00:09.000\nBuenas noches, noticiero\n").unwrap();
+    archive.run(["transcript", "import", &said, "--asset", &asset, "--language", "es"]).ends(0);
+    archive.run(["index"]).ends(0);
+    let server = crate::serve::Server::start(&archive);
     let mut node = Command::new("node");
     node.arg(repository("tests/browser/page.mjs")).arg(format!("http://{}/", server.address)).arg("inflacion");
     let out = node.arg(pictures.path()).env("CHROMIUM", chromium).output().unwrap();
@@ -145,5 +163,8 @@ fn an_editor_works_with_the_page_by_mouse_and_by_keys() {
     assert_eq!(seen["clock"], "10:00:22:12");
     assert!(seen["line"][0].as_str().unwrap().contains("bancos centrales"), "{seen}");
     assert_eq!(seen["range"], "10:00:10:00 – 10:00:11:00");
+    assert_eq!((&seen["streamed"]["source"], &seen["streamed"]["width"]), (&json!("/web#t=7"), &json!(320)), "{seen}");
+    let time = seen["streamed"]["time"].as_f64().unwrap();
+    assert!((time - 7.0).abs() < 0.1, "{time}, {seen}");
     assert_eq!((&seen["closed"], &seen["spanish"]), (&json!(true), &json!("1 resultado")));
 }

@@ -4,8 +4,13 @@
 use std::{fs, io::Write, path::Path, process::Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 
-use crate::harness::{self, Archive, Ran, damctl, outcome, picture, scratch};
+use crate::{
+    harness::{self, Archive, Ran, damctl, outcome, picture, scratch},
+    search::{bearer, token},
+    serve::Server,
+};
 
 /// An archive whose store is a bucket of its own prefix. None without a server.
 pub fn archive(more: &str) -> Option<Archive> {
@@ -214,4 +219,45 @@ fn what_is_wrong_with_a_server_is_told_with_what_to_do() {
     ingest("store: s3://a\ns3_part_size: 1\n", "x").ends(2).says("expected 0, or 5 to 5120 MiB");
     // Nothing was lost: with the right settings it is done.
     assert_eq!(archive.rows("SELECT COUNT(*) FROM assets"), ["0"]);
+}
+
+#[test]
+fn an_editor_sends_a_file_through_the_endpoint_in_parts_and_the_audit_tells_who() {
+    let Some(archive) = archive("") else { return };
+    let drive = scratch();
+    let path = drive.path().join("masters.bin");
+    large(&path, 6, 11);
+    let (bytes, digest) = (fs::read(&path).unwrap(), damctl::digest::Digest::of(fs::read(&path).unwrap()));
+    let server = Server::start(&archive);
+    let ana = bearer(&token(&archive, &["Ana", "--role", "editor", "--collection", "Noticias"]));
+    let file = |collection: &str| json!({"name": "masters.bin", "size": bytes.len(), "sha256": digest.to_string(), "collection": collection});
+    let post = |who: &str, path: &str, body: &Value| server.send("POST", path, who, body);
+    assert_eq!(post("", "/api/v1/assets", &file("Noticias")).status, 403, "a viewer sends nothing");
+    assert_eq!(post(&ana, "/api/v1/assets", &file("Cine")).status, 403, "nor anybody into what is not theirs");
+    let announced = post(&ana, "/api/v1/assets", &file("Noticias"));
+    assert_eq!(announced.status, 201);
+    let announced: Value = serde_json::from_slice(&announced.body).unwrap();
+    let parts = announced["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 2, "{announced}");
+    for part in parts {
+        let (from, length) = (part["offset"].as_u64().unwrap() as usize, part["bytes"].as_u64().unwrap() as usize);
+        let (status, ..) = harness::http("PUT", part["url"].as_str().unwrap(), &bytes[from..from + length]);
+        assert_eq!(status, 200, "{part}");
+    }
+    let asset = announced["asset"].as_str().unwrap();
+    let complete = format!("/api/v1/assets/{asset}/complete");
+    assert_eq!(post("", &complete, &Value::Null).status, 403);
+    assert_eq!(post(&ana, &complete, &Value::Null).status, 202);
+    archive.run(["receive"]).ends(0);
+    assert_eq!(archive.rows("SELECT state FROM arrivals"), ["ready"]);
+    archive.run(["verify", "--level", "full"]).ends(0);
+    let who = "SELECT kind, json_extract(detail, '$.actor'), json_extract(detail, '$.name') FROM events
+               WHERE kind IN ('asset.announced', 'asset.completed') ORDER BY seq";
+    let told = ["asset.announced|Ana (127.0.0.1)|masters.bin", "asset.completed|Ana (127.0.0.1)|masters.bin"];
+    assert_eq!(archive.rows(who), told);
+    let again = post(&ana, "/api/v1/assets", &file("Noticias"));
+    assert_eq!(
+        (again.status, serde_json::from_slice::<Value>(&again.body).unwrap()["state"].as_str()),
+        (200, Some("present"))
+    );
 }

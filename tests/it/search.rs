@@ -44,7 +44,7 @@ pub(crate) fn archive() -> (Archive, String) {
 }
 
 impl Server {
-    fn send(&self, method: &str, path: &str, headers: &str, body: &Value) -> Reply {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &Value) -> Reply {
         let body = body.to_string();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}");
         let type_ = "Content-Type: application/json\r\n";
@@ -52,12 +52,12 @@ impl Server {
     }
 }
 
-fn token(archive: &Archive, words: &[&str]) -> String {
+pub(crate) fn token(archive: &Archive, words: &[&str]) -> String {
     let made = archive.json([&["token", "create", "--json"], words].concat());
     made["token"].as_str().unwrap().to_owned()
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 

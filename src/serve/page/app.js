@@ -179,6 +179,11 @@ function scrub(frame, sheet) {
   frame.addEventListener("pointerleave", () => { layer.hidden = true; });
 }
 
+// A film of one file is at the second soonest; a stream is played by browsers that know its lists.
+const moving = (hit) => hit.renditions.find((r) => r.mime === "video/mp4")
+  ?? hit.renditions.find((r) => r.mime === "application/vnd.apple.mpegurl" && document.createElement("video").canPlayType(r.mime))
+  ?? hit.renditions.find((r) => r.mime?.startsWith("video/"));
+
 const player = () => $("stage").querySelector("video, audio");
 
 async function show(hit, spot) {
@@ -186,7 +191,7 @@ async function show(hit, spot) {
   shown.first = hit.timecode ? shown.count.first(hit.timecode.value) : 0;
   marks = { in: null, out: null };
   $("title").textContent = hit.title;
-  const film = hit.renditions.find((r) => r.mime === "video/mp4") ?? hit.renditions.find((r) => r.mime?.startsWith("video/"));
+  const film = moving(hit);
   const sound = hit.renditions.find((r) => r.mime?.startsWith("audio/")), still = picture(hit);
   const media = film ?? (hit.kind === "video" ? null : sound);
   const begin = spot?.to_ms ? spot.from_ms / 1000 : 0;

@@ -1,6 +1,8 @@
 //! Publishing as its user does it, to places that are played on loopback.
 
 mod delivered;
+#[cfg(feature = "serve")]
+mod endpoint;
 mod instagram;
 mod ledger;
 mod platforms;

@@ -438,22 +438,21 @@ impl Doing<'_> {
                 }
                 continue;
             }
-            let rates = |new: &damctl::catalog::NewPublication| self.desk.rates(&new.channel);
-            let mut planned = catalog.plan_publications(std::slice::from_ref(&**new), &rates)?;
-            let Some((mut p, is_new)) = planned.pop() else { continue };
-            // Asked for again, what failed is tried again, and what is planned gets its new time and words.
-            let is_amended = !is_new && !args.asset.is_empty();
-            let is_other =
-                args.at.is_some() || args.title.is_some() || args.description.is_some() || args.privacy.is_some();
-            let is_again = match p.state {
-                PublicationState::Failed => true,
-                PublicationState::Retracted => p.receipt.is_none(),
-                PublicationState::Planned => is_other || args.needs_approval,
-                _ => false,
+            let p = match args.asset.is_empty() {
+                true => {
+                    let rates = |new: &damctl::catalog::NewPublication| self.desk.rates(&new.channel);
+                    let planned = catalog.plan_publications(std::slice::from_ref(&**new), &rates)?.pop();
+                    let Some((p, _)) = planned else { continue };
+                    p
+                }
+                // Asked for again, what failed is tried again, and what is planned gets its new time and words.
+                false => {
+                    let is_other = args.at.is_some()
+                        || args.needs_approval
+                        || [&args.title, &args.description, &args.privacy].iter().any(|said| said.is_some());
+                    publish::order(catalog, &self.desk.channels, new, is_other)?
+                }
             };
-            if is_amended && is_again && catalog.plan_again(new, &rates(new))? {
-                p = catalog.publication(p.id)?;
-            }
             ids.push(p.id);
             let (short, channel) = (short(&p), &p.channel);
             let at = when(p.not_before);

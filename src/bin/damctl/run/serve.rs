@@ -17,6 +17,7 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
         catalog: archive.catalog_within(Duration::from_secs(10))?,
         store: archive.store()?,
         searcher: super::search::searcher(archive)?,
+        channels: Some(archive.settings.path("channels")),
     };
     let server = Server::bind(archive.settings.listen()?)?;
     let address = server.address()?;
