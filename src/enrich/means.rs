@@ -157,7 +157,7 @@ impl Means {
         let named = |source: &Source| source.name.clone();
         let seen = |source: &Source| format!("{}, {}", source.name, crate::vision::RUNS_ON);
         let all = [
-            ("speech", self.speech.as_ref().map(|m| format!("{}, {}", m.source.name, crate::speech::RUNS_ON))),
+            ("speech", self.speech.as_ref().map(|m| format!("{}, {}", m.source.name, crate::speech::runs_on()))),
             // Tesseract, which has no model, runs on processors whatever there is.
             ("text", self.text.as_ref().map(|m| if m.models.is_empty() { named(&m.source) } else { seen(&m.source) })),
             ("objects", self.objects.as_ref().map(|m| seen(&m.source))),

@@ -21,14 +21,22 @@ use crate::{error::Result, model::Finding};
 /// Samples a second of what is listened to: one channel, −1 to 1.
 pub const RATE: usize = 16_000;
 
-/// Where this build's recognizer runs, in words.
-pub const RUNS_ON: &str = if cfg!(feature = "cuda") {
-    "on NVIDIA's cards, or on processors where there is none"
-} else if cfg!(feature = "vulkan") {
-    "on graphics cards by Vulkan, or on processors where there is none"
-} else {
-    "on processors (built without 'cuda' and 'vulkan')"
-};
+/// Where this build's recognizer runs on this machine, in words.
+pub fn runs_on() -> &'static str {
+    let is_there = |folder: &str, name: &str| {
+        let mut all = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        all.any(|e| e.file_name().to_string_lossy().starts_with(name))
+    };
+    if cfg!(feature = "cuda") && is_there("/dev", "nvidia0") {
+        "on NVIDIA's card"
+    } else if cfg!(feature = "vulkan") && is_there("/dev/dri", "renderD") {
+        "on the graphics card by Vulkan"
+    } else if cfg!(any(feature = "cuda", feature = "vulkan")) {
+        "on processors: there is no graphics card here"
+    } else {
+        "on processors (built without 'cuda' and 'vulkan')"
+    }
+}
 
 /// A sound as it is decoded, from front to back.
 pub trait Sound {

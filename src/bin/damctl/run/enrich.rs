@@ -132,6 +132,11 @@ impl Work<'_> {
         let (store, spool, child) = (self.archive.store()?, self.archive.spool()?, self.archive.child()?);
         if jobs > 0 {
             child.warm()?;
+            // Who waits should know for what.
+            let speech = self.means.told().into_iter().find(|(what, _)| *what == "speech");
+            if let Some((what, how)) = speech {
+                reporter.report(&Event::Note { text: &format!("{what}: {how}") });
+            }
         }
         let settings = &self.archive.settings;
         let limits = Limits { stall_seconds: settings.stall()?, memory_bytes: settings.memory()?, ..Limits::default() };
