@@ -299,7 +299,7 @@ impl Server {
         if config.get_password().is_none() {
             let password = match (&given.password, &given.passfile) {
                 (Some(password), _) => Some(password.clone()),
-                (None, Some(file)) => passfile::password(&std::fs::read_to_string(file).unwrap_or_default(), &config),
+                (None, Some(file)) => passfile::password(&passfile::read(file)?, &config),
                 (None, None) => None,
             };
             if let Some(password) = password {
