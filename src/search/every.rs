@@ -7,28 +7,49 @@ use tantivy::{
     DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term,
     fieldnorm::FieldNormReader,
     postings::{Postings, SegmentPostings},
-    query::{Bm25Weight, EnableScoring, Explanation, Query, Scorer, Weight},
+    query::{Bm25Weight, BoostQuery, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight},
     schema::{Field, IndexRecordOption},
 };
+
+/// One of the terms that a word is looked up by.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) term: Term,
+    /// By how much its weight is multiplied, so that forms of a word weigh what the word weighs.
+    pub(super) boost: Score,
+}
+
+impl Form {
+    /// As a question of its own.
+    pub(super) fn plain(&self) -> Box<dyn Query> {
+        Box::new(TermQuery::new(self.term.clone(), IndexRecordOption::WithFreqs))
+    }
+
+    /// As one of several.
+    pub(super) fn asked(&self) -> Box<dyn Query> {
+        Box::new(BoostQuery::new(self.plain(), self.boost))
+    }
+}
 
 /// Words of one field.
 #[derive(Clone, Debug)]
 pub(super) struct Every {
     pub(super) field: Field,
     /// The terms of each word.
-    pub(super) words: Vec<Vec<Term>>,
+    pub(super) words: Vec<Vec<Form>>,
 }
 
 impl Query for Every {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let weighed = |term: &Term| {
+        let weighed = |form: &Form| {
             let weight = match scoring {
                 EnableScoring::Enabled { statistics_provider, .. } => {
-                    Some(Bm25Weight::for_terms(statistics_provider, std::slice::from_ref(term))?)
+                    let weight = Bm25Weight::for_terms(statistics_provider, std::slice::from_ref(&form.term))?;
+                    Some(weight.boost_by(form.boost))
                 }
                 EnableScoring::Disabled { .. } => None,
             };
-            Ok((term.clone(), weight))
+            Ok((form.term.clone(), weight))
         };
         let words = self.words.iter().map(|forms| forms.iter().map(weighed).collect());
         Ok(Box::new(Weighed { field: self.field, words: words.collect::<tantivy::Result<_>>()? }))
@@ -51,7 +72,7 @@ impl Weighed {
             for (term, weight) in forms {
                 let option = weight.as_ref().map_or(IndexRecordOption::Basic, |_| IndexRecordOption::WithFreqs);
                 let weight = weight.as_ref().map(|weight| weight.boost_by(boost));
-                there.extend(inverted.read_postings(term, option)?.map(|postings| Form { postings, weight }));
+                there.extend(inverted.read_postings(term, option)?.map(|postings| List { postings, weight }));
             }
             words.push(Word { forms: there });
         }
@@ -88,14 +109,14 @@ impl Weight for Weighed {
 }
 
 /// One of a word's terms in a piece of the index.
-struct Form {
+struct List {
     postings: SegmentPostings,
     weight: Option<Bm25Weight>,
 }
 
 /// A word in a piece of the index.
 struct Word {
-    forms: Vec<Form>,
+    forms: Vec<List>,
 }
 
 impl Word {
@@ -229,17 +250,17 @@ mod tests {
         Index,
         collector::{Count, TopDocs},
         doc,
-        query::{BooleanQuery, TermQuery},
+        query::BooleanQuery,
         schema::{Schema, TEXT},
     };
 
     use super::*;
 
     /// The same of the index's own parts.
-    fn plain(words: &[Vec<Term>]) -> BooleanQuery {
-        let term = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
-        let word =
-            |forms: &Vec<Term>| Box::new(BooleanQuery::union(forms.iter().map(term).collect())) as Box<dyn Query>;
+    fn plain(words: &[Vec<Form>]) -> BooleanQuery {
+        let word = |forms: &Vec<Form>| {
+            Box::new(BooleanQuery::union(forms.iter().map(Form::plain).collect())) as Box<dyn Query>
+        };
         BooleanQuery::intersection(words.iter().map(word).collect())
     }
 
@@ -273,7 +294,8 @@ mod tests {
             vec![vec![0], vec![99]],
             vec![vec![10, 11], vec![9, 8, 7]],
         ] {
-            let every = Every { field, words: words.iter().map(|w| w.iter().map(|n| term(*n)).collect()).collect() };
+            let form = |n: &usize| Form { term: term(*n), boost: 1.0 };
+            let every = Every { field, words: words.iter().map(|w| w.iter().map(form).collect()).collect() };
             let top = |query: &dyn Query| searcher.search(query, &TopDocs::with_limit(25).order_by_score()).unwrap();
             let plain = plain(&every.words);
             let (ours, theirs) = (top(&every), top(&plain));

@@ -43,6 +43,8 @@ pub(super) struct Fields {
     pub(super) pieces: Field,
     /// What may be typed on: the beginning of a name, and after it the name.
     pub(super) suggestion: Field,
+    /// Of documents that are neither assets nor moments: a stem, and after it a word that has it.
+    pub(super) forms: Field,
     /// Of moments: what was said, read or seen.
     pub(super) text: Field,
     /// Of moments: who says it.
@@ -135,6 +137,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         path: b.add_text_field("path", placed.clone()),
         pieces: b.add_text_field("pieces", TextOptions::default().set_indexing_options(grams)),
         suggestion: b.add_text_field("suggestion", STRING),
+        forms: b.add_text_field("forms", STRING),
         text: b.add_text_field("text", placed.clone()),
         speaker: b.add_text_field("speaker", placed),
         kind: b.add_text_field("kind", exact.clone()),
