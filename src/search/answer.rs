@@ -213,7 +213,8 @@ impl Searcher {
 
     fn like(&self, asset: AssetId, access: &Access, limit: usize) -> Result<Vec<Hit>> {
         let view = self.view()?;
-        let itself = term(self.fields.asset, &asset.to_string());
+        let itself = tantivy::Term::from_field_bytes(self.fields.asset, asset.0.as_bytes());
+        let itself = tantivy::query::TermQuery::new(itself, PLAIN);
         let is_it = BooleanQuery::new(vec![
             (Occur::Must, Box::new(itself.clone()) as Box<dyn Query>),
             (Occur::Must, Box::new(term(self.fields.what, super::join::ASSET))),

@@ -12,7 +12,7 @@ use tantivy::{
 use super::{
     failed,
     words::{folded, words},
-    write::LEADS_TO,
+    write::suggested,
 };
 use crate::error::Result;
 
@@ -120,9 +120,9 @@ pub(super) fn completions(
     let mut looked_at = 0;
     each_term(shards, names, &begin, |term, count| {
         looked_at += 1;
-        if let Some((_, name)) = term.split_once(LEADS_TO) {
+        if let Some(name) = suggested(term) {
             let new = || (true, 0, Term::from_field_text(names, term));
-            found.entry(name.to_owned()).or_insert_with(new).1 += count;
+            found.entry(name).or_insert_with(new).1 += count;
         }
         looked_at < MOST_LOOKED_AT
     })?;

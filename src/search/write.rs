@@ -75,23 +75,23 @@ impl Writer {
     pub fn replace(&self, documents: &[Document], gone: &[AssetId]) -> Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for asset in gone {
-            open.writer.delete_term(Term::from_field_text(self.fields.asset, &asset.to_string()));
+            open.writer.delete_term(Term::from_field_bytes(self.fields.asset, asset.0.as_bytes()));
         }
         let mut new = Vec::new();
         for document in documents {
             document.each_text(&mut |text| open.told.learn(text, &mut new));
-            let id = document.card.asset.to_string();
+            let id = document.card.asset.0.as_bytes();
             let mut operations = Vec::with_capacity(document.moments.len() + 2);
-            let itself = Term::from_field_text(self.fields.asset, &id);
+            let itself = Term::from_field_bytes(self.fields.asset, id);
             if open.has(document.card.asset, &itself)? {
                 operations.push(UserOperation::Delete(itself));
             }
             open.since.insert(document.card.asset);
             let written: Vec<String> = document.moments.iter().map(Moment::written).collect();
             for (moment, written) in document.moments.iter().zip(&written) {
-                operations.push(UserOperation::Add(self.moment(&id, moment, written)));
+                operations.push(UserOperation::Add(self.moment(id, moment, written)));
             }
-            operations.push(UserOperation::Add(self.asset(&id, document, document.digest_with(&written))?));
+            operations.push(UserOperation::Add(self.asset(document, document.digest_with(&written))?));
             // As one batch, so that they come to lie side by side.
             open.writer.run(operations).map_err(failed("cannot write to the index"))?;
         }
@@ -118,10 +118,10 @@ impl Writer {
         open.writer.wait_merging_threads().map_err(failed("cannot put the index together"))
     }
 
-    fn moment(&self, asset: &str, moment: &Moment, written: &str) -> TantivyDocument {
+    fn moment(&self, asset: &[u8], moment: &Moment, written: &str) -> TantivyDocument {
         // As large as it becomes: the document of itself takes a kilobyte, and thousands of them wait to be written.
         let mut doc = TantivyDocument::with_capacity(asset.len() + moment.text.len() + written.len() + 64);
-        doc.add_text(self.fields.asset, asset);
+        doc.add_bytes(self.fields.asset, asset);
         doc.add_text(self.fields.what, moment.kind.as_str());
         doc.add_text(self.fields.text, &moment.text);
         if let Some(speaker) = &moment.speaker {
@@ -131,11 +131,11 @@ impl Writer {
         doc
     }
 
-    fn asset(&self, id: &str, document: &Document, digest: Digest) -> Result<TantivyDocument> {
+    fn asset(&self, document: &Document, digest: Digest) -> Result<TantivyDocument> {
         let (f, card) = (&self.fields, &document.card);
         let said = &card.description;
         let mut doc = TantivyDocument::with_capacity(4096);
-        doc.add_text(f.asset, id);
+        doc.add_bytes(f.asset, card.asset.0.as_bytes());
         doc.add_text(f.what, ASSET);
         doc.add_text(f.stored, json(card)?);
         doc.add_text(f.digest, digest.to_string());
@@ -270,6 +270,8 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String> {
 
 /// Between what is typed and the name that it leads to.
 pub(super) const LEADS_TO: char = '\u{1}';
+/// Before the beginning of a name that goes on with what was typed.
+const BEGINS: char = '\u{2}';
 /// Longest name that is suggested, in bytes.
 const LONGEST_NAME: usize = 200;
 /// From how many of their words on names and titles are suggested. Each is a term of its own, and of most titles there is
@@ -280,9 +282,22 @@ const WORDS_OF_TITLE: usize = 2;
 /// The ends of a name, each from the beginning of a word, and the name.
 fn suggestions(name: &str, most: usize) -> Vec<String> {
     let name = composed(name.trim());
-    if name.len() > LONGEST_NAME || name.contains(LEADS_TO) {
+    if name.len() > LONGEST_NAME || name.contains([LEADS_TO, BEGINS]) {
         return Vec::new();
     }
-    let lead = |(at, _): (usize, &str)| format!("{}{LEADS_TO}{name}", folded(&name[at..].to_lowercase()));
+    let lead = |(at, _): (usize, &str)| {
+        let typed = folded(&name[at..].to_lowercase());
+        // Nearly each title is a term that no other is: it is not to be said twice.
+        match typed == name[at..] {
+            true => format!("{typed}{LEADS_TO}{BEGINS}{}", &name[..at]),
+            false => format!("{typed}{LEADS_TO}{name}"),
+        }
+    };
     words(&name).take(most).map(lead).collect()
+}
+
+/// The name that a term of these leads to.
+pub(super) fn suggested(term: &str) -> Option<String> {
+    let (typed, name) = term.split_once(LEADS_TO)?;
+    Some(name.strip_prefix(BEGINS).map_or_else(|| name.to_owned(), |begin| format!("{begin}{typed}")))
 }
