@@ -193,7 +193,8 @@ impl Searcher {
         let facets = match question.facets {
             [] => Vec::new(),
             fields => {
-                let counter = Counter { fields: fields.to_vec(), values: view.values.clone() };
+                let assets = (view.assets.clone(), self.fields.what);
+                let counter = Counter { fields: fields.to_vec(), values: view.values.clone(), assets };
                 let mut sum = vec![facets::Counts::default(); fields.len()];
                 for shard in &view.shards {
                     facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);

@@ -18,7 +18,7 @@ use super::{
     ask::{Ask, Label, Number, Place, Words},
     every::{Every, Form},
     failed, family,
-    join::{ASSET, Assets, ToAsset},
+    join::{ASSET, Assets, Enough, ToAsset},
     schema::{EVERYWHERE, Fields},
     synonyms::Synonyms,
     vocabulary,
@@ -67,7 +67,7 @@ pub(super) struct Builder<'a> {
     pub(super) assets: Assets,
     pub(super) synonyms: &'a Synonyms,
     /// Of a question that is nothing but a phrase: how many assets that say it are enough.
-    enough: Option<u32>,
+    enough: Option<Enough>,
     /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
     seen: Option<Box<dyn Query>>,
     morphology: &'a Morphology,
@@ -104,7 +104,7 @@ impl<'a> Builder<'a> {
     /// Is content with so many assets that say a phrase, where nothing else is asked: to look at each moment that has two
     /// very frequent words takes long, and nobody sees more hits than that.
     pub(super) fn enough(self, assets: u32) -> Self {
-        Self { enough: Some(assets), ..self }
+        Self { enough: Some(Enough::new(assets)), ..self }
     }
 
     /// Of a question, or of none: then of all assets.
@@ -348,7 +348,7 @@ impl<'a> Builder<'a> {
     }
 
     fn joined(&self, moments: Boxed) -> Boxed {
-        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what, enough: self.enough })
+        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what, enough: self.enough.clone() })
     }
 
     /// A word, its forms and its synonyms that the field has; none if it has none.
