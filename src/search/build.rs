@@ -67,7 +67,7 @@ pub(super) struct Builder<'a> {
     pub(super) assets: Assets,
     pub(super) synonyms: &'a Synonyms,
     /// Of a question that is nothing but a phrase: how many assets that say it are enough.
-    enough: Option<Enough>,
+    enough: Option<u32>,
     /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
     seen: Option<Box<dyn Query>>,
     morphology: &'a Morphology,
@@ -104,7 +104,7 @@ impl<'a> Builder<'a> {
     /// Is content with so many assets that say a phrase, where nothing else is asked: to look at each moment that has two
     /// very frequent words takes long, and nobody sees more hits than that.
     pub(super) fn enough(self, assets: u32) -> Self {
-        Self { enough: Some(Enough::new(assets)), ..self }
+        Self { enough: Some(assets), ..self }
     }
 
     /// Of a question, or of none: then of all assets.
@@ -265,9 +265,11 @@ impl<'a> Builder<'a> {
                 some(each.collect::<Result<_>>()?)
             }
             Words::Phrase(text) if place.is_none() => {
-                let mut either: Vec<Boxed> = self.phrase(self.fields.own, text).into_iter().collect();
+                let mut either: Vec<Boxed> = Vec::new();
                 if words(text).nth(1).is_some() {
-                    either.extend(self.phrase(self.fields.text, text).map(|phrase| self.joined(phrase)));
+                    for field in [self.fields.own, self.fields.text] {
+                        either.extend(self.phrase(field, text).map(|phrase| self.joined(phrase)));
+                    }
                 } else {
                     either = self.phrase(field, text).into_iter().collect();
                 }
@@ -348,7 +350,12 @@ impl<'a> Builder<'a> {
     }
 
     fn joined(&self, moments: Boxed) -> Boxed {
-        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what, enough: self.enough.clone() })
+        Box::new(ToAsset {
+            moments,
+            assets: self.assets.clone(),
+            what: self.fields.what,
+            enough: self.enough.map(Enough::new),
+        })
     }
 
     /// A word, its forms and its synonyms that the field has; none if it has none.

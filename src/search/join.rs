@@ -53,7 +53,7 @@ impl Assets {
     }
 }
 
-/// The assets of the moments that a query finds, each as good as its best one.
+/// The assets of the moments that a query finds, each as good as its best one; of assets, these.
 #[derive(Debug)]
 pub(super) struct ToAsset {
     pub(super) moments: Box<dyn Query>,
@@ -173,12 +173,9 @@ impl Joined {
             return TERMINATED;
         };
         self.score = 0.0;
-        while self.moments.doc() < asset {
+        // What is asked of assets finds the asset itself.
+        while self.moments.doc() <= asset {
             self.score = self.score.max(self.moments.score());
-            self.moments.advance();
-        }
-        // What is asked of moments finds no asset; were it to, it would be its own.
-        if self.moments.doc() == asset {
             self.moments.advance();
         }
         self.doc = asset;

@@ -6,9 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tantivy::{
-    Index, IndexReader, IndexWriter, ReloadPolicy, Searcher as Pieces, TantivyDocument, Term, indexer::UserOperation,
-};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term, indexer::UserOperation};
 
 use super::{
     Document, Moment,
@@ -41,15 +39,16 @@ pub struct Writer {
 struct Open {
     writer: IndexWriter,
     told: Told,
-    /// What the shard had when it was opened, and the assets that were written since: of others nothing needs to be
-    /// taken out, and to look for what is not there takes as long as to write it.
-    before: Pieces,
+    reader: IndexReader,
+    /// Assets that were written since the reader has looked: of what neither has, nothing needs to be taken out, and to
+    /// look in each piece for what is not there takes time.
     since: HashSet<AssetId>,
 }
 
 impl Open {
     fn has(&self, asset: AssetId, term: &Term) -> Result<bool> {
-        let was_there = || self.before.doc_freq(term).map(|n| n > 0).map_err(failed("cannot read the index"));
+        let was_there =
+            || self.reader.searcher().doc_freq(term).map(|n| n > 0).map_err(failed("cannot read the index"));
         Ok(self.since.contains(&asset) || was_there()?)
     }
 }
@@ -65,8 +64,8 @@ impl Writer {
             index.writer_with_num_threads(threads, threads * BYTES).map_err(failed("cannot write to the index"))?;
         // After the writer, for then nobody else writes.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
-        let before = reader.map(|reader: IndexReader| reader.searcher()).map_err(failed("cannot read the index"))?;
-        let open = Open { writer, told: Told::default(), before, since: HashSet::new() };
+        let reader = reader.map_err(failed("cannot read the index"))?;
+        let open = Open { writer, told: Told::default(), reader, since: HashSet::new() };
         Ok(Self { open: Mutex::new(open), fields: schema().1 })
     }
 
@@ -105,11 +104,14 @@ impl Writer {
     /// Makes everything visible that was written, at once: all of it, or (killed in between) nothing.
     pub fn commit(&self) -> Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = open.writer.commit().map(drop).map_err(failed("cannot write the index through to the disk"));
-        if outcome.is_err() {
+        if let Err(e) = open.writer.commit() {
             open.told.forget();
+            return Err(failed("cannot write the index through to the disk")(e));
         }
-        outcome
+        // Pieces that are no more are not held any longer.
+        open.reader.reload().map_err(failed("cannot read the index"))?;
+        open.since.clear();
+        Ok(())
     }
 
     /// Waits until everything that is being put together is, so that whoever asks next has fewer pieces to look into.
