@@ -68,8 +68,11 @@ pub(super) struct ToAsset {
 #[derive(Clone, Debug)]
 pub(super) struct Enough {
     most: u32,
-    found: Arc<Mutex<HashMap<SegmentId, Arc<Vec<(DocId, Score)>>>>>,
+    found: Arc<Mutex<HashMap<SegmentId, Scored>>>,
 }
+
+/// Assets in their order, each with its score.
+type Scored = Arc<Vec<(DocId, Score)>>;
 
 impl Enough {
     pub(super) fn new(most: u32) -> Self {
@@ -218,7 +221,7 @@ impl Scorer for Joined {
 
 /// Assets that were found already, with their scores.
 struct Listed {
-    all: Arc<Vec<(DocId, Score)>>,
+    all: Scored,
     at: usize,
 }
 
