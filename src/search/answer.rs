@@ -193,7 +193,8 @@ impl Searcher {
         let facets = match question.facets {
             [] => Vec::new(),
             fields => {
-                let counter = Counter { fields: fields.to_vec(), values: view.values.clone() };
+                let assets = (view.assets.clone(), self.fields.what);
+                let counter = Counter { fields: fields.to_vec(), values: view.values.clone(), assets };
                 let mut sum = vec![facets::Counts::default(); fields.len()];
                 for shard in &view.shards {
                     facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);
@@ -213,7 +214,8 @@ impl Searcher {
 
     fn like(&self, asset: AssetId, access: &Access, limit: usize) -> Result<Vec<Hit>> {
         let view = self.view()?;
-        let itself = term(self.fields.asset, &asset.to_string());
+        let itself = tantivy::Term::from_field_bytes(self.fields.asset, asset.0.as_bytes());
+        let itself = tantivy::query::TermQuery::new(itself, PLAIN);
         let is_it = BooleanQuery::new(vec![
             (Occur::Must, Box::new(itself.clone()) as Box<dyn Query>),
             (Occur::Must, Box::new(term(self.fields.what, super::join::ASSET))),

@@ -3,18 +3,48 @@
 use std::collections::{BTreeMap, HashMap};
 
 use tantivy::{
-    DocAddress, DocId, Score,
-    query::{EnableScoring, Query, Scorer},
+    DocAddress, DocId, Score, Searcher as Pieces, Term,
+    query::{Bm25StatisticsProvider, EnableScoring, Query, Scorer},
+    schema::Field,
 };
 
 use super::{
     Moment,
     answer::{Found, Searcher, searching},
     failed,
+    join::ASSET,
     opened::View,
     question::LOOKED_AT,
 };
 use crate::error::Result;
+
+/// Numbers by which words are weighed: those of moments. How long one is says half as much as of an asset: a sentence that
+/// has a word twice is better than a shorter one that has it once.
+struct Weighing<'a> {
+    pieces: &'a Pieces,
+    moments: u64,
+}
+
+impl<'a> Weighing<'a> {
+    fn of(pieces: &'a Pieces, what: Field) -> tantivy::Result<Self> {
+        let assets = pieces.doc_freq(&Term::from_field_text(what, ASSET))?;
+        Ok(Self { pieces, moments: pieces.num_docs().saturating_sub(assets).max(1) })
+    }
+}
+
+impl Bm25StatisticsProvider for Weighing<'_> {
+    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
+        Ok(self.pieces.total_num_tokens(field)? * 2)
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        Ok(self.moments)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        Ok(self.pieces.doc_freq(term)?.min(self.moments))
+    }
+}
 
 impl Searcher {
     /// The best moments of each hit: those that have most of what was asked. They lie before their asset, so that each is
@@ -33,7 +63,8 @@ impl Searcher {
         }
         let mut weights = Vec::with_capacity(view.shards.len());
         for pieces in &view.shards {
-            let scoring = EnableScoring::enabled_from_searcher(pieces);
+            let weighing = Weighing::of(pieces, self.fields.what).map_err(searching(""))?;
+            let scoring = EnableScoring::enabled_from_statistics_provider(&weighing, pieces);
             let each = asked.iter().map(|query| query.weight(scoring).map_err(searching("")));
             weights.push(each.collect::<Result<Vec<_>>>()?);
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tantivy::{
-    Searcher as Pieces, Term,
+    Score, Searcher as Pieces, Term,
     query::{
         AllQuery, BooleanQuery, ConstScoreQuery, EmptyQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, RangeQuery,
         TermQuery,
@@ -16,9 +16,9 @@ use tantivy::{
 
 use super::{
     ask::{Ask, Label, Number, Place, Words},
-    every::Every,
-    failed,
-    join::{ASSET, Assets, ToAsset},
+    every::{Every, Form},
+    failed, family,
+    join::{ASSET, Assets, Enough, ToAsset},
     schema::{EVERYWHERE, Fields},
     synonyms::Synonyms,
     vocabulary,
@@ -73,8 +73,8 @@ pub(super) struct Builder<'a> {
     morphology: &'a Morphology,
     terms: HashSet<String>,
     corrections: Corrections,
-    /// What a word of this field became: it is asked for of assets and of moments.
-    known: HashMap<String, Vec<String>>,
+    /// What a word became, in groups of a stem each: it is asked for of assets and of moments.
+    known: HashMap<String, Vec<Vec<String>>>,
 }
 
 type Boxed = Box<dyn Query>;
@@ -265,9 +265,11 @@ impl<'a> Builder<'a> {
                 some(each.collect::<Result<_>>()?)
             }
             Words::Phrase(text) if place.is_none() => {
-                let mut either: Vec<Boxed> = self.phrase(self.fields.own, text).into_iter().collect();
+                let mut either: Vec<Boxed> = Vec::new();
                 if words(text).nth(1).is_some() {
-                    either.extend(self.phrase(self.fields.text, text).map(|phrase| self.joined(phrase)));
+                    for field in [self.fields.own, self.fields.text] {
+                        either.extend(self.phrase(field, text).map(|phrase| self.joined(phrase)));
+                    }
                 } else {
                     either = self.phrase(field, text).into_iter().collect();
                 }
@@ -301,7 +303,7 @@ impl<'a> Builder<'a> {
         let (mut known, mut each) = (Vec::new(), Vec::new());
         for (_, word) in texts.iter().flat_map(|text| words(text)) {
             let terms = self.terms(field, word)?;
-            if terms.is_empty() || !self.is_seen(&any(terms.iter().map(asked).collect()))? {
+            if terms.is_empty() || !self.is_seen(&any(terms.iter().map(Form::asked).collect()))? {
                 each.push(any(self.instead(word)?));
             } else {
                 known.push(terms);
@@ -309,7 +311,11 @@ impl<'a> Builder<'a> {
         }
         match known.len() {
             0 => {}
-            1 => each.extend(known.pop().map(|terms| any(terms.iter().map(asked).collect()))),
+            1 => each.extend(known.pop().map(|forms| match forms.as_slice() {
+                // By itself it needs no weight, and the index leaves out what cannot be among the best.
+                [only] => only.plain(),
+                forms => any(forms.iter().map(Form::asked).collect()),
+            })),
             _ => each.push(Box::new(Every { field, words: known })),
         }
         Ok(some(each))
@@ -344,40 +350,67 @@ impl<'a> Builder<'a> {
     }
 
     fn joined(&self, moments: Boxed) -> Boxed {
-        Box::new(ToAsset { moments, assets: self.assets.clone(), what: self.fields.what, enough: self.enough })
+        Box::new(ToAsset {
+            moments,
+            assets: self.assets.clone(),
+            what: self.fields.what,
+            enough: self.enough.map(Enough::new),
+        })
     }
 
     /// A word, its forms and its synonyms that the field has; none if it has none.
     fn word(&mut self, field: Field, word: &str) -> Result<Vec<Boxed>> {
-        Ok(self.terms(field, word)?.iter().map(asked).collect())
+        Ok(self.terms(field, word)?.iter().map(Form::asked).collect())
     }
 
     /// The same as terms.
-    fn terms(&mut self, field: Field, word: &str) -> Result<Vec<Term>> {
-        let terms = match self.known.get(word) {
-            Some(terms) => terms.clone(),
+    fn terms(&mut self, field: Field, word: &str) -> Result<Vec<Form>> {
+        let groups = match self.known.get(word) {
+            Some(groups) => groups.clone(),
             None => {
-                let mut terms = Vec::new();
+                let mut groups = Vec::new();
                 for word in std::iter::once(word).chain(self.synonyms.of(word)) {
-                    let forms = self.morphology.asked(word);
-                    terms.push(forms.exact);
-                    terms.extend(forms.also);
+                    let asked = self.morphology.asked(word);
+                    self.terms.extend(asked.marks());
+                    groups.extend(family::of(self.shards, self.fields.forms, &asked)?);
                 }
-                terms.sort();
-                terms.dedup();
-                self.terms.extend(terms.iter().cloned());
-                self.known.insert(word.to_owned(), terms.clone());
-                terms
+                self.known.insert(word.to_owned(), groups.clone());
+                groups
             }
         };
-        let mut there = Vec::new();
-        for text in &terms {
-            let term = Term::from_field_text(field, text);
-            if self.count(&term)? > 0 {
-                there.push(term);
+        // Each group is weighed like one term, and each of its terms is as good as the group.
+        let total = self.total(field)?;
+        let weight = |count: u64| {
+            let count = count.min(total) as f64;
+            (1.0 + (total as f64 - count + 0.5) / (count + 0.5)).ln()
+        };
+        let mut there: BTreeMap<&String, (u64, f64)> = BTreeMap::new();
+        for text in groups.iter().flatten() {
+            if !there.contains_key(text) {
+                there.insert(text, (self.count(&Term::from_field_text(field, text))?, 0.0));
             }
         }
-        Ok(there)
+        for group in &groups {
+            let sum = group.iter().filter_map(|text| there.get(text)).map(|(count, _)| count).sum();
+            for text in group {
+                there.entry(text).and_modify(|(_, all)| *all += weight(sum));
+            }
+        }
+        let there = there.into_iter().filter(|(_, (count, _))| *count > 0);
+        let form = |(text, (count, all)): (&String, (u64, f64))| Form {
+            term: Term::from_field_text(field, text),
+            boost: (all / weight(count)) as Score,
+        };
+        Ok(there.map(form).collect())
+    }
+
+    /// How many documents may have the field: assets, or all.
+    fn total(&self, field: Field) -> Result<u64> {
+        let total = match field == self.fields.text || field == self.fields.speaker {
+            true => self.shards.iter().map(Pieces::num_docs).sum(),
+            false => self.count(term(self.fields.what, ASSET).term())?,
+        };
+        Ok(total.max(1))
     }
 
     fn count(&self, term: &Term) -> Result<u64> {
@@ -425,7 +458,7 @@ impl<'a> Builder<'a> {
         self.corrections.insert(word.to_owned(), near.clone());
         self.terms.extend(near.iter().cloned());
         // Moments are asked the same.
-        self.known.insert(word.to_owned(), near.clone());
+        self.known.insert(word.to_owned(), near.iter().map(|word| vec![word.clone()]).collect());
         let near = near.iter().map(|word| Box::new(term(self.fields.all, word)) as Boxed);
         Ok(near.collect())
     }
@@ -538,10 +571,6 @@ pub(super) fn without_score(query: impl Query) -> Boxed {
 fn beginning(field: Field, text: &str) -> Boxed {
     let term = Term::from_field_text(field, &folded(&text.to_lowercase()));
     Box::new(FuzzyTermQuery::new_prefix(term, 0, true))
-}
-
-fn asked(term: &Term) -> Boxed {
-    Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs))
 }
 
 /// All of some; of none nothing.

@@ -144,10 +144,45 @@ pub struct Moment {
 impl Document {
     /// The digest by which the catalog knows whether the index holds this very document.
     pub fn digest(&self) -> Digest {
+        let moments: Vec<String> = self.moments.iter().map(Moment::written).collect();
+        self.digest_with(&moments)
+    }
+
+    /// The same, of one whose moments are written already.
+    pub(super) fn digest_with(&self, moments: &[String]) -> Digest {
         // When it came in never changes, and says nothing of what it is.
-        let timeless = Self { card: Card { created_at: 0, ..self.card.clone() }, moments: self.moments.clone() };
-        let text = serde_json::to_string(&timeless).unwrap_or_default();
-        Digest::of_fields(&["document", &VERSION.to_string(), &text])
+        let timeless = Card { created_at: 0, ..self.card.clone() };
+        let card = serde_json::to_string(&timeless).unwrap_or_default();
+        let version = VERSION.to_string();
+        let fields: Vec<&str> =
+            ["document", &version, &card].into_iter().chain(moments.iter().map(String::as_str)).collect();
+        Digest::of_fields(&fields)
+    }
+
+    /// Calls `each` with every text whose words are found, once.
+    pub(super) fn each_text(&self, each: &mut dyn FnMut(&str)) {
+        let (card, said) = (&self.card, &self.card.description);
+        each(&card.title);
+        let lists = [&said.people, &said.places, &said.organizations, &said.tags, &card.tags, &card.paths];
+        lists.into_iter().flatten().for_each(|text| each(text));
+        let values = [&card.collection, &said.program, &said.category, &said.rights.license, &said.text];
+        values.into_iter().flatten().for_each(|text| each(text));
+        for moment in &self.moments {
+            each(&moment.text);
+            moment.speaker.iter().for_each(|speaker| each(speaker));
+        }
+    }
+}
+
+impl Moment {
+    /// It as JSON.
+    pub(super) fn written(&self) -> String {
+        let mut text = Vec::with_capacity(128 + self.text.len());
+        // Nothing of it cannot be written: its keys are words, and what is no number is written as null.
+        match serde_json::to_writer(&mut text, self) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            Err(_) => String::new(),
+        }
     }
 }
 

@@ -4,31 +4,55 @@
 //! among the best: what a word can bring at most is known beforehand (MaxScore, Turtle and Flood 1995).
 
 use tantivy::{
-    DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term,
+    COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term,
     fieldnorm::FieldNormReader,
     postings::{Postings, SegmentPostings},
-    query::{Bm25Weight, EnableScoring, Explanation, Query, Scorer, Weight},
+    query::{Bm25Weight, BoostQuery, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight},
     schema::{Field, IndexRecordOption},
 };
+
+/// One of the terms that a word is looked up by.
+#[derive(Clone, Debug)]
+pub(super) struct Form {
+    pub(super) term: Term,
+    /// By how much its weight is multiplied, so that forms of a word weigh what the word weighs.
+    pub(super) boost: Score,
+}
+
+impl Form {
+    /// As a question of its own.
+    pub(super) fn plain(&self) -> Box<dyn Query> {
+        Box::new(TermQuery::new(self.term.clone(), IndexRecordOption::WithFreqs))
+    }
+
+    /// As one of several.
+    pub(super) fn asked(&self) -> Box<dyn Query> {
+        Box::new(BoostQuery::new(self.plain(), self.boost))
+    }
+}
+
+/// A word that more than one document in so many has is frequent.
+const FREQUENT: u64 = 256;
 
 /// Words of one field.
 #[derive(Clone, Debug)]
 pub(super) struct Every {
     pub(super) field: Field,
     /// The terms of each word.
-    pub(super) words: Vec<Vec<Term>>,
+    pub(super) words: Vec<Vec<Form>>,
 }
 
 impl Query for Every {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        let weighed = |term: &Term| {
+        let weighed = |form: &Form| {
             let weight = match scoring {
                 EnableScoring::Enabled { statistics_provider, .. } => {
-                    Some(Bm25Weight::for_terms(statistics_provider, std::slice::from_ref(term))?)
+                    let weight = Bm25Weight::for_terms(statistics_provider, std::slice::from_ref(&form.term))?;
+                    Some(weight.boost_by(form.boost))
                 }
                 EnableScoring::Disabled { .. } => None,
             };
-            Ok((term.clone(), weight))
+            Ok((form.term.clone(), weight))
         };
         let words = self.words.iter().map(|forms| forms.iter().map(weighed).collect());
         Ok(Box::new(Weighed { field: self.field, words: words.collect::<tantivy::Result<_>>()? }))
@@ -51,7 +75,7 @@ impl Weighed {
             for (term, weight) in forms {
                 let option = weight.as_ref().map_or(IndexRecordOption::Basic, |_| IndexRecordOption::WithFreqs);
                 let weight = weight.as_ref().map(|weight| weight.boost_by(boost));
-                there.extend(inverted.read_postings(term, option)?.map(|postings| Form { postings, weight }));
+                there.extend(inverted.read_postings(term, option)?.map(|postings| List { postings, weight }));
             }
             words.push(Word { forms: there });
         }
@@ -60,11 +84,38 @@ impl Weighed {
     }
 }
 
+impl Weighed {
+    /// A bit for each document, set where all words are.
+    fn marked(&self, reader: &SegmentReader) -> tantivy::Result<Vec<u64>> {
+        let inverted = reader.inverted_index(self.field)?;
+        let places = (reader.max_doc() as usize).div_ceil(u64::BITS as usize);
+        let mut all: Option<Vec<u64>> = None;
+        for forms in &self.words {
+            let mut any = vec![0_u64; places];
+            for (term, _) in forms {
+                let Some(mut postings) = inverted.read_block_postings(term, IndexRecordOption::Basic)? else {
+                    continue;
+                };
+                while !postings.docs().is_empty() {
+                    for doc in postings.docs() {
+                        any[(doc / u64::BITS) as usize] |= 1 << (doc % u64::BITS);
+                    }
+                    postings.advance();
+                }
+            }
+            match &mut all {
+                Some(all) => all.iter_mut().zip(&any).for_each(|(all, any)| *all &= any),
+                None => all = Some(any),
+            }
+        }
+        Ok(all.unwrap_or_default())
+    }
+}
+
 impl Weight for Weighed {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
         let mut matches = self.matches(reader, boost)?;
-        matches.doc = matches.words.first().map_or(TERMINATED, Word::doc);
-        matches.agree();
+        matches.begin();
         Ok(Box::new(matches))
     }
 
@@ -73,6 +124,36 @@ impl Weight for Weighed {
         match scorer.doc() <= doc && scorer.seek(doc) == doc {
             true => Ok(Explanation::new("all words", scorer.score())),
             false => Err(TantivyError::InvalidArgument("the asset lacks a word".to_owned())),
+        }
+    }
+
+    fn for_each_no_score(&self, reader: &SegmentReader, callback: &mut dyn FnMut(&[DocId])) -> tantivy::Result<()> {
+        let mut block = [0; COLLECT_BLOCK_BUFFER_LEN];
+        let mut matches = self.matches(reader, 1.0)?;
+        // Of words that each are in a great part of all assets, to mark where they are takes less than to seek.
+        if matches.words.first().is_some_and(|rarest| rarest.count() > u64::from(reader.max_doc()) / FREQUENT) {
+            let marked = self.marked(reader)?;
+            let mut filled = 0;
+            for (place, mut bits) in (0..).zip(marked) {
+                while bits != 0 {
+                    block[filled] = place * u64::BITS + bits.trailing_zeros();
+                    bits &= bits - 1;
+                    filled += 1;
+                    if filled == block.len() {
+                        callback(&block);
+                        filled = 0;
+                    }
+                }
+            }
+            callback(&block[..filled]);
+            return Ok(());
+        }
+        matches.begin();
+        loop {
+            match matches.fill_buffer(&mut block) {
+                0 => return Ok(()),
+                filled => callback(&block[..filled]),
+            }
         }
     }
 
@@ -88,14 +169,14 @@ impl Weight for Weighed {
 }
 
 /// One of a word's terms in a piece of the index.
-struct Form {
+struct List {
     postings: SegmentPostings,
     weight: Option<Bm25Weight>,
 }
 
 /// A word in a piece of the index.
 struct Word {
-    forms: Vec<Form>,
+    forms: Vec<List>,
 }
 
 impl Word {
@@ -145,6 +226,11 @@ struct Matches {
 impl Matches {
     fn norm(&self, doc: DocId) -> u8 {
         self.norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc))
+    }
+
+    fn begin(&mut self) {
+        self.doc = self.words.first().map_or(TERMINATED, Word::doc);
+        self.agree();
     }
 
     /// Goes on to the first asset from here that all words have.
@@ -227,19 +313,19 @@ impl Scorer for Matches {
 mod tests {
     use tantivy::{
         Index,
-        collector::{Count, TopDocs},
+        collector::{Count, DocSetCollector, TopDocs},
         doc,
-        query::{BooleanQuery, TermQuery},
+        query::BooleanQuery,
         schema::{Schema, TEXT},
     };
 
     use super::*;
 
     /// The same of the index's own parts.
-    fn plain(words: &[Vec<Term>]) -> BooleanQuery {
-        let term = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
-        let word =
-            |forms: &Vec<Term>| Box::new(BooleanQuery::union(forms.iter().map(term).collect())) as Box<dyn Query>;
+    fn plain(words: &[Vec<Form>]) -> BooleanQuery {
+        let word = |forms: &Vec<Form>| {
+            Box::new(BooleanQuery::union(forms.iter().map(Form::plain).collect())) as Box<dyn Query>
+        };
         BooleanQuery::intersection(words.iter().map(word).collect())
     }
 
@@ -273,12 +359,15 @@ mod tests {
             vec![vec![0], vec![99]],
             vec![vec![10, 11], vec![9, 8, 7]],
         ] {
-            let every = Every { field, words: words.iter().map(|w| w.iter().map(|n| term(*n)).collect()).collect() };
+            let form = |n: &usize| Form { term: term(*n), boost: 1.0 };
+            let every = Every { field, words: words.iter().map(|w| w.iter().map(form).collect()).collect() };
             let top = |query: &dyn Query| searcher.search(query, &TopDocs::with_limit(25).order_by_score()).unwrap();
             let plain = plain(&every.words);
             let (ours, theirs) = (top(&every), top(&plain));
             let count = |query: &dyn Query| searcher.search(query, &Count).unwrap();
             assert_eq!(count(&every), count(&plain), "{words:?}");
+            let all = |query: &dyn Query| searcher.search(query, &DocSetCollector).unwrap();
+            assert_eq!(all(&every), all(&plain), "{words:?}");
             assert_eq!(ours.len(), theirs.len(), "{words:?}");
             for ((score, at), (their_score, their_at)) in ours.iter().zip(&theirs) {
                 assert!((score - their_score).abs() < 1e-4, "{words:?} {at:?} {their_at:?}");

@@ -53,19 +53,36 @@ impl Assets {
     }
 }
 
-/// The assets of the moments that a query finds, each as good as its best one.
+/// The assets of the moments that a query finds, each as good as its best one; of assets, these.
 #[derive(Debug)]
 pub(super) struct ToAsset {
     pub(super) moments: Box<dyn Query>,
     pub(super) assets: Assets,
     pub(super) what: Field,
     /// After how many assets it is enough; none: all of them.
-    pub(super) enough: Option<u32>,
+    pub(super) enough: Option<Enough>,
+}
+
+/// A limit of what is looked for, and what was found up to it: who asks for the best and then how many there are is told
+/// from there.
+#[derive(Clone, Debug)]
+pub(super) struct Enough {
+    most: u32,
+    found: Arc<Mutex<HashMap<SegmentId, Scored>>>,
+}
+
+/// Assets in their order, each with its score.
+type Scored = Arc<Vec<(DocId, Score)>>;
+
+impl Enough {
+    pub(super) fn new(most: u32) -> Self {
+        Self { most, found: Arc::default() }
+    }
 }
 
 impl Clone for ToAsset {
     fn clone(&self) -> Self {
-        let (assets, what, enough) = (self.assets.clone(), self.what, self.enough);
+        let (assets, what, enough) = (self.assets.clone(), self.what, self.enough.clone());
         Self { moments: self.moments.box_clone(), assets, what, enough }
     }
 }
@@ -73,7 +90,7 @@ impl Clone for ToAsset {
 impl Query for ToAsset {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let moments = self.moments.weight(scoring)?;
-        let left = self.enough.map(|n| Arc::new(AtomicU32::new(n)));
+        let left = self.enough.clone().map(|enough| (AtomicU32::new(enough.most), enough));
         Ok(Box::new(Join { moments, assets: self.assets.clone(), what: self.what, left }))
     }
 }
@@ -83,16 +100,47 @@ struct Join {
     assets: Assets,
     what: Field,
     /// How many more assets are wanted of all pieces together.
-    left: Option<Arc<AtomicU32>>,
+    left: Option<(AtomicU32, Enough)>,
+}
+
+impl Join {
+    fn joined(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Joined> {
+        let moments = self.moments.scorer(reader, boost)?;
+        let assets = self.assets.of(reader, self.what)?;
+        let mut joined = Joined { moments, assets, at: 0, doc: TERMINATED, score: 0.0 };
+        joined.gather();
+        Ok(joined)
+    }
+
+    /// All of a piece, as far as they are wanted.
+    fn listed(&self, reader: &SegmentReader, left: &AtomicU32, enough: &Enough) -> tantivy::Result<Listed> {
+        let known = |id| enough.found.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let all = match known(reader.segment_id()) {
+            Some(all) => all,
+            None => {
+                let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+                let mut joined = self.joined(reader, 1.0)?;
+                let mut all = Vec::new();
+                while joined.doc != TERMINATED && take() {
+                    all.push((joined.doc, joined.score));
+                    joined.gather();
+                }
+                let all = Arc::new(all);
+                let mut found = enough.found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.insert(reader.segment_id(), all.clone());
+                all
+            }
+        };
+        Ok(Listed { all, at: 0 })
+    }
 }
 
 impl Weight for Join {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let moments = self.moments.scorer(reader, boost)?;
-        let assets = self.assets.of(reader, self.what)?;
-        let mut joined = Joined { moments, assets, left: self.left.clone(), at: 0, doc: TERMINATED, score: 0.0 };
-        joined.gather();
-        Ok(Box::new(joined))
+        match &self.left {
+            Some((left, enough)) => Ok(Box::new(self.listed(reader, left, enough)?)),
+            None => Ok(Box::new(self.joined(reader, boost)?)),
+        }
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
@@ -107,7 +155,6 @@ impl Weight for Join {
 struct Joined {
     moments: Box<dyn Scorer>,
     assets: Arc<Vec<DocId>>,
-    left: Option<Arc<AtomicU32>>,
     /// The place in `assets` of the current one.
     at: usize,
     doc: DocId,
@@ -118,10 +165,7 @@ impl Joined {
     /// Goes to the asset of the next moment, with the best score of its moments.
     fn gather(&mut self) -> DocId {
         let first = self.moments.doc();
-        let take = |left: &Arc<AtomicU32>| {
-            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()
-        };
-        if first == TERMINATED || !self.left.as_ref().is_none_or(take) {
+        if first == TERMINATED {
             self.doc = TERMINATED;
             return TERMINATED;
         }
@@ -132,12 +176,9 @@ impl Joined {
             return TERMINATED;
         };
         self.score = 0.0;
-        while self.moments.doc() < asset {
+        // What is asked of assets finds the asset itself.
+        while self.moments.doc() <= asset {
             self.score = self.score.max(self.moments.score());
-            self.moments.advance();
-        }
-        // What is asked of moments finds no asset; were it to, it would be its own.
-        if self.moments.doc() == asset {
             self.moments.advance();
         }
         self.doc = asset;
@@ -175,5 +216,32 @@ impl DocSet for Joined {
 impl Scorer for Joined {
     fn score(&mut self) -> Score {
         self.score
+    }
+}
+
+/// Assets that were found already, with their scores.
+struct Listed {
+    all: Scored,
+    at: usize,
+}
+
+impl DocSet for Listed {
+    fn advance(&mut self) -> DocId {
+        self.at += 1;
+        self.doc()
+    }
+
+    fn doc(&self) -> DocId {
+        self.all.get(self.at).map_or(TERMINATED, |(doc, _)| *doc)
+    }
+
+    fn size_hint(&self) -> u32 {
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Scorer for Listed {
+    fn score(&mut self) -> Score {
+        self.all.get(self.at).map_or(0.0, |(_, score)| *score)
     }
 }

@@ -35,7 +35,8 @@ impl<'a> Marker<'a> {
             return false;
         }
         let forms = self.morphology.known(word);
-        self.terms.contains(&forms.exact) || forms.also.iter().any(|term| self.terms.contains(term))
+        let stems = forms.stems.iter().map(|(stem, _)| stem);
+        self.terms.contains(&forms.exact) || forms.also.iter().chain(stems).any(|term| self.terms.contains(term))
     }
 
     /// An excerpt around the first place that matches, `<b>` around its words; and how many of them it has.
@@ -103,8 +104,7 @@ mod tests {
     #[test]
     fn words_are_marked_whatever_their_form_and_nothing_else_is_html() {
         let mut morphology = Morphology::default();
-        let asked = morphology.asked("canción");
-        let terms = std::iter::once(asked.exact).chain(asked.also).collect();
+        let terms = morphology.asked("canción").marks().collect();
         let mut marker = Marker::new(&terms, &mut morphology);
         let (html, count) = marker.excerpt("<b>Canciones</b> & 'una' canción");
         assert_eq!(html, "&lt;b&gt;<b>Canciones</b>&lt;/b&gt; &amp; &#39;una&#39; <b>canción</b>");

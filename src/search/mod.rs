@@ -16,6 +16,7 @@ mod document;
 mod every;
 pub mod export;
 mod facets;
+mod family;
 pub mod folder;
 mod join;
 mod mark;
@@ -41,7 +42,7 @@ pub use synonyms::Synonyms;
 pub use write::Writer;
 
 /// Grows when the schema or the analyzers change: an index of another version is built anew.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 fn failed(doing: &'static str) -> impl Fn(TantivyError) -> Error {
     move |e| {

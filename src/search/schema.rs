@@ -8,7 +8,9 @@
 
 use tantivy::{
     Index,
-    schema::{FAST, Field, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions},
+    schema::{
+        BytesOptions, FAST, Field, IndexRecordOption, NumericOptions, STORED, Schema, TextFieldIndexing, TextOptions,
+    },
     tokenizer::TextAnalyzer,
 };
 
@@ -20,7 +22,7 @@ const GRAMS: &str = "grams";
 /// The fields by name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields {
-    /// The asset's id, of the asset and of its moments.
+    /// The asset's id in 16 bytes, of the asset and of its moments.
     pub(super) asset: Field,
     /// `asset` or the kind of a moment.
     pub(super) what: Field,
@@ -43,6 +45,8 @@ pub(super) struct Fields {
     pub(super) pieces: Field,
     /// What may be typed on: the beginning of a name, and after it the name.
     pub(super) suggestion: Field,
+    /// Of documents that are neither assets nor moments: a stem, and after it a word that has it.
+    pub(super) forms: Field,
     /// Of moments: what was said, read or seen.
     pub(super) text: Field,
     /// Of moments: who says it.
@@ -117,11 +121,14 @@ pub(super) fn schema() -> (Schema, Fields) {
         .set_tokenizer(GRAMS)
         .set_fieldnorms(false)
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
-    let exact = STRING | FAST;
+    // How many values there are says nothing of one.
+    let raw = TextFieldIndexing::default().set_tokenizer("raw").set_fieldnorms(false);
+    let raw = TextOptions::default().set_indexing_options(raw.set_index_option(IndexRecordOption::Basic));
+    let exact = raw.clone() | FAST;
     let number = NumericOptions::default().set_fast();
     let fields = Fields {
-        asset: b.add_text_field("asset", STRING),
-        what: b.add_text_field("what", STRING),
+        asset: b.add_bytes_field("asset", BytesOptions::default().set_indexed()),
+        what: b.add_text_field("what", raw.clone()),
         stored: b.add_text_field("stored", STORED),
         digest: b.add_text_field("digest", STORED),
         all: b.add_text_field("all", counted),
@@ -134,7 +141,8 @@ pub(super) fn schema() -> (Schema, Fields) {
         organization: b.add_text_field("organization", placed.clone()),
         path: b.add_text_field("path", placed.clone()),
         pieces: b.add_text_field("pieces", TextOptions::default().set_indexing_options(grams)),
-        suggestion: b.add_text_field("suggestion", STRING),
+        suggestion: b.add_text_field("suggestion", raw.clone()),
+        forms: b.add_text_field("forms", raw.clone()),
         text: b.add_text_field("text", placed.clone()),
         speaker: b.add_text_field("speaker", placed),
         kind: b.add_text_field("kind", exact.clone()),

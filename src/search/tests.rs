@@ -155,6 +155,39 @@ fn replaced_and_removed_assets_are_found_as_they_are_now() {
 }
 
 #[test]
+fn forms_of_a_word_are_found_when_the_asset_that_had_it_first_is_gone() {
+    let archive = index(&[said("a.mov", &["dos canciones"]), said("b.mov", &["unas canciones"])], 1);
+    let id = current(archive.dir.path()).unwrap().unwrap();
+    let writer = Writer::open(archive.dir.path(), &id.id, 0, 1).unwrap();
+    let gone = [AssetId::derived(&["a.mov"])];
+    writer.replace(&[said("b.mov", &["las canciones"])], &gone).unwrap();
+    writer.commit().unwrap();
+    writer.replace(&[said("b.mov", &["las canciones"]), said("c.mov", &["inflaciones"])], &gone).unwrap();
+    writer.commit().unwrap();
+    writer.settle().unwrap();
+    assert_eq!(archive.titles("canción"), ["b.mov"]);
+    assert_eq!(archive.titles("said:inflación"), ["c.mov"]);
+    assert_eq!(archive.searcher.len().unwrap(), 2);
+}
+
+#[test]
+fn what_is_typed_of_a_title_leads_to_all_of_it() {
+    let archive = index(&[plain("entrevista_final.mov"), plain("Visita del Alcalde.mov")], 1);
+    let suggest = |typed: &str| {
+        let all = archive.searcher.suggest(typed, &Access::all(), 10).unwrap();
+        all.into_iter().map(|s| s.text).find(|text| text.ends_with(".mov"))
+    };
+    for (typed, title) in [
+        ("entre", "entrevista_final.mov"),
+        ("final", "entrevista_final.mov"),
+        ("visita d", "Visita del Alcalde.mov"),
+        ("del alc", "Visita del Alcalde.mov"),
+    ] {
+        assert_eq!(suggest(typed).as_deref(), Some(title), "{typed}");
+    }
+}
+
+#[test]
 fn shards_answer_as_one_index() {
     let all: Vec<Document> =
         (0..40).map(|n| said(&format!("clip_{n:02}.mov"), &["común", &format!("sólo{n}")])).collect();

@@ -11,8 +11,8 @@ use tantivy::{
 
 use super::{
     failed,
-    words::{STEM, folded, words},
-    write::LEADS_TO,
+    words::{folded, words},
+    write::suggested,
 };
 use crate::error::Result;
 
@@ -52,9 +52,7 @@ pub(super) fn near(shards: &[Pieces], field: Field, word: &str) -> Result<Vec<St
                 if looked_at > MOST_LOOKED_AT {
                     break;
                 }
-                if let Ok(term) = std::str::from_utf8(term)
-                    && !term.starts_with(STEM)
-                {
+                if let Ok(term) = std::str::from_utf8(term) {
                     *counts.entry(term.to_owned()).or_default() += u64::from(info.doc_freq);
                 }
             }
@@ -84,7 +82,12 @@ pub(super) fn like(shards: &[Pieces], field: Field, value: &str) -> Result<Vec<S
 }
 
 /// Calls `each` with every term that begins so, and in how many documents it is, until it says that it has enough.
-fn each_term(shards: &[Pieces], field: Field, begin: &str, mut each: impl FnMut(&str, u64) -> bool) -> Result<()> {
+pub(super) fn each_term(
+    shards: &[Pieces],
+    field: Field,
+    begin: &str,
+    mut each: impl FnMut(&str, u64) -> bool,
+) -> Result<()> {
     for reader in shards.iter().flat_map(Pieces::segment_readers) {
         let inverted = reader.inverted_index(field).map_err(failed("cannot read the index"))?;
         let stream = inverted.terms().range().ge(begin.as_bytes());
@@ -110,16 +113,16 @@ pub(super) fn completions(
     most: usize,
 ) -> Result<Vec<(String, Term)>> {
     let begin = folded(&typed.trim().to_lowercase());
-    if begin.is_empty() || begin.starts_with(STEM) {
+    if begin.is_empty() {
         return Ok(Vec::new());
     }
     let mut found: BTreeMap<String, (bool, u64, Term)> = BTreeMap::new();
     let mut looked_at = 0;
     each_term(shards, names, &begin, |term, count| {
         looked_at += 1;
-        if let Some((_, name)) = term.split_once(LEADS_TO) {
+        if let Some(name) = suggested(term) {
             let new = || (true, 0, Term::from_field_text(names, term));
-            found.entry(name.to_owned()).or_insert_with(new).1 += count;
+            found.entry(name).or_insert_with(new).1 += count;
         }
         looked_at < MOST_LOOKED_AT
     })?;

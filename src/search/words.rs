@@ -1,8 +1,9 @@
 //! How texts and questions are cut into terms, the same way for both.
 //!
-//! A word is a run of letters and digits. Its first term is the word in small letters without accents, an *ñ* kept. Its
-//! stems in Spanish and in English follow at the same place, marked as such, so that a word as it was typed counts more
-//! than another form of it. Names of files are words, too: `IMG0042` is found by `img` and by `0042`.
+//! A word is a run of letters and digits. Its term is the word in small letters without accents, an *ñ* kept. Names of
+//! files are words, too: `IMG0042` is found by `img` and by `0042`, which follow at the same place. Its stems in Spanish
+//! and in English are no terms of a text: which words have a stem is kept once for the index ([`super::family`]), for
+//! each term of a text is written twice, and that is most of what writing takes.
 
 use std::{
     borrow::Cow,
@@ -15,20 +16,39 @@ use frostem::{Algorithm, Stemmer};
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark, is_nfc_quick};
 
-/// Before a term that is a stem and no word.
+/// Before a stem, for a stem is no word.
 pub(super) const STEM: char = '~';
 /// Longest word in bytes: what is longer is no word.
 const LONGEST: usize = 80;
 /// Words that are remembered with their terms.
 const REMEMBERED: usize = 100_000;
 
-/// The terms of one word.
+/// The terms of one word of a text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Forms {
     /// The word without accents.
     pub(super) exact: String,
-    /// Its stems, and other spellings that it is found by.
+    /// Its parts, and other spellings that it is found by.
     pub(super) also: Vec<String>,
+    /// Its stems and those of its parts, marked, each with the term that has it.
+    pub(super) stems: Vec<(String, String)>,
+}
+
+/// What a word of a question is looked up by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Asked {
+    /// The word without accents.
+    pub(super) exact: String,
+    /// Its stems, not marked.
+    pub(super) stems: Vec<String>,
+}
+
+impl Asked {
+    /// What a word of a text has one of, if it is meant: terms, and stems that are marked.
+    pub(super) fn marks(&self) -> impl Iterator<Item = String> {
+        let of = |stem: &String| [format!("{STEM}{stem}"), stem.clone()];
+        std::iter::once(self.exact.clone()).chain(self.stems.iter().flat_map(of))
+    }
 }
 
 /// Makes terms of words.
@@ -46,7 +66,7 @@ impl Default for Morphology {
 }
 
 impl Morphology {
-    /// The terms that a text's word is indexed by.
+    /// The terms that a text's word is indexed by, and its stems.
     pub(super) fn forms(&self, word: &str) -> Forms {
         let lower = word.to_lowercase();
         let exact = folded(&lower);
@@ -55,12 +75,14 @@ impl Morphology {
         if exact.contains('ñ') {
             also.push(exact.replace('ñ', "n"));
         }
-        also.extend(self.stems(&lower).into_iter().filter(|stem| *stem != exact).map(|stem| format!("{STEM}{stem}")));
+        let stems = self.stems(&lower).into_iter().filter(|stem| *stem != exact);
+        let mut stems: Vec<_> = stems.map(|stem| (format!("{STEM}{stem}"), exact.clone())).collect();
         // Parts of one letter are in every odd name.
         for part in parts(word).into_iter().filter(|part| part.chars().nth(1).is_some()) {
             let forms = self.forms(part);
             also.push(forms.exact);
             also.extend(forms.also);
+            stems.extend(forms.stems);
         }
         let mut seen: Vec<String> = Vec::new();
         also.retain(|term| {
@@ -68,7 +90,7 @@ impl Morphology {
             seen.push(term.clone());
             is_new
         });
-        Forms { exact, also }
+        Forms { exact, also, stems }
     }
 
     /// The same, of a word that may have been there before: few words are new.
@@ -82,18 +104,10 @@ impl Morphology {
         &self.seen[word]
     }
 
-    /// The terms that a question's word is looked up by: itself, and every form that has the same stem.
-    pub(super) fn asked(&self, word: &str) -> Forms {
+    /// What a question's word is looked up by: itself, and every form that has the same stem.
+    pub(super) fn asked(&self, word: &str) -> Asked {
         let lower = word.to_lowercase();
-        let exact = folded(&lower);
-        let mut also = Vec::new();
-        for stem in self.stems(&lower) {
-            // A word that is its own stem has no other term.
-            also.extend([format!("{STEM}{stem}"), stem].into_iter().filter(|term| *term != exact));
-        }
-        also.sort();
-        also.dedup();
-        Forms { exact, also }
+        Asked { exact: folded(&lower), stems: self.stems(&lower) }
     }
 
     fn stems(&self, lower: &str) -> Vec<String> {
@@ -230,9 +244,23 @@ impl Cut {
     }
 }
 
+/// Whether a word's only term is the word in small letters: most words need no look-up.
+fn is_plain(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    let all = |is: fn(&u8) -> bool| bytes.iter().all(is);
+    let rest = bytes.get(1..).unwrap_or_default();
+    match bytes.first() {
+        Some(first) if first.is_ascii_digit() => all(u8::is_ascii_digit),
+        Some(first) if first.is_ascii_alphabetic() => {
+            rest.iter().all(u8::is_ascii_lowercase) || all(u8::is_ascii_uppercase)
+        }
+        _ => false,
+    }
+}
+
 /// Hashes words eight bytes at a time, from a start that nobody knows beforehand.
 #[derive(Clone)]
-struct Seed(u64);
+pub(super) struct Seed(u64);
 
 impl Default for Seed {
     fn default() -> Self {
@@ -248,7 +276,7 @@ impl BuildHasher for Seed {
     }
 }
 
-struct Mix(u64);
+pub(super) struct Mix(u64);
 
 impl Hasher for Mix {
     fn write(&mut self, bytes: &[u8]) {
@@ -304,10 +332,16 @@ impl TokenStream for Stream<'_> {
         if self.next >= self.terms.len() {
             let Some((from, word)) = next_word(&self.text, self.at) else { return false };
             self.terms.clear();
-            CUT.with_borrow_mut(|cut| cut.add_terms(word, self.terms));
             self.at = from + word.len();
             (self.token.position, self.token.offset_from, self.token.offset_to) = (self.count, from, self.at);
             (self.next, self.count) = (0, self.count + 1);
+            if is_plain(word) {
+                self.token.text.clear();
+                self.token.text.push_str(word);
+                self.token.text.make_ascii_lowercase();
+                return true;
+            }
+            CUT.with_borrow_mut(|cut| cut.add_terms(word, self.terms));
         }
         let rest = &self.terms[self.next..];
         let term = rest.split('\n').next().unwrap_or_default();
@@ -382,8 +416,9 @@ mod tests {
     fn meet(text: &str, question: &str) -> bool {
         let m = Morphology::default();
         let (text, asked) = (m.forms(text), m.asked(question));
-        let has = |term: &String| text.exact == *term || text.also.contains(term);
-        has(&asked.exact) || asked.also.iter().any(has)
+        let stems = text.stems.iter().map(|(stem, _)| stem);
+        let terms: Vec<&String> = std::iter::once(&text.exact).chain(&text.also).chain(stems).collect();
+        asked.marks().any(|mark| terms.contains(&&mark))
     }
 
     #[test]
@@ -412,16 +447,40 @@ mod tests {
     }
 
     #[test]
-    fn words_have_their_places_and_stems_stand_beside_them() {
+    fn words_have_their_places_and_parts_stand_beside_them() {
         let mut cut = Words::default();
-        let mut stream = cut.token_stream("¿Las elecciones_2024?");
+        let mut stream = cut.token_stream("¿Las Elecciones_2024 del AÑO? img07 ÁLBUM BBC eL");
         let mut terms = Vec::new();
         while stream.advance() {
             terms.push((stream.token().position, stream.token().text.clone()));
         }
-        let own: Vec<_> = terms.iter().filter(|(_, t)| !t.starts_with(STEM)).cloned().collect();
-        assert_eq!(own, [(0, "las".to_owned()), (1, "elecciones".into()), (2, "2024".into())]);
-        assert!(terms.contains(&(1, "~eleccion".to_owned())), "{terms:?}");
+        let terms: Vec<(usize, &str)> = terms.iter().map(|(at, term)| (*at, term.as_str())).collect();
+        let expected = [
+            (0, "las"),
+            (1, "elecciones"),
+            (2, "2024"),
+            (3, "del"),
+            (4, "año"),
+            (4, "ano"),
+            (5, "img07"),
+            (5, "img"),
+            (5, "07"),
+            (6, "album"),
+            (7, "bbc"),
+            (8, "el"),
+        ];
+        assert_eq!(terms, expected);
+    }
+
+    #[test]
+    fn plain_words_have_the_terms_that_all_words_have() {
+        let m = Morphology::default();
+        for word in ["casa", "Casa", "CASA", "c", "C", "2024", "cAsa", "CAsa", "caSa", "7a", "a7", "día", "Ñu"] {
+            let forms = m.forms(word);
+            let is_one = forms.also.is_empty() && forms.exact == word.to_ascii_lowercase();
+            assert!(!is_plain(word) || is_one, "{word} {forms:?}");
+        }
+        assert!(is_plain("casa") && is_plain("BBC") && is_plain("2024"));
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! Writes documents into one shard of an index.
 
-use std::{collections::BTreeSet, path::Path, sync::Mutex, sync::PoisonError};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
-use tantivy::{Index, IndexWriter, TantivyDocument, Term, indexer::UserOperation};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term, indexer::UserOperation};
 
 use super::{
     Document, Moment,
+    family::{self, Told},
     folder::shard_path,
     join::ASSET,
     schema::{EVERYWHERE, Fields, analyzed, schema},
     words::{composed, folded, spelled, words},
 };
 use crate::{
+    digest::Digest,
     error::{Error, Result},
     model::{AssetId, FindingKind},
     search::failed,
@@ -26,8 +32,25 @@ const NAMED: usize = 2;
 
 /// Writes documents to one shard.
 pub struct Writer {
-    writer: Mutex<IndexWriter>,
+    open: Mutex<Open>,
     fields: Fields,
+}
+
+struct Open {
+    writer: IndexWriter,
+    told: Told,
+    reader: IndexReader,
+    /// Assets that were written since the reader has looked: of what neither has, nothing needs to be taken out, and to
+    /// look in each piece for what is not there takes time.
+    since: HashSet<AssetId>,
+}
+
+impl Open {
+    fn has(&self, asset: AssetId, term: &Term) -> Result<bool> {
+        let was_there =
+            || self.reader.searcher().doc_freq(term).map(|n| n > 0).map_err(failed("cannot read the index"));
+        Ok(self.since.contains(&asset) || was_there()?)
+    }
 }
 
 impl Writer {
@@ -39,62 +62,85 @@ impl Writer {
         let threads = threads.max(1);
         let writer =
             index.writer_with_num_threads(threads, threads * BYTES).map_err(failed("cannot write to the index"))?;
-        Ok(Self { writer: Mutex::new(writer), fields: schema().1 })
+        // After the writer, for then nobody else writes.
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
+        let reader = reader.map_err(failed("cannot read the index"))?;
+        let open = Open { writer, told: Told::default(), reader, since: HashSet::new() };
+        Ok(Self { open: Mutex::new(open), fields: schema().1 })
     }
 
     /// Puts these documents in the place of what the index has of their assets, and takes those of `gone` out. Nobody
     /// sees it before [`commit`](Self::commit).
     pub fn replace(&self, documents: &[Document], gone: &[AssetId]) -> Result<()> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         for asset in gone {
-            writer.delete_term(Term::from_field_text(self.fields.asset, &asset.to_string()));
+            open.writer.delete_term(Term::from_field_bytes(self.fields.asset, asset.0.as_bytes()));
         }
+        let mut new = Vec::new();
         for document in documents {
-            let id = document.card.asset.to_string();
+            document.each_text(&mut |text| open.told.learn(text, &mut new));
+            let id = document.card.asset.0.as_bytes();
             let mut operations = Vec::with_capacity(document.moments.len() + 2);
-            operations.push(UserOperation::Delete(Term::from_field_text(self.fields.asset, &id)));
-            for moment in &document.moments {
-                operations.push(UserOperation::Add(self.moment(&id, moment)?));
+            let itself = Term::from_field_bytes(self.fields.asset, id);
+            if open.has(document.card.asset, &itself)? {
+                operations.push(UserOperation::Delete(itself));
             }
-            operations.push(UserOperation::Add(self.asset(&id, document)?));
+            open.since.insert(document.card.asset);
+            let written: Vec<String> = document.moments.iter().map(Moment::written).collect();
+            for (moment, written) in document.moments.iter().zip(&written) {
+                operations.push(UserOperation::Add(self.moment(id, moment, written)));
+            }
+            operations.push(UserOperation::Add(self.asset(document, document.digest_with(&written))?));
             // As one batch, so that they come to lie side by side.
-            writer.run(operations).map_err(failed("cannot write to the index"))?;
+            open.writer.run(operations).map_err(failed("cannot write to the index"))?;
+        }
+        if !new.is_empty() {
+            let forms = family::document(&self.fields, &new);
+            open.writer.add_document(forms).map_err(failed("cannot write to the index"))?;
         }
         Ok(())
     }
 
     /// Makes everything visible that was written, at once: all of it, or (killed in between) nothing.
     pub fn commit(&self) -> Result<()> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.commit().map(drop).map_err(failed("cannot write the index through to the disk"))
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(e) = open.writer.commit() {
+            open.told.forget();
+            return Err(failed("cannot write the index through to the disk")(e));
+        }
+        // Pieces that are no more are not held any longer.
+        open.reader.reload().map_err(failed("cannot read the index"))?;
+        open.since.clear();
+        Ok(())
     }
 
     /// Waits until everything that is being put together is, so that whoever asks next has fewer pieces to look into.
     pub fn settle(self) -> Result<()> {
-        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-        writer.wait_merging_threads().map_err(failed("cannot put the index together"))
+        let open = self.open.into_inner().unwrap_or_else(PoisonError::into_inner);
+        open.writer.wait_merging_threads().map_err(failed("cannot put the index together"))
     }
 
-    fn moment(&self, asset: &str, moment: &Moment) -> Result<TantivyDocument> {
-        let mut doc = TantivyDocument::default();
-        doc.add_text(self.fields.asset, asset);
+    fn moment(&self, asset: &[u8], moment: &Moment, written: &str) -> TantivyDocument {
+        // As large as it becomes: the document of itself takes a kilobyte, and thousands of them wait to be written.
+        let mut doc = TantivyDocument::with_capacity(asset.len() + moment.text.len() + written.len() + 64);
+        doc.add_bytes(self.fields.asset, asset);
         doc.add_text(self.fields.what, moment.kind.as_str());
         doc.add_text(self.fields.text, &moment.text);
         if let Some(speaker) = &moment.speaker {
             doc.add_text(self.fields.speaker, speaker);
         }
-        doc.add_text(self.fields.stored, json(moment)?);
-        Ok(doc)
+        doc.add_text(self.fields.stored, written);
+        doc
     }
 
-    fn asset(&self, id: &str, document: &Document) -> Result<TantivyDocument> {
+    fn asset(&self, document: &Document, digest: Digest) -> Result<TantivyDocument> {
         let (f, card) = (&self.fields, &document.card);
         let said = &card.description;
-        let mut doc = TantivyDocument::default();
-        doc.add_text(f.asset, id);
+        let mut doc = TantivyDocument::with_capacity(4096);
+        doc.add_bytes(f.asset, card.asset.0.as_bytes());
         doc.add_text(f.what, ASSET);
         doc.add_text(f.stored, json(card)?);
-        doc.add_text(f.digest, document.digest().to_string());
+        doc.add_text(f.digest, digest.to_string());
         doc.add_text(f.title, &card.title);
         (0..TITLE).for_each(|_| doc.add_text(f.all, &card.title));
 
@@ -226,6 +272,8 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String> {
 
 /// Between what is typed and the name that it leads to.
 pub(super) const LEADS_TO: char = '\u{1}';
+/// Before the beginning of a name that goes on with what was typed.
+const BEGINS: char = '\u{2}';
 /// Longest name that is suggested, in bytes.
 const LONGEST_NAME: usize = 200;
 /// From how many of their words on names and titles are suggested. Each is a term of its own, and of most titles there is
@@ -236,9 +284,22 @@ const WORDS_OF_TITLE: usize = 2;
 /// The ends of a name, each from the beginning of a word, and the name.
 fn suggestions(name: &str, most: usize) -> Vec<String> {
     let name = composed(name.trim());
-    if name.len() > LONGEST_NAME || name.contains(LEADS_TO) {
+    if name.len() > LONGEST_NAME || name.contains([LEADS_TO, BEGINS]) {
         return Vec::new();
     }
-    let lead = |(at, _): (usize, &str)| format!("{}{LEADS_TO}{name}", folded(&name[at..].to_lowercase()));
+    let lead = |(at, _): (usize, &str)| {
+        let typed = folded(&name[at..].to_lowercase());
+        // Nearly each title is a term that no other is: it is not to be said twice.
+        match typed == name[at..] {
+            true => format!("{typed}{LEADS_TO}{BEGINS}{}", &name[..at]),
+            false => format!("{typed}{LEADS_TO}{name}"),
+        }
+    };
     words(&name).take(most).map(lead).collect()
+}
+
+/// The name that a term of these leads to.
+pub(super) fn suggested(term: &str) -> Option<String> {
+    let (typed, name) = term.split_once(LEADS_TO)?;
+    Some(name.strip_prefix(BEGINS).map_or_else(|| name.to_owned(), |begin| format!("{begin}{typed}")))
 }
