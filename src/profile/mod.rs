@@ -44,7 +44,7 @@ pub use stream::{Choice, Encryption, Rung, SOUND, Stream, StreamAudio, StreamSou
 pub(crate) use tracks::tag;
 pub use tracks::{Pick, Tracks};
 pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span};
-pub use video::{EncoderKind, Hdr, Preset, VideoCodec, VideoTrack};
+pub use video::{EncoderKind, Hdr, Keyframes, Preset, VideoCodec, VideoTrack};
 pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};
 pub use when::{Between, When};
 

@@ -8,7 +8,7 @@ use super::{
     film::check_background,
     rendition::{fit_within, possible},
     tracks::{self, Pick},
-    video::Holds,
+    video::{Holds, Keyframes},
 };
 use crate::model::{AudioFacts, MediaKind};
 
@@ -195,7 +195,11 @@ impl Stream {
             Some(StreamAudio::Several(all)) => all.iter_mut().for_each(|choice| usual(&mut choice.audio)),
             None => {}
         }
-        self.rungs.iter_mut().for_each(|rung| rung.video.leave_out_usual());
+        for rung in &mut self.rungs {
+            rung.video.leave_out_usual();
+            // Those of a stream always are.
+            rung.video.keyframes = rung.video.keyframes.filter(|k| *k != Keyframes::Even);
+        }
         self.background = self.background.filter(|c| c.rgb() != [0; 3]);
     }
 
@@ -241,6 +245,9 @@ impl Stream {
             rung.video.check(&Holds { container: "a stream", codecs: &[VideoCodec::H264] })?;
             if rung.video.is_two_pass() || rung.video.encoder.is_some() {
                 return Err(format!("rung '{}': a stream is made in software and one pass", rung.name));
+            }
+            if rung.video.keyframes == Some(Keyframes::AtCuts) {
+                return Err(format!("rung '{}': keyframes of a stream are even: leave 'keyframes' out", rung.name));
             }
         }
         match (self.segment.0, interval) {
