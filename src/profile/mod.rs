@@ -94,7 +94,17 @@ impl Entry {
 
     /// Whether it is made with what is said in its master: what it is like changes with that, and without it there is none.
     pub fn needs_words(&self) -> bool {
-        self.brand.as_ref().and_then(|b| b.subtitles.as_ref()).is_some_and(|s| s.transcript.is_some())
+        let burned = self.brand.as_ref().and_then(|b| b.subtitles.as_ref()).is_some_and(|s| s.transcript.is_some());
+        burned || matches!(&self.spec, Spec::Stream(s) if s.subtitles.iter().any(|t| t.transcript.is_some()))
+    }
+
+    /// The files beside its master that it is made with.
+    pub(crate) fn pieces(&self) -> Vec<&Piece> {
+        let mut all = self.brand.as_ref().map_or_else(Vec::new, Brand::pieces);
+        if let Spec::Stream(stream) = &self.spec {
+            all.extend(stream.subtitles.iter().filter_map(|text| text.words.as_ref()));
+        }
+        all
     }
 
     /// Refuses what cannot work on masters of a kind, saying what was expected: for entries that no profile has.
