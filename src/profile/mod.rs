@@ -40,7 +40,6 @@ pub use picture::{Exact, Scenes, SheetFormat, Sprite, Still};
 pub use rendition::Spec;
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
 pub use stream::{Choice, Encryption, Rung, SOUND, Stream, StreamAudio, StreamSound, TextChoice};
-#[cfg(feature = "gst")]
 pub(crate) use tracks::tag;
 pub use tracks::{Pick, Tracks};
 pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span};
