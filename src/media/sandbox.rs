@@ -142,7 +142,7 @@ fn confine(order: &Order) -> Result<()> {
         fence.allow_reading(path)?;
     }
     // What its brands are made of.
-    for piece in order.outputs.iter().filter_map(|e| e.brand.as_ref()).flat_map(|b| b.pieces()) {
+    for piece in order.outputs.iter().flat_map(|entry| entry.pieces()) {
         fence.allow_reading(&piece.path)?;
     }
     for list in order.part.iter().flat_map(Part::lists) {

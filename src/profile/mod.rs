@@ -40,11 +40,10 @@ pub use picture::{Exact, Scenes, SheetFormat, Sprite, Still};
 pub use rendition::Spec;
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
 pub use stream::{Choice, Encryption, Rung, SOUND, Stream, StreamAudio, StreamSound, TextChoice};
-#[cfg(feature = "gst")]
 pub(crate) use tracks::tag;
 pub use tracks::{Pick, Tracks};
 pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span};
-pub use video::{EncoderKind, Hdr, Preset, VideoCodec, VideoTrack};
+pub use video::{EncoderKind, Hdr, Keyframes, Preset, VideoCodec, VideoTrack};
 pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};
 pub use when::{Between, When};
 
@@ -94,7 +93,17 @@ impl Entry {
 
     /// Whether it is made with what is said in its master: what it is like changes with that, and without it there is none.
     pub fn needs_words(&self) -> bool {
-        self.brand.as_ref().and_then(|b| b.subtitles.as_ref()).is_some_and(|s| s.transcript.is_some())
+        let burned = self.brand.as_ref().and_then(|b| b.subtitles.as_ref()).is_some_and(|s| s.transcript.is_some());
+        burned || matches!(&self.spec, Spec::Stream(s) if s.subtitles.iter().any(|t| t.transcript.is_some()))
+    }
+
+    /// The files beside its master that it is made with.
+    pub(crate) fn pieces(&self) -> Vec<&Piece> {
+        let mut all = self.brand.as_ref().map_or_else(Vec::new, Brand::pieces);
+        if let Spec::Stream(stream) = &self.spec {
+            all.extend(stream.subtitles.iter().filter_map(|text| text.words.as_ref()));
+        }
+        all
     }
 
     /// Refuses what cannot work on masters of a kind, saying what was expected: for entries that no profile has.

@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
-    AudioTrack, Codec, Color, Downmix, Interval, Sound, Tracks, VideoCodec, VideoTrack,
+    AudioTrack, Codec, Color, Downmix, Interval, OwnWords, Piece, Sound, Tracks, VideoCodec, VideoTrack,
     film::check_background,
     rendition::{fit_within, possible},
     tracks::{self, Pick},
-    video::Holds,
+    video::{Holds, Keyframes},
 };
 use crate::model::{AudioFacts, MediaKind};
 
@@ -97,6 +97,12 @@ pub struct TextChoice {
     /// Whether the stream is made without it where the master has no such track, or one without a word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// In the place of a track: what is said in the master, as the archive knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<OwnWords>,
+    /// Those words as SubRip, as the archive wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Piece>,
 }
 
 /// How a stream is encrypted.
@@ -195,8 +201,14 @@ impl Stream {
             Some(StreamAudio::Several(all)) => all.iter_mut().for_each(|choice| usual(&mut choice.audio)),
             None => {}
         }
-        self.rungs.iter_mut().for_each(|rung| rung.video.leave_out_usual());
+        for rung in &mut self.rungs {
+            rung.video.leave_out_usual();
+            // Those of a stream always are.
+            rung.video.keyframes = rung.video.keyframes.filter(|k| *k != Keyframes::Even);
+        }
         self.background = self.background.filter(|c| c.rgb() != [0; 3]);
+        // What they are counts, not where they lie.
+        self.subtitles.iter_mut().filter_map(|t| t.words.as_mut()).for_each(|words| words.path = "words".into());
     }
 
     /// The files to open, the first first.
@@ -242,6 +254,9 @@ impl Stream {
             if rung.video.is_two_pass() || rung.video.encoder.is_some() {
                 return Err(format!("rung '{}': a stream is made in software and one pass", rung.name));
             }
+            if rung.video.keyframes == Some(Keyframes::AtCuts) {
+                return Err(format!("rung '{}': keyframes of a stream are even: leave 'keyframes' out", rung.name));
+            }
         }
         match (self.segment.0, interval) {
             (1000..=30_000, 1..) if self.segment.0.is_multiple_of(interval) => {}
@@ -269,6 +284,23 @@ impl Stream {
             return Err(format!("{} text tracks were given, expected {MOST_TRACKS} at most", self.subtitles.len()));
         }
         names(self.subtitles.iter().map(|t| (t.name.as_str(), t.language.as_deref())), "text track")?;
+        for text in &self.subtitles {
+            match &text.transcript {
+                Some(_) if !text.track.is_first() => {
+                    return Err(format!(
+                        "text track '{}': a track and a transcript were given, expected one",
+                        text.name
+                    ));
+                }
+                Some(OwnWords { language: Some(language), .. }) => {
+                    super::check_language(language).map_err(|why| format!("text track '{}': {why}", text.name))?;
+                }
+                None if text.words.is_some() => {
+                    return Err(format!("text track '{}': words are those of a transcript, expected one", text.name));
+                }
+                _ => {}
+            }
+        }
         let is_one = |pick: &Pick| matches!(pick, Pick::Number(_) | Pick::Language(_));
         match self.subtitles.iter().find(|t| !t.track.0.iter().all(is_one)) {
             Some(t) => Err(format!("text track '{}': one track is taken: expected a number or a language", t.name)),

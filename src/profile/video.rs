@@ -42,6 +42,19 @@ pub struct VideoTrack {
     /// Longest distance of two keyframes.
     #[serde(default = "two_seconds")]
     pub keyframe_interval: Interval,
+    /// Where keyframes are. H.264 and H.265. Left out: at cuts as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyframes: Option<Keyframes>,
+}
+
+/// Where keyframes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Keyframes {
+    /// At the longest distance, and where the picture changes at once.
+    AtCuts,
+    /// At even distances alone, as the rungs of a stream have them.
+    Even,
 }
 
 /// Video codecs.
@@ -178,6 +191,7 @@ impl VideoTrack {
         self.depth = self.depth.filter(|d| *d != 8);
         self.hdr = self.hdr.filter(|h| *h != Hdr::ToneMap);
         self.encoder = self.encoder.filter(|e| *e != EncoderKind::Software);
+        self.keyframes = self.keyframes.filter(|k| *k != Keyframes::AtCuts);
     }
 
     /// Refuses what the container cannot hold and what its encoder cannot do.
@@ -238,6 +252,9 @@ impl VideoTrack {
             (None | Some(8), _) | (Some(10), H265) => {}
             (Some(10), _) => return Err(format!("a depth of 10 was given for {spoken}, expected 8 (H.265 has 10)")),
             (Some(other), _) => return Err(format!("a depth of {other} was given, expected 8 or 10")),
+        }
+        if self.keyframes.is_some() && !matches!(codec, H264 | H265) {
+            return Err(format!("keyframes was given for {spoken}: expected it for H.264 or H.265 only"));
         }
         if self.hdr == Some(Hdr::Keep) && (codec, self.depth) != (H265, Some(10)) {
             return Err("hdr: keep needs codec: h265 and depth: 10".to_owned());

@@ -1,4 +1,5 @@
-//! Subtitles that are burned in and are the master's own words: which they are of a master, and as a file for the renderer.
+//! Subtitles that are the master's own words, burned in or beside the pictures of a stream: which they are of a master, and as
+//! files for the renderer.
 
 use std::{fs, path::Path};
 
@@ -6,48 +7,80 @@ use crate::{
     digest::Digest,
     error::{Doing, Result},
     model::{FindingKind, Findings},
-    profile::{Entry, OwnWords, Piece, Subtitles, WordsBy},
+    profile::{self, Entry, OwnWords, Piece, Spec, Subtitles, TextChoice, WordsBy},
     subtitle,
 };
 
 /// What its file is called.
 const FILE: &str = "transcript.srt";
 
-fn of(entry: &Entry) -> Option<(&Subtitles, &OwnWords)> {
-    let subtitles = entry.brand.as_ref()?.subtitles.as_ref()?;
-    Some((subtitles, subtitles.transcript.as_ref()?))
+/// Words of its master that an entry asks for.
+struct Wish<'a> {
+    of: &'a OwnWords,
+    /// What they are as a file.
+    file: &'a mut Option<Piece>,
+    /// Whether it is made without them where there are none.
+    optional: bool,
+    /// What players are told of their language, if it is to be told and the profile does not say it.
+    language: Option<&'a mut Option<String>>,
 }
 
-/// The entry as it is wanted of a master in which this was found: what is burned in is part of its recipe. None where there are no
+fn wishes(entry: &mut Entry) -> Vec<Wish<'_>> {
+    let mut all = Vec::new();
+    let burned = entry.brand.as_mut().and_then(|b| b.subtitles.as_mut());
+    if let Some(Subtitles { transcript: Some(of), file, .. }) = burned {
+        all.push(Wish { of, file, optional: false, language: None });
+    }
+    if let Spec::Stream(stream) = &mut entry.spec {
+        for TextChoice { transcript, words, optional, language, .. } in &mut stream.subtitles {
+            let Some(of) = transcript.as_ref() else { continue };
+            all.push(Wish { of, file: words, optional: *optional, language: Some(language) });
+        }
+    }
+    all
+}
+
+/// The entry as it is wanted of a master in which this was found: its words are part of its recipe. None where there are no
 /// such words.
 pub(super) fn spoken(entry: &Entry, found: &[Findings]) -> Option<Entry> {
-    let Some((_, wish)) = of(entry) else { return Some(entry.clone()) };
-    let sha256 = Some(Digest::of(&text(wish, found)?));
     let mut entry = entry.clone();
-    if let Some(subtitles) = entry.brand.as_mut().and_then(|b| b.subtitles.as_mut()) {
-        subtitles.file = Some(Piece { path: FILE.into(), sha256 });
+    for Wish { of, file, optional, language } in wishes(&mut entry) {
+        let Some((text, spoken)) = text(of, found) else {
+            *file = None;
+            if optional {
+                continue;
+            }
+            return None;
+        };
+        *file = Some(Piece { path: FILE.into(), sha256: Some(Digest::of(&text)) });
+        if let Some(language) = language.filter(|l| l.is_none()) {
+            *language = spoken.as_deref().and_then(profile::tag);
+        }
     }
     Some(entry)
 }
 
-/// The entry with its words as a file in a folder. None where these are not the words any more that it was planned with: the next
+/// The entry with its words as files in a folder. None where these are not the words any more that it was planned with: the next
 /// plan has the others.
 pub(super) fn written(entry: &Entry, found: &[Findings], dir: &Path) -> Result<Option<Entry>> {
-    let Some((subtitles, wish)) = of(entry) else { return Ok(Some(entry.clone())) };
-    let planned = subtitles.file.as_ref().and_then(|file| file.sha256);
-    let Some(text) = text(wish, found).filter(|text| Some(Digest::of(text)) == planned) else { return Ok(None) };
-    // Two entries may want two languages.
-    let path = dir.join(format!("{}.{FILE}", entry.name));
-    fs::write(&path, text).doing(|| format!("cannot write {}", path.display()))?;
     let mut entry = entry.clone();
-    if let Some(file) = entry.brand.as_mut().and_then(|b| b.subtitles.as_mut()).and_then(|s| s.file.as_mut()) {
-        file.path = path;
+    let name = entry.name.clone();
+    for (i, Wish { of, file, .. }) in wishes(&mut entry).into_iter().enumerate() {
+        let text = text(of, found).map(|(text, _)| text);
+        let planned = file.as_ref().and_then(|file| file.sha256);
+        if text.as_ref().map(Digest::of) != planned {
+            return Ok(None);
+        }
+        if let (Some(text), Some(file)) = (text, file) {
+            file.path = dir.join(format!("{name}.{i}.{FILE}"));
+            fs::write(&file.path, text).doing(|| format!("cannot write {}", file.path.display()))?;
+        }
     }
     Ok(Some(entry))
 }
 
-/// The words as SubRip.
-fn text(wish: &OwnWords, found: &[Findings]) -> Option<String> {
+/// The words as SubRip, and their language.
+fn text(wish: &OwnWords, found: &[Findings]) -> Option<(String, Option<String>)> {
     let is_of = |f: &&Findings, kind| {
         f.kind == kind && wish.track.is_none_or(|n| n == f.track) && (wish.by == WordsBy::Anybody || f.source.by_hand)
     };
@@ -60,8 +93,9 @@ fn text(wish: &OwnWords, found: &[Findings]) -> Option<String> {
         let is_english = wish.language.as_deref().map(primary).is_some_and(|l| l == "en");
         found.iter().filter(|f| is_of(f, FindingKind::Translation)).find(|_| is_english)
     };
-    let cues = subtitle::captions(said.or_else(translated)?);
-    (!cues.is_empty()).then(|| subtitle::srt(&cues))
+    let set = said.or_else(translated)?;
+    let cues = subtitle::captions(set);
+    (!cues.is_empty()).then(|| (subtitle::srt(&cues), set.language.clone()))
 }
 
 /// `es` of `es-AR`.
@@ -86,8 +120,9 @@ mod tests {
         let heard =
             [set(FindingKind::Speech, "es-AR", "Hola.", false), set(FindingKind::Translation, "en", "Hello.", false)];
         let wish = |language: Option<&str>, by| OwnWords { language: language.map(str::to_owned), by, track: None };
-        let has =
-            |wish: &OwnWords, found: &[Findings], words: &str| text(wish, found).is_some_and(|t| t.contains(words));
+        let has = |wish: &OwnWords, found: &[Findings], words: &str| {
+            text(wish, found).is_some_and(|(t, _)| t.contains(words))
+        };
         assert!(has(&wish(None, WordsBy::Anybody), &heard, "Hola."));
         assert!(has(&wish(Some("es"), WordsBy::Anybody), &heard, "Hola."));
         assert!(has(&wish(Some("en"), WordsBy::Anybody), &heard, "Hello."));

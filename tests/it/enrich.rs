@@ -443,6 +443,56 @@ fn a_films_own_words_are_burned_in_once_there_are_some_and_anew_when_they_change
     assert_eq!(archive.rows("SELECT count(DISTINCT recipe) FROM renditions"), ["2"]);
 }
 
+#[test]
+fn a_stream_lists_the_films_own_words_once_there_are_some_and_anew_when_they_change() {
+    let archive = Archive::new();
+    let profile = "video:
+  web:
+    stream:
+      segment: 2s
+      rungs: [{ name: small, max_height: 90, video: { bitrate: 100k, preset: superfast, keyframe_interval: 1s } }]
+      subtitles:
+        - { name: Español, transcript: { language: es } }
+        - { name: English, transcript: { language: en }, optional: true }
+";
+    fs::write(archive.root().join("words.profile.yaml"), profile).unwrap();
+    let settings = archive.root().join("damctl.yaml");
+    let text = fs::read_to_string(&settings).unwrap_or_default();
+    fs::write(&settings, format!("{text}\nprofile: words.profile.yaml\n")).unwrap();
+    let drive = scratch();
+    make(&drive.path().join("film.mp4"), &["-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=3", "-c:v", "libx264"]);
+    archive.ingest(drive.path()).0.ends(0);
+    let asset = archive.rows("SELECT id FROM assets").remove(0);
+    let import = |words: &str, language: &str| {
+        let path = archive.root().join("mine.srt");
+        fs::write(&path, format!("1\n00:00:01,000 --> 00:00:02,500\n{words}\n")).unwrap();
+        let path = path.to_str().unwrap();
+        archive.run(["transcript", "import", path, "--asset", &asset, "--language", language]).ends(0);
+        archive.run(["transcode"]).ends(0);
+        let rows = archive.rows("SELECT prefix FROM renditions WHERE entry = 'web' AND active = 1");
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        archive.store().join(&rows[0])
+    };
+    let read = |dir: &Path, name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    archive.run(["transcode"]).ends(0);
+    assert_eq!(archive.rows("SELECT count(*) FROM renditions"), ["0"]);
+
+    let first = import("Señal de prueba.", "es-AR");
+    let list = read(&first, "web.m3u8");
+    let line = list.lines().find(|l| l.contains("TYPE=SUBTITLES")).unwrap_or_else(|| panic!("{list}"));
+    assert!(line.contains("NAME=\"Español\"") && line.contains("LANGUAGE=\"es"), "{line}");
+    assert_eq!(list.matches("TYPE=SUBTITLES").count(), 1, "nothing is said in English: {list}");
+    assert!(read(&first, "web.mpd").contains("web.text.vtt"));
+    let words = read(&first, "web.text.vtt");
+    assert!(words.contains("00:01.000 --> 00:02.500\nSeñal de prueba."), "{words}");
+    archive.run(["transcode"]).ends(0);
+    assert_eq!(archive.rows("SELECT count(*) FROM renditions"), ["1"]);
+
+    let second = import("Otra señal.", "es-AR");
+    assert!(read(&second, "web.text.vtt").contains("\nOtra señal."));
+    assert_ne!(first, second);
+}
+
 /// A picture with lines of text, by ImageMagick.
 fn page(path: &Path, back: &str, ink: &str, lines: &[(u32, u32, &str)]) {
     let mut words: Vec<String> =

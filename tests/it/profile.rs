@@ -75,6 +75,8 @@ fn what_a_container_a_codec_or_a_condition_cannot_be_is_told() {
         "mp4: { video: { bitrate: 1M, depth: 10 } }",
         "mp4: { video: { codec: h265, bitrate: 1M, hdr: keep } }",
         "mp4: { video: { codec: vp9, bitrate: 1M, encoder: hardware } }",
+        "mp4: { video: { codec: vp9, bitrate: 1M, keyframes: even } }",
+        "stream: { rungs: [{ name: a, video: { bitrate: 1M, keyframes: at_cuts } }] }",
         "mp4: { video: { bitrate: 1M }, frame_rate: 0 }",
         "mp4: { video: { bitrate: 1M }, frame_rate: { most: 30 } }",
         "mp4: { video: { bitrate: 1M }, background: none }",
@@ -149,7 +151,7 @@ fn entries_that_do_not_use_new_keys_keep_their_recipes() {
     };
     let default = damctl(["profile", "default"]).ends(0).stdout;
     let of_default = [
-        "627254e4", "d475672a", "4c06ddea", "53e6f09d", "6cf102a9", "f0b32d78", "611bcbdf", "4f543629", "d4e8e9cd",
+        "627254e4", "f455f11e", "4c06ddea", "53e6f09d", "6cf102a9", "f0b32d78", "611bcbdf", "4f543629", "d4e8e9cd",
         "2590f308",
     ];
     assert_eq!(shown(&default), of_default);
@@ -157,7 +159,7 @@ fn entries_that_do_not_use_new_keys_keep_their_recipes() {
     let usual = "audio:\n  a: { wav: { track: 1, downmix: full, mono: keep } }\n  b: { mp3: { track: [1] } }\n";
     assert_eq!(shown(usual), ["53e6f09d", "6cf102a9"]);
     let films = "video:\n  a: { mp4: { video: { bitrate: 1M } } }\n  b: { mp4: { video: { codec: h264, bitrate: 1M, passes: 1, depth: 8, \
-                 hdr: tone_map, encoder: software }, frame_rate: keep, background: '#000000' }, when: { hdr: false } }\n";
+                 hdr: tone_map, encoder: software, keyframes: at_cuts }, frame_rate: keep, background: '#000000' }, when: { hdr: false } }\n";
     let films = shown(films);
     assert_eq!(films[0], films[1].split_whitespace().next().unwrap());
     let both =

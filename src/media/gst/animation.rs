@@ -16,6 +16,7 @@ use super::{
     color::{self, Look},
     graph, path,
     run::{self, Complaints, Live, Pulse, Watch},
+    share::Shared,
     stall,
     video::{FilmBranch, FilmBuilt, scratch},
 };
@@ -55,7 +56,7 @@ pub(super) fn encode(
     let source = gstreamer_app::AppSrc::builder().format(gst::Format::Time).block(true).max_bytes(64 << 20).build();
     let tee = graph::tee()?;
     graph::chain(live.pipeline(), &[source.clone().upcast(), graph::queue(4)?, tee.clone()])?;
-    let mut built: Vec<FilmBuilt> = Vec::new();
+    let (mut built, shared): (Vec<FilmBuilt>, Shared) = Default::default();
     // Of RGB without alpha: each frame is laid on black before it is handed over.
     let look = Look::opaque_rgb();
     for (index, entry) in wanted.iter().enumerate() {
@@ -64,7 +65,7 @@ pub(super) fn encode(
         };
         let path = path(work.out_dir, entry);
         let branch = FilmBranch::of_film((work, &meetings), fit(work, entry)?, entry, (film, format), &look, &path);
-        let branch = branch.build(live.pipeline(), &tee, &pulse)?;
+        let branch = branch.build(live.pipeline(), (&tee, &shared), &pulse)?;
         complaints.own(index, &branch.elements);
         built.push(branch);
     }

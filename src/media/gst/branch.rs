@@ -102,11 +102,7 @@ impl Building<'_> {
                 self.complaints.own(index, &elements);
                 Ok(Branch::Waveform { tally, collected })
             }
-            Spec::Stream(spec) => {
-                let pictures = shown()?;
-                let tee = pictures.of_depth(pipeline, 8)?;
-                self.stream(index, entry, spec, &tee, (&pictures.look, texts)).map(Branch::Stream)
-            }
+            Spec::Stream(spec) => self.stream(index, entry, spec, shown()?, texts).map(Branch::Stream),
             Spec::Wav(_) | Spec::Flac(_) | Spec::Opus(_) | Spec::Ac3(_) => {
                 let built = self.sound(entry, &path)?;
                 self.complaints.own(index, &built.elements);
@@ -149,7 +145,7 @@ impl Building<'_> {
             branch.pass = Pass::Second(Pass::notes(self.work.out_dir, &entry.name));
         }
         let tee = pictures.of_depth(pipeline, branch.depth)?;
-        let built = branch.build(pipeline, &tee, self.pulse)?;
+        let built = branch.build(pipeline, (&tee, &pictures.shared), self.pulse)?;
         self.complaints.own(index, &built.elements);
         let has_sound = branch.has_sound;
         if has_sound {

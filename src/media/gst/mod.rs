@@ -33,6 +33,7 @@ mod run;
 mod scenes;
 mod segment;
 mod sei;
+mod share;
 mod showing;
 mod source;
 mod sprite;
@@ -418,7 +419,7 @@ fn first_look(
         let branch = FilmBranch::of_film(at, fit(work, entry)?, entry, (film, format), &pictures.look, &path);
         let branch = FilmBranch { pass: Pass::First(Pass::notes(work.out_dir, &entry.name)), ..branch };
         let tee = pictures.of_depth(source.live.pipeline(), branch.depth)?;
-        let built = branch.build(source.live.pipeline(), &tee, &pulse);
+        let built = branch.build(source.live.pipeline(), (&tee, &pictures.shared), &pulse);
         let built = built.map_err(|e| complaints.blame(index, source.live.bus(), e))?;
         complaints.own(index, &built.elements);
     }

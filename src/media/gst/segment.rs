@@ -82,7 +82,7 @@ pub(super) fn render(
         let mut branch = FilmBranch::of_film(at, fit(work, entry)?, entry, film, &pictures.look, &path);
         branch.recorder = Some(&recorder);
         let tee = pictures.of_depth(source.live.pipeline(), branch.depth)?;
-        let made = branch.build(source.live.pipeline(), &tee, &pulse);
+        let made = branch.build(source.live.pipeline(), (&tee, &pictures.shared), &pulse);
         let made = made.map_err(|e| complaints.blame(index, source.live.bus(), e))?;
         complaints.own(index, &made.elements);
         built.push((recorder, made));

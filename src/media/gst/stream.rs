@@ -3,16 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use gstreamer as gst;
-
 use super::{
-    Error, Look, Result, Work,
+    Error, Result, Work,
     around::Part,
     audio,
     branch::Building,
     encoder::Pass,
     run::Complaints,
-    video::{self, Container, FilmBranch, Pace, Tally},
+    video::{self, Container, FilmBranch, Pace, Pictures, Tally},
 };
 use crate::{
     media::{
@@ -63,10 +61,11 @@ impl Building<'_> {
         index: usize,
         entry: &Entry,
         spec: &Stream,
-        tee: &gst::Element,
-        (look, texts): (&Look, Vec<Text>),
+        pictures: &Pictures,
+        texts: Vec<Text>,
     ) -> Result<Ladder> {
         let pipeline = self.source.live.pipeline();
+        let tee = pictures.of_depth(pipeline, 8)?;
         let (facts, out_dir) = (self.work.facts.video.as_ref(), self.work.out_dir);
         let size = self.work.facts.display_size().filter(|(w, h)| *w > 0 && *h > 0);
         let size = size.ok_or_else(|| Error::corrupt("its picture size is not known"))?;
@@ -79,7 +78,7 @@ impl Building<'_> {
                 track: &rung.video,
                 rate: facts.map_or((0, 1), |f| f.rate),
                 pace: Pace::Kept,
-                look,
+                look: &pictures.look,
                 background: spec.background(),
                 depth: 8,
                 timecode: None,
@@ -93,7 +92,7 @@ impl Building<'_> {
                 meetings: self.heads.meetings.clone(),
                 recorder: None,
             };
-            let built = branch.build(pipeline, tee, self.pulse)?;
+            let built = branch.build(pipeline, (&tee, &pictures.shared), self.pulse)?;
             self.complaints.own(index, &built.elements);
             rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally: built.tally, part: built.part });
         }

@@ -24,13 +24,15 @@ use super::{
     hdr::ToneMap,
     run::Pulse,
     segment::Recorder,
-    sei, timecode,
+    sei,
+    share::{Encode, Encoded, Shared},
+    timecode,
 };
 use crate::{
     error::{Error, Result},
     media::Work,
     model::{FieldOrder, VideoFacts},
-    profile::{Around, Brand, Entry, Film, FilmFormat, FrameRate, Hdr, Interval, VideoTrack},
+    profile::{Around, Brand, Entry, Film, FilmFormat, FrameRate, Hdr, Interval, Keyframes, VideoTrack},
 };
 
 /// The pictures that all outputs share.
@@ -45,6 +47,7 @@ pub(super) struct Pictures {
     is_even: bool,
     /// The same in 8 bits of 4:2:0, once somebody wants them.
     shallow: OnceCell<gst::Element>,
+    pub(super) shared: Shared,
 }
 
 impl Pictures {
@@ -114,7 +117,7 @@ pub(super) fn head(
     from.link(&entry).map_err(|e| cannot_build(&e))?;
     let info = from.current_caps().and_then(|c| gst_video::VideoInfo::from_caps(&c).ok());
     let is_even = info.is_some_and(|i| i.width() % 2 == 0 && i.height() % 2 == 0);
-    Ok(Pictures { stored, tee, look, looking, is_even, shallow: OnceCell::new() })
+    Ok(Pictures { stored, tee, look, looking, is_even, shallow: OnceCell::new(), shared: Shared::default() })
 }
 
 /// One frame for each frame: of every pair of fields the earlier one, its missing lines found by `yadif` from the
@@ -415,7 +418,12 @@ impl<'a> FilmBranch<'a> {
         }
     }
 
-    pub(super) fn build(&self, pipeline: &gst::Pipeline, tee: &gst::Element, pulse: &Pulse) -> Result<FilmBuilt> {
+    pub(super) fn build(
+        &self,
+        pipeline: &gst::Pipeline,
+        (decoded, shared): (&gst::Element, &Shared),
+        pulse: &Pulse,
+    ) -> Result<FilmBuilt> {
         let framing = Framing {
             size: self.size,
             rotation: self.rotation,
@@ -425,7 +433,26 @@ impl<'a> FilmBranch<'a> {
             pace: self.pace,
             keeps_hdr: self.track.hdr == Some(Hdr::Keep),
         };
-        let mut elements = framing.elements()?;
+        let rate = self.pace.rate(self.rate);
+        let job = encoder::Job {
+            track: self.track,
+            size: self.size,
+            rate,
+            depth: self.depth,
+            packets: if self.container == Container::Transport { Packets::Stream } else { Packets::Packed },
+            aligned: matches!(self.container, Container::Rung(_)) || self.track.keyframes == Some(Keyframes::Even),
+            pass: self.pass.clone(),
+        };
+        let is_plain = self.brand.is_none() && self.timecode.is_none() && self.recorder.is_none();
+        let encode = Encode::new(&framing, &job).filter(|_| is_plain);
+        if let Some(Encoded { tee, tally, encoder }) = encode.as_ref().and_then(|encode| shared.encoded(encode)) {
+            let mux = self.container.mux(self.path, self.has_sound)?;
+            let elements = vec![queue(0)?, mux.clone(), file_sink(self.path, pulse)?];
+            chain(pipeline, &[&[tee], &elements[..]].concat())?;
+            return Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder, part: None });
+        }
+        let (frames, new) = shared.frames(pipeline, decoded, &framing)?;
+        let mut elements = Vec::new();
         let branding = match self.brand {
             Some(_) if self.depth > 8 => {
                 return Err(Error::unsupported("a brand is put on films of 8 bits: leave the depth of 10 out"));
@@ -439,16 +466,6 @@ impl<'a> FilmBranch<'a> {
             elements.push(element);
             part = Some(own);
         }
-        let rate = self.pace.rate(self.rate);
-        let job = encoder::Job {
-            track: self.track,
-            size: self.size,
-            rate,
-            depth: self.depth,
-            packets: if self.container == Container::Transport { Packets::Stream } else { Packets::Packed },
-            aligned: matches!(self.container, Container::Rung(_)),
-            pass: self.pass.clone(),
-        };
         let encoder = job.build()?;
         let tally = Tally::default();
         let entry = pad(&encoder.elements[0], "sink")?;
@@ -458,6 +475,11 @@ impl<'a> FilmBranch<'a> {
         }
         let encoding = encoder.elements[0].clone();
         elements.extend(encoder.elements);
+        if let Some(encode) = encode {
+            let tee = graph::tee()?;
+            elements.push(tee.clone());
+            shared.keep(encode, Encoded { tee, tally: tally.clone(), encoder: encoder.name.clone() });
+        }
         let mux = match (&self.pass, self.recorder) {
             (_, Some(recorder)) => {
                 let sink = recorder.sink(pulse)?;
@@ -476,11 +498,10 @@ impl<'a> FilmBranch<'a> {
                 mux
             }
         };
-        let mut all = vec![tee.clone()];
-        all.extend(elements.iter().cloned());
-        chain(pipeline, &all)?;
+        chain(pipeline, &[&[frames], &elements[..]].concat())?;
         branding.map_or(Ok(()), |b| b.say())?;
         self.recorder.map_or(Ok(()), |recorder| recorder.attend(&encoding))?;
+        elements.extend(new);
         Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name, part })
     }
 }

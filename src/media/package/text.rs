@@ -1,4 +1,5 @@
-//! Text tracks: taken out of a master by ffmpeg as WebVTT, one file a track, which both lists name.
+//! Text tracks: taken by ffmpeg out of a master, or of what the archive knows to be said in it, as WebVTT, one file a track,
+//! which both lists name.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -37,6 +38,23 @@ struct Found {
     language: Option<String>,
 }
 
+/// Where words come from.
+enum From<'a> {
+    /// A stream of the master.
+    Track(u32),
+    /// SubRip beside it.
+    File(&'a Path),
+}
+
+impl From<'_> {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            From::Track(_) => None,
+            From::File(path) => Some(path),
+        }
+    }
+}
+
 /// The name of a track's file of words.
 pub(super) fn words_name(track: &str) -> String {
     format!("{track}.vtt")
@@ -48,19 +66,26 @@ pub(crate) fn extract(work: &Work<'_>, entry: &Entry, spec: &Stream, told: &mut 
     if spec.subtitles.is_empty() {
         return Ok(Vec::new());
     }
-    let found = tracks(work)?;
+    let of_master = spec.subtitles.iter().any(|choice| choice.transcript.is_none());
+    let found = if of_master { tracks(work)? } else { Vec::new() };
     let languages: Vec<Option<String>> = found.iter().map(|t| t.language.clone()).collect();
     let (mut texts, mut taken) = (Vec::new(), Vec::new());
     for (file, choice) in spec.texts() {
-        let Some(at) = choice.track.one_of(&languages) else {
-            if choice.optional {
-                continue;
+        let (from, language) = match (&choice.transcript, &choice.words) {
+            (None, _) => match choice.track.one_of(&languages) {
+                Some(at) => (From::Track(found[at].index), found[at].language.as_deref().and_then(profile::tag)),
+                None if choice.optional => continue,
+                None => return Err(lacking(&choice.track.to_string(), &languages)),
+            },
+            (Some(_), Some(words)) => (From::File(&words.path), None),
+            (Some(_), None) if choice.optional => continue,
+            (Some(_), None) => {
+                return Err(Error::unsupported(format!("nothing is known to be said in it for '{}'", choice.name)));
             }
-            return Err(lacking(&choice.track.to_string(), &languages));
         };
-        let language = choice.language.clone().or_else(|| found[at].language.as_deref().and_then(profile::tag));
+        let language = choice.language.clone().or(language);
         texts.push((Text { file, label: Label { name: choice.name.clone(), language } }, choice.optional));
-        taken.push(found[at].index);
+        taken.push(from);
     }
     let path = |text: &Text| work.out_dir.join(words_name(&format!("{}.{}", entry.name, text.file)));
     let mut command = Command::new("ffmpeg");
@@ -68,14 +93,26 @@ pub(crate) fn extract(work: &Work<'_>, entry: &Entry, spec: &Stream, told: &mut 
     command.args(["-protocol_whitelist", "file,pipe", "-progress", "pipe:1", "-stats_period", "1"]);
     // The recording's own times: ffmpeg would count from its earliest sample, which may come before the first picture.
     command.arg("-copyts");
-    if let Some(Around { intro: Some(clip), rate, .. }) = entry.around(work.facts) {
-        // They come later by as much as the clip before the film lasts.
-        let us = work.clips.frames(&clip, rate)? * 1_000_000 * u64::from(rate.1) / u64::from(rate.0.max(1));
-        command.args(["-itsoffset", &format!("{us}us")]);
+    // They come later by as much as the clip before the film lasts.
+    let later = match entry.around(work.facts) {
+        Some(Around { intro: Some(clip), rate, .. }) => {
+            work.clips.frames(&clip, rate)? * 1_000_000 * u64::from(rate.1) / u64::from(rate.0.max(1))
+        }
+        _ => 0,
+    };
+    let later = format!("{later}us");
+    command.args(["-itsoffset", &later, "-i"]).arg(file_url(work.input));
+    let files: Vec<&Path> = taken.iter().filter_map(From::file).collect();
+    for file in &files {
+        command.args(["-itsoffset", &later, "-f", "srt", "-i"]).arg(file_url(file));
     }
-    command.arg("-i").arg(file_url(work.input));
-    for ((text, _), index) in texts.iter().zip(&taken) {
-        command.args(["-map", &format!("0:{index}"), "-map_metadata", "-1", "-c:s", "webvtt"]);
+    let mut inputs = 1..=files.len();
+    for ((text, _), from) in texts.iter().zip(&taken) {
+        let stream = match from {
+            From::Track(index) => format!("0:{index}"),
+            From::File(_) => format!("{}:0", inputs.next().unwrap_or_default()),
+        };
+        command.args(["-map", &stream, "-map_metadata", "-1", "-c:s", "webvtt"]);
         command.args(["-fs", &MOST.to_string(), "-f", "webvtt"]).arg(path(text));
     }
     if !texts.is_empty() {

@@ -103,6 +103,36 @@ fn every_rung_can_be_changed_at_the_same_moments_and_both_lists_play_to_the_end_
 }
 
 #[test]
+fn a_film_of_even_keyframes_is_what_a_rung_of_its_settings_is_made_together_or_alone() {
+    let film = |name: &str, more: Value| {
+        let mut video = json!({"bitrate": "200k", "preset": "superfast", "keyframe_interval": "1s"});
+        video.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        entry(name, json!({"mp4": {"max_height": 120, "video": video, "audio": {}}}))
+    };
+    let all = [film("even", json!({"keyframes": "even"})), film("cuts", json!({})), small(json!({"audio": {}}))];
+    let desk = Desk::new();
+    clip(&desk, 4, "25", "-vf negate=enable='gte(t,1.6)'");
+    let made = desk.render("in.mov", &all);
+    for entry in &all {
+        let rendered = made.rendered(&entry.name);
+        assert_eq!(rendered.frames, 100);
+        accepted(&desk, "in.mov", entry, rendered);
+    }
+    let keyframes = |file: &str| -> Vec<f64> {
+        packets(&desk.path(file)).into_iter().filter(|(_, key)| *key).map(|(time, _)| time).collect()
+    };
+    assert_eq!(keyframes("even.mp4"), [0.0, 1.0, 2.0, 3.0]);
+    assert!(keyframes("cuts.mp4").contains(&1.6), "{:?}", keyframes("cuts.mp4"));
+    let together = sums(&desk.path("even.mp4"), "0:v");
+    assert_eq!(together, sums(&desk.path("web.small.m3u8"), "0:v"));
+    assert_ne!(together, sums(&desk.path("cuts.mp4"), "0:v"));
+    std::fs::remove_file(desk.path("even.mp4")).unwrap();
+    desk.render("in.mov", &all[..1]).rendered("even");
+    // How x264 shares bits out among the last frames, which it gives back at the end, is not the same each time.
+    assert_eq!(together[..80], sums(&desk.path("even.mp4"), "0:v")[..80]);
+}
+
+#[test]
 fn frames_that_come_unevenly_are_cut_at_the_same_moments_too() {
     let desk = Desk::new();
     clip(&desk, 6, "60", "-vf select='if(between(n,60,240),not(mod(n,6)),1)' -vsync vfr");
