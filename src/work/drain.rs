@@ -112,14 +112,14 @@ pub fn drain(
         worker: worker.to_string(),
     };
     let outcome = std::thread::scope(|scope| {
-        let beat = scope.spawn(|| heartbeat.run());
+        let beat = [scope.spawn(|| heartbeat.run()), scope.spawn(|| heartbeat.watch())];
         let workers: Vec<_> = (0..how.workers.max(1)).map(|_| scope.spawn(|| shift.work())).collect();
         let outcomes: Vec<Result<()>> = workers
             .into_iter()
             .map(|w| w.join().unwrap_or_else(|_| Err(Error::internal("a worker panicked"))))
             .collect();
         heartbeat.end();
-        beat.join().ok();
+        beat.into_iter().for_each(|beat| drop(beat.join()));
         outcomes.into_iter().collect::<Result<()>>()
     });
     outcome?;
