@@ -154,7 +154,7 @@ fn refused(complaint: &str) -> Error {
         () if has("Unable to contact slurm controller") || has("Socket timed out") => {
             (Kind::Unavailable, "the controller does not answer: 'scontrol ping' tells; try again when it does")
         }
-        () if has("configuration source") || has("slurm.conf") => {
+        () if has("configuration source") || has("process configuration file") => {
             (Kind::Unavailable, "Slurm is not set up on this machine: submit where 'sinfo' answers")
         }
         () if has("nvalid partition") => (Kind::Invalid, "'sinfo' lists the partitions"),
