@@ -2310,7 +2310,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__fanout__subcmd__k8s)
-            opts="-C -h -V --stage --queue --workers --jobs-per-worker --in-flight --cpus --memory --time --submit --image --secret --claim --namespace --pool --any-node --gpus --scratch --kueue --scaled --archive --log-format --help --version"
+            opts="-C -h -V --stage --queue --workers --jobs-per-worker --in-flight --cpus --memory --time --submit --image --secret --claim --models-claim --profile-map --namespace --pool --any-node --gpus --scratch --kueue --scaled --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2357,6 +2357,14 @@ _damctl() {
                     return 0
                     ;;
                 --claim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --models-claim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile-map)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

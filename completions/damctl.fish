@@ -500,8 +500,8 @@ complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l cpus -d 'Processors of a worker. Default: what suits the stage' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l memory -d 'Memory of a worker, such as 8G. Default: what suits the stage' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l time -d 'How long a worker\'s shift is, such as 4h. Towards its end it begins nothing new' -r
-complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l partition -d 'Where the tasks may run. Default: Slurm\'s' -r
-complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l gpus -d 'Graphics processors of a task: 1, or a100:1' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l partition -d 'Where the tasks may run; with STAGE= before it, those of that stage; can be given again. Default: Slurm\'s' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l gpus -d 'Graphics processors of a task: 1, or a100:1. Of several stages, those that can use one (enrich) have them' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l account -d 'Whose account pays' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l qos -d 'Quality of service' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from slurm" -l after -d 'A job that has to end first: 17, or afterok:17 when it also has to succeed; can be given again' -r
@@ -525,6 +525,8 @@ complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l image -d 'The container image (deploy/k8s-jobs/Dockerfile)' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l secret -d 'The Secret with the keys catalog (its address), access-key and secret-key (the bucket\'s)' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l claim -d 'The claim on a volume that holds this archive\'s folder, where the store is no bucket' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l models-claim -d 'The claim on a volume that holds the models (docs/enrich.md), which \'enrich\' needs: they are not in the image' -r
+complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l profile-map -d 'The ConfigMap with the profile, under the key profile.yaml, which \'enrich\' needs where the profile is one\'s own' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l namespace -d 'The namespace. Default: kubectl\'s' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l pool -d 'Only nodes with the label damctl-pool=NAME; taints of that name are tolerated. Default: what suits the stage' -r
 complete -c damctl -n "__fish_damctl_using_subcommand fanout; and __fish_seen_subcommand_from k8s" -l gpus -d 'Graphics processors of a pod' -r

@@ -220,6 +220,9 @@ impl StdError for Error {
     }
 }
 
+/// What to do about a full disk.
+pub(crate) const DISK_FULL: &str = "the disk is full: free some space, then run the same command again";
+
 /// Turns an I/O error into ours, keeping what it means: a full disk or a device that went away is [`Kind::Paused`], a
 /// missing file [`Kind::NotFound`], a refused one [`Kind::Invalid`], anything else [`Kind::Unavailable`].
 pub fn io(doing: impl fmt::Display, error: std::io::Error) -> Error {
@@ -231,9 +234,7 @@ pub fn io(doing: impl fmt::Display, error: std::io::Error) -> Error {
         E::AlreadyExists | E::DirectoryNotEmpty => (Kind::Conflict, None),
         E::PermissionDenied => (Kind::Invalid, None),
         E::InvalidInput | E::InvalidData | E::NotADirectory | E::IsADirectory => (Kind::Invalid, None),
-        E::StorageFull | E::QuotaExceeded => {
-            (Kind::Paused, Some("the disk is full: free some space, then run the same command again"))
-        }
+        E::StorageFull | E::QuotaExceeded => (Kind::Paused, Some(DISK_FULL)),
         E::ReadOnlyFilesystem => {
             (Kind::Paused, Some("the file system is read-only: remount it, then run the same command again"))
         }

@@ -54,6 +54,12 @@ impl Drop for Spool {
     }
 }
 
+/// The scratch folder that a session's folder is in, as it was opened; what is in no session is its own.
+pub(crate) fn place_of(dir: &Path) -> &Path {
+    let is_session = |dir: &&Path| dir.with_extension("lock").is_file();
+    dir.ancestors().find(is_session).and_then(Path::parent).unwrap_or(dir)
+}
+
 /// Removes sessions whose process is gone: their lock can be taken.
 fn sweep(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).doing(|| format!("cannot list {}", dir.display()))?.flatten() {

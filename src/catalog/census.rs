@@ -70,6 +70,31 @@ pub struct Census {
     pub feeds: Vec<Feed>,
 }
 
+/// What a message has in common with those of other jobs that failed for the same reason. What follows a colon tells one
+/// file from another, and so do numbers and digests; of several renditions, the first tells why.
+fn in_common(message: &str) -> String {
+    let of_renditions = message.split_once(" renditions failed: ").map(|(_, list)| list);
+    let why = match of_renditions.and_then(|list| Some((list, list.split_once(": ")?))) {
+        // An entry's name is one word.
+        Some((_, (name, why))) if !name.contains(' ') => why,
+        Some((list, _)) => list,
+        None => of_renditions.unwrap_or(message),
+    };
+    // What the gate found is said after that it did.
+    let why = why.strip_prefix("the gate refused it: ").unwrap_or(why);
+    let why = why.split([':', ';']).next().unwrap_or_default();
+    let told = |word: &str| {
+        let bare = word.trim_start_matches(['(', '\'', '"']);
+        let is_digest = bare.len() >= 16 && bare.bytes().all(|b| b.is_ascii_hexdigit());
+        match bare.starts_with(|c: char| c.is_ascii_digit() || c == '/') || is_digest {
+            true => format!("{}…", &word[..word.len() - bare.len()]),
+            false => word.to_owned(),
+        }
+    };
+    let words: Vec<String> = why.split_whitespace().map(told).collect();
+    words.join(" ")
+}
+
 impl Census {
     /// Jobs of a stage that are open: waiting or being done.
     pub fn open(&self, stage: Stage) -> i64 {
@@ -130,9 +155,8 @@ impl Catalog {
         let mut reasons: BTreeMap<(Stage, String), i64> = BTreeMap::new();
         for r in self.db.query(&sql, &[])? {
             let failure: Failure = r.json(1)?;
-            // What follows a colon tells one file from another.
-            let why = failure.message.split(": ").next().unwrap_or_default();
-            *reasons.entry((r.parse(0)?, format!("{}: {why}", failure.kind))).or_default() += r.int(2)?;
+            let why = format!("{}: {}", failure.kind, in_common(&failure.message));
+            *reasons.entry((r.parse(0)?, why)).or_default() += r.int(2)?;
         }
         let mut reasons: Vec<Reason> =
             reasons.into_iter().map(|((stage, why), jobs)| Reason { stage, why, jobs }).collect();
@@ -148,5 +172,31 @@ impl Catalog {
             paces,
             reasons,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_what_jobs_have_in_common_and_tell_them_apart() {
+        for (message, why) in [
+            ("1 of 1 renditions failed: thumb: it cannot be decoded: pngdec: chunk 17", "it cannot be decoded"),
+            ("2 of 3 renditions failed: a: it is encrypted; b: it cannot be read: x", "it is encrypted"),
+            (
+                "2 of 2 renditions failed: it takes more memory than there was (300 MB at most): x",
+                "it takes more memory than there was (… MB at most)",
+            ),
+            (
+                "1 of 2 renditions failed: proxy: there is no decoder for H.264 here",
+                "there is no decoder for H.264 here",
+            ),
+            ("cannot open /drive/a.mov: No such file", "cannot open …"),
+            ("1 of 2 renditions failed: a: the gate refused it: the width is 320, not 640", "the width is … not …"),
+            ("worker lost", "worker lost"),
+        ] {
+            assert_eq!(in_common(message), why, "{message}");
+        }
     }
 }

@@ -102,14 +102,23 @@ impl Catalog {
         let first =
             |due: &str| format!("(SELECT id FROM jobs WHERE {due} ORDER BY priority DESC, created_at LIMIT 1{suffix})");
         let is_spent = "state = 'leased' AND attempt >= max_attempt";
+        // What two workers in a row died of without a word, memory was short for, most likely: no third of their size
+        // tries it. Only stages that can be fanned out have workers of another.
+        let is_large = format!(
+            "state = 'leased' AND attempt < max_attempt AND priority > {} AND stage IN ('transcode', 'enrich')
+             AND EXISTS (SELECT 1 FROM attempts b WHERE b.job = jobs.id AND b.attempt = jobs.attempt - 1 AND b.result = 'lost')",
+            Queue::LARGE
+        );
         let sql = format!(
-            "UPDATE jobs SET state = CASE WHEN {is_spent} THEN 'failed' ELSE 'leased' END,
-                 attempt = CASE WHEN {is_spent} THEN attempt ELSE attempt + 1 END,
-                 worker = CASE WHEN {is_spent} THEN worker ELSE ?6 END,
-                 lease_until = CASE WHEN {is_spent} THEN NULL ELSE CAST(?7 AS BIGINT) END,
+            "UPDATE jobs SET state = CASE WHEN {is_spent} THEN 'failed' WHEN {is_large} THEN 'ready' ELSE 'leased' END,
+                 attempt = CASE WHEN {is_spent} OR {is_large} THEN attempt ELSE attempt + 1 END,
+                 worker = CASE WHEN {is_spent} OR {is_large} THEN worker ELSE ?6 END,
+                 lease_until = CASE WHEN {is_spent} OR {is_large} THEN NULL ELSE CAST(?7 AS BIGINT) END,
                  error = CASE WHEN {is_spent} THEN ?8 ELSE error END,
+                 priority = CASE WHEN {is_large} THEN {} ELSE priority END,
                  updated_at = ?5
              WHERE id = COALESCE({}, {}) RETURNING {COLUMNS}",
+            Queue::LARGE,
             first(lost),
             first(&ready)
         );
@@ -121,13 +130,17 @@ impl Catalog {
             &format!(
                 "SELECT 1 AS place, 'job.lost' AS kind, c.id AS subject,
                      {story} a.attempt || ',\"worker\":' || {json_of}(a.worker) || '}}' AS detail
-                 FROM changed c JOIN attempts a ON a.job = c.id WHERE a.ended + 0 IS NULL AND c.attempt > 1 AND c.state = 'leased'
+                 FROM changed c JOIN attempts a ON a.job = c.id WHERE a.ended + 0 IS NULL AND (c.attempt > 1 AND c.state = 'leased' OR c.state = 'ready')
                  UNION ALL
                  SELECT 2, 'job.started', c.id, {story} c.attempt || ',\"worker\":' || {json_of}(c.worker) || '}}'
                  FROM changed c WHERE c.state = 'leased'
                  UNION ALL
                  SELECT 2, 'job.failed', c.id, {story} c.attempt || ',' || SUBSTR(c.error, 2)
-                 FROM changed c WHERE c.state = 'failed'"
+                 FROM changed c WHERE c.state = 'failed'
+                 UNION ALL
+                 SELECT 2, 'job.ready', c.id,
+                     '{{\"stage\":\"' || c.stage || '\",\"subject\":' || {json_of}(c.subject) || ',\"queue\":\"large\"}}'
+                 FROM changed c WHERE c.state = 'ready'"
             ),
         );
         let then = [
@@ -145,7 +158,7 @@ impl Catalog {
             let job = job(row)?;
             match job.state {
                 JobState::Leased => return Ok(Some(Lease { attempt: job.attempt, job })),
-                JobState::Failed => continue,
+                JobState::Failed | JobState::Ready => continue,
                 other => return Err(Error::internal(format!("a claim left a job {}", other.as_str()))),
             }
         }

@@ -91,8 +91,9 @@ impl Catalog {
         })
     }
 
-    /// The number of the last event.
+    /// The number of the last event; those that have none are numbered first.
     pub fn last_event(&self) -> Result<i64> {
+        self.number_events()?;
         let rows = self.db.query("SELECT COALESCE(MAX(seq), 0) FROM events", &[])?;
         rows.first().ok_or_else(|| Error::internal("a maximum without a row"))?.int(0)
     }

@@ -117,7 +117,7 @@ impl<'a> Crew<'a> {
                 _ => e,
             })?;
         match failed {
-            Some(e) => Err(e),
+            Some(e) => Err(dialog.explained(e)),
             None => Ok(Member { dialog, _dir: dir }),
         }
     }

@@ -56,6 +56,10 @@ pub struct Pods {
     pub secret: Label,
     /// The claim on a volume that holds the archive's folder, when the store is no bucket.
     pub claim: Option<Label>,
+    /// The claim on a volume that holds the models.
+    pub models_claim: Option<Label>,
+    /// The ConfigMap with the profile.
+    pub profile_map: Option<Label>,
     /// The queue of Kueue.
     pub kueue: Option<Label>,
     /// The archive's settings, as far as pods need them: names and values.
@@ -88,6 +92,8 @@ struct Values<'a> {
     image: &'a str,
     secret: &'a str,
     claim: Option<&'a str>,
+    models_claim: Option<&'a str>,
+    profile_map: Option<&'a str>,
     kueue: Option<&'a str>,
     args: Vec<String>,
     env: Vec<Variable>,
@@ -121,6 +127,8 @@ impl Pods {
             variable("HOME", "/scratch"),
             variable("TMPDIR", "/scratch"),
         ];
+        env.extend(self.models_claim.as_ref().map(|_| variable("DAMCTL_MODELS", "/models")));
+        env.extend(self.profile_map.as_ref().map(|_| variable("DAMCTL_PROFILE", "/profile/profile.yaml")));
         env.extend(self.settings.iter().map(|(name, value)| variable(name, value)));
         Ok(Values {
             stage: self.stage.as_str(),
@@ -139,6 +147,8 @@ impl Pods {
             image: self.image.as_str(),
             secret: self.secret.as_str(),
             claim: self.claim.as_ref().map(Label::as_str),
+            models_claim: self.models_claim.as_ref().map(Label::as_str),
+            profile_map: self.profile_map.as_ref().map(Label::as_str),
             kueue: self.kueue.as_ref().map(Label::as_str),
             args: worker_words(self.stage, self.queue, claiming(self.time)),
             env,

@@ -154,6 +154,9 @@ fn refused(complaint: &str) -> Error {
         () if has("Unable to contact slurm controller") || has("Socket timed out") => {
             (Kind::Unavailable, "the controller does not answer: 'scontrol ping' tells; try again when it does")
         }
+        () if has("configuration source") || has("process configuration file") => {
+            (Kind::Unavailable, "Slurm is not set up on this machine: submit where 'sinfo' answers")
+        }
         () if has("nvalid partition") => (Kind::Invalid, "'sinfo' lists the partitions"),
         () if has("array specification") => {
             (Kind::Invalid, "give fewer --workers: 'scontrol show config' tells MaxArraySize")
@@ -170,7 +173,8 @@ fn refused(complaint: &str) -> Error {
         }
         () => (Kind::Invalid, "leave --submit out to see the script"),
     };
-    Error::new(kind, format!("Slurm refused the array: {said}")).hint(hint)
+    let how = if kind == Kind::Unavailable { "Slurm is not there" } else { "Slurm refused the array" };
+    Error::new(kind, format!("{how}: {said}")).hint(hint)
 }
 
 /// How many tasks an array of this cluster may have; none when nothing here can tell.
@@ -290,5 +294,10 @@ MaxJobId                = 67043328
         );
         let away = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)\n";
         assert_eq!(refused(away).kind(), Kind::Unavailable);
+        let bare = "sbatch: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host\n\
+                    sbatch: error: fetch_config: DNS SRV lookup failed\n\
+                    sbatch: fatal: Could not establish a configuration source\n";
+        let e = refused(bare);
+        assert!(e.kind() == Kind::Unavailable && e.to_string().starts_with("Slurm is not there: "), "{e}");
     }
 }

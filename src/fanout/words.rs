@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    model::Stage,
+};
 
 /// Declares a word: what is allowed in it, in code and in words.
 macro_rules! word {
@@ -95,6 +98,32 @@ word!(
     |text| all(text, 512, |b| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b)) && text.as_bytes()[0].is_ascii_alphanumeric(),
     "a reference such as REGISTRY/damctl:0.1.0"
 );
+
+/// Where the tasks of a stage, or of all, may run: `STAGE=NAME`, or `NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagePartition {
+    /// The stage; none for all.
+    pub stage: Option<Stage>,
+    /// Where.
+    pub partition: Partition,
+}
+
+impl FromStr for StagePartition {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (stage, name) = text.split_once('=').map_or((None, text), |(stage, name)| (Some(stage), name));
+        Ok(Self { stage: stage.map(str::parse).transpose()?, partition: name.parse()? })
+    }
+}
+
+impl StagePartition {
+    /// The partition of a stage: its own, else that of all; of several, the last.
+    pub fn of(all: &[Self], stage: Stage) -> Option<&Partition> {
+        let of = |wanted: Option<Stage>| all.iter().rfind(|p| p.stage == wanted);
+        of(Some(stage)).or_else(|| of(None)).map(|p| &p.partition)
+    }
+}
 
 impl Dependency {
     /// As Slurm wants it. Of a job that is only named, the end is awaited, whatever it is: what could be done is gone on with.

@@ -12,7 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Limits, Order, Report, memory};
+use super::{Limits, Order, Report, memory, room};
 use crate::{
     error::{Doing, Error, Kind, Result},
     stop::Stop,
@@ -43,7 +43,16 @@ impl ChildProcess {
     pub fn run(&self, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
         stop.check()?;
         let mut child = self.start(order)?;
-        let outcome = watch(&mut child, order, stop, each);
+        let outcome = watch(&mut child, order, stop, &mut |report| {
+            each(match report {
+                Report::Failed { output, failure } => {
+                    Report::Failed { output, failure: room::told(&order.out_dir, failure) }
+                }
+                report => report,
+            });
+        });
+        // Before what it left behind is removed.
+        let outcome = room::ended(&order.out_dir, outcome);
         // The group is its own, so this reaches the tools that it started, and nobody else.
         child.end_group(Signal::KILL);
         child.process.wait().ok();

@@ -4,7 +4,7 @@
 use std::{
     io::Write,
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     process::ChildStdin,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::{Duration, Instant},
@@ -16,7 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     Limits,
     child::{ChildProcess, Heard, Running, judge, listen, out_of_memory},
-    memory,
+    memory, room,
 };
 use crate::{
     error::{Doing, Error, Kind, Result},
@@ -34,6 +34,8 @@ pub struct Dialog {
     heard: Receiver<Heard>,
     stdin: Option<ChildStdin>,
     limits: Limits,
+    /// What it may write into.
+    dir: PathBuf,
     peak: u64,
 }
 
@@ -55,7 +57,7 @@ impl ChildProcess {
         let mut process = command.spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
         let heard = listen(&mut process, LONGEST);
         let stdin = process.stdin.take();
-        Ok(Dialog { child: Running { process }, heard, stdin, limits: limits.clone(), peak: 0 })
+        Ok(Dialog { child: Running { process }, heard, stdin, limits: limits.clone(), dir: dir.to_owned(), peak: 0 })
     }
 }
 
@@ -114,12 +116,12 @@ impl Dialog {
         }
     }
 
-    /// Whether it was memory that lacked where this failed: threads that cannot be started are waited for in vain.
+    /// Whether it was memory or room that lacked where this failed: threads that cannot be started are waited for in vain.
     pub fn explained(&self, e: Error) -> Error {
         let is_short = memory::ran_short(self.peak, &self.limits, "");
         match (e.kind(), is_short) {
             (Kind::Corrupt | Kind::Internal | Kind::Unavailable, true) => out_of_memory(self.limits.memory_bytes, e),
-            _ => e,
+            _ => room::explained(&self.dir, e),
         }
     }
 
@@ -150,7 +152,7 @@ impl Dialog {
         };
         match (e.kind(), is_short) {
             (Kind::Corrupt | Kind::Internal | Kind::Unavailable, true) => out_of_memory(self.limits.memory_bytes, e),
-            _ => e,
+            _ => room::explained(&self.dir, e),
         }
     }
 }

@@ -41,6 +41,7 @@ pub mod reel;
 #[cfg(feature = "gst")]
 pub mod rehearsal;
 pub mod render;
+mod room;
 pub mod sandbox;
 pub mod scenes;
 pub mod sniff;

@@ -163,6 +163,11 @@ impl Transcode<'_> {
             Err(e) if matches!(e.kind(), Kind::Stopped | Kind::Paused) => return Err(e),
             Err(e) => Some(Failure::from(&e)),
         };
+        // What one lacks room for, the next master does, too.
+        let told = outcomes.failed.iter().map(|(_, failure)| failure).chain(&whole);
+        if let Some(paused) = told.into_iter().find(|f| f.kind == Kind::Paused) {
+            return Err(Error::from(paused.clone()));
+        }
         // Every output has an outcome, also when the child died before it could say.
         for entry in &order.outputs {
             let told = outcomes.accepted.iter().any(|(r, _)| r.output == entry.name)

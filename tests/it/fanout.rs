@@ -316,6 +316,17 @@ fn a_script_is_printed_where_there_is_no_slurm() {
     std::fs::write(&file, &chain).unwrap();
     tool("bash", ["-n", file.to_str().unwrap()]);
     assert!(chain.contains("--dependency=\"afterany:${job%%;*}\" --kill-on-invalid-dep=yes"), "{chain}");
+    // Each stage of a chain has what is its own.
+    let profile = archive.root().join("small.yaml");
+    std::fs::write(&profile, std::fs::read_to_string(&profile).unwrap() + "enrich:\n  looks: {}\n").unwrap();
+    let stages = ["--stage", "transcode", "--stage", "enrich", "--stage", "index"];
+    let its = ["--gpus", "3", "--partition", "cpu", "--partition", "enrich=gpu"];
+    let chain = archive.run([&["fanout", "slurm"], &stages[..], &its].concat()).ends(0).stdout;
+    let asked = |what: &str| -> Vec<&str> { chain.lines().filter(|l| l.contains(what)).collect() };
+    assert_eq!(asked("--partition=").len(), 3, "{chain}");
+    assert_eq!((asked("--partition=cpu").len(), asked("--partition=gpu").len()), (2, 1), "{chain}");
+    assert_eq!(asked("--gpus").iter().filter(|l| l.ends_with('3')).count(), 1, "{chain}");
+    fan(&["--partition", "index=x"]).ends(2).says("--partition names the stage 'index'");
     fan(&["--submit"]).ends(2).says("sbatch is not here").says("leave --submit out");
     fan(&["--partition", "; rm -rf /"]).ends(2).says("is no partition");
     fan(&["--account", "$(id)"]).ends(2).says("is no name of Slurm's");

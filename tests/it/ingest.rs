@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use crate::fanout::{archive_with, clip};
 use crate::harness::{self, Archive, DAMCTL, Ran, outcome, picture, scratch, tool};
 
 /// What must become of each path of the drive, run by somebody who may read everything but `locked.wav` (root may).
@@ -388,6 +389,39 @@ fn a_full_disk_pauses_and_the_next_run_goes_on() {
     let ran = ran.ends(0).says("first 3").says("verified 0").says("second 0").says("staged 0");
     let ran = ran.says("the disk is full").says("run the same command again").says("6 stored").says("6 objects");
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_full_scratch_disk_pauses_and_no_job_loses_a_try() {
+    let (archive, drive, small) = (archive_with(None), scratch(), scratch());
+    clip(&drive.path().join("a.mp4"), 20, 1);
+    clip(&drive.path().join("b.mp4"), 20, 2);
+    picture(&drive.path().join("c.png"), 3);
+    let profile = archive.root().join("small.yaml");
+    let learn = "enrich:\n  looks: {}\n";
+    fs::write(&profile, fs::read_to_string(&profile).unwrap() + learn).unwrap();
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["transcode", "--enqueue"]).ends(0);
+    let place = small.path().display();
+    let run = format!("DAMCTL_SCRATCH={place} {DAMCTL} -C {} ", archive.root().display());
+    // Room for less than a film, then for nothing.
+    let script = format!(
+        "mount -t tmpfs -o size=600k none {place}
+         code=0; {run} transcode --drain --workers 1 || code=$?
+         echo film $code
+         head -c 600k /dev/zero > {place}/full || true
+         code=0; {run} transcode --drain --workers 1 || code=$?
+         echo nothing $code
+         code=0; {run} enrich --workers 1 || code=$?
+         echo learned $code"
+    );
+    let Some(ran) = in_own_mounts(&script) else { return };
+    let ran = ran.ends(0).says("film 3").says("nothing 3").says("learned 3");
+    ran.says(&format!("the disk of the scratch folder {place} is full")).says("(DAMCTL_SCRATCH)");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM jobs WHERE state = 'failed' OR error IS NOT NULL"), ["0"]);
+    archive.run(["transcode", "--drain"]).ends(0);
+    archive.run(["enrich"]).ends(0);
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM jobs WHERE state <> 'done'"), ["0"]);
 }
 
 #[test]

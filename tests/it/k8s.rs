@@ -40,6 +40,14 @@ fn in_a_bucket(pictures: u8) -> Archive {
     archive
 }
 
+/// The same of what a profile of one's own wants to be known.
+fn learn(archive: &Archive, words: &[&str]) -> Ran {
+    let profile = archive.root().join("learn.yaml");
+    std::fs::write(&profile, "enrich:\n  looks: {}\n").unwrap();
+    let mut command = archive.command([&["fanout", "k8s", "--stage", "enrich"], &IMAGE[..], words].concat());
+    command.env("DAMCTL_PROFILE", profile).output().unwrap().into()
+}
+
 /// Every form that is printed, by name.
 fn forms() -> Vec<(&'static str, String)> {
     let archive = in_a_bucket(9);
@@ -50,6 +58,7 @@ fn forms() -> Vec<(&'static str, String)> {
         ("gpu", print(&["--gpus", "1", "--pool", "ai", "--namespace", "news", "--kueue", "night", "--memory", "64G"])),
         ("scaled", print(&["--scaled", "--workers", "40", "--queue", "interactive"])),
         ("anywhere", print(&["--any-node", "--cpus", "8", "--time", "30m", "--scratch", "2T"])),
+        ("learn", learn(&archive, &["--models-claim", "models", "--profile-map", "profile"]).ends(0).stdout),
         ("policy", std::fs::read_to_string(repository("deploy/k8s-jobs/networkpolicy.yaml")).unwrap()),
     ]
 }
@@ -72,7 +81,7 @@ fn manifests_are_what_the_schemas_of_kubernetes_say() {
         eprintln!("skipped: the schemas of Kubernetes are not here ('scripts/setup test' brings kubernetes-validate)");
         return;
     };
-    ran.ends(0).says("10 checked, 0 wrong");
+    ran.ends(0).says("12 checked, 0 wrong");
     // The check is one: it finds what is wrong.
     let wrong =
         std::fs::read_to_string(&files[0]).unwrap().replace("backoffLimitPerIndex: 3", "backoffLimitPerIndex: x");
@@ -204,6 +213,16 @@ fn check_pod(name: &str, template: &Value) {
             "{name}"
         );
     }
+    if name == "learn" {
+        let env = container["env"].as_array().unwrap();
+        for (variable, value) in [("DAMCTL_MODELS", "/models"), ("DAMCTL_PROFILE", "/profile/profile.yaml")] {
+            assert!(env.contains(&json!({"name": variable, "value": value})), "{env:#?}");
+        }
+        for (volume, at) in [("models", "/models"), ("profile", "/profile")] {
+            let mount = json!({"name": volume, "mountPath": at, "readOnly": true});
+            assert!(container["volumeMounts"].as_array().unwrap().contains(&mount), "{container:#}");
+        }
+    }
     let scratch = pod["volumes"].as_array().unwrap().iter().find(|v| v["name"] == "scratch").unwrap();
     let size = quantity(&scratch["emptyDir"]["sizeLimit"]);
     assert!(size > 0.0 && size <= quantity(&limits["ephemeral-storage"]), "{name}");
@@ -264,6 +283,8 @@ fn what_cannot_be_submitted_is_told_in_words() {
         archive.run([&["fanout", "k8s", "--stage", "transcode"], &words[..]].concat()).ends(2).says(told);
     }
     archive.run([&["fanout", "k8s", "--stage", "index"], &IMAGE[..]].concat()).ends(2).says("pods do not share");
+    learn(&archive, &[]).ends(2).says("pods have no models").says("--models-claim");
+    learn(&archive, &["--models-claim", "models"]).ends(2).says("pods do not have the profile").says("--profile-map");
     let empty = scratch();
     let submit = |path: &Path| -> Ran {
         let words = [&["fanout", "k8s", "--stage", "transcode", "--submit"], &IMAGE[..]].concat();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Result},
+    error::{DISK_FULL, Error, Result},
     media::{
         Work,
         probe::{self, file_url},
@@ -91,8 +91,7 @@ impl Bridge {
         })?;
         let said = ran.stderr.lines().last().unwrap_or_default().trim().to_owned();
         if ran.stderr.contains("No space left on device") {
-            return Err(Error::unavailable("there is no room for the decoded recording")
-                .hint("free some space, then run the same command again"));
+            return Err(Error::paused("there is no room for the decoded recording").hint(DISK_FULL));
         }
         match ran.status.success() {
             true => Ok(bridge),

@@ -13,7 +13,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::{
-    error::{Error, Result},
+    error::{DISK_FULL, Error, Result},
     stop::Stop,
 };
 
@@ -181,6 +181,11 @@ pub(super) fn stalled(how: String) -> Error {
         .hint("the disk or share that it is read from may hang, or the file makes its decoder hang")
 }
 
+/// That nothing more can be written.
+fn no_room(how: String) -> Error {
+    Error::paused(how).hint(DISK_FULL)
+}
+
 /// What elements complain about, and which output each belongs to.
 #[derive(Default)]
 pub(super) struct Complaints {
@@ -259,8 +264,9 @@ impl Complaints {
         }
         if let Some(kind) = error.kind::<gst::ResourceError>() {
             return match kind {
-                gst::ResourceError::NoSpaceLeft => Error::unavailable(format!("cannot write: {full}"))
-                    .hint("the disk is full: free some space, then run the same command again"),
+                gst::ResourceError::NoSpaceLeft => no_room(format!("cannot write: {full}")),
+                // A muxer's temporary file is its own affair, and gone when it is asked about.
+                gst::ResourceError::Write if full.contains("No space left on device") => no_room(full),
                 gst::ResourceError::NotFound => Error::not_found(format!("cannot be opened: {full}")),
                 gst::ResourceError::Settings => Error::internal(full),
                 _ => Error::unavailable(format!("cannot be read or written: {full}")),

@@ -118,6 +118,8 @@ fn every_change_of_a_job_is_one_event_in_order() {
     }
     assert!(f.claim("three").is_none());
     let id = wanted(subject).id().to_string();
+    // Also of what nobody has read yet.
+    assert_eq!(f.catalog.last_event().unwrap(), 19);
     let events = f.catalog.events_after(0, 100).unwrap();
     assert!(
         events.iter().all(|e| e.subject == id && e.detail["subject"] == subject && e.detail["stage"] == "transcode")
@@ -143,6 +145,8 @@ fn every_change_of_a_job_is_one_event_in_order() {
         "job.lost 4 doomed",
         "job.started 5 doomed",
         "job.lost 5 doomed",
+        // Twice in a row: it waits for those with more memory.
+        "job.ready",
         "job.started 6 doomed",
         "job.lost 6 doomed",
         "job.started 7 doomed",

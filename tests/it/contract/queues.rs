@@ -103,6 +103,28 @@ fn what_somebody_waits_for_moves_up_and_stays_there() {
 }
 
 #[test]
+fn what_two_workers_in_a_row_died_of_waits_for_those_with_more_memory() {
+    let Some(f) = fixture() else { return };
+    f.want(&[wanted("a", "all", 0)]);
+    let lost = || {
+        let lease = f.claim(Queue::Batch).unwrap();
+        f.clock.advance(60_001);
+        lease
+    };
+    lost();
+    // One that ends between them with a word tells of something else.
+    f.fail(&f.claim(Queue::Batch).unwrap(), Kind::Unavailable, Some(0));
+    lost();
+    assert_eq!(lost().attempt, 4);
+    assert_eq!(f.subject(Queue::Batch), None);
+    assert_eq!(f.catalog.due_among(&any(Queue::Large)).unwrap(), 1);
+    let large = f.claim(Queue::Large).unwrap();
+    assert_eq!((large.attempt, large.job.max_attempt), (5, 5));
+    let told: Vec<String> = f.catalog.attempts(large.job.id).unwrap().into_iter().filter_map(|a| a.result).collect();
+    assert_eq!(told, ["lost", "retry", "lost", "lost"]);
+}
+
+#[test]
 fn what_ran_out_of_memory_waits_for_those_with_more() {
     let Some(f) = fixture() else { return };
     f.want(&[wanted("a", "all", 0), wanted("b", "all", 0), wanted("c", "all", 0)]);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use damctl::{
-    fanout::words::{Dependency, Gpus, Image, Label, Mebibytes, Partition, SlurmName},
+    fanout::words::{Dependency, Gpus, Image, Label, Mebibytes, SlurmName, StagePartition},
     model::{Queue, Stage},
 };
 
@@ -61,10 +61,10 @@ pub struct SlurmArgs {
     pub stage: Vec<Stage>,
     #[command(flatten)]
     pub wanted: WantedArgs,
-    /// Where the tasks may run. Default: Slurm's.
-    #[arg(long, value_name = "NAME")]
-    pub partition: Option<Partition>,
-    /// Graphics processors of a task: 1, or a100:1.
+    /// Where the tasks may run; with STAGE= before it, those of that stage; can be given again. Default: Slurm's.
+    #[arg(long, value_name = "[STAGE=]NAME")]
+    pub partition: Vec<StagePartition>,
+    /// Graphics processors of a task: 1, or a100:1. Of several stages, those that can use one (enrich) have them.
     #[arg(long, value_name = "GPUS")]
     pub gpus: Option<Gpus>,
     /// Whose account pays.
@@ -97,6 +97,12 @@ pub struct K8sArgs {
     /// The claim on a volume that holds this archive's folder, where the store is no bucket.
     #[arg(long, value_name = "NAME")]
     pub claim: Option<Label>,
+    /// The claim on a volume that holds the models (docs/enrich.md), which 'enrich' needs: they are not in the image.
+    #[arg(long, value_name = "NAME")]
+    pub models_claim: Option<Label>,
+    /// The ConfigMap with the profile, under the key profile.yaml, which 'enrich' needs where the profile is one's own.
+    #[arg(long, value_name = "NAME")]
+    pub profile_map: Option<Label>,
     /// The namespace. Default: kubectl's.
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<Label>,

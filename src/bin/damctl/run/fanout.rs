@@ -1,6 +1,6 @@
 //! `damctl fanout`: a stage's jobs for many machines.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Result;
 use damctl::{
@@ -10,7 +10,7 @@ use damctl::{
         self, Resources,
         k8s::{self, Pods},
         slurm::{self, Array},
-        words::Gpus,
+        words::{Gpus, StagePartition},
     },
     index,
     model::{Queue, Stage},
@@ -78,6 +78,12 @@ fn waiting(stage: Stage, queue: Queue, archive: &Archive, catalog: &Catalog) -> 
     if others > 0 {
         notes.push(format!("{others} more job(s) are under way or wait for their next try."));
     }
+    if queue == Queue::Batch {
+        let large = catalog.due_among(&Claim { queue: Queue::Large, ..claim })?;
+        if large > 0 {
+            notes.push(format!("{large} job(s) wait for workers with more memory: '--queue large' starts them."));
+        }
+    }
     let short = catalog.short_of_memory(stage)?.len();
     if short > 0 {
         notes.push(format!("{short} job(s) ran out of memory: '--queue large' gives them workers with more."));
@@ -106,7 +112,25 @@ impl WantedArgs {
     }
 }
 
+impl SlurmArgs {
+    /// Whether the graphics processors that are asked for are this stage's: it can use one, or it alone is named.
+    fn has_gpus(&self, stage: Stage) -> bool {
+        stage == Stage::Enrich || self.stage.iter().all(|s| *s == stage)
+    }
+
+    fn check(&self) -> Result<()> {
+        let is_here = |p: &&StagePartition| p.stage.is_none_or(|stage| self.stage.contains(&stage));
+        match self.partition.iter().find(|p| !is_here(p)).and_then(|p| p.stage) {
+            None => Ok(()),
+            Some(stage) => {
+                Err(Error::invalid(format!("--partition names the stage '{stage}', which --stage does not")).into())
+            }
+        }
+    }
+}
+
 fn slurm(args: &SlurmArgs, archive: &Archive) -> Result<Verdict> {
+    args.check()?;
     let wanted = &args.wanted;
     let (catalog, time) = (archive.catalog()?, wanted.time()?);
     let program = match &args.program {
@@ -142,9 +166,9 @@ fn slurm(args: &SlurmArgs, archive: &Archive) -> Result<Verdict> {
             in_flight: wanted.in_flight.filter(|n| *n < workers),
             cpus: wanted.cpus.unwrap_or(usual.cpus),
             memory: wanted.memory.map_or(usual.memory, |m| m.0),
-            gpus: args.gpus.clone().or(usual_gpus(&usual)?),
+            gpus: args.gpus.clone().filter(|_| args.has_gpus(*stage)).or(usual_gpus(&usual)?),
             time,
-            partition: args.partition.clone(),
+            partition: StagePartition::of(&args.partition, *stage).cloned(),
             account: args.account.clone(),
             qos: args.qos.clone(),
             after: if arrays.is_empty() { args.after.clone() } else { Vec::new() },
@@ -184,6 +208,9 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
     let wanted = &args.wanted;
     let (catalog, time) = (archive.catalog()?, wanted.time()?);
     let settings = for_pods(args, archive)?;
+    if args.stage == Stage::Enrich {
+        can_learn(args, archive)?;
+    }
     let usual = fanout::resources(args.stage)?.for_queue(wanted.queue);
     let found = waiting(args.stage, wanted.queue, archive, &catalog)?;
     let workers = if args.scaled { wanted.workers } else { wanted.workers(found.jobs, &usual) };
@@ -220,6 +247,8 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
         image: args.image.clone(),
         secret: args.secret.clone(),
         claim: args.claim.clone(),
+        models_claim: args.models_claim.clone(),
+        profile_map: args.profile_map.clone(),
         kueue: args.kueue.clone(),
         settings,
         notes,
@@ -246,4 +275,22 @@ fn for_pods(args: &K8sArgs, archive: &Archive) -> Result<Vec<(String, String)>> 
     let is_given = |key: &&str, origin: &str| is_for_pods(key) && origin != "default";
     let given = settings.each().filter(|(key, r)| is_given(key, &r.origin) && !r.value.is_empty());
     Ok(given.map(|(key, r)| (format!("DAMCTL_{}", key.to_uppercase()), r.value.clone())).collect())
+}
+
+/// Whether pods have what learning needs besides the store: models, and the profile that says what for.
+fn can_learn(args: &K8sArgs, archive: &Archive) -> Result<()> {
+    let settings = &archive.settings;
+    // With the archive's own folder, what lies in it comes along.
+    let is_mounted = |path: &Path| args.claim.is_some() && path.starts_with(&settings.root);
+    if args.models_claim.is_none() && !is_mounted(&settings.path("models")) {
+        let hint = "name the claim on a volume that holds what 'damctl models' has fetched: --models-claim";
+        return Err(Error::invalid("pods have no models: none are in the image").hint(hint).into());
+    }
+    if let Some(profile) = settings.profile().filter(|p| args.profile_map.is_none() && !is_mounted(p)) {
+        let message = format!("pods do not have the profile {}", profile.display());
+        let hint = "make a ConfigMap of it ('kubectl create configmap NAME --from-file=profile.yaml=FILE'), and name it: \
+                    --profile-map";
+        return Err(Error::invalid(message).hint(hint).into());
+    }
+    Ok(())
 }
