@@ -193,13 +193,34 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
     archive.run(["index"]).ends(0);
     assert_eq!(archive.json(["search", "--json", "translated:congratulations"])["hits"].as_array().unwrap().len(), 1);
     let mine = archive.root().join("mine.srt");
-    fs::write(&mine, "1\n00:00:01,000 --> 00:00:03,000\nLo que dije de verdad.\n").unwrap();
+    let words = "1\n00:00:01,000 --> 00:00:03,000\nLo que dije de verdad.\n";
+    // What cannot be of this recording is refused, and changes nothing.
+    let late = words.replace("00:00:03", "01:00:03");
+    for (written, more, why) in [
+        (words, ["--track", "2"], "no sound track 2"),
+        (words, ["--track", "0"], "no sound track 0"),
+        (words, ["--language", "Spanish!"], "'Spanish!' is no language"),
+        (late.as_str(), ["--track", "1"], "it has words until 3603.0 s"),
+    ] {
+        fs::write(&mine, written).unwrap();
+        let import = ["transcript", "import", mine.to_str().unwrap(), "--asset", &asset];
+        archive.run([&import[..], &more].concat()).ends(2).says(why);
+    }
+    archive.run(["transcript", "remove", &asset]).ends(2).says("nobody has brought a transcript");
+    assert_eq!(found(&archive, "both.wav", "speech"), said);
+    fs::write(&mine, words).unwrap();
     archive.run(["transcript", "import", mine.to_str().unwrap(), "--asset", &asset]).ends(0);
     let profile = archive.root().join("learn.yaml");
     fs::write(&profile, "enrich:\n  speech: { model: whisper-base, languages: [es] }\n").unwrap();
     archive.run(["enrich"]).ends(0).says("nothing to learn");
     let said = found(&archive, "both.wav", "speech");
     assert_eq!(said.iter().map(text).collect::<Vec<_>>(), ["Lo que dije de verdad."]);
+    // Taken away, what was heard counts again.
+    archive.run(["transcript", "remove", &asset]).ends(0).says("what whisper-base heard counts again");
+    let said = found(&archive, "both.wav", "speech");
+    assert!(said.len() > 1 && text(&said[0]) != "Lo que dije de verdad.", "{said:?}");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM events WHERE kind = 'findings.removed'"), ["1"]);
+    archive.run(["transcript", "remove", &asset]).ends(2).says("nobody has brought a transcript");
 }
 
 #[test]
