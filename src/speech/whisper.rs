@@ -374,7 +374,7 @@ fn guesser(mut state: WhisperState) -> Result<WhisperState> {
 
 /// Less than this part of the probability of what is most probable of all, the language is probably none of those that are
 /// asked for. Near relatives (Spanish and Galician) share theirs.
-const OTHER: f32 = 0.5;
+const OTHER: f32 = 0.2;
 
 /// Which of the languages is spoken: the most probable of those that are asked for, and whether it is probably another.
 fn detect(
