@@ -577,6 +577,9 @@ _damctl() {
             damctl__subcmd__help__subcmd__transcript,import)
                 cmd="damctl__subcmd__help__subcmd__transcript__subcmd__import"
                 ;;
+            damctl__subcmd__help__subcmd__transcript,remove)
+                cmd="damctl__subcmd__help__subcmd__transcript__subcmd__remove"
+                ;;
             damctl__subcmd__jobs,help)
                 cmd="damctl__subcmd__jobs__subcmd__help"
                 ;;
@@ -790,6 +793,9 @@ _damctl() {
             damctl__subcmd__transcript,import)
                 cmd="damctl__subcmd__transcript__subcmd__import"
                 ;;
+            damctl__subcmd__transcript,remove)
+                cmd="damctl__subcmd__transcript__subcmd__remove"
+                ;;
             damctl__subcmd__transcript__subcmd__help,export)
                 cmd="damctl__subcmd__transcript__subcmd__help__subcmd__export"
                 ;;
@@ -798,6 +804,9 @@ _damctl() {
                 ;;
             damctl__subcmd__transcript__subcmd__help,import)
                 cmd="damctl__subcmd__transcript__subcmd__help__subcmd__import"
+                ;;
+            damctl__subcmd__transcript__subcmd__help,remove)
+                cmd="damctl__subcmd__transcript__subcmd__help__subcmd__remove"
                 ;;
             *)
                 ;;
@@ -3748,7 +3757,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__transcript)
-            opts="import export"
+            opts="import remove export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3776,6 +3785,20 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__help__subcmd__transcript__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__help__subcmd__transcript__subcmd__remove)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -5922,7 +5945,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__transcript)
-            opts="-C -h -V --archive --log-format --help --version import export help"
+            opts="-C -h -V --archive --log-format --help --version import remove export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -5982,7 +6005,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__transcript__subcmd__help)
-            opts="import export help"
+            opts="import remove export help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -6037,6 +6060,20 @@ _damctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        damctl__subcmd__transcript__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         damctl__subcmd__transcript__subcmd__import)
             opts="-C -h -V --asset --language --track --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -6052,6 +6089,36 @@ _damctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --track)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "auto plain json quiet" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        damctl__subcmd__transcript__subcmd__remove)
+            opts="-C -h -V --track --archive --log-format --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --track)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -568,16 +568,17 @@ complete -c damctl -n "__fish_damctl_using_subcommand search" -l m3u -d 'Prints 
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l json -d 'Prints a JSON object'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -f -a "export" -d 'Prints what is said in an asset'
-complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -f -a "remove" -d 'Takes away what was imported as what is said in an asset. What a model heard counts again, where one has'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -f -a "export" -d 'Prints what is said in an asset'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and not __fish_seen_subcommand_from import remove export help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l asset -d 'The asset' -r
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l language -d 'The language of its words, such as es or en' -r
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -l track -d 'The sound track that it is of, counted from 1' -r
@@ -588,6 +589,14 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from import" -s V -l version -d 'Print version'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from remove" -l track -d 'The sound track, counted from 1' -r
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from remove" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from remove" -l log-format -d 'How progress is shown on standard error' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
+plain\t'A line for what matters'
+json\t'A JSON object a line, for machines'
+quiet\t'Nothing but errors'"
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from remove" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -l form -d 'How' -r -f -a "vtt\t'WebVTT'
 srt\t'SubRip'
 json\t'With all that is known of each line'"
@@ -601,6 +610,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_see
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from export" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
+complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Takes away what was imported as what is said in an asset. What a model heard counts again, where one has'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "export" -d 'Prints what is said in an asset'
 complete -c damctl -n "__fish_damctl_using_subcommand transcript; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand token; and not __fish_seen_subcommand_from create list revoke help" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -1117,6 +1127,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subc
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "slurm" -d 'As an array of Slurm'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from fanout" -f -a "k8s" -d 'As an Indexed Job of Kubernetes'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from transcript" -f -a "import" -d 'Takes a file of subtitles (WebVTT or SubRip) as what is said in an asset. No model takes its place'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from transcript" -f -a "remove" -d 'Takes away what was imported as what is said in an asset. What a model heard counts again, where one has'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from transcript" -f -a "export" -d 'Prints what is said in an asset'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "create" -d 'Makes a token and prints it, once: only its digest is kept'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'Lists tokens: whose, what they may do, until when'

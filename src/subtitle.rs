@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     error::{Error, Result},
-    model::{Finding, Findings, Word},
+    model::{Finding, FindingKind, Findings, Word},
 };
 
 /// One subtitle.
@@ -165,14 +165,27 @@ const READ: u64 = 20;
 const PAUSE: u64 = 1_000;
 
 /// What a model heard as subtitles: two lines at most, long enough to be read where there is time for it, cut where sentences,
-/// phrases or pauses end. What a person wrote stays as it is.
-pub fn captions(found: &Findings) -> Vec<Finding> {
-    if found.source.by_hand {
-        return found.items.clone();
-    }
+/// phrases or pauses end. What a person wrote stays as it is. None is shown after the end of what they are of (`length_ms`),
+/// where that is known.
+pub fn captions(found: &Findings, length_ms: Option<u64>) -> Vec<Finding> {
+    let mut out = if found.source.by_hand { found.items.clone() } else { cut_up(&found.items) };
+    let end = length_ms.unwrap_or(u64::MAX);
+    out.retain(|f| f.from_ms < end);
+    out.iter_mut().for_each(|f| f.to_ms = f.to_ms.min(end));
+    out
+}
+
+/// Trust below which what was guessed is no subtitle.
+const LEAST_TRUST: f32 = 0.2;
+
+/// Whether a line can be put into somebody's mouth: what was probably never said cannot.
+fn is_probable(f: &Finding) -> bool {
+    f.doubts.is_empty() || (f.doubts.iter().all(|d| d == "guessed") && f.trust.is_none_or(|t| t >= LEAST_TRUST))
+}
+
+fn cut_up(items: &[Finding]) -> Vec<Finding> {
     let mut out: Vec<Finding> = Vec::new();
-    // What was probably never said is not put into anybody's mouth.
-    for f in found.items.iter().filter(|f| f.doubts.iter().all(|d| d == "guessed")) {
+    for f in items.iter().filter(|f| is_probable(f)) {
         let words = if f.words.is_empty() { evenly(f) } else { f.words.clone() };
         let mut rest = words.as_slice();
         while !rest.is_empty() {
@@ -238,6 +251,13 @@ fn cut(words: &[Word]) -> usize {
         }
     }
     words.len()
+}
+
+/// What a player is not shown: that no person has read what a model heard.
+pub(crate) fn note(found: &Findings) -> Option<String> {
+    let language = found.language.as_deref().unwrap_or("und");
+    let how = if found.kind == FindingKind::Translation { "translated" } else { "written" };
+    (!found.source.by_hand).then(|| format!("{language}, {how} by {} and read by nobody", found.source.name))
 }
 
 /// A WebVTT file. What was found wrong of it by no person is told in a note.
@@ -306,7 +326,7 @@ mod tests {
         let (kind, digest) = (crate::model::FindingKind::Speech, crate::digest::Digest::of("x"));
         let found =
             Findings { master: digest, kind, track: 1, recipe: digest, language: None, source, items: vec![item] };
-        let cues = captions(&found);
+        let cues = captions(&found, None);
         assert_eq!(cues.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" "), text);
         for cue in &cues {
             let length = cue.to_ms - cue.from_ms;
@@ -315,7 +335,19 @@ mod tests {
         assert!(cues.windows(2).all(|two| two[0].to_ms + BETWEEN <= two[1].from_ms), "{cues:?}");
         assert!(cues[0].text.ends_with(['.', ',']), "{cues:?}");
         let by_hand = Findings { source: Source::person("x.srt"), ..found.clone() };
-        assert_eq!(captions(&by_hand), found.items);
+        assert_eq!(captions(&by_hand, None), found.items);
+
+        // What has ended shows nothing more, whoever wrote it.
+        assert!(captions(&found, Some(21_000)).iter().all(|cue| cue.to_ms <= 21_000));
+        assert_eq!(captions(&by_hand, Some(21_000))[0].to_ms, 21_000);
+        assert_eq!(captions(&found, Some(10_000)), []);
+        // What was guessed is shown if there is some trust in it.
+        let guessed = |trust| {
+            let doubts = vec!["guessed".to_owned()];
+            let items = vec![Finding { doubts, trust: Some(trust), ..found.items[0].clone() }];
+            captions(&Findings { items, ..found.clone() }, None).is_empty()
+        };
+        assert_eq!((guessed(0.018), guessed(0.25)), (true, false));
     }
 
     #[test]

@@ -327,8 +327,14 @@ impl Catalog {
 
     /// Gives a job back untouched, its try with it.
     pub fn release(&self, lease: &Lease) -> Result<()> {
+        self.set_aside(lease, 0)
+    }
+
+    /// The same, and it is due again only after `wait_ms`: others come first.
+    pub fn set_aside(&self, lease: &Lease, wait_ms: i64) -> Result<()> {
         let now = self.now()?;
-        let how = End { state: JobState::Ready, result: "released", not_before: now, extra_tries: 1, error: None };
+        let not_before = now + wait_ms;
+        let how = End { state: JobState::Ready, result: "released", not_before, extra_tries: 1, error: None };
         self.db.with_tx(&mut |tx| {
             if !end(tx, lease, now, &how)? {
                 return Ok(());

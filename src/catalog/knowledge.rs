@@ -9,7 +9,7 @@ use super::{
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Description, Findings, Source},
+    model::{AssetId, Description, FindingKind, Findings, Source},
 };
 
 /// What people say of an asset, and how often that was changed.
@@ -148,6 +148,28 @@ impl Catalog {
         self.db.query(sql, values![master, recipe])?.iter().map(findings).collect()
     }
 
+    /// What counts of what is said in a master, by kind and track; `at` a time (ms): what counted then, as far as it is known.
+    /// Where a person did not say which language it is, it is the one that was heard.
+    pub fn said_at(&self, master: &Digest, at: Option<i64>) -> Result<Vec<Findings>> {
+        let sql = "SELECT master, kind, track, recipe, language, source, items, active, made_at FROM findings
+                   WHERE master = ?1 AND kind IN ('speech', 'translation')
+                   ORDER BY kind, track, by_hand DESC, made_at DESC, recipe";
+        let mut all: Vec<(Findings, bool, bool)> = Vec::new();
+        for row in self.db.query(sql, values![master])? {
+            let was_there = at.is_none_or(|at| row.int(8).is_ok_and(|made| made <= at));
+            all.push((findings(&row)?, row.int(7)? == 1, was_there));
+        }
+        let mut said = Vec::new();
+        for of in all.chunk_by(|(a, ..), (b, ..)| (a.kind, a.track) == (b.kind, b.track)) {
+            let first = |is: &dyn Fn(bool, bool) -> bool| of.iter().find(|(_, active, was)| is(*active, *was));
+            let counts = first(&|active, was| active && was).or_else(|| first(&|_, was| was && at.is_some()));
+            let Some((counts, ..)) = counts.or_else(|| first(&|active, _| active)) else { continue };
+            let language = counts.language.clone().or_else(|| of.iter().find_map(|(f, ..)| f.language.clone()));
+            said.push(Findings { language, ..counts.clone() });
+        }
+        Ok(said)
+    }
+
     /// Keeps what a person found in a master of an asset; no model takes its place.
     pub fn import_findings(&self, asset: AssetId, found: &Findings, actor: &str) -> Result<()> {
         let now = self.now()?;
@@ -157,6 +179,50 @@ impl Catalog {
                 "items": found.items.len(), "source": found.source, "actor": actor});
             append(tx, now, "findings.ready", &asset.to_string(), &detail)
         })
+    }
+
+    /// Takes away what people brought of a kind and track of a master of an asset. What a model found last counts again; its
+    /// source, if there is one.
+    ///
+    /// Errors: `NotFound` where nobody has brought anything.
+    pub fn remove_findings(
+        &self,
+        asset: AssetId,
+        (master, kind, track): (&Digest, FindingKind, u32),
+        actor: &str,
+    ) -> Result<Option<Source>> {
+        let now = self.now()?;
+        let mut back = None;
+        self.db.with_tx(&mut |tx| {
+            tx.lock(&format!("findings {master}"))?;
+            let of = values![master, kind.as_str(), i64::from(track)];
+            // It is kept, as all that does not count, and is nobody's any more that others have to make way for.
+            let sql = "UPDATE findings SET active = 0, by_hand = 0
+                       WHERE master = ?1 AND kind = ?2 AND track = ?3 AND by_hand = 1";
+            if tx.execute(sql, of)? == 0 {
+                let message = format!("nobody has brought a transcript of sound track {track} of asset {asset}");
+                return Err(Error::not_found(message));
+            }
+            let sql = "SELECT recipe, source FROM findings WHERE master = ?1 AND kind = ?2 AND track = ?3
+                       ORDER BY made_at DESC, recipe";
+            back = None;
+            for row in tx.query(sql, of)? {
+                let source: Source = row.json(1)?;
+                if !source.by_hand {
+                    back = Some((row.parse::<Digest>(0)?, source));
+                    break;
+                }
+            }
+            if let Some((recipe, _)) = &back {
+                let sql = "UPDATE findings SET active = 1, made_at = ?5
+                           WHERE master = ?1 AND kind = ?2 AND track = ?3 AND recipe = ?4";
+                tx.execute(sql, values![master, kind.as_str(), i64::from(track), recipe, now])?;
+            }
+            let recipe = back.as_ref().map(|(recipe, _)| recipe);
+            let detail = serde_json::json!({"kind": kind, "track": track, "recipe": recipe, "actor": actor});
+            append(tx, now, "findings.removed", &asset.to_string(), &detail)
+        })?;
+        Ok(back.map(|(_, source)| source))
     }
 
     /// Up to which event the jobs of an index were planned; none for one that was not planned as a whole yet.

@@ -66,6 +66,10 @@ impl Channel for HookChannel {
 
     fn send(&self, package: &Package<'_>, _: Option<&Value>, way: &mut dyn Way) -> Result<Sent> {
         let file = |item: &Item| -> Result<Value> {
+            if let Some(text) = package.source.written(&item.key) {
+                return Ok(json!({"name": item.name, "bytes": item.bytes, "sha256": item.digest, "type": item.mime,
+                    "language": item.language, "text": String::from_utf8_lossy(text)}));
+            }
             let address = package.source.address(&item.key, VALID)?;
             Ok(json!({"name": item.name, "bytes": item.bytes, "sha256": item.digest, "type": item.mime,
                 "language": item.language, "key": item.key, "url": address}))

@@ -99,7 +99,7 @@ impl Package<'_> {
     }
 }
 
-/// A file in the store.
+/// A file in the store, or one that its source holds ready.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// What it is to be called; may hold several segments where it is part of a package.
@@ -135,6 +135,11 @@ pub trait Source: Sync {
     /// An address at which anybody can fetch the object for so long, for places that fetch. `None`: this archive's store
     /// has no such addresses.
     fn address(&self, key: &Key, valid: Duration) -> Result<Option<String>>;
+
+    /// The bytes of what was written for this package and lies in no store; `None` for all else.
+    fn written(&self, _key: &Key) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// A piece of a file.

@@ -36,8 +36,8 @@ pub(super) fn in_order<'a>(package: &'a Package<'_>) -> Result<Vec<Named<'a>>> {
         bytes: item.bytes,
         digest: item.digest,
         mime: &item.mime,
-        key: Some(&item.key),
-        written: &[],
+        key: Some(&item.key).filter(|key| package.source.written(key).is_none()),
+        written: package.source.written(&item.key).unwrap_or_default(),
     };
     let stored = others.iter().chain(&package.captions).chain(&package.thumbnail).chain([first]).map(stored);
     let written = package.sidecars.iter().map(|sidecar| Named {

@@ -7,6 +7,7 @@ use super::{
     means::{Means, Means1},
     plan::{Plan, Task, What, Wish, proxies, wanted},
     question::Stretch,
+    run::LEFT_TO_OTHERS,
 };
 use crate::{
     catalog::{AssetRow, Catalog},
@@ -180,6 +181,7 @@ fn trust<'a>(items: impl Iterator<Item = &'a Finding>) -> Option<f64> {
 pub(super) fn gone() -> Error {
     Error::paused("the model that this was planned with is not what it was, or is not here")
         .hint("'damctl models list' tells what is here; 'damctl enrich --again doubtful --with MODEL' plans with that")
+        .after(LEFT_TO_OTHERS)
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Does the jobs: fetches what is listened to and looked at, asks the crew, and gives what was found with its source.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use super::{
     Enrich, again,
@@ -297,10 +300,14 @@ impl Enrich<'_> {
     }
 }
 
+/// How long a job is left to others after this worker could not do it.
+pub(super) const LEFT_TO_OTHERS: Duration = Duration::from_secs(300);
+
 fn changed() -> Error {
-    // Another machine may have them: the job is given back.
+    // Another machine may have them: the job is given back, and what this one can do comes first.
     Error::paused("this was planned with other models or settings than there are on this machine")
         .hint("'damctl models list' and 'damctl doctor' tell what is here; 'damctl enrich' plans with that")
+        .after(LEFT_TO_OTHERS)
 }
 
 fn findings<T>(master: Digest, means: &Means1<T>, found: Found, began: Instant) -> Findings {

@@ -27,17 +27,16 @@ pub(super) fn write(
     master: &Master,
     said: &Findings,
 ) -> Result<Option<(Staged, Rendition)>> {
-    let captions = subtitle::captions(said);
+    let captions = subtitle::captions(said, master.facts.duration_ms);
     if captions.is_empty() {
         return Ok(None);
     }
     let language = said.language.as_deref().unwrap_or("und");
-    let how = if said.kind == FindingKind::Translation { "translated" } else { "written" };
-    let note = format!("{language}, {how} by {} and read by nobody", said.source.name);
+    let note = subtitle::note(said);
     let entry = entry(said);
     let dir = spool.dir("subtitles")?;
     let each = [
-        ("vtt", "text/vtt", subtitle::vtt(&captions, Some(&note))),
+        ("vtt", "text/vtt", subtitle::vtt(&captions, note.as_deref())),
         ("srt", "application/x-subrip", subtitle::srt(&captions)),
     ];
     let mut files = Vec::new();

@@ -1,7 +1,5 @@
 //! Lists: digests as `sha256sum` writes and checks them, the catalog as a table, one asset as plain JSON.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::{format, time};
@@ -165,8 +163,8 @@ pub fn manifest(catalog: &Catalog, asset: AssetId) -> Result<Value> {
     let digests: Vec<_> = masters.iter().map(|m| m.digest).collect();
     let mut captions = Vec::new();
     for said in catalog.findings_of(&digests)?.iter().filter(|f| f.kind == FindingKind::Speech) {
-        let mut vtt = String::new();
-        write!(vtt, "{}", subtitle::vtt(&subtitle::captions(said), None)).ok();
+        let length_ms = masters.iter().find(|m| m.digest == said.master).and_then(|m| m.facts.duration_ms);
+        let vtt = subtitle::vtt(&subtitle::captions(said, length_ms), None);
         captions.push(json!({"master": said.master, "track": said.track, "language": said.language, "vtt": vtt}));
     }
     Ok(json!({

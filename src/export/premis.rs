@@ -163,6 +163,7 @@ fn kind_of(kind: &str) -> Option<(&'static str, &'static str)> {
         "rendition.damaged" => ("fixity check", "failure"),
         "rendition.lost" | "rendition.retired" => ("deletion", "success"),
         "findings.ready" => ("metadata extraction", "success"),
+        "findings.removed" => ("deletion", "success"),
         _ => return None,
     })
 }

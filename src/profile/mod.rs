@@ -41,7 +41,7 @@ pub use rendition::Spec;
 pub use sound::{AudioCodec, AudioTrack, Codec, Coding, Downmix, Lossless, Lossy, Loudness, Mono, Sound, SoundBed};
 pub use stream::{Choice, Encryption, Rung, SOUND, Stream, StreamAudio, StreamSound, TextChoice};
 pub(crate) use tracks::tag;
-pub use tracks::{Pick, Tracks};
+pub use tracks::{Pick, Tracks, is_language};
 pub use units::{BitRate, Color, Decibels, Gain, Interval, Lufs, Percent, Position, Span};
 pub use video::{EncoderKind, Hdr, Keyframes, Preset, VideoCodec, VideoTrack};
 pub use waveform::{PeakChannels, PeakFormat, PictureFormat, Waveform, WaveformPicture};

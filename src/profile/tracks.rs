@@ -134,7 +134,7 @@ impl Pick {
 }
 
 /// Whether it is a language as files and players name them: `es`, `spa`, `pt-BR`.
-pub(super) fn is_language(text: &str) -> bool {
+pub fn is_language(text: &str) -> bool {
     let (language, rest) = text.split_once('-').unwrap_or((text, "x"));
     let is_region = (1..=8).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_alphanumeric());
     matches!(language.len(), 2 | 3) && language.bytes().all(|b| b.is_ascii_alphabetic()) && is_region

@@ -25,6 +25,7 @@ use crate::{
     store::Store,
 };
 
+mod captions;
 mod package;
 mod plan;
 mod preflight;

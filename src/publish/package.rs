@@ -1,16 +1,27 @@
 //! A publication as its channel sends it: which files, under which names, with which words.
 
-use std::{io::Read, ops::Range, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read},
+    ops::Range,
+    path::Path,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use serde_json::json;
 
-use super::{Publish, words::Filled};
+use super::{
+    Publish,
+    captions::{Spoken, is_same_language, spoken},
+    words::Filled,
+};
 use crate::{
     catalog::AssetRow,
     channel::{Item, Package, Source},
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Description, Key, Master, MediaFacts, Publication, Rendition, RenditionFile},
+    model::{Area, AssetId, Description, Key, Master, MediaFacts, Publication, Rendition, RenditionFile},
     profile::channels::Outlet,
     store::Store,
 };
@@ -18,16 +29,35 @@ use crate::{
 /// The word for the original itself, where profile entries are named.
 pub(super) const MASTER: &str = "master";
 
-/// The archive's store as connectors read it.
-pub(super) struct Bytes<'a>(pub(super) &'a dyn Store);
+/// The archive's store as connectors read it, and beside it what was written for one package.
+pub(super) struct Bytes<'a> {
+    store: &'a dyn Store,
+    written: OnceLock<BTreeMap<Key, Vec<u8>>>,
+}
+
+impl<'a> Bytes<'a> {
+    pub(super) fn of(store: &'a dyn Store) -> Self {
+        Self { store, written: OnceLock::new() }
+    }
+}
 
 impl Source for Bytes<'_> {
     fn open(&self, key: &Key, range: Option<Range<u64>>) -> Result<Box<dyn Read + Send>> {
-        self.0.open(key, range)
+        let Some(bytes) = self.written(key) else { return self.store.open(key, range) };
+        let range = range.unwrap_or(0..bytes.len() as u64);
+        let part = bytes.get(range.start as usize..(range.end as usize).min(bytes.len())).unwrap_or_default();
+        Ok(Box::new(Cursor::new(part.to_vec())))
     }
 
     fn address(&self, key: &Key, valid: Duration) -> Result<Option<String>> {
-        self.0.presigned(key, valid)
+        match self.written(key) {
+            Some(_) => Ok(None),
+            None => self.store.presigned(key, valid),
+        }
+    }
+
+    fn written(&self, key: &Key) -> Option<&[u8]> {
+        self.written.get()?.get(key).map(Vec::as_slice)
     }
 }
 
@@ -88,7 +118,7 @@ impl Publish<'_> {
         &'p self,
         p: &Publication,
         outlet: &Outlet,
-        source: &'p dyn Source,
+        source: &'p Bytes<'p>,
     ) -> Result<(Package<'p>, Filled, Description)> {
         let of = u32::try_from(p.generation).unwrap_or(u32::MAX);
         let row = self.catalog.generation(p.asset, of)?.ok_or_else(|| gone(p.asset, &p.entry))?;
@@ -113,14 +143,6 @@ impl Publish<'_> {
             (false, Some(extension)) => format!("{stem}.{}", extension.to_string_lossy()),
             (false, None) => stem.clone(),
         };
-        let item = |(file, key): &(RenditionFile, Key), name: String| Item {
-            name,
-            key: key.clone(),
-            bytes: file.bytes,
-            digest: file.digest,
-            mime: file.mime.clone(),
-            language: None,
-        };
         let items = media.files.iter().map(|of| item(of, named(&of.0))).collect();
         let thumbnail = match &outlet.thumbnail {
             Some(entry) => self::media(&row, &renditions, entry)?.and_then(|m| {
@@ -131,21 +153,10 @@ impl Publish<'_> {
             }),
             None => None,
         };
-        let mut captions = Vec::new();
-        let of_speech = |r: &&Rendition| r.entry == "subtitles" || r.entry.starts_with("subtitles_");
-        for rendition in renditions.iter().filter(of_speech) {
-            for (file, key) in Media::of(rendition)?.files {
-                // subtitles.es.vtt
-                let mut parts = file.name.rsplitn(3, '.');
-                let (form, language) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default().to_owned());
-                let is_wanted = outlet.captions.iter().any(|wanted| is_same_language(wanted, &language));
-                if is_wanted && form == "vtt" && !captions.iter().any(|c: &Item| c.language.as_ref() == Some(&language))
-                {
-                    let name = format!("{stem}.{language}.{form}");
-                    captions.push(Item { language: Some(language), ..item(&(file, key), name) });
-                }
-            }
-        }
+        let captions = match spoken(self.catalog, p, &row, &outlet.captions)? {
+            Some(all) => written(source, all, &stem)?,
+            None => beside(&renditions, &outlet.captions, &stem)?,
+        };
         let sidecars = filled.sidecars(outlet, self.dir)?;
         let package = Package {
             marker: p.id.marker(),
@@ -166,8 +177,46 @@ fn gone(asset: AssetId, entry: &str) -> Error {
         .hint("'damctl transcode' makes what is wanted")
 }
 
-/// Whether `es` is asked for and `es-419` there, or the other way round.
-fn is_same_language(wanted: &str, there: &str) -> bool {
-    let first = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
-    first(wanted) == first(there)
+/// Subtitles as a package's items; their bytes are with the source.
+fn written(source: &Bytes<'_>, all: Vec<Spoken>, stem: &str) -> Result<Vec<Item>> {
+    let (mut items, mut held) = (Vec::new(), BTreeMap::new());
+    for Spoken { language, text } in all {
+        let digest = Digest::of(&text);
+        let key = Key::new(Area::Renditions, &["captions", &digest.to_string()])?;
+        items.push(Item {
+            name: format!("{stem}.{language}.vtt"),
+            key: key.clone(),
+            bytes: text.len() as u64,
+            digest,
+            mime: "text/vtt".to_owned(),
+            language: Some(language),
+        });
+        held.insert(key, text.into_bytes());
+    }
+    // A source is of one package: nobody has filled it before.
+    source.written.set(held).ok();
+    Ok(items)
+}
+
+/// Subtitles that lie beside the other renditions, in the languages that are wanted.
+fn beside(renditions: &[Rendition], wanted: &[String], stem: &str) -> Result<Vec<Item>> {
+    let mut captions: Vec<Item> = Vec::new();
+    let of_speech = |r: &&Rendition| r.entry == "subtitles" || r.entry.starts_with("subtitles_");
+    for rendition in renditions.iter().filter(of_speech) {
+        for (file, key) in Media::of(rendition)?.files {
+            // subtitles.es.vtt
+            let mut parts = file.name.rsplitn(3, '.');
+            let (form, language) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default().to_owned());
+            let is_wanted = wanted.iter().any(|wanted| is_same_language(wanted, &language));
+            if is_wanted && form == "vtt" && !captions.iter().any(|c| c.language.as_ref() == Some(&language)) {
+                let name = format!("{stem}.{language}.{form}");
+                captions.push(Item { language: Some(language), ..item(&(file, key), name) });
+            }
+        }
+    }
+    Ok(captions)
+}
+
+fn item((file, key): &(RenditionFile, Key), name: String) -> Item {
+    Item { name, key: key.clone(), bytes: file.bytes, digest: file.digest, mime: file.mime.clone(), language: None }
 }

@@ -104,7 +104,7 @@ impl Publish<'_> {
             Turn::Never => return Ok(Done::default()),
         };
         let now = self.catalog.now()?;
-        let source = Bytes(self.store);
+        let source = Bytes::of(self.store);
         let outlet = match self.channels.get(&p.channel) {
             Ok(outlet) => outlet,
             Err(e) => return self.ends(attempt, &p, p.is_posting, e),

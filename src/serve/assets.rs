@@ -306,7 +306,8 @@ pub(super) async fn transcript(
         let Some(said) = found.iter().find(is_wanted) else {
             return Err(Error::not_found(format!("asset {id} has no transcript")));
         };
-        let items = &subtitle::captions(said);
+        let length_ms = row.masters.iter().find(|m| m.digest == said.master).and_then(|m| m.facts.duration_ms);
+        let items = &subtitle::captions(said, length_ms);
         let (mime, text) = match form {
             "vtt" => {
                 let how = if said.source.by_hand { "by hand" } else { "auto" };

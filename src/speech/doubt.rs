@@ -37,6 +37,12 @@ pub(super) fn judge(f: &mut Finding, signs: Signs) {
     f.signs = Some(signs);
 }
 
+/// Doubts what was written down in a language that is probably not the one that is spoken.
+pub(super) fn language(f: &mut Finding) {
+    f.doubts.push("language".to_owned());
+    f.trust = f.trust.map(|t| t.min(DOUBTED));
+}
+
 /// Doubts what is said again and again, one segment after the other.
 pub(super) fn judge_all(found: &mut [Finding]) {
     let plain: Vec<String> = found.iter().map(|f| plain(&f.text)).collect();

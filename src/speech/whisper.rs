@@ -242,19 +242,25 @@ impl Said {
 fn one(listener: &mut Listener, heard: &Heard<'_>, slice: Span, wish: &Wish, languages: &[i32]) -> Result<Said> {
     let mut samples = heard.samples[slice.from..slice.to].to_vec();
     samples.resize(samples.len().max(SHORTEST), 0.0);
-    let language = match (languages, &mut listener.guesser) {
-        ([one], _) => *one,
+    let (language, is_other) = match (languages, &mut listener.guesser) {
+        ([one], _) => (*one, false),
         (some, Some(guesser)) => detect(guesser, &samples, some).map_err(failed)?,
         (_, None) => return Err(Error::internal("nobody tells languages")),
     };
     let name = get_lang_str(language).unwrap_or("en");
     let decode = &Decode { heard, slice, samples: &samples, spoken: name };
-    let said = decode.by(&mut listener.state, Into::Itself { words: wish.words })?;
-    let english = match wish.translate {
+    let mut said = decode.by(&mut listener.state, Into::Itself { words: wish.words })?;
+    if is_other {
+        said.iter_mut().for_each(doubt::language);
+    }
+    let mut english = match wish.translate {
         false => Vec::new(),
         true if name == "en" => said.iter().map(|f| Finding { words: Vec::new(), ..f.clone() }).collect(),
         true => decode.by(&mut listener.state, Into::English)?,
     };
+    if is_other && name != "en" {
+        english.iter_mut().for_each(doubt::language);
+    }
     Ok(Said { said, english })
 }
 
@@ -366,18 +372,24 @@ fn guesser(mut state: WhisperState) -> Result<WhisperState> {
     Ok(state)
 }
 
-/// Which of the languages is spoken: the most probable of those that are asked for.
+/// Less than this part of the probability of what is most probable of all, the language is probably none of those that are
+/// asked for. Near relatives (Spanish and Galician) share theirs.
+const OTHER: f32 = 0.2;
+
+/// Which of the languages is spoken: the most probable of those that are asked for, and whether it is probably another.
 fn detect(
     state: &mut WhisperState,
     samples: &[f32],
     among: &[i32],
-) -> std::result::Result<i32, whisper_rs::WhisperError> {
+) -> std::result::Result<(i32, bool), whisper_rs::WhisperError> {
     state.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1)?;
     let (best, shares) = state.lang_detect(0, 1)?;
     let share = |l: &i32| shares.get(*l as usize).copied().unwrap_or(0.0);
     let all: Vec<i32> = (0..=get_lang_max_id()).collect();
     let among = if among.is_empty() { &all } else { among };
-    Ok(among.iter().copied().max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or(best))
+    let told = among.iter().copied().max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or(best);
+    let most = all.iter().map(share).fold(0.0, f32::max);
+    Ok((told, share(&told) < OTHER * most))
 }
 
 /// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.

@@ -117,7 +117,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, only: &[AssetId]) -> Result<Pl
             let of_profile = all.len();
             let all = match words.get(&master.digest) {
                 Some(found) => {
-                    spoken = all.iter().filter_map(|e| words::spoken(e, found)).collect();
+                    spoken = all.iter().filter_map(|e| words::spoken(e, found, master.facts.duration_ms)).collect();
                     spoken.as_slice()
                 }
                 None => all,

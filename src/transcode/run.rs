@@ -97,7 +97,8 @@ impl Transcode<'_> {
             return Ok(entries);
         }
         let found = self.catalog.findings_of(&[*master])?;
-        let each = entries.iter().map(|entry| words::written(entry, &found, dir));
+        let length_ms = self.catalog.master_by_digest(master)?.and_then(|m| m.facts.duration_ms);
+        let each = entries.iter().map(|entry| words::written(entry, (&found, length_ms), dir));
         Ok(each.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 

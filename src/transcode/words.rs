@@ -42,10 +42,10 @@ fn wishes(entry: &mut Entry) -> Vec<Wish<'_>> {
 
 /// The entry as it is wanted of a master in which this was found: its words are part of its recipe. None where there are no
 /// such words.
-pub(super) fn spoken(entry: &Entry, found: &[Findings]) -> Option<Entry> {
+pub(super) fn spoken(entry: &Entry, found: &[Findings], length_ms: Option<u64>) -> Option<Entry> {
     let mut entry = entry.clone();
     for Wish { of, file, optional, language } in wishes(&mut entry) {
-        let Some((text, spoken)) = text(of, found) else {
+        let Some((text, spoken)) = text(of, found, length_ms) else {
             *file = None;
             if optional {
                 continue;
@@ -62,11 +62,15 @@ pub(super) fn spoken(entry: &Entry, found: &[Findings]) -> Option<Entry> {
 
 /// The entry with its words as files in a folder. None where these are not the words any more that it was planned with: the next
 /// plan has the others.
-pub(super) fn written(entry: &Entry, found: &[Findings], dir: &Path) -> Result<Option<Entry>> {
+pub(super) fn written(
+    entry: &Entry,
+    (found, length_ms): (&[Findings], Option<u64>),
+    dir: &Path,
+) -> Result<Option<Entry>> {
     let mut entry = entry.clone();
     let name = entry.name.clone();
     for (i, Wish { of, file, .. }) in wishes(&mut entry).into_iter().enumerate() {
-        let text = text(of, found).map(|(text, _)| text);
+        let text = text(of, found, length_ms).map(|(text, _)| text);
         let planned = file.as_ref().and_then(|file| file.sha256);
         if text.as_ref().map(Digest::of) != planned {
             return Ok(None);
@@ -80,7 +84,7 @@ pub(super) fn written(entry: &Entry, found: &[Findings], dir: &Path) -> Result<O
 }
 
 /// The words as SubRip, and their language.
-fn text(wish: &OwnWords, found: &[Findings]) -> Option<(String, Option<String>)> {
+fn text(wish: &OwnWords, found: &[Findings], length_ms: Option<u64>) -> Option<(String, Option<String>)> {
     let is_of = |f: &&Findings, kind| {
         f.kind == kind && wish.track.is_none_or(|n| n == f.track) && (wish.by == WordsBy::Anybody || f.source.by_hand)
     };
@@ -94,7 +98,7 @@ fn text(wish: &OwnWords, found: &[Findings]) -> Option<(String, Option<String>)>
         found.iter().filter(|f| is_of(f, FindingKind::Translation)).find(|_| is_english)
     };
     let set = said.or_else(translated)?;
-    let cues = subtitle::captions(set);
+    let cues = subtitle::captions(set, length_ms);
     (!cues.is_empty()).then(|| (subtitle::srt(&cues), set.language.clone()))
 }
 
@@ -121,13 +125,13 @@ mod tests {
             [set(FindingKind::Speech, "es-AR", "Hola.", false), set(FindingKind::Translation, "en", "Hello.", false)];
         let wish = |language: Option<&str>, by| OwnWords { language: language.map(str::to_owned), by, track: None };
         let has = |wish: &OwnWords, found: &[Findings], words: &str| {
-            text(wish, found).is_some_and(|(t, _)| t.contains(words))
+            text(wish, found, None).is_some_and(|(t, _)| t.contains(words))
         };
         assert!(has(&wish(None, WordsBy::Anybody), &heard, "Hola."));
         assert!(has(&wish(Some("es"), WordsBy::Anybody), &heard, "Hola."));
         assert!(has(&wish(Some("en"), WordsBy::Anybody), &heard, "Hello."));
-        assert_eq!(text(&wish(Some("fr"), WordsBy::Anybody), &heard), None);
-        assert_eq!(text(&wish(None, WordsBy::Person), &heard), None);
+        assert_eq!(text(&wish(Some("fr"), WordsBy::Anybody), &heard, None), None);
+        assert_eq!(text(&wish(None, WordsBy::Person), &heard, None), None);
         assert!(has(&wish(None, WordsBy::Person), &[set(FindingKind::Speech, "es", "¡Hola!", true)], "¡Hola!"));
     }
 }

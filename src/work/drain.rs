@@ -1,7 +1,7 @@
 //! The loop that does jobs until there are none, a time is reached, or somebody asks to stop.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -82,7 +82,9 @@ pub struct Summary {
     pub failed: Vec<(Job, Failure)>,
     /// Jobs given back because of a stop.
     pub released: usize,
-    /// Why the run paused, when it did.
+    /// Jobs given back because this worker cannot do them, though another might.
+    pub aside: Vec<(JobId, Failure)>,
+    /// Why the run paused, when it did, or jobs were given back.
     pub paused: Option<Error>,
 }
 
@@ -125,7 +127,13 @@ pub fn drain(
     outcome?;
     // What was done is sealed while it is fresh.
     catalog.seal_events()?;
-    Ok(summary.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, why)) = summary.aside.first() {
+        let message = format!("{} job(s) were given back: {}", summary.aside.len(), why.message);
+        let why = Error::from(Failure { message, ..why.clone() });
+        summary.paused.get_or_insert(why);
+    }
+    Ok(summary)
 }
 
 /// Ends the leases of processes of this host that are gone, so that a run after a kill goes on at once. [`drain`] does it
@@ -185,6 +193,11 @@ impl Shift<'_> {
                     let (open, _) = self.catalog.open_among(&from)?;
                     let is_over = || {
                         let mine = &self.how.mine;
+                        // What was given back is left to others.
+                        let aside: Vec<JobId> = self.summary().aside.iter().map(|(id, _)| *id).collect();
+                        if !aside.is_empty() && open <= self.catalog.not_ended(&aside)? as i64 {
+                            return Ok(true);
+                        }
                         Ok::<_, Error>(open == 0 || (!mine.is_empty() && self.catalog.not_ended(mine)? == 0))
                     };
                     if self.how.until != Until::Forever && is_over()? {
@@ -205,6 +218,10 @@ impl Shift<'_> {
             }
         }
         Ok(())
+    }
+
+    fn summary(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn do_job(&self, lease: &Lease) -> Result<()> {
@@ -230,7 +247,7 @@ impl Shift<'_> {
             Err(e) => return Err(e),
         };
         self.reporter.report(&Event::Ended { job: &lease.job, result, failure: failure.as_ref() });
-        let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut summary = self.summary();
         match (result, failure) {
             ("done", _) => summary.done += 1,
             ("released", _) => summary.released += 1,
@@ -249,11 +266,20 @@ impl Shift<'_> {
         if let Some(e) = &error
             && (retry::keeps_try(e.kind()) || e.kind() == Kind::LeaseLost)
         {
-            self.catalog.release(lease)?;
+            let wait = e.wait().filter(|_| e.kind() == Kind::Paused);
+            self.catalog.set_aside(lease, wait.map_or(0, |wait| wait.as_millis() as i64))?;
             if e.kind() == Kind::Paused {
-                let mut summary = self.summary.lock().unwrap_or_else(PoisonError::into_inner);
-                summary.paused.get_or_insert_with(|| Error::from(Failure::from(e)));
-                self.stop.trip();
+                let mut summary = self.summary();
+                let is_known = summary.aside.iter().any(|(id, _)| *id == lease.job.id);
+                match wait {
+                    // It is this job alone that has to wait.
+                    Some(_) if is_known => {}
+                    Some(_) => summary.aside.push((lease.job.id, Failure::from(e))),
+                    None => {
+                        summary.paused.get_or_insert_with(|| Error::from(Failure::from(e)));
+                        self.stop.trip();
+                    }
+                }
             }
             return Ok(("released", Some(Failure::from(e))));
         }

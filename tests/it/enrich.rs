@@ -164,6 +164,7 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
     archive.ingest(drive.path()).0.ends(0);
     archive.run(["enrich"]).ends(0);
     let said = found(&archive, "both.wav", "speech");
+    assert!(said.iter().all(|f| !f["doubts"].to_string().contains("language")), "{said:?}");
     let languages: Vec<&str> = said.iter().map(|f| f["language"].as_str().unwrap()).collect();
     assert_eq!((languages.first(), languages.last()), (Some(&"en"), Some(&"es")), "{said:?}");
     let spanish: String = said.iter().filter(|f| f["language"] == "es").map(text).collect();
@@ -193,13 +194,34 @@ fn a_language_is_told_for_each_stretch_and_no_model_overwrites_a_person() {
     archive.run(["index"]).ends(0);
     assert_eq!(archive.json(["search", "--json", "translated:congratulations"])["hits"].as_array().unwrap().len(), 1);
     let mine = archive.root().join("mine.srt");
-    fs::write(&mine, "1\n00:00:01,000 --> 00:00:03,000\nLo que dije de verdad.\n").unwrap();
+    let words = "1\n00:00:01,000 --> 00:00:03,000\nLo que dije de verdad.\n";
+    // What cannot be of this recording is refused, and changes nothing.
+    let late = words.replace("00:00:03", "01:00:03");
+    for (written, more, why) in [
+        (words, ["--track", "2"], "no sound track 2"),
+        (words, ["--track", "0"], "no sound track 0"),
+        (words, ["--language", "Spanish!"], "'Spanish!' is no language"),
+        (late.as_str(), ["--track", "1"], "it has words until 3603.0 s"),
+    ] {
+        fs::write(&mine, written).unwrap();
+        let import = ["transcript", "import", mine.to_str().unwrap(), "--asset", &asset];
+        archive.run([&import[..], &more].concat()).ends(2).says(why);
+    }
+    archive.run(["transcript", "remove", &asset]).ends(2).says("nobody has brought a transcript");
+    assert_eq!(found(&archive, "both.wav", "speech"), said);
+    fs::write(&mine, words).unwrap();
     archive.run(["transcript", "import", mine.to_str().unwrap(), "--asset", &asset]).ends(0);
     let profile = archive.root().join("learn.yaml");
     fs::write(&profile, "enrich:\n  speech: { model: whisper-base, languages: [es] }\n").unwrap();
     archive.run(["enrich"]).ends(0).says("nothing to learn");
     let said = found(&archive, "both.wav", "speech");
     assert_eq!(said.iter().map(text).collect::<Vec<_>>(), ["Lo que dije de verdad."]);
+    // Taken away, what was heard counts again.
+    archive.run(["transcript", "remove", &asset]).ends(0).says("heard counts again");
+    let said = found(&archive, "both.wav", "speech");
+    assert!(said.len() > 1 && text(&said[0]) != "Lo que dije de verdad.", "{said:?}");
+    assert_eq!(archive.rows("SELECT COUNT(*) FROM events WHERE kind = 'findings.removed'"), ["1"]);
+    archive.run(["transcript", "remove", &asset]).ends(2).says("nobody has brought a transcript");
 }
 
 #[test]
@@ -605,4 +627,42 @@ fn channels_are_heard_apart_and_a_model_that_does_not_fit_fails_its_own_job() {
     assert!(of("channel 1").contains("sorry") || !of("channel 1").is_empty(), "{said:?}");
     assert!(of("channel 2").contains("echo") && !of("channel 1").contains("echo"), "{said:?}");
     assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["1"]);
+}
+
+#[test]
+fn what_a_worker_has_no_settings_for_is_given_back_and_holds_nothing_up() {
+    let (Some(_), Some(_)) = (models("whisper-tiny.en"), models("silero-vad")) else { return };
+    let archive = archive("  speech: { model: whisper-tiny.en, languages: [en] }\n");
+    let drive = scratch();
+    make(&drive.path().join("a.wav"), &["-f", "lavfi", "-i", "sine=f=440:d=2"]);
+    make(&drive.path().join("b.png"), &["-f", "lavfi", "-i", "testsrc2=s=160x90", "-frames:v", "1"]);
+    archive.ingest(drive.path()).0.ends(0);
+    let id = |title: &str| archive.rows(&format!("SELECT id FROM assets WHERE title = '{title}'")).remove(0);
+    archive.run(["enrich", "--enqueue", "--asset", &id("a.wav")]).ends(0).says("1 job(s) wait");
+    fs::write(archive.root().join("learn.yaml"), "enrich:\n  looks: {}\n").unwrap();
+    archive.run(["enrich", "--enqueue", "--asset", &id("b.png")]).ends(0).says("1 job(s) wait");
+    let began = Instant::now();
+    let ran = archive.run(["enrich", "--drain"]).ends(3).says("1 job(s) done");
+    ran.says("1 job(s) were given back: this was planned with other models or settings");
+    assert!(began.elapsed() < Duration::from_secs(60), "it waited for what it had given back");
+    assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["1"]);
+    let left = "SELECT state, not_before > updated_at + 60000, max_attempt - attempt FROM jobs WHERE stage = 'enrich' AND state <> 'done'";
+    assert_eq!(archive.rows(left), ["ready|1|5"]);
+}
+
+#[test]
+fn speech_in_a_language_that_nobody_asked_for_is_doubted() {
+    let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
+    let archive = archive("  speech: { model: whisper-base, languages: [es, en] }\n");
+    let drive = scratch();
+    let words = "Guten Abend, meine Damen und Herren. Heute sprechen wir über das Wetter in Deutschland und über die \
+                 Regierung in Berlin, die gestern ein neues Gesetz beschlossen hat.";
+    tool("espeak-ng", ["-v", "de", "-s", "140", "-w", drive.path().join("german.wav").to_str().unwrap(), words]);
+    archive.ingest(drive.path()).0.ends(0);
+    archive.run(["enrich"]).ends(0);
+    let said = found(&archive, "german.wav", "speech");
+    assert!(!said.is_empty(), "nothing was heard");
+    for f in &said {
+        assert!(f["doubts"].to_string().contains("\"language\"") && f["trust"].as_f64() <= Some(0.3), "{f}");
+    }
 }

@@ -82,3 +82,28 @@ fn a_folder_of_delivery_is_one_plain_name() {
     assert_eq!(said.code, 2);
     said.says("folder '../masters': expected 1 to 32 of a-z");
 }
+
+#[test]
+fn subtitles_are_the_words_of_whoever_corrected_them_and_stay_what_they_were_while_they_are_sent() {
+    let desk = Desk::new(&format!("{CHANNELS}    captions: [en]\n"));
+    let import = |name: &str, words: &str| {
+        let path = desk.archive.root().join(name);
+        fs::write(&path, format!("1\n00:00:00,000 --> 00:00:00,900\n{words}\n")).unwrap();
+        desk.run(&["transcript", "import", path.to_str().unwrap(), "--asset", &desk.asset, "--language", "en"]).ends(0);
+    };
+    import("corrected.srt", "As it was said: 5 < 6 & 7.");
+    // The picture is not there yet when it is killed; its words change before it is gone on with.
+    assert_ne!(desk.killed(&["publish", &desk.asset, "--to", "web"], "deliver.between-files").code, 0);
+    import("longer.srt", "Other words, of another length.");
+    desk.run(&["publish", &desk.asset, "--to", "web"]).ends(0);
+    let there = files(&desk);
+    let vtt = there.iter().find(|f| f.to_string_lossy().ends_with(".en.vtt")).unwrap();
+    let cue = "00:00:00.000 --> 00:00:00.900\nAs it was said: 5 &lt; 6 &amp; 7.\n";
+    assert_eq!(fs::read_to_string(vtt).unwrap(), format!("WEBVTT\n\n{cue}"));
+
+    desk.run(&["publish", &desk.asset, "--to", "web", "--force", "--yes"]).ends(0);
+    let all: Vec<String> =
+        files(&desk).iter().filter_map(|f| fs::read_to_string(f).ok()).filter(|t| t.starts_with("WEBVTT")).collect();
+    assert_eq!(all.len(), 2);
+    assert!(all.iter().any(|text| text.contains("Other words, of another length.")), "{all:?}");
+}

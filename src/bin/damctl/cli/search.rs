@@ -147,6 +147,14 @@ pub enum TranscriptCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         track: u32,
     },
+    /// Takes away what was imported as what is said in an asset. What a model heard counts again, where one has.
+    Remove {
+        /// The asset.
+        asset: AssetId,
+        /// The sound track, counted from 1.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        track: u32,
+    },
     /// Prints what is said in an asset.
     Export {
         /// The asset.
