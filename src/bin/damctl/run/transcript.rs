@@ -4,7 +4,7 @@ use anyhow::Result;
 use damctl::{
     digest::Digest,
     error::{Doing, Error},
-    model::{AssetId, Finding, FindingKind, Findings, Master, Role, Source},
+    model::{AssetId, Finding, FindingKind, Findings, Master, MediaKind, Role, Source},
     profile::is_language,
     subtitle,
 };
@@ -85,9 +85,9 @@ pub fn run(command: &TranscriptCommand, archive: &Archive) -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
-/// Refuses a sound track that there is not.
+/// Refuses a sound track that there is not. A silent film has one: its titles are read.
 fn must_have(asset: AssetId, master: &Master, track: u32) -> Result<(), Error> {
-    match master.facts.audio.len() {
+    match master.facts.audio.len().max(usize::from(master.facts.kind == MediaKind::Video)) {
         0 => Err(Error::invalid(format!("asset {asset} has no sound: nothing is said in it"))),
         n if track == 0 || track as usize > n => {
             let message = format!("asset {asset} has no sound track {track}: there are {n}");
