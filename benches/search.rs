@@ -21,6 +21,10 @@ use damctl::{
     search::{self, Card, Document, Match, Moment, Question, Searcher, Technical, Writer},
 };
 
+/// The program's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Moments of an asset, on average.
 const MOMENTS: usize = 10;
 /// Assets that are made and written at a time.

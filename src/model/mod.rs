@@ -9,6 +9,7 @@ pub mod job;
 pub mod key;
 pub mod looks;
 pub mod media;
+pub mod media_type;
 pub mod path;
 pub mod publication;
 pub mod rate;
@@ -28,6 +29,7 @@ pub use looks::{Looks, LooksOf, Shade, Shot};
 pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };
+pub use media_type::media_type;
 pub use path::RawPath;
 pub use publication::{Approval, Publication, PublicationId, PublicationState, Receipt, Words};
 pub use rate::{Per, Rate};

@@ -229,17 +229,6 @@ impl Exact {
     }
 }
 
-/// The media type of a file of several, by its name.
-pub(super) fn mime_of(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("vtt") => "text/vtt",
-        Some("json") => "application/json",
-        Some("jpg") => "image/jpeg",
-        Some("webp") => "image/webp",
-        _ => "application/octet-stream",
-    }
-}
-
 fn moving(what: &str, kind: MediaKind) -> Result<(), String> {
     match kind {
         MediaKind::Video => Ok(()),

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Brand, Codec, Downmix, EncoderKind, Exact, Film, FilmFormat, Lossless, Lossy, Mezzanine, Position, Scenes, Sound,
-    Sprite, Still, Stream, Waveform, picture,
+    Sprite, Still, Stream, Waveform,
 };
-use crate::model::MediaKind;
+use crate::model::{MediaKind, media_type};
 
 /// The output format and its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,14 +92,14 @@ impl Spec {
 
     /// The media type of the file to open.
     pub fn mime(&self) -> &'static str {
-        self.files("").first().map_or("application/octet-stream", |(_, mime)| *mime)
+        self.files("").first().map_or(media_type(""), |(_, mime)| *mime)
     }
 
     /// The media type of one of its files.
     pub fn mime_of(&self, entry: &str, name: &str) -> &'static str {
         match self {
             Spec::Stream(s) => s.mime_of(name),
-            Spec::Sprite(_) | Spec::Scenes(_) => picture::mime_of(name),
+            Spec::Sprite(_) | Spec::Scenes(_) => media_type(name),
             _ => self.files(entry).into_iter().find(|(known, _)| known == name).map_or(self.mime(), |(_, mime)| mime),
         }
     }
@@ -131,28 +131,29 @@ impl Spec {
     /// All files that it makes, with their media types; of a stream, those to open, for its segments depend on the master.
     /// The first is the one to open.
     pub fn files(&self, entry: &str) -> Vec<(String, &'static str)> {
-        let (extension, mime) = match self {
-            Spec::Mp4(_) | Spec::Fmp4(_) => ("mp4", "video/mp4"),
-            Spec::Webm(_) => ("webm", "video/webm"),
-            Spec::Mov(_) | Spec::Mezzanine(_) => ("mov", "video/quicktime"),
-            Spec::Ts(_) => ("ts", "video/mp2t"),
-            Spec::Mp3(_) => ("mp3", "audio/mpeg"),
-            Spec::Wav(_) => ("wav", "audio/wav"),
-            Spec::Jpeg(_) => ("jpg", "image/jpeg"),
-            Spec::Webp(_) => ("webp", "image/webp"),
-            Spec::Png(_) => ("png", "image/png"),
-            Spec::Avif(_) => ("avif", "image/avif"),
-            Spec::Jxl(_) => ("jxl", "image/jxl"),
-            Spec::Sprite(_) => ("vtt", "text/vtt"),
-            Spec::Scenes(_) => ("json", "application/json"),
-            Spec::M4a(_) => ("m4a", "audio/mp4"),
-            Spec::Opus(_) => ("opus", "audio/ogg"),
-            Spec::Ac3(_) => ("ac3", "audio/ac3"),
-            Spec::Flac(_) => ("flac", "audio/flac"),
+        let extension = match self {
+            Spec::Mp4(_) | Spec::Fmp4(_) => "mp4",
+            Spec::Webm(_) => "webm",
+            Spec::Mov(_) | Spec::Mezzanine(_) => "mov",
+            Spec::Ts(_) => "ts",
+            Spec::Mp3(_) => "mp3",
+            Spec::Wav(_) => "wav",
+            Spec::Jpeg(_) => "jpg",
+            Spec::Webp(_) => "webp",
+            Spec::Png(_) => "png",
+            Spec::Avif(_) => "avif",
+            Spec::Jxl(_) => "jxl",
+            Spec::Sprite(_) => "vtt",
+            Spec::Scenes(_) => "json",
+            Spec::M4a(_) => "m4a",
+            Spec::Opus(_) => "opus",
+            Spec::Ac3(_) => "ac3",
+            Spec::Flac(_) => "flac",
             Spec::Waveform(w) => return w.files(entry),
             Spec::Stream(s) => return s.files(entry),
         };
-        vec![(format!("{entry}.{extension}"), mime)]
+        let name = format!("{entry}.{extension}");
+        vec![(name.clone(), media_type(&name))]
     }
 
     /// What its sound is made of; none: it has no sound, or asks for none.

@@ -10,7 +10,7 @@ use super::{
     tracks::{self, Pick},
     video::{Holds, Keyframes},
 };
-use crate::model::{AudioFacts, MediaKind};
+use crate::model::{AudioFacts, MediaKind, media_type};
 
 /// A ladder for streaming: fragmented MP4 (CMAF) in one set of segments, with playlists for HLS and a manifest for DASH.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -327,14 +327,9 @@ impl Stream {
     /// The media type of one of its files, by its name.
     pub(super) fn mime_of(&self, name: &str) -> &'static str {
         let of_sound = || (0..self.tracks().count()).any(|i| name.contains(&format!(".{}.", numbered(SOUND, i))));
-        match name.rsplit('.').next() {
-            Some("m3u8") => "application/vnd.apple.mpegurl",
-            Some("mpd") => "application/dash+xml",
-            Some("vtt") => "text/vtt",
-            Some("ts") => "video/mp2t",
-            Some("m4s" | "mp4") if of_sound() => "audio/mp4",
-            Some("m4s" | "mp4") => "video/mp4",
-            _ => "application/octet-stream",
+        match media_type(name) {
+            "video/mp4" if of_sound() => "audio/mp4",
+            known => known,
         }
     }
 }

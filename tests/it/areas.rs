@@ -44,6 +44,15 @@ fn said(shared: &Shared, place: &str) -> Vec<(String, [String; 5])> {
     shared.lock().unwrap().heard.iter().filter(is_of).map(each).collect()
 }
 
+/// The names that objects were written or begun under, and the media types that were said.
+fn types(shared: &Shared) -> Vec<(String, String)> {
+    let each = |(_, uri, headers): &(String, String, Headers)| {
+        let name = uri.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned();
+        Some((name, headers.get("content-type")?.clone()))
+    };
+    shared.lock().unwrap().heard.iter().filter(|(_, uri, _)| !uri.contains("uploadId")).filter_map(each).collect()
+}
+
 fn words(of: [&str; 5]) -> [String; 5] {
     of.map(str::to_owned)
 }
@@ -87,7 +96,7 @@ fn every_area_is_asked_for_what_it_is_set_to_be_in_whatever_way_it_is_written() 
     for (area, expected) in Area::ALL.into_iter().zip(expected) {
         let prefix = Key::new(area, &["x"]).unwrap();
         let mut deposit = store.stage(&prefix).unwrap();
-        for (name, bytes) in [("small", 9), ("large", 6 << 20)] {
+        for (name, bytes) in [("small.vtt", 9), ("large.mp4", 6 << 20)] {
             let mut file = deposit.create(name, Some(bytes)).unwrap();
             file.write_all(&vec![7; bytes as usize]).and_then(|()| file.flush()).unwrap();
         }
@@ -96,6 +105,10 @@ fn every_area_is_asked_for_what_it_is_set_to_be_in_whatever_way_it_is_written() 
         assert_eq!(said.len(), 2, "{said:?}");
         assert!(said.iter().any(|(how, _)| how == "begin") && said.iter().any(|(how, _)| how == "put"), "{said:?}");
         assert!(said.iter().all(|(_, said)| *said == expected), "{area:?}: {said:?}");
+        // A browser plays what is called what it is; of originals nothing is claimed.
+        let types = types(&shared);
+        assert_eq!(types.contains(&("large.mp4".into(), "video/mp4".into())), area != Area::Masters, "{types:?}");
+        assert_eq!(types.contains(&("small.vtt".into(), "text/vtt".into())), area != Area::Masters, "{types:?}");
 
         // By addresses: it is the beginning that says it, and whoever sends a part needs to say nothing.
         let key = prefix.join("sent").unwrap();

@@ -182,6 +182,7 @@ fn renditions_can_be_everybodys_to_read_and_masters_stay_closed() {
     let (status, head, body) = get(&archive.rows(key)[0]);
     assert_eq!(status, 200, "{head}");
     assert!(head.contains("cache-control: public, max-age=31536000, immutable"), "{head}");
+    assert!(head.contains("content-type: image/webp"), "{head}");
     assert_eq!(image::load_from_memory(&body).unwrap().width(), 64);
     assert_eq!(get(&archive.rows("SELECT key FROM masters")[0]).0, 403);
 }

@@ -21,6 +21,10 @@ mod report;
 mod run;
 mod settings;
 
+/// The C library's gives memory back and takes it anew all the time where many threads have small files on their way.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let stop = Stop::new();

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption, StorageClass};
 
 use crate::{
     error::{Error, Result},
-    model::Area,
+    model::{self, Area, Key},
 };
 
 /// What the objects of an area are asked to be when they are written. Of what is not said, nothing is sent, and the
@@ -61,6 +61,11 @@ impl ObjectSettings {
     pub(super) fn acl(&self) -> Option<ObjectCannedAcl> {
         self.acl.as_deref().map(ObjectCannedAcl::from)
     }
+}
+
+/// What a browser is to take an object for: of what was made here, its name says it.
+pub(super) fn media_type(key: &Key) -> Option<&'static str> {
+    (key.area() != Area::Masters).then(|| model::media_type(key.as_str()))
 }
 
 fn words(text: &str) -> (&str, Option<&str>) {

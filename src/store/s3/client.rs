@@ -24,7 +24,7 @@ use aws_sdk_s3::{
 use aws_smithy_http_client::tls;
 
 use super::{
-    area::ObjectSettings,
+    area::{self, ObjectSettings},
     checksum::{self, Head, Sum},
     sign,
 };
@@ -283,6 +283,7 @@ impl Remote {
             .set_checksum_sha256(sum.and_then(|s| s.sha256()))
             .set_content_md5(sum.and_then(|s| s.md5()))
             .body(bytes.into())
+            .set_content_type(area::media_type(key).map(str::to_owned))
             .set_cache_control(objects.cache_control.clone())
             .set_storage_class(objects.storage_class())
             .set_server_side_encryption(objects.encryption())
@@ -385,6 +386,7 @@ impl Remote {
             .create_multipart_upload()
             .bucket(self.bucket(key))
             .key(self.name(key))
+            .set_content_type(area::media_type(key).map(str::to_owned))
             .set_cache_control(objects.cache_control.clone())
             .set_storage_class(objects.storage_class())
             .set_server_side_encryption(objects.encryption())
