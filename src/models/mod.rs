@@ -378,7 +378,9 @@ impl Shelf {
         let made = self.making()?;
         let about = from.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         match as_file {
-            Some(name) => drop(fs::copy(from, made.path().join(name)).doing(|| format!("cannot copy {}", from.display()))?),
+            Some(name) => {
+                fs::copy(from, made.path().join(name)).map(drop).doing(|| format!("cannot copy {}", from.display()))?;
+            }
             None if purpose == Use::Speech => {
                 ggml::convert(from, &made.path().join(FILE), weights).map_err(|e| match e.kind() {
                     Kind::Corrupt => Error::invalid(format!("{} is no whole model", from.display())).because(e),

@@ -88,7 +88,9 @@ impl Ears {
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Said> {
         let languages = self.languages(wish)?;
-        let (mut buffer, mut start, mut all) = (Vec::<f32>::new(), 0_usize, Said::default());
+        let (mut start, mut all) = (0_usize, Said::default());
+        // Room for a block and what comes with its last samples: one that grows by itself takes twice as much.
+        let mut buffer = Vec::<f32>::with_capacity(BLOCK + DECODED);
         loop {
             stop.check()?;
             let (mut is_end, mut told) = (false, buffer.len());
