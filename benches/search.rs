@@ -142,6 +142,7 @@ fn document(n: usize, language: &Language) -> Document {
                 from_ms,
                 to_ms: from_ms + 4000,
                 text,
+                code: None,
                 speaker: None,
                 area: None,
                 trust: Some(0.9),

@@ -24,12 +24,22 @@ pub struct Learned {
     pub recipe: Digest,
     /// What was heard first, where what was doubted of it was heard again.
     pub first: Option<Digest>,
+    /// Who found them, of the kinds of which that was asked.
+    pub by: Option<String>,
     /// Whether a person wrote them.
     pub by_hand: bool,
     /// Whether they count.
     pub active: bool,
     /// Whether there is nothing in it.
     pub is_empty: bool,
+}
+
+impl Learned {
+    /// Whether a model of this name found them, alone or with others. Where it was not asked who did, it is not told.
+    pub fn is_by(&self, model: &str) -> bool {
+        let rest = self.by.as_ref().and_then(|by| by.strip_prefix(model));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',']))
+    }
 }
 
 /// What has been learned of a master.
@@ -66,12 +76,14 @@ pub(super) fn keep_looks(tx: &mut dyn Tx, now: i64, of: &LooksOf) -> Result<()> 
 }
 
 impl Catalog {
-    /// What has been learned of these masters.
-    pub fn knowledge_of(&self, masters: &[Digest]) -> Result<HashMap<Digest, Knowledge>> {
+    /// What has been learned of these masters. `told` are kinds of which it is told who found them.
+    pub fn knowledge_of(&self, masters: &[Digest], told: &[FindingKind]) -> Result<HashMap<Digest, Knowledge>> {
         let mut known: HashMap<Digest, Knowledge> = HashMap::new();
+        let kinds = told.iter().map(|kind| format!("'{}'", kind.as_str())).collect::<Vec<_>>().join(", ");
+        let is_told = if told.is_empty() { String::new() } else { format!(" OR kind IN ({kinds})") };
         let found = format!(
             "SELECT master, kind, track, recipe, by_hand, active, CASE WHEN items = '[]' THEN 1 ELSE 0 END,
-                    CASE WHEN source LIKE '%\"again\":%' THEN source END
+                    CASE WHEN source LIKE '%\"again\":%'{is_told} THEN source END
              FROM findings WHERE master IN ({})",
             places()
         );
@@ -81,14 +93,13 @@ impl Catalog {
             let mut values: Vec<Value> = page.iter().map(Value::from).collect();
             values.resize(PAGE, page.last().into());
             for row in self.db.query(&found, &values)? {
+                let source = row.maybe_text(7)?.map(|_| row.json::<Source>(7)).transpose()?;
                 let learned = Learned {
                     kind: row.parse(1)?,
                     track: row.int(2)? as u32,
                     recipe: row.parse(3)?,
-                    first: match row.maybe_text(7)? {
-                        Some(_) => row.json::<Source>(7)?.again.map(|again| again.of),
-                        None => None,
-                    },
+                    first: source.as_ref().and_then(|source| source.again.as_ref()).map(|again| again.of),
+                    by: source.map(|source| source.name),
                     by_hand: row.int(4)? == 1,
                     active: row.int(5)? == 1,
                     is_empty: row.int(6)? == 1,

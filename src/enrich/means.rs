@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use super::question::{Detects, Tools};
@@ -12,7 +12,8 @@ use crate::{
     error::{Error, Kind, Result},
     model::{FindingKind, Source},
     models::{Model, Shelf, Use},
-    profile::{LearnNames, LearnObjects, LearnSpeech, LearnText, Learning},
+    names::Topics,
+    profile::{Fallback, LearnNames, LearnObjects, LearnSpeech, LearnText, LearnTopics, Learning},
     stop::Stop,
     vision::tesseract,
 };
@@ -22,6 +23,7 @@ const HEARING: &str = "speech/1";
 const READING: &str = "text/1";
 const SEEING: &str = "objects/1";
 const NAMING: &str = "names/1";
+const SORTING: &str = "topics/1";
 const LOOKING: &str = "looks/2";
 /// The model that ONNX models run in.
 const RUNTIME: &str = "onnxruntime";
@@ -38,6 +40,8 @@ pub(super) struct Means1<T> {
     pub(super) source: Source,
     /// The models' folders or files.
     pub(super) models: Vec<PathBuf>,
+    /// The model of the profile in whose place it stands on this machine.
+    pub(super) instead_of: Option<String>,
 }
 
 /// What can be learned here.
@@ -47,12 +51,19 @@ pub struct Means {
     pub(super) text: Option<Means1<LearnText>>,
     pub(super) objects: Option<Means1<LearnObjects>>,
     pub(super) names: Option<Means1<LearnNames>>,
+    pub(super) topics: Option<Means1<LearnTopics>>,
+    /// The list of topics.
+    pub(super) list: Option<Arc<Topics>>,
     pub(super) looks: Option<Digest>,
     runtime: Option<PathBuf>,
     shelf: Option<Shelf>,
-    care: Care,
-    /// Models that something is heard again with: they are named by jobs, and read to their ends once.
+    how: How,
+    /// What is wanted, whatever of it this machine plans with.
+    wanted: Learning,
+    /// Models that jobs name and this machine does not plan with: they are read to their ends once.
     others: Arc<Mutex<BTreeMap<String, Means1<LearnSpeech>>>>,
+    /// Tesseract, for jobs that name it where this machine has a model.
+    print: Arc<OnceLock<Option<Means1<LearnText>>>>,
 }
 
 /// How sure of its models somebody has to be.
@@ -65,63 +76,78 @@ pub enum Care {
     All,
 }
 
-/// What is wanted and cannot be learned here.
+/// How means are looked for, and for which machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// How sure of its models somebody has to be.
+    pub care: Care,
+    /// Whether whoever will do the work has a graphics processor. It chooses among the profile's models of speech.
+    pub has_gpu: bool,
+}
+
+/// What is wanted and cannot be learned here, or not as it is wanted.
 #[derive(Debug)]
 pub struct Lacking {
     /// What: `speech`, `text`, …
     pub what: &'static str,
     /// Why, and what helps.
     pub why: Error,
+    /// What takes its place here.
+    pub instead: Option<String>,
 }
 
 impl Means {
     /// Finds the models of what is wanted. What lacks one is given with the reason, and the rest goes on.
     ///
     /// With [`Care::All`] models are read to their ends first: what a damaged one finds, or finds not, would count as known.
-    pub fn find(wanted: &Learning, shelf: &Shelf, care: Care, stop: &Stop) -> Result<(Self, Vec<Lacking>)> {
-        let (mut means, mut lacking) = (Self { shelf: Some(shelf.clone()), care, ..Self::default() }, Vec::new());
+    pub fn find(wanted: &Learning, shelf: &Shelf, how: How, stop: &Stop) -> Result<(Self, Vec<Lacking>)> {
+        let mut means = Self { shelf: Some(shelf.clone()), how, wanted: wanted.clone(), ..Self::default() };
+        let mut lacking = Vec::new();
         let mut take = |what: &'static str, found: Result<()>| match found {
             Ok(()) => Ok(()),
             Err(why) if matches!(why.kind(), Kind::NotFound | Kind::Corrupt | Kind::Unsupported | Kind::Invalid) => {
-                lacking.push(Lacking { what, why });
+                lacking.push(Lacking { what, why, instead: None });
                 Ok(())
             }
             Err(e) => Err(e),
         };
-        let named = |name: &str, purpose: Use| named(shelf, name, purpose, care, stop);
+        let named = |name: &str, purpose: Use| named(shelf, name, purpose, how.care, stop);
         if let Some(spec) = &wanted.speech {
             take(
                 "speech",
                 || -> Result<()> {
-                    built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
-                    let (model, voice) = (named(&spec.model, Use::Speech)?, named(&spec.voice, Use::Voice)?);
-                    let models = vec![model.file(), voice.file()];
-                    means.speech = Some(Means1::new(HEARING, spec.clone(), &[&model, &voice], models)?);
+                    let found = hearing(shelf, &spec.on(how.has_gpu), how.care, stop)?;
+                    let instead_of = (found.spec.model != spec.model).then(|| spec.model.clone());
+                    means.speech = Some(Means1 { instead_of, ..found });
                     Ok(())
                 }(),
             )?;
         }
         let mut runtime = None;
+        let mut missing = None;
         if let Some(spec) = &wanted.text {
-            take(
-                "text",
-                || -> Result<()> {
-                    if spec.model == TESSERACT {
-                        let version = tesseract::Reader::find(None, &spec.languages, stop)?.version().to_owned();
-                        let mut found = Means1::new(READING, spec.clone(), &[], Vec::new())?;
-                        found.source.name = TESSERACT.to_owned();
-                        found.source.version = Some(version.clone());
-                        found.recipe = Digest::of_fields(&[found.recipe.to_string(), version]);
-                        means.text = Some(found);
-                        return Ok(());
-                    }
-                    built("text", cfg!(feature = "onnx"), "onnx")?;
-                    let (model, library) = (named(&spec.model, Use::Text)?, named(RUNTIME, Use::Runtime)?);
-                    runtime = Some(library.file());
-                    means.text = Some(Means1::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])?);
-                    Ok(())
-                }(),
-            )?;
+            let mut by_model = || -> Result<Means1<LearnText>> {
+                built("text", cfg!(feature = "onnx"), "onnx")?;
+                let (model, library) = (named(&spec.model, Use::Text)?, named(RUNTIME, Use::Runtime)?);
+                runtime = Some(library.file());
+                Means1::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])
+            };
+            let found = match spec.model.as_str() {
+                TESSERACT => in_print(spec, stop),
+                // One that is damaged is an error: it was wanted, and it is here.
+                _ => by_model().or_else(|why| match (why.kind(), spec.fallback) {
+                    (Kind::NotFound | Kind::Unsupported, Fallback::Tesseract) => match in_print(spec, stop) {
+                        Ok(found) => {
+                            let version = found.source.version.as_deref().unwrap_or_default();
+                            missing = Some((why, format!("Tesseract {version}")));
+                            Ok(Means1 { instead_of: Some(spec.model.clone()), ..found })
+                        }
+                        Err(_) => Err(why),
+                    },
+                    _ => Err(why),
+                }),
+            };
+            take("text", found.map(|found| means.text = Some(found)))?;
         }
         if let Some(spec) = &wanted.objects {
             take(
@@ -147,6 +173,17 @@ impl Means {
                 }(),
             )?;
         }
+        if let Some(spec) = &wanted.topics {
+            let list = Topics::new(spec)?;
+            let mut found = Means1::new(SORTING, spec.clone(), &[], Vec::new())?;
+            let version = list.digest().to_string();
+            found.recipe = Digest::of_fields(&[found.recipe.to_string(), version.clone()]);
+            found.source = Source { name: "topics".to_owned(), version: Some(version), ..found.source };
+            (means.topics, means.list) = (Some(found), Some(Arc::new(list)));
+        }
+        if let Some((why, instead)) = missing {
+            lacking.push(Lacking { what: "text", why, instead: Some(instead) });
+        }
         means.looks = wanted.looks.as_ref().map(|_| Digest::of_fields(&[LOOKING]));
         means.runtime = runtime;
         Ok((means, lacking))
@@ -154,22 +191,49 @@ impl Means {
 
     /// What can be learned here and with what, in words.
     pub fn told(&self) -> Vec<(&'static str, String)> {
-        let named = |source: &Source| source.name.clone();
-        let seen = |source: &Source| format!("{}, {}", source.name, crate::vision::RUNS_ON);
+        let seen = |called: String| format!("{called}, {}", crate::vision::RUNS_ON);
         let all = [
-            ("speech", self.speech.as_ref().map(|m| format!("{}, {}", m.source.name, crate::speech::runs_on()))),
+            ("speech", self.speech.as_ref().map(|m| format!("{}, {}", m.called(), crate::speech::runs_on()))),
             // Tesseract, which has no model, runs on processors whatever there is.
-            ("text", self.text.as_ref().map(|m| if m.models.is_empty() { named(&m.source) } else { seen(&m.source) })),
-            ("objects", self.objects.as_ref().map(|m| seen(&m.source))),
-            ("names", self.names.as_ref().map(|m| named(&m.source))),
+            ("text", self.text.as_ref().map(|m| if m.models.is_empty() { m.called() } else { seen(m.called()) })),
+            ("objects", self.objects.as_ref().map(|m| seen(m.called()))),
+            ("names", self.names.as_ref().map(Means1::called)),
+            ("topics", self.list.as_ref().map(|list| format!("a list of {}, needs no model", list.len()))),
             ("looks", self.looks.map(|_| "needs no model".to_owned())),
         ];
         all.into_iter().filter_map(|(what, found)| Some((what, found?))).collect()
     }
 
+    /// What hears by this recipe, if it is here: what this machine plans with, or the other of the profile's models. Whoever
+    /// planned has decided which of them.
+    pub(super) fn hearing_by(&self, recipe: &Digest, stop: &Stop) -> Option<Means1<LearnSpeech>> {
+        let is_it = |means: &Means1<LearnSpeech>| means.recipe == *recipe;
+        if let Some(own) = self.speech.as_ref().filter(|own| is_it(own)) {
+            return Some(own.clone());
+        }
+        let wanted = self.wanted.speech.as_ref().filter(|wanted| wanted.without_gpu.is_some())?;
+        self.second(&wanted.on(!self.how.has_gpu), stop).ok().filter(is_it)
+    }
+
+    /// What reads by this recipe, in the same way.
+    pub(super) fn reading_by(&self, recipe: &Digest, stop: &Stop) -> Option<Means1<LearnText>> {
+        let is_it = |means: &&Means1<LearnText>| means.recipe == *recipe;
+        let other = || {
+            let wanted = self.wanted.text.as_ref().filter(|wanted| wanted.fallback == Fallback::Tesseract)?;
+            self.print.get_or_init(|| in_print(wanted, stop).ok()).as_ref()
+        };
+        self.text.as_ref().filter(is_it).or_else(|| other().filter(is_it)).cloned()
+    }
+
+    /// Kinds of findings that this machine finds with what stands in another model's place.
+    pub(super) fn stand_ins(&self) -> Vec<FindingKind> {
+        let speech = self.speech.as_ref().and_then(|m| m.instead_of.as_ref()).map(|_| FindingKind::Speech);
+        let text = self.text.as_ref().and_then(|m| m.instead_of.as_ref()).map(|_| FindingKind::Text);
+        speech.into_iter().chain(text).collect()
+    }
+
     /// With what something is heard again: any model of speech that is here.
     pub(super) fn second(&self, spec: &LearnSpeech, stop: &Stop) -> Result<Means1<LearnSpeech>> {
-        built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
         let shelf = self.shelf.as_ref().ok_or_else(|| Error::internal("nobody said where models are"))?;
         let key = serde_json::to_string(spec).unwrap_or_default();
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,11 +242,8 @@ impl Means {
         }
         // Who has read these to their ends need not do it for each setting.
         let is_new = !others.values().any(|o| o.spec.model == spec.model && o.spec.voice == spec.voice);
-        let care = if is_new { self.care } else { Care::Here };
-        let model = named(shelf, &spec.model, Use::Speech, care, stop)?;
-        let voice = named(shelf, &spec.voice, Use::Voice, care, stop)?;
-        let models = vec![model.file(), voice.file()];
-        let second = Means1::new(HEARING, spec.clone(), &[&model, &voice], models)?;
+        let care = if is_new { self.how.care } else { Care::Here };
+        let second = hearing(shelf, spec, care, stop)?;
         others.insert(key, second.clone());
         Ok(second)
     }
@@ -215,9 +276,9 @@ impl<T: serde::Serialize + Clone> Means1<T> {
     fn new(version: &str, spec: T, models: &[&Model], paths: Vec<PathBuf>) -> Result<Self> {
         let unwritten = |e| Error::internal("cannot write what is wanted").because(e);
         let mut parameters = serde_json::to_value(&spec).map_err(unwritten)?;
-        // Models are told by what they are, not by what they are called here.
+        // Models and lists are told by what they are, not by what they are called here, nor by what else would have done.
         if let Some(map) = parameters.as_object_mut() {
-            ["model", "voice", "models"].into_iter().for_each(|key| drop(map.remove(key)));
+            ["model", "voice", "models", "fallback", "own"].into_iter().for_each(|key| drop(map.remove(key)));
         }
         let digests: Vec<String> = models.iter().map(|m| m.digest().to_string()).collect();
         let fields = [vec![version.to_owned(), parameters.to_string()], digests.clone()].concat();
@@ -230,8 +291,37 @@ impl<T: serde::Serialize + Clone> Means1<T> {
             took_ms: None,
             again: None,
         };
-        Ok(Self { spec, recipe: Digest::of_fields(&fields), source, models: paths })
+        Ok(Self { spec, recipe: Digest::of_fields(&fields), source, models: paths, instead_of: None })
     }
+}
+
+impl<T> Means1<T> {
+    /// Who finds it, and in whose place.
+    fn called(&self) -> String {
+        match (&self.instead_of, self.source.name.as_str()) {
+            (Some(other), name) => format!("{name} in the place of {other}"),
+            (None, name) => name.to_owned(),
+        }
+    }
+}
+
+/// What hears as is wanted.
+fn hearing(shelf: &Shelf, spec: &LearnSpeech, care: Care, stop: &Stop) -> Result<Means1<LearnSpeech>> {
+    built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
+    let model = named(shelf, &spec.model, Use::Speech, care, stop)?;
+    let voice = named(shelf, &spec.voice, Use::Voice, care, stop)?;
+    let models = vec![model.file(), voice.file()];
+    Means1::new(HEARING, spec.clone(), &[&model, &voice], models)
+}
+
+/// What reads print as is wanted, without a model.
+fn in_print(spec: &LearnText, stop: &Stop) -> Result<Means1<LearnText>> {
+    let version = tesseract::Reader::find(None, &spec.languages, stop)?.version().to_owned();
+    let spec = LearnText { model: TESSERACT.to_owned(), ..spec.clone() };
+    let mut found = Means1::new(READING, spec, &[], Vec::new())?;
+    found.recipe = Digest::of_fields(&[found.recipe.to_string(), version.clone()]);
+    found.source = Source { name: TESSERACT.to_owned(), version: Some(version), ..found.source };
+    Ok(found)
 }
 
 fn named(shelf: &Shelf, name: &str, purpose: Use, care: Care, stop: &Stop) -> Result<Model> {
@@ -271,6 +361,9 @@ pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
     }
     if !is(&super::plan::NAMED) {
         kept.names = None;
+    }
+    if !is(&[FindingKind::Topic]) {
+        kept.topics = None;
     }
     if !only.is_empty() {
         kept.looks = None;

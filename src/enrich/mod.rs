@@ -1,8 +1,8 @@
 //! Learning from masters: what is said, what can be read and seen, who and what is named. What a profile wants and the archive does
 //! not know yet is planned; child processes with their models loaded find it out.
 //!
-//! Three kinds of jobs: one hears a recording, one looks at its pictures (all that is asked of them, with one decode), and one
-//! looks for names in the words that these two and people have brought. Each set of findings has a recipe, the digest of its
+//! Four kinds of jobs: one hears a recording, one looks at its pictures (all that is asked of them, with one decode), and two
+//! look for names and for topics in the words that these two and people have brought. Each set of findings has a recipe, the digest of its
 //! models and settings, so that a changed model is planned anew for just what it touches.
 
 mod again;
@@ -22,7 +22,7 @@ mod subtitles;
 pub use again::plan_again;
 pub use crew::Crew;
 pub use infer::Scholar;
-pub use means::{Care, Lacking, Means, narrowed};
+pub use means::{Care, How, Lacking, Means, narrowed};
 pub use plan::{Plan, Wish, plan};
 pub use question::{Answer, Question, Setup};
 

@@ -67,6 +67,8 @@ pub(super) enum What {
     See { text: Option<Digest>, objects: Option<Digest>, looks: Option<Digest> },
     /// Names, by this, of whatever words there are then.
     Name(Digest),
+    /// Topics, in the same way.
+    Topics(Digest),
 }
 
 /// Subtracts what is known from what can be learned, for all assets or just `only`. What has a problem that was found when it was
@@ -74,14 +76,15 @@ pub(super) enum What {
 pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId]) -> Result<Plan> {
     let mut plan = Plan { scope: scope(means, only), ..Plan::default() };
     let proxies = proxies(profile);
-    let has_archived = catalog.has_archived()?;
+    let (has_archived, stand_ins) = (catalog.has_archived()?, means.stand_ins());
     let mut look = |page: &[AssetRow]| -> Result<()> {
         let shown = page.iter().flat_map(|row| row.masters.iter().filter(|m| m.role.is_shown()).map(|m| m.digest));
         let shown: Vec<Digest> = shown.collect();
         let archived = if has_archived { catalog.archived_among(&shown)? } else { HashMap::new() };
-        let known = catalog.knowledge_of(&shown)?;
+        let known = catalog.knowledge_of(&shown, &stand_ins)?;
+        let reads_words = means.names.is_some() || means.topics.is_some();
         for row in page {
-            let revision = if means.names.is_some() { catalog.described(row.asset.id)?.revision } else { 0 };
+            let revision = if reads_words { catalog.described(row.asset.id)?.revision } else { 0 };
             for master in row.masters.iter().filter(|m| m.role.is_shown() && m.facts.problem.is_none()) {
                 let none = Knowledge::default();
                 let known = known.get(&master.digest).unwrap_or(&none);
@@ -144,10 +147,15 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
             .filter(same)
             .any(|l| l.active && (l.recipe == *recipe || l.first == Some(*recipe) || l.by_hand))
     };
+    // What stands in a model's place here takes nothing away that the model itself has found elsewhere.
+    let stays = |kind: FindingKind, track: u32, instead_of: &Option<String>| {
+        let its = |l: &&Learned| l.active && l.kind == kind && l.track == track;
+        instead_of.as_ref().is_some_and(|model| known.learned.iter().filter(its).any(|l| l.is_by(model)))
+    };
     let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
         // What a file says of itself stands in no rendition.
         let wants_master = matches!(task, What::See { looks: Some(_), .. });
-        if (*is_away || (*is_archived && wants_master)) && !matches!(task, What::Name(_)) {
+        if (*is_away || (*is_archived && wants_master)) && !matches!(task, What::Name(_) | What::Topics(_)) {
             plan.archived.push(row.asset.id);
             return;
         }
@@ -162,7 +170,11 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
             SpeechTracks::First => 1,
             SpeechTracks::All => facts.audio.len() as u32,
         };
-        match (1..=tracks).all(|track| is_known(FindingKind::Speech, track, &speech.recipe)) {
+        let is_heard = |track| {
+            let kind = FindingKind::Speech;
+            is_known(kind, track, &speech.recipe) || stays(kind, track, &speech.instead_of)
+        };
+        match (1..=tracks).all(is_heard) {
             true => plan.present += 1,
             false => add(vec!["speech"], "what is said", What::Hear(speech.recipe), vec![speech.recipe.to_string()]),
         }
@@ -172,8 +184,9 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
         let objects = means.objects.as_ref().map(|m| m.recipe);
         let looks = means.looks;
         let lacks = |kind, recipe: Option<Digest>| recipe.filter(|r| !is_known(kind, 0, r));
+        let is_read = means.text.as_ref().is_some_and(|m| stays(FindingKind::Text, 0, &m.instead_of));
         let missing = What::See {
-            text: lacks(FindingKind::Text, text),
+            text: lacks(FindingKind::Text, text).filter(|_| !is_read),
             objects: lacks(FindingKind::Object, objects),
             looks: looks.filter(|r| known.looks != Some(*r)),
         };
@@ -190,13 +203,11 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
             }
         }
     }
-    if let Some(names) = means.names.as_ref()
-        && has_words(known, *revision)
-    {
-        let recipe = words_recipe(names.recipe, known, *revision);
-        match NAMED.into_iter().all(|kind| is_known(kind, 0, &recipe)) {
+    for wish in means.of_words().filter(|_| has_words(known, *revision)) {
+        let recipe = words_recipe(wish.recipe, known, *revision);
+        match wish.kinds.iter().all(|kind| is_known(*kind, 0, &recipe)) {
             true => plan.present += 1,
-            false => add(vec!["names"], "who is named", What::Name(names.recipe), vec![recipe.to_string()]),
+            false => add(vec![wish.what], wish.subject, wish.task, vec![recipe.to_string()]),
         }
     }
 }
@@ -207,6 +218,7 @@ pub(super) fn wanted(task: &Task, subject: String, identity: Vec<String>, scope:
         What::Hear(_) | What::Again { .. } => "hear",
         What::See { .. } => "see",
         What::Name(_) => "name",
+        What::Topics(_) => "topics",
     };
     let fields = [vec![kind.to_owned(), task.master.to_string()], identity].concat();
     Wanted {
@@ -235,12 +247,42 @@ pub(super) fn has_words(known: &Knowledge, revision: i64) -> bool {
     revision > 0 || known.learned.iter().any(|l| is_words(&l))
 }
 
-/// The recipe of names: models, settings, and in which words they are looked for.
-pub(super) fn words_recipe(names: Digest, known: &Knowledge, revision: i64) -> Digest {
+/// What is looked for in words.
+pub(super) struct OfWords {
+    pub(super) what: &'static str,
+    pub(super) subject: &'static str,
+    pub(super) kinds: &'static [FindingKind],
+    pub(super) recipe: Digest,
+    pub(super) task: What,
+}
+
+impl Means {
+    /// What is looked for in words here.
+    pub(super) fn of_words(&self) -> impl Iterator<Item = OfWords> {
+        let names = self.names.as_ref().map(|m| OfWords {
+            what: "names",
+            subject: "who is named",
+            kinds: &NAMED,
+            recipe: m.recipe,
+            task: What::Name(m.recipe),
+        });
+        let topics = self.topics.as_ref().map(|m| OfWords {
+            what: "topics",
+            subject: "what it is about",
+            kinds: &[FindingKind::Topic],
+            recipe: m.recipe,
+            task: What::Topics(m.recipe),
+        });
+        names.into_iter().chain(topics)
+    }
+}
+
+/// The recipe of names and topics: models, settings, and in which words they are looked for.
+pub(super) fn words_recipe(of: Digest, known: &Knowledge, revision: i64) -> Digest {
     let words = known.learned.iter().filter(is_words);
     let mut fields: Vec<String> = words.map(|l| format!("{} {} {}", l.kind.as_str(), l.track, l.recipe)).collect();
     fields.sort();
-    fields.extend([names.to_string(), revision.to_string()]);
+    fields.extend([of.to_string(), revision.to_string()]);
     Digest::of_fields(&fields)
 }
 
@@ -262,6 +304,7 @@ fn scope(means: &Means, only: &[AssetId]) -> String {
         means.looks,
     ];
     let mut fields: Vec<String> = recipes.iter().map(|r| format!("{r:?}")).collect();
+    fields.extend(means.topics.as_ref().map(|m| format!("topics {}", m.recipe)));
     fields.extend(only.iter().map(ToString::to_string));
     Digest::of_fields(&fields).short()
 }

@@ -40,8 +40,9 @@ impl StageRun for Enrich<'_> {
             }
             What::See { text, objects, looks } => self.see(attempt, &task, &master, [text, objects, looks])?,
             What::Name(recipe) => return Ok(self.name(attempt, &task, recipe)?.into()),
+            What::Topics(recipe) => return Ok(self.topics(attempt, &task, recipe)?.into()),
         };
-        facts.then.extend(self.then_names(attempt, &task, &facts)?);
+        facts.then.extend(self.of_new_words(attempt, &task, &facts)?);
         Ok(facts.into())
     }
 }
@@ -55,6 +56,15 @@ struct Second<'a> {
     spec: &'a LearnSpeech,
 }
 
+/// The words of an asset.
+struct Words {
+    /// By what something is found in just these.
+    recipe: Digest,
+    /// What was found by it before.
+    known: Vec<Findings>,
+    texts: Vec<Text>,
+}
+
 /// What is read in a master's place, or the master itself.
 struct Input {
     path: PathBuf,
@@ -64,7 +74,7 @@ struct Input {
 
 impl Enrich<'_> {
     fn hear(&self, attempt: &Attempt<'_>, task: &Task, master: &Master, recipe: &Digest) -> Result<Facts> {
-        let means = self.means.speech.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
+        let means = &self.means.hearing_by(recipe, &attempt.stop).ok_or_else(changed)?;
         let tools = means.ears().ok_or_else(changed)?;
         let spec = &means.spec;
         let tracks = match spec.tracks {
@@ -140,7 +150,8 @@ impl Enrich<'_> {
         master: &Master,
         [text, objects, looks]: [&Option<Digest>; 3],
     ) -> Result<Facts> {
-        let of_text = self.means.text.as_ref().filter(|m| Some(m.recipe) == *text);
+        let of_text = text.as_ref().and_then(|recipe| self.means.reading_by(recipe, &attempt.stop));
+        let of_text = of_text.as_ref();
         let of_objects = self.means.objects.as_ref().filter(|m| Some(m.recipe) == *objects);
         if text.is_some() != of_text.is_some() || objects.is_some() != of_objects.is_some() {
             return Err(changed());
@@ -186,30 +197,9 @@ impl Enrich<'_> {
     fn name(&self, attempt: &Attempt<'_>, task: &Task, recipe: &Digest) -> Result<Facts> {
         let means = self.means.names.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
         let tools = self.means.namer().ok_or_else(changed)?;
-        let known = self.catalog.knowledge_of(&[task.master])?.remove(&task.master).unwrap_or_default();
-        let described = self.catalog.described(task.asset)?;
-        let recipe = words_recipe(means.recipe, &known, described.revision);
-        let named = self.catalog.findings_by(&task.master, &recipe)?;
-        if named.len() == NAMED.len() {
-            return Ok(Facts { findings: named.into_iter().map(|f| (task.asset, f)).collect(), ..Facts::default() });
-        }
-        let mut texts = Vec::new();
-        if described.revision > 0 {
-            let title = self.catalog.asset(task.asset)?.asset.title;
-            let said = &described.description;
-            let written = [Some(title), said.text.clone()].into_iter().flatten();
-            texts.extend(written.map(|text| Text { text, language: None, span_ms: None }));
-        }
-        for set in self.catalog.findings_of(&[task.master])? {
-            if matches!(set.kind, FindingKind::Speech | FindingKind::Text) {
-                // What is to be doubted names nobody.
-                let trusted = set.items.into_iter().filter(|f| f.doubts.is_empty());
-                texts.extend(trusted.map(|f| Text {
-                    span_ms: Some((f.from_ms, f.to_ms)),
-                    language: f.language.or(set.language.clone()),
-                    text: f.text,
-                }));
-            }
+        let Words { recipe, known, texts } = self.words(task, means.recipe)?;
+        if known.len() == NAMED.len() {
+            return Ok(Facts { findings: known.into_iter().map(|f| (task.asset, f)).collect(), ..Facts::default() });
         }
         let began = Instant::now();
         let question = Question::Name(Name { texts, keywords: means.spec.keywords });
@@ -223,10 +213,50 @@ impl Enrich<'_> {
         Ok(facts)
     }
 
-    /// Names are looked for again once there are other words.
-    fn then_names(&self, attempt: &Attempt<'_>, task: &Task, facts: &Facts) -> Result<Option<Then>> {
-        let Some(names) = &self.means.names else { return Ok(None) };
-        let mut known: Knowledge = self.catalog.knowledge_of(&[task.master])?.remove(&task.master).unwrap_or_default();
+    /// What it is about, by a list: that takes no model, and no child.
+    fn topics(&self, attempt: &Attempt<'_>, task: &Task, recipe: &Digest) -> Result<Facts> {
+        let means = self.means.topics.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
+        let list = self.means.list.as_ref().ok_or_else(changed)?;
+        let Words { recipe, mut known, texts } = self.words(task, means.recipe)?;
+        if known.is_empty() {
+            let began = Instant::now();
+            let items = list.told(texts.iter().map(|t| (t.text.as_str(), t.language.as_deref())), &attempt.stop)?;
+            let found = findings(task.master, means, Found { kind: FindingKind::Topic, track: 0, items }, began);
+            known.push(Findings { recipe, ..found });
+        }
+        Ok(Facts { findings: known.into_iter().map(|f| (task.asset, f)).collect(), ..Facts::default() })
+    }
+
+    /// The words of an asset, and what is known of them by a recipe. What is to be doubted is none of them.
+    fn words(&self, task: &Task, recipe: Digest) -> Result<Words> {
+        let known = self.catalog.knowledge_of(&[task.master], &[])?.remove(&task.master).unwrap_or_default();
+        let described = self.catalog.described(task.asset)?;
+        let recipe = words_recipe(recipe, &known, described.revision);
+        let known = self.catalog.findings_by(&task.master, &recipe)?;
+        let mut texts = Vec::new();
+        if described.revision > 0 {
+            let title = self.catalog.asset(task.asset)?.asset.title;
+            let said = &described.description;
+            let written = [Some(title), said.text.clone()].into_iter().flatten();
+            texts.extend(written.map(|text| Text { text, language: None, span_ms: None }));
+        }
+        for set in self.catalog.findings_of(&[task.master])? {
+            if matches!(set.kind, FindingKind::Speech | FindingKind::Text) {
+                let trusted = set.items.into_iter().filter(|f| f.doubts.is_empty());
+                texts.extend(trusted.map(|f| Text {
+                    span_ms: Some((f.from_ms, f.to_ms)),
+                    language: f.language.or(set.language.clone()),
+                    text: f.text,
+                }));
+            }
+        }
+        Ok(Words { recipe, known, texts })
+    }
+
+    /// Names and topics are looked for again once there are other words.
+    fn of_new_words(&self, attempt: &Attempt<'_>, task: &Task, facts: &Facts) -> Result<Vec<Then>> {
+        let mut known: Knowledge =
+            self.catalog.knowledge_of(&[task.master], &[])?.remove(&task.master).unwrap_or_default();
         for (_, found) in &facts.findings {
             let is_same = |l: &Learned| l.kind == found.kind && l.track == found.track;
             known.learned.retain(|l| !is_same(l) || l.by_hand);
@@ -238,6 +268,7 @@ impl Enrich<'_> {
                     track,
                     recipe,
                     first: None,
+                    by: None,
                     by_hand: false,
                     active: true,
                     is_empty,
@@ -246,13 +277,16 @@ impl Enrich<'_> {
         }
         let revision = self.catalog.described(task.asset)?.revision;
         if !has_words(&known, revision) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let recipe = words_recipe(names.recipe, &known, revision);
-        let next = Task { what: What::Name(names.recipe), proxies: Vec::new(), ..task.clone() };
         let title = attempt.job.subject.rsplit_once(", ").map_or(attempt.job.subject.as_str(), |(title, _)| title);
-        let wanted = wanted(&next, format!("{title}, who is named"), vec![recipe.to_string()], "");
-        Ok(Some(Then { once: Vec::new(), wanted }))
+        let each = self.means.of_words().map(|wish| {
+            let recipe = words_recipe(wish.recipe, &known, revision);
+            let next = Task { what: wish.task, proxies: Vec::new(), ..task.clone() };
+            let wanted = wanted(&next, format!("{title}, {}", wish.subject), vec![recipe.to_string()], "");
+            Then { once: Vec::new(), wanted }
+        });
+        Ok(each.collect())
     }
 
     fn ask(

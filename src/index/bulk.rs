@@ -372,7 +372,7 @@ fn moments(document: &Document) -> Vec<Item> {
     let each = document.moments.iter().enumerate().map(|(n, m)| {
         let source = json!({
             "asset": card.asset, "document": digest, "kind": m.kind, "from_ms": m.from_ms, "to_ms": m.to_ms,
-            "text": m.text, "speaker": m.speaker, "area": m.area, "trust": m.trust, "doubts": m.doubts,
+            "text": m.text, "code": m.code, "speaker": m.speaker, "area": m.area, "trust": m.trust, "doubts": m.doubts,
             "collection": card.collection, "embargo_until": card.description.rights.embargo_ms(),
             "expires": card.description.rights.expires_ms(), "territories": card.description.rights.territories,
             "consent": card.description.rights.consent,
@@ -415,7 +415,7 @@ fn assets_mapping() -> Value {
 fn segments_mapping() -> Value {
     let (keyword, long) = (json!({"type": "keyword"}), json!({"type": "long"}));
     json!({"settings": settings(), "mappings": {"dynamic": false, "properties": {
-        "asset": keyword, "document": keyword, "kind": keyword, "from_ms": long, "to_ms": long, "text": words(),
+        "asset": keyword, "document": keyword, "kind": keyword, "from_ms": long, "to_ms": long, "text": words(), "code": keyword,
         "speaker": names(), "trust": {"type": "float"}, "doubts": keyword, "collection": names(),
         "embargo_until": {"type": "date", "format": "epoch_millis"}, "expires": {"type": "date", "format": "epoch_millis"},
         "territories": {"type": "keyword"}, "consent": {"type": "keyword"},

@@ -189,6 +189,7 @@ fn moments(found: Findings) -> impl Iterator<Item = Moment> {
         from_ms: item.from_ms,
         to_ms: item.to_ms,
         text: item.text,
+        code: item.code,
         speaker: item.speaker,
         area: item.area,
         trust: item.trust,

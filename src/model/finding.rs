@@ -25,11 +25,13 @@ pub enum FindingKind {
     Organization,
     /// What it is about: a word or a short phrase.
     Keyword,
+    /// What it is about: a subject of a list.
+    Topic,
 }
 
 impl FindingKind {
     /// All of them.
-    pub const ALL: [FindingKind; 8] = [
+    pub const ALL: [FindingKind; 9] = [
         FindingKind::Speech,
         FindingKind::Translation,
         FindingKind::Text,
@@ -38,6 +40,7 @@ impl FindingKind {
         FindingKind::Place,
         FindingKind::Organization,
         FindingKind::Keyword,
+        FindingKind::Topic,
     ];
 
     /// The word stored in the catalog and used in queries.
@@ -51,6 +54,7 @@ impl FindingKind {
             FindingKind::Place => "place",
             FindingKind::Organization => "organization",
             FindingKind::Keyword => "keyword",
+            FindingKind::Topic => "topic",
         }
     }
 }
@@ -107,6 +111,9 @@ pub struct Finding {
     pub to_ms: u64,
     /// The words, or the name of what is seen.
     pub text: String,
+    /// What it is called in its list, whatever the language: `medtop:04000000`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The model that found it, where it is another than the set's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,

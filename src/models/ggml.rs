@@ -11,14 +11,14 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
-    io::{BufWriter, Read, Write},
+    io::{BufWriter, Write},
     path::Path,
 };
 
 use crate::error::{Doing, Error, Result};
 
 /// ggml's first four bytes, as a little-endian number.
-const MAGIC: u32 = 0x6767_6d6c;
+pub(super) const MAGIC: u32 = 0x6767_6d6c;
 /// Largest model that is read: large-v3 with 32 bits a weight has 6.2 GB.
 const LARGEST: u64 = 8 << 30;
 /// Values that share one scale in a packed row.
@@ -53,17 +53,6 @@ impl std::str::FromStr for Weights {
             "q8_0" => Ok(Weights::Q8),
             _ => Err(Error::invalid(format!("'{text}' is no kind of weights: expected f16 or q8_0"))),
         }
-    }
-}
-
-/// Whether a file begins as ggml's do.
-pub(super) fn check(path: &Path) -> Result<()> {
-    let mut head = [0; 4];
-    let mut file = File::open(path).doing(|| format!("cannot open {}", path.display()))?;
-    match file.read_exact(&mut head) {
-        Ok(()) if u32::from_le_bytes(head) == MAGIC => Ok(()),
-        _ => Err(Error::invalid(format!("{} is no model in ggml's format", path.display()))
-            .hint("a folder of CTranslate2 (faster-whisper) is converted: name the folder")),
     }
 }
 

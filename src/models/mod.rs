@@ -4,8 +4,11 @@
 //! A model is a folder below the folder of all models. `model.json` in it says what it is and what its files' digests are; it
 //! is written last, so that a folder with it is whole.
 
+mod check;
 mod fetch;
 mod ggml;
+mod head;
+mod onnx;
 mod tfjs;
 mod unpack;
 
@@ -21,7 +24,7 @@ pub use ggml::Weights;
 
 use crate::{
     digest::{Digest, Hasher},
-    error::{Doing, Error, Result},
+    error::{Doing, Error, Kind, Result},
     stop::Stop,
 };
 
@@ -62,6 +65,16 @@ impl Use {
             Use::Objects => "objects",
             Use::Names => "names",
             Use::Runtime => "runtime",
+        }
+    }
+
+    /// How the file of a model that has one is called; none of those that are folders.
+    fn file(self) -> Option<&'static str> {
+        match self {
+            Use::Speech | Use::Voice => Some(FILE),
+            Use::Objects => Some("model.onnx"),
+            Use::Runtime => Some("libonnxruntime.so"),
+            Use::Text | Use::Names => None,
         }
     }
 }
@@ -178,11 +191,7 @@ impl Model {
 
     /// The one file of a model that has one.
     pub fn file(&self) -> PathBuf {
-        let usual = match self.purpose {
-            Use::Objects => "model.onnx",
-            Use::Runtime => "libonnxruntime.so",
-            _ => FILE,
-        };
+        let usual = self.purpose.file().unwrap_or(FILE);
         match (self.files.contains_key(usual), self.files.keys().next()) {
             (false, Some(only)) if self.files.len() == 1 => self.dir.join(only),
             _ => self.dir.join(usual),
@@ -346,35 +355,39 @@ impl Shelf {
     }
 
     /// Takes a model of the user's own: a folder of CTranslate2 (Whisper), which is converted, one of spaCy, or files as they are.
+    ///
+    /// `Invalid` where its head or its outline tells that it is none for that use.
     pub fn import(&self, from: &Path, name: &str, purpose: Use, weights: Weights, stop: &Stop) -> Result<Model> {
         check_name(name)?;
         if self.known()?.contains_key(name) {
-            return Err(Error::new(crate::error::Kind::Conflict, format!("'{name}' is a model that is known"))
+            return Err(Error::new(Kind::Conflict, format!("'{name}' is a model that is known"))
                 .hint(format!("take another name; 'damctl models pull {name}' gets that one")));
         }
         if self.dir.join(name).exists() {
-            return Err(Error::new(crate::error::Kind::Conflict, format!("there is a model '{name}' already"))
+            return Err(Error::new(Kind::Conflict, format!("there is a model '{name}' already"))
                 .hint("take another name, or remove its folder"));
         }
+        if !from.exists() {
+            return Err(Error::not_found(format!("there is no {}", from.display())));
+        }
+        let as_file = purpose.file().filter(|_| !from.is_dir());
+        if as_file.is_none() && !from.is_dir() {
+            return Err(Error::invalid(format!("a model for {} is a folder", purpose.as_str())));
+        }
+        check::check(from, purpose)?;
         let made = self.making()?;
         let about = from.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if from.is_dir() && purpose == Use::Speech {
-            ggml::convert(from, &made.path().join(FILE), weights)?;
-        } else if from.is_dir() {
-            copy_all(from, made.path(), stop)?;
-        } else {
-            let as_file = match purpose {
-                Use::Objects => "model.onnx",
-                Use::Runtime => "libonnxruntime.so",
-                Use::Speech | Use::Voice => FILE,
-                Use::Text | Use::Names => {
-                    return Err(Error::invalid(format!("a model for {} is a folder", purpose.as_str())));
-                }
-            };
-            if purpose == Use::Speech || purpose == Use::Voice {
-                ggml::check(from)?;
+        match as_file {
+            Some(name) => {
+                fs::copy(from, made.path().join(name)).map(drop).doing(|| format!("cannot copy {}", from.display()))?;
             }
-            fs::copy(from, made.path().join(as_file)).doing(|| format!("cannot copy {}", from.display()))?;
+            None if purpose == Use::Speech => {
+                ggml::convert(from, &made.path().join(FILE), weights).map_err(|e| match e.kind() {
+                    Kind::Corrupt => Error::invalid(format!("{} is no whole model", from.display())).because(e),
+                    _ => e,
+                })?;
+            }
+            None => copy_all(from, made.path(), stop)?,
         }
         let files = digests(made.path(), stop)?;
         if files.is_empty() {

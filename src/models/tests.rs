@@ -10,7 +10,6 @@ use std::{
 };
 
 use super::*;
-use crate::error::Kind;
 
 fn own(dir: &Path, yaml: &str) -> Shelf {
     fs::write(dir.join(OWN), yaml).unwrap();
@@ -128,12 +127,18 @@ fn files_of_ones_own_are_taken_as_they_are_and_only_once() {
     let dir = tempfile::tempdir().unwrap();
     let shelf = Shelf::new(&dir.path().join("models"));
     let mine = dir.path().join("yolo.onnx");
-    fs::write(&mine, "onnx").unwrap();
+    fs::write(&mine, onnx::tests::centernet()).unwrap();
     let take = |name, purpose| shelf.import(&mine, name, purpose, Weights::F16, &Stop::new());
     let model = take("yolo", Use::Objects).unwrap();
     assert_eq!(model.file(), dir.path().join("models/yolo/model.onnx"));
     assert_eq!(take("yolo", Use::Objects).unwrap_err().kind(), Kind::Conflict);
     assert!(take("names", Use::Names).unwrap_err().one_line().contains("is a folder"));
     assert!(take("speech", Use::Speech).unwrap_err().one_line().contains("ggml"));
+    let library = take("runtime", Use::Runtime).unwrap_err();
+    assert!(library.kind() == Kind::Invalid && library.one_line().contains("no shared library"), "{library:?}");
+    let folder = |purpose| shelf.import(dir.path(), "folder", purpose, Weights::F16, &Stop::new()).unwrap_err();
+    assert!(folder(Use::Text).one_line().contains("there is no det.onnx in"));
+    assert!(folder(Use::Names).one_line().contains("there is no meta.json in"));
+    assert_eq!(folder(Use::Speech).kind(), Kind::NotFound);
     assert_eq!(shelf.here().unwrap().len(), 1);
 }

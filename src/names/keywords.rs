@@ -105,7 +105,7 @@ fn is_word(lower: &str) -> bool {
     lower.chars().filter(|c| c.is_alphabetic()).nth(2).is_some()
 }
 
-fn folded(lower: &str) -> String {
+pub(super) fn folded(lower: &str) -> String {
     lower.nfd().filter(|c| !is_combining_mark(*c)).collect()
 }
 

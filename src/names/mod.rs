@@ -2,7 +2,7 @@
 //!
 //! A [`Recognizer`] is one of spaCy's small pipelines, whose files are read and computed here. [`Recognizers`] chooses
 //! among several by language and finds [`Mention`]s; [`merge()`] makes findings of them: "Juan Pérez", "JUAN PEREZ" of a
-//! caption and "Pérez" later on are one person. [`keywords()`] needs no model.
+//! caption and "Pérez" later on are one person. [`keywords()`] and [`Topics`] need no model.
 //!
 //! It knows nothing of where texts come from, and keeps nothing.
 
@@ -10,6 +10,7 @@ mod capitals;
 mod keywords;
 mod language;
 mod merge;
+mod topics;
 
 #[cfg(feature = "names")]
 mod features;
@@ -33,6 +34,7 @@ use crate::{
 pub use keywords::keywords;
 pub use language::Language;
 pub use merge::{Mention, merge};
+pub use topics::Topics;
 
 /// Longest text that is read as one, in bytes: it bounds what is held, and how long a stop waits.
 const BLOCK: usize = 16 << 10;

@@ -1,5 +1,7 @@
 //! What is to be learned of masters: the section `enrich` of a profile.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,8 @@ pub struct Learning {
     pub objects: Option<LearnObjects>,
     /// Who and what is named in what is said, shown and written of it.
     pub names: Option<LearnNames>,
+    /// What it is about, by a list of topics.
+    pub topics: Option<LearnTopics>,
     /// What it looks like: near duplicates, colors, scenes.
     pub looks: Option<LearnLooks>,
 }
@@ -27,6 +31,10 @@ pub struct Learning {
 pub struct LearnSpeech {
     /// The name of a Whisper model.
     pub model: String,
+    /// The name of a smaller one, which is taken instead where there is no graphics processor. Whoever plans decides, and
+    /// what is planned names the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_gpu: Option<String>,
     /// The name of the model that tells where somebody speaks.
     pub voice: String,
     /// The languages that may be spoken (ISO 639-1); empty: any. Told for each stretch of speech; with one, it is not asked for.
@@ -68,6 +76,7 @@ impl Default for LearnSpeech {
     fn default() -> Self {
         Self {
             model: "whisper-base".to_owned(),
+            without_gpu: None,
             voice: "silero-vad".to_owned(),
             languages: vec!["es".to_owned(), "en".to_owned()],
             tracks: SpeechTracks::First,
@@ -78,21 +87,47 @@ impl Default for LearnSpeech {
     }
 }
 
+impl LearnSpeech {
+    /// What is wanted on a machine with a graphics processor, or on one without.
+    pub fn on(&self, has_gpu: bool) -> Self {
+        let smaller = self.without_gpu.as_ref().filter(|_| !has_gpu);
+        Self { model: smaller.unwrap_or(&self.model).clone(), without_gpu: None, ..self.clone() }
+    }
+}
+
 /// Text in pictures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LearnText {
     /// The name of a PP-OCR model; `tesseract`: the program of that name, which needs no model and reads print alone.
     pub model: String,
+    /// What reads where that model, or what it runs in, is not here.
+    pub fallback: Fallback,
     /// For Tesseract, its languages, as `spa+eng`.
     pub languages: String,
     /// Of films, a picture is read so often, and after each cut.
     pub every: Span,
 }
 
+/// What takes the place of a model that is not here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fallback {
+    /// Tesseract, which needs no model and reads print alone, where it is installed with the languages.
+    #[default]
+    Tesseract,
+    /// Nothing: that the model is missing is an error.
+    None,
+}
+
 impl Default for LearnText {
     fn default() -> Self {
-        Self { model: "pp-ocr-v6-small".to_owned(), languages: "spa+eng".to_owned(), every: Span(2000) }
+        Self {
+            model: "pp-ocr-v6-small".to_owned(),
+            fallback: Fallback::Tesseract,
+            languages: "spa+eng".to_owned(),
+            every: Span(2000),
+        }
     }
 }
 
@@ -132,6 +167,68 @@ impl Default for LearnNames {
     }
 }
 
+/// Topics: what it is about, told by the words of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnTopics {
+    /// The language of topics' names: `es` or `en`.
+    pub labels: String,
+    /// How many are kept of an asset, 1 to 10.
+    pub most: u32,
+    /// Whether those that come with damctl are looked for: the 17 subjects on top of IPTC's Media Topics.
+    pub media_topics: bool,
+    /// More of them by their codes; one of the same code takes the place of that which comes with damctl.
+    pub own: BTreeMap<String, Topic>,
+}
+
+/// A topic, and the words that speak for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    /// What it is called, by language: `es`, `en`.
+    pub name: BTreeMap<String, String>,
+    /// Words and expressions, by language. One form of a word stands for all; with none, the topic is never told.
+    #[serde(default)]
+    pub words: BTreeMap<String, Vec<String>>,
+}
+
+/// Languages that topics are told in.
+const TOLD_IN: [&str; 2] = ["es", "en"];
+
+impl Default for LearnTopics {
+    fn default() -> Self {
+        Self { labels: "es".to_owned(), most: 3, media_topics: true, own: BTreeMap::new() }
+    }
+}
+
+impl LearnTopics {
+    fn check(&self) -> Result<(), String> {
+        if !TOLD_IN.contains(&self.labels.as_str()) {
+            return Err(format!("topics: labels: '{}': expected es or en", self.labels));
+        }
+        if !(1..=10).contains(&self.most) {
+            return Err("topics: most: expected 1 to 10".to_owned());
+        }
+        if !self.media_topics && self.own.is_empty() {
+            return Err("topics: own: expected topics where those that come with damctl are not wanted".to_owned());
+        }
+        for (code, topic) in &self.own {
+            let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '"';
+            if code.is_empty() || code.len() > 64 || code.contains(is_odd) {
+                return Err(format!("topics: own: '{code}' is no code: expected 1 to 64 bytes without spaces"));
+            }
+            let of = topic.name.keys().chain(topic.words.keys());
+            if let Some(odd) = of.into_iter().find(|tag| !TOLD_IN.contains(&tag.as_str())) {
+                return Err(format!("topics: own: {code}: '{odd}': expected es or en"));
+            }
+            if topic.name.is_empty() || topic.name.values().any(|name| name.trim().is_empty()) {
+                return Err(format!("topics: own: {code}: name: expected what it is called, as {{ es: economía }}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Looks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -168,6 +265,6 @@ impl Learning {
                 return Err("names: keywords: expected 100 at most".to_owned());
             }
         }
-        Ok(())
+        self.topics.as_ref().map_or(Ok(()), LearnTopics::check)
     }
 }

@@ -257,6 +257,7 @@ fn named(field: &str) -> Option<Named> {
         "shown" | "text" => Named::Place(Place::Found(FindingKind::Text)),
         "object" | "objects" | "seen" => Named::Place(Place::Found(FindingKind::Object)),
         "keyword" | "keywords" => Named::Place(Place::Found(FindingKind::Keyword)),
+        "topic" | "topics" => Named::Place(Place::Found(FindingKind::Topic)),
         "kind" => Named::Label(Label::Kind),
         "collection" => Named::Label(Label::Collection),
         "program" => Named::Label(Label::Program),
@@ -301,6 +302,7 @@ fn counted(field: &str) -> Option<&'static str> {
         Named::Place(Place::Location) => "places",
         Named::Place(Place::Organization) => "organizations",
         Named::Place(Place::Found(FindingKind::Object)) => "objects",
+        Named::Place(Place::Found(FindingKind::Topic)) => "topics",
         _ => return None,
     };
     Some(counted)

@@ -127,6 +127,9 @@ pub struct Moment {
     pub to_ms: u64,
     /// The words, or the name of what is seen.
     pub text: String,
+    /// What it is called in its list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// Who speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaker: Option<String>,
@@ -169,6 +172,7 @@ impl Document {
         values.into_iter().flatten().for_each(|text| each(text));
         for moment in &self.moments {
             each(&moment.text);
+            moment.code.iter().for_each(|code| each(code));
             moment.speaker.iter().for_each(|speaker| each(speaker));
         }
     }

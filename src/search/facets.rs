@@ -17,7 +17,7 @@ use tantivy::{
 use super::join::Assets;
 
 /// The fields that are counted.
-pub const FACETS: [&str; 14] = [
+pub const FACETS: [&str; 15] = [
     "kind",
     "collection",
     "program",
@@ -26,6 +26,7 @@ pub const FACETS: [&str; 14] = [
     "places",
     "organizations",
     "objects",
+    "topics",
     "tags",
     "codec",
     "license",

@@ -42,7 +42,7 @@ pub use synonyms::Synonyms;
 pub use write::Writer;
 
 /// Grows when the schema or the analyzers change: an index of another version is built anew.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 fn failed(doing: &'static str) -> impl Fn(TantivyError) -> Error {
     move |e| {

@@ -61,6 +61,7 @@ pub(super) struct Fields {
     pub(super) places: Field,
     pub(super) organizations: Field,
     pub(super) objects: Field,
+    pub(super) topics: Field,
     pub(super) license: Field,
     pub(super) duration: Field,
     pub(super) bytes: Field,
@@ -105,6 +106,7 @@ impl Fields {
             "places" => self.places,
             "organizations" => self.organizations,
             "objects" => self.objects,
+            "topics" => self.topics,
             _ => return None,
         })
     }
@@ -155,6 +157,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         places: b.add_text_field("places", exact.clone()),
         organizations: b.add_text_field("organizations", exact.clone()),
         objects: b.add_text_field("objects", exact.clone()),
+        topics: b.add_text_field("topics", exact.clone()),
         license: b.add_text_field("license", exact.clone()),
         duration: b.add_u64_field("duration", number.clone()),
         bytes: b.add_u64_field("bytes", number.clone()),

@@ -35,8 +35,8 @@ fn plain(title: &str) -> Document {
 }
 
 fn moment(kind: FindingKind, from_ms: u64, text: &str) -> Moment {
-    let (speaker, area, trust, doubts) = (None, None, Some(0.9), Vec::new());
-    Moment { kind, from_ms, to_ms: from_ms + 2000, text: text.to_owned(), speaker, area, trust, doubts }
+    let (code, speaker, area, trust, doubts) = (None, None, None, Some(0.9), Vec::new());
+    Moment { kind, from_ms, to_ms: from_ms + 2000, text: text.to_owned(), code, speaker, area, trust, doubts }
 }
 
 fn said(title: &str, lines: &[&str]) -> Document {

@@ -126,6 +126,9 @@ impl Writer {
         doc.add_bytes(self.fields.asset, asset);
         doc.add_text(self.fields.what, moment.kind.as_str());
         doc.add_text(self.fields.text, &moment.text);
+        if let Some(code) = &moment.code {
+            doc.add_text(self.fields.text, code);
+        }
         if let Some(speaker) = &moment.speaker {
             doc.add_text(self.fields.speaker, speaker);
         }
@@ -156,12 +159,14 @@ impl Writer {
         let organizations = with(&said.organizations, &[FindingKind::Organization]);
         let tags: BTreeSet<String> = said.tags.iter().cloned().collect();
         let objects: BTreeSet<String> = with(&[], &[FindingKind::Object]);
+        let topics: BTreeSet<String> = with(&[], &[FindingKind::Topic]);
         for (text, exact, list) in [
             (Some(f.person), f.people, &people),
             (Some(f.place), f.places, &places),
             (Some(f.organization), f.organizations, &organizations),
             (Some(f.tag), f.tags, &tags),
             (None, f.objects, &objects),
+            (None, f.topics, &topics),
         ] {
             for name in list {
                 doc.add_text(exact, name);

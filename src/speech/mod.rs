@@ -21,17 +21,33 @@ use crate::{error::Result, model::Finding};
 /// Samples a second of what is listened to: one channel, −1 to 1.
 pub const RATE: usize = 16_000;
 
-/// Where this build's recognizer runs on this machine, in words.
-pub fn runs_on() -> &'static str {
+/// Whether this build's recognizer uses a graphics processor where there is one.
+pub const USES_GPU: bool = cfg!(any(feature = "cuda", feature = "vulkan"));
+
+/// Whether this build's recognizer runs on a graphics processor of this machine.
+pub fn has_gpu() -> bool {
+    card().is_some()
+}
+
+fn card() -> Option<&'static str> {
     let is_there = |folder: &str, name: &str| {
         let mut all = std::fs::read_dir(folder).into_iter().flatten().flatten();
         all.any(|e| e.file_name().to_string_lossy().starts_with(name))
     };
     if cfg!(feature = "cuda") && is_there("/dev", "nvidia0") {
-        "on NVIDIA's card"
+        Some("on NVIDIA's card")
     } else if cfg!(feature = "vulkan") && is_there("/dev/dri", "renderD") {
-        "on the graphics card by Vulkan"
-    } else if cfg!(any(feature = "cuda", feature = "vulkan")) {
+        Some("on the graphics card by Vulkan")
+    } else {
+        None
+    }
+}
+
+/// Where this build's recognizer runs on this machine, in words.
+pub fn runs_on() -> &'static str {
+    if let Some(card) = card() {
+        card
+    } else if USES_GPU {
         "on processors: there is no graphics card here"
     } else {
         "on processors (built without 'cuda' and 'vulkan')"

@@ -26,6 +26,8 @@ use crate::{
 /// How much is listened to before voices are looked for in it: 10 minutes, 38 MB. At the end of each, whoever listens to its last
 /// slice is waited for.
 const BLOCK: usize = 600 * RATE;
+/// After so much of it that was decoded, it is told that somebody is at work: a block of a large master takes minutes to be read.
+const DECODED: usize = 30 * RATE;
 /// Positions of Whisper's encoder for a whole look of 30 s.
 const POSITIONS: usize = 1500;
 /// Softer than this (-66 dBFS) is no voice.
@@ -86,13 +88,21 @@ impl Ears {
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Said> {
         let languages = self.languages(wish)?;
-        let (mut buffer, mut start, mut all) = (Vec::<f32>::new(), 0_usize, Said::default());
+        let (mut start, mut all) = (0_usize, Said::default());
+        // Room for a block and what comes with its last samples: one that grows by itself takes twice as much.
+        let mut buffer = Vec::<f32>::with_capacity(BLOCK + DECODED);
         loop {
             stop.check()?;
-            let mut is_end = false;
+            let (mut is_end, mut told) = (false, buffer.len());
             while buffer.len() < BLOCK {
                 match sound.next()? {
-                    Some(samples) => buffer.extend(samples),
+                    Some(samples) => {
+                        buffer.extend(samples);
+                        if buffer.len() - told >= DECODED {
+                            told = buffer.len();
+                            progress((start * 1000 / RATE) as u64);
+                        }
+                    }
                     None => {
                         is_end = true;
                         break;

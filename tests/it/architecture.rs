@@ -46,7 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rmpv", &["names"]),
     ("fancy_regex", &["names"]),
     ("tantivy", &["search"]),
-    ("frostem", &["search"]),
+    ("frostem", &["search", "names/topics"]),
     ("axum", &["serve"]),
     ("axum_server", &["serve"]),
     ("governor", &["serve/guard"]),

@@ -78,7 +78,7 @@ function counting(rate, drop) {
 
 function question() {
   const quoted = (v) => `"${v.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-  const fields = { people: "person", places: "place", organizations: "organization", objects: "object", tags: "tag" };
+  const fields = { people: "person", places: "place", organizations: "organization", objects: "object", topics: "topic", tags: "tag" };
   const narrowed = labels.map(([field, value]) => `${fields[field] ?? field}:=${quoted(value)}`);
   const typed = $("q").value.trim();
   return [typed && narrowed.length ? `(${typed})` : typed, ...narrowed].filter(Boolean).join(" ");
@@ -87,7 +87,7 @@ function question() {
 async function search(more = false) {
   const turn = ++wanted;
   closeSuggestions();
-  const ask = new URLSearchParams({ q: question(), limit: "24", facets: "kind,collection,program,people,places,objects,tags" });
+  const ask = new URLSearchParams({ q: question(), limit: "24", facets: "kind,collection,program,topics,people,places,objects,tags" });
   if ($("sort").value) ask.set("sort", $("sort").value);
   if (more && next) ask.set("cursor", next);
   if (!more) {

@@ -12,7 +12,7 @@ use super::{ShiftArgs, WorkArgs};
 
 #[derive(Debug, Args)]
 pub struct EnrichArgs {
-    /// Looks for nothing but this: speech, text, object; person, place, organization or keyword (each of them
+    /// Looks for nothing but this: speech, text, object, topic; person, place, organization or keyword (each of them
     /// means all names).
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub only: Vec<FindingKind>,

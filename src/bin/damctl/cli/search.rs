@@ -54,8 +54,8 @@ pub struct SearchArgs {
     /// In which order.
     #[arg(long, value_enum, default_value_t = Order::Relevance)]
     pub sort: Order,
-    /// Counts the values of these fields: kind, collection, program, category, people, places, organizations, objects, tags,
-    /// codec.
+    /// Counts the values of these fields: kind, collection, program, category, people, places, organizations, objects, topics,
+    /// tags, codec.
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
     pub facets: Vec<String>,
     /// Goes on where an earlier answer ended.

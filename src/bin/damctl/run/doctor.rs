@@ -4,8 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use damctl::{
-    enrich::{Care, Means},
+    enrich::{How, Means},
     error::{Error, Kind},
+    speech,
     stop::Stop,
     tend::{self, Check},
 };
@@ -58,15 +59,20 @@ fn secrets(archive: &Archive) -> Check {
 
 /// With what the archive's profile can be learned from here.
 fn learning(archive: &Archive) -> Result<Vec<Check>> {
-    let (means, lacking) = Means::find(&archive.profile()?.learning, &archive.shelf(), Care::Here, &Stop::new())?;
+    let how = How { has_gpu: speech::has_gpu(), ..How::default() };
+    let (means, lacking) = Means::find(&archive.profile()?.learning, &archive.shelf(), how, &Stop::new())?;
+    let better = |what: &str| {
+        let stands_in = lacking.iter().find(|l| l.what == what && l.instead.is_some());
+        stands_in.and_then(|l| Some(format!("; for more than print: {}", l.why.hint_text()?))).unwrap_or_default()
+    };
     let here = means.told().into_iter().map(|(what, found)| Check {
         what: format!("to learn {what}"),
-        found: Some(found),
+        found: Some(found + &better(what)),
         cost: String::new(),
         get: String::new(),
         needed: false,
     });
-    let missing = lacking.iter().map(|l| Check {
+    let missing = lacking.iter().filter(|l| l.instead.is_none()).map(|l| Check {
         what: format!("to learn {}", l.what),
         found: None,
         cost: l.why.one_line(),

@@ -3,11 +3,12 @@
 use anyhow::Result;
 use damctl::{
     catalog::{Catalog, Enqueued, Wanted},
-    enrich::{Care, Crew, Enrich, Lacking, Means, Plan, narrowed, plan, plan_again},
+    enrich::{Care, Crew, Enrich, How, Lacking, Means, Plan, narrowed, plan, plan_again},
     error::Error,
     media::Limits,
     model::{JobState, Stage},
     profile::{Learning, Profile},
+    speech,
     stop::Stop,
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
@@ -18,8 +19,11 @@ use crate::cli::{EnrichArgs, ShiftArgs};
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (profile, catalog) = (archive.profile()?, archive.catalog()?);
     let wanted = match args.with {
-        // New words may name somebody; nothing else follows from them.
-        Some(_) => Learning { names: profile.learning.names.clone(), ..Learning::default() },
+        // New words may name somebody and be about something; nothing else follows from them.
+        Some(_) => {
+            let Learning { names, topics, .. } = profile.learning.clone();
+            Learning { names, topics, ..Learning::default() }
+        }
         None => narrowed(&profile.learning, &args.only),
     };
     if !args.only.is_empty() && wanted == Learning::default() {
@@ -27,10 +31,14 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         return Err(Error::invalid(message).hint("docs/enrich.md tells what it can ask for").into());
     }
     let care = if args.dry_run || args.enqueue { Care::Here } else { Care::All };
-    let (means, lacking) = Means::find(&wanted, &archive.shelf(), care, stop)?;
-    tell(&lacking);
+    let how = How { care, has_gpu: speech::has_gpu() };
+    let (means, lacking) = Means::find(&wanted, &archive.shelf(), how, stop)?;
+    for (line, hint) in lacking.iter().map(told) {
+        print(line);
+        hint.iter().for_each(|hint| print(format_args!("        hint: {hint}")));
+    }
     let is_lacking = |verdict| match verdict {
-        Verdict::Done if !lacking.is_empty() => Verdict::SomeFailed,
+        Verdict::Done if lacking.iter().any(|l| l.instead.is_none()) => Verdict::SomeFailed,
         other => other,
     };
     let of = Work { archive, catalog: &catalog, means: &means };
@@ -85,24 +93,33 @@ fn write_down(catalog: &Catalog, plan: &Plan, planned_at: i64, is_of_all: bool) 
     Ok(enqueued)
 }
 
-/// Plans all that the profile wants to be known, for others to find out. Says what cannot be planned here.
-pub fn enqueue(archive: &Archive, catalog: &Catalog, profile: &Profile) -> Result<Vec<String>> {
+/// Plans all that the profile wants to be known, for others to find out, who have graphics processors or not. Says what cannot be
+/// planned here.
+pub fn enqueue(archive: &Archive, catalog: &Catalog, profile: &Profile, has_gpu: bool) -> Result<Vec<String>> {
     let stop = Stop::new();
-    let (means, lacking) = Means::find(&profile.learning, &archive.shelf(), Care::Here, &stop)?;
+    let how = How { care: Care::Here, has_gpu };
+    let (means, lacking) = Means::find(&profile.learning, &archive.shelf(), how, &stop)?;
     let planned_at = catalog.now()?;
     let plan = plan(catalog, profile, &means, &[])?;
     write_down(catalog, &plan, planned_at, lacking.is_empty())?;
-    Ok(lacking.iter().map(|l| format!("{} is not planned: {}.", l.what, l.why.one_line())).collect())
+    let told = |l: &Lacking| match l.instead {
+        None => format!("{} is not planned: {}.", l.what, l.why.one_line()),
+        Some(_) => {
+            let (line, hint) = told(l);
+            format!("{line}; {}.", hint.unwrap_or_default())
+        }
+    };
+    Ok(lacking.iter().map(told).collect())
 }
 
-/// Says what is wanted and cannot be learned here. The rest goes on.
-fn tell(lacking: &[Lacking]) {
-    for Lacking { what, why } in lacking {
-        print(format_args!("cannot learn {what} here: {}", why.one_line()));
-        if let Some(hint) = why.hint_text() {
-            print(format_args!("        hint: {hint}"));
-        }
-    }
+/// What is wanted and cannot be learned here, or not as it is wanted, and what helps. The rest goes on.
+fn told(Lacking { what, why, instead }: &Lacking) -> (String, Option<String>) {
+    let line = match instead {
+        None => format!("cannot learn {what} here: {}", why.one_line()),
+        Some(other) => format!("{what} is learned by {other}, of print alone: {}", why.one_line()),
+    };
+    let then = if instead.is_some() { "; what was learned without it is learned anew then" } else { "" };
+    (line, why.hint_text().map(|hint| format!("{hint}{then}")))
 }
 
 struct Work<'a> {

@@ -15,6 +15,7 @@ use damctl::{
     index,
     model::{Queue, Stage},
     search::{self, IndexId},
+    speech,
     work::Worker,
 };
 
@@ -43,7 +44,7 @@ struct Waiting {
 }
 
 /// Plans, writes the plan down, and counts what waits in the queue.
-fn waiting(stage: Stage, queue: Queue, archive: &Archive, catalog: &Catalog) -> Result<Waiting> {
+fn waiting(stage: Stage, queue: Queue, gpus: bool, archive: &Archive, catalog: &Catalog) -> Result<Waiting> {
     fanout::resources(stage)?;
     let mut notes = Vec::new();
     if stage == Stage::Index {
@@ -56,7 +57,7 @@ fn waiting(stage: Stage, queue: Queue, archive: &Archive, catalog: &Catalog) -> 
     if matches!(queue, Queue::Batch | Queue::All) {
         let profile = archive.profile()?;
         match stage {
-            Stage::Enrich => notes.extend(enrich::enqueue(archive, catalog, &profile)?),
+            Stage::Enrich => notes.extend(enrich::enqueue(archive, catalog, &profile, gpus && speech::USES_GPU)?),
             _ => {
                 transcode::enqueue(catalog, &profile, &[], 0)?;
                 receive::mark_ready(catalog, &profile)?;
@@ -141,8 +142,9 @@ fn slurm(args: &SlurmArgs, archive: &Archive) -> Result<Verdict> {
     let one_machine = "The catalog is a SQLite file: the nodes have to be this one machine.".to_owned();
     let mut arrays: Vec<Array> = Vec::new();
     for stage in &args.stage {
-        let found = waiting(*stage, wanted.queue, archive, &catalog)?;
         let usual = fanout::resources(*stage)?.for_queue(wanted.queue);
+        let gpus = args.gpus.clone().filter(|_| args.has_gpus(*stage)).or(usual_gpus(&usual)?);
+        let found = waiting(*stage, wanted.queue, gpus.as_ref().is_some_and(|g| g.as_str() != "0"), archive, &catalog)?;
         // What comes before it leaves something to do.
         let jobs = if arrays.is_empty() || *stage != Stage::Index { found.jobs } else { found.jobs.max(1) };
         let mut workers = wanted.workers(jobs, &usual);
@@ -166,7 +168,7 @@ fn slurm(args: &SlurmArgs, archive: &Archive) -> Result<Verdict> {
             in_flight: wanted.in_flight.filter(|n| *n < workers),
             cpus: wanted.cpus.unwrap_or(usual.cpus),
             memory: wanted.memory.map_or(usual.memory, |m| m.0),
-            gpus: args.gpus.clone().filter(|_| args.has_gpus(*stage)).or(usual_gpus(&usual)?),
+            gpus,
             time,
             partition: StagePartition::of(&args.partition, *stage).cloned(),
             account: args.account.clone(),
@@ -212,7 +214,8 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
         can_learn(args, archive)?;
     }
     let usual = fanout::resources(args.stage)?.for_queue(wanted.queue);
-    let found = waiting(args.stage, wanted.queue, archive, &catalog)?;
+    let gpus = args.gpus.unwrap_or(usual.gpus);
+    let found = waiting(args.stage, wanted.queue, gpus > 0, archive, &catalog)?;
     let workers = if args.scaled { wanted.workers } else { wanted.workers(found.jobs, &usual) };
     if workers == 0 {
         nothing(args.stage, wanted.queue, &found.notes);
@@ -239,7 +242,7 @@ fn k8s(args: &K8sArgs, archive: &Archive) -> Result<Verdict> {
         jobs_per_worker: wanted.jobs_per_worker.unwrap_or(usual.jobs_per_worker),
         cpus: wanted.cpus.unwrap_or(usual.cpus),
         memory: wanted.memory.map_or(usual.memory, |m| m.0),
-        gpus: args.gpus.unwrap_or(usual.gpus),
+        gpus,
         scratch: args.scratch.0,
         time,
         pool,

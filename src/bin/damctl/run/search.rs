@@ -118,7 +118,7 @@ fn verb(kind: FindingKind) -> &'static str {
         FindingKind::Text => "shown",
         FindingKind::Object => "seen",
         FindingKind::Person | FindingKind::Place | FindingKind::Organization => "named",
-        FindingKind::Keyword => "about",
+        FindingKind::Keyword | FindingKind::Topic => "about",
     }
 }
 
