@@ -10,9 +10,10 @@ use super::question::{Detects, Tools};
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
+    meaning,
     model::{FindingKind, Source},
     models::{Model, Shelf, Use},
-    profile::{LearnNames, LearnObjects, LearnSpeech, LearnText, Learning},
+    profile::{LearnMeaning, LearnNames, LearnObjects, LearnSpeech, LearnText, Learning},
     stop::Stop,
     vision::tesseract,
 };
@@ -48,6 +49,7 @@ pub struct Means {
     pub(super) objects: Option<Means1<LearnObjects>>,
     pub(super) names: Option<Means1<LearnNames>>,
     pub(super) looks: Option<Digest>,
+    pub(super) meaning: Option<Means1<LearnMeaning>>,
     runtime: Option<PathBuf>,
     shelf: Option<Shelf>,
     care: Care,
@@ -147,6 +149,19 @@ impl Means {
                 }(),
             )?;
         }
+        if let Some(spec) = &wanted.meaning {
+            take(
+                "meaning",
+                || -> Result<()> {
+                    built("meaning", cfg!(feature = "onnx"), "onnx")?;
+                    let (model, library) = (named(&spec.model, Use::Meaning)?, named(RUNTIME, Use::Runtime)?);
+                    runtime = Some(library.file());
+                    means.meaning =
+                        Some(Means1::new(meaning::VERSION, spec.clone(), &[&model], vec![model.dir.clone()])?);
+                    Ok(())
+                }(),
+            )?;
+        }
         means.looks = wanted.looks.as_ref().map(|_| Digest::of_fields(&[LOOKING]));
         means.runtime = runtime;
         Ok((means, lacking))
@@ -162,6 +177,7 @@ impl Means {
             ("text", self.text.as_ref().map(|m| if m.models.is_empty() { named(&m.source) } else { seen(&m.source) })),
             ("objects", self.objects.as_ref().map(|m| seen(&m.source))),
             ("names", self.names.as_ref().map(|m| named(&m.source))),
+            ("meaning", self.meaning.as_ref().map(|m| seen(&m.source))),
             ("looks", self.looks.map(|_| "needs no model".to_owned())),
         ];
         all.into_iter().filter_map(|(what, found)| Some((what, found?))).collect()
@@ -195,6 +211,12 @@ impl Means {
         });
         let text = self.text.as_ref().and_then(|t| t.models.first().cloned());
         Tools::Eyes { runtime: self.runtime.clone(), text, objects, threads }
+    }
+
+    /// What tells what texts mean.
+    pub(super) fn reader(&self, threads: usize) -> Option<Tools> {
+        let model = self.meaning.as_ref()?.models.first()?.clone();
+        Some(Tools::Meaning { runtime: self.runtime.clone()?, model, threads })
     }
 
     /// What looks for names.
@@ -273,7 +295,7 @@ pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
         kept.names = None;
     }
     if !only.is_empty() {
-        kept.looks = None;
+        (kept.looks, kept.meaning) = (None, None);
     }
     kept
 }

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::means::Means;
 use crate::{
-    catalog::{AssetRow, Catalog, Knowledge, Learned, Wanted},
+    catalog::{AssetRow, Catalog, Described, Knowledge, Learned, Wanted},
     digest::Digest,
     error::Result,
-    model::{AssetId, FindingKind, Master, MediaKind, Role, Stage},
+    meaning,
+    model::{AssetId, Description, FindingKind, Master, MediaKind, Role, Stage},
     profile::{LearnSpeech, Profile, SpeechTracks},
 };
 
@@ -67,6 +68,8 @@ pub(super) enum What {
     See { text: Option<Digest>, objects: Option<Digest>, looks: Option<Digest> },
     /// Names, by this, of whatever words there are then.
     Name(Digest),
+    /// What it means, by this, of whatever words there are then.
+    Mean(Digest),
 }
 
 /// Subtracts what is known from what can be learned, for all assets or just `only`. What has a problem that was found when it was
@@ -81,7 +84,10 @@ pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId
         let archived = if has_archived { catalog.archived_among(&shown)? } else { HashMap::new() };
         let known = catalog.knowledge_of(&shown)?;
         for row in page {
-            let revision = if means.names.is_some() { catalog.described(row.asset.id)?.revision } else { 0 };
+            let said = match means.names.is_some() || means.meaning.is_some() {
+                true => catalog.described(row.asset.id)?,
+                false => Described { revision: 0, description: Description::default() },
+            };
             for master in row.masters.iter().filter(|m| m.role.is_shown() && m.facts.problem.is_none()) {
                 let none = Knowledge::default();
                 let known = known.get(&master.digest).unwrap_or(&none);
@@ -93,7 +99,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId
                     let there = of_kind.map(|(entry, recipe)| catalog.rendition(&master.digest, entry, recipe));
                     is_away = there.collect::<Result<Vec<_>>>()?.iter().all(Option::is_none);
                 }
-                subtract(&mut plan, means, &proxies, &Case { row, master, known, revision, is_archived, is_away });
+                subtract(&mut plan, means, &proxies, &Case { row, master, known, said: &said, is_archived, is_away });
             }
         }
         Ok(())
@@ -124,7 +130,7 @@ struct Case<'a> {
     row: &'a AssetRow,
     master: &'a Master,
     known: &'a Knowledge,
-    revision: i64,
+    said: &'a Described,
     /// Whether it cannot be read itself.
     is_archived: bool,
     /// Whether there is nothing of it that can be read.
@@ -132,7 +138,7 @@ struct Case<'a> {
 }
 
 fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Proxy>>, case: &Case<'_>) {
-    let Case { row, master, known, revision, is_archived, is_away } = case;
+    let Case { row, master, known, said, is_archived, is_away } = case;
     let facts = &master.facts;
     let proxies = proxies.get(&row.asset.kind).cloned().unwrap_or_default();
     let is_known = |kind: FindingKind, track: u32, recipe: &Digest| {
@@ -147,7 +153,7 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
     let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
         // What a file says of itself stands in no rendition.
         let wants_master = matches!(task, What::See { looks: Some(_), .. });
-        if (*is_away || (*is_archived && wants_master)) && !matches!(task, What::Name(_)) {
+        if (*is_away || (*is_archived && wants_master)) && !matches!(task, What::Name(_) | What::Mean(_)) {
             plan.archived.push(row.asset.id);
             return;
         }
@@ -191,14 +197,31 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
         }
     }
     if let Some(names) = means.names.as_ref()
-        && has_words(known, *revision)
+        && has_words(known, said.revision)
     {
-        let recipe = words_recipe(names.recipe, known, *revision);
+        let recipe = words_recipe(names.recipe, known, said.revision);
         match NAMED.into_iter().all(|kind| is_known(kind, 0, &recipe)) {
             true => plan.present += 1,
             false => add(vec!["names"], "who is named", What::Name(names.recipe), vec![recipe.to_string()]),
         }
     }
+    if let Some(meaning) = means.meaning.as_ref().filter(|_| master.role == Role::Main)
+        && let Some(words) = meant(known, &row.asset.title, said)
+    {
+        match known.meaning == Some((meaning.recipe, words)) {
+            true => plan.present += 1,
+            false => {
+                let identity = vec![meaning.recipe.to_string(), words.to_string()];
+                add(vec!["meaning"], "what it means", What::Mean(meaning.recipe), identity);
+            }
+        }
+    }
+}
+
+/// The words whose meaning is asked for; none of what nobody has said or found anything of.
+pub(super) fn meant(known: &Knowledge, title: &str, said: &Described) -> Option<Digest> {
+    let sets = known.sets(&meaning::KINDS);
+    (said.revision > 0 || !sets.is_empty()).then(|| meaning::words(title, &said.description, &sets))
 }
 
 /// The job of a task.
@@ -207,6 +230,7 @@ pub(super) fn wanted(task: &Task, subject: String, identity: Vec<String>, scope:
         What::Hear(_) | What::Again { .. } => "hear",
         What::See { .. } => "see",
         What::Name(_) => "name",
+        What::Mean(_) => "mean",
     };
     let fields = [vec![kind.to_owned(), task.master.to_string()], identity].concat();
     Wanted {
@@ -227,19 +251,16 @@ fn has_pictures(kind: MediaKind, master: &Master) -> bool {
     }
 }
 
-fn is_words(l: &&Learned) -> bool {
-    l.active && !l.is_empty && matches!(l.kind, FindingKind::Speech | FindingKind::Text)
-}
+/// Kinds of findings that have words.
+const WORDS: [FindingKind; 2] = [FindingKind::Speech, FindingKind::Text];
 
 pub(super) fn has_words(known: &Knowledge, revision: i64) -> bool {
-    revision > 0 || known.learned.iter().any(|l| is_words(&l))
+    revision > 0 || !known.sets(&WORDS).is_empty()
 }
 
 /// The recipe of names: models, settings, and in which words they are looked for.
 pub(super) fn words_recipe(names: Digest, known: &Knowledge, revision: i64) -> Digest {
-    let words = known.learned.iter().filter(is_words);
-    let mut fields: Vec<String> = words.map(|l| format!("{} {} {}", l.kind.as_str(), l.track, l.recipe)).collect();
-    fields.sort();
+    let mut fields = known.sets(&WORDS);
     fields.extend([names.to_string(), revision.to_string()]);
     Digest::of_fields(&fields)
 }
@@ -262,6 +283,7 @@ fn scope(means: &Means, only: &[AssetId]) -> String {
         means.looks,
     ];
     let mut fields: Vec<String> = recipes.iter().map(|r| format!("{r:?}")).collect();
+    fields.extend(means.meaning.as_ref().map(|m| format!("meaning {}", m.recipe)));
     fields.extend(only.iter().map(ToString::to_string));
     Digest::of_fields(&fields).short()
 }

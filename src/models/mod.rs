@@ -4,8 +4,10 @@
 //! A model is a folder below the folder of all models. `model.json` in it says what it is and what its files' digests are; it
 //! is written last, so that a folder with it is whole.
 
+mod e5;
 mod fetch;
 mod ggml;
+mod protobuf;
 mod tfjs;
 mod unpack;
 
@@ -48,6 +50,8 @@ pub enum Use {
     Objects,
     /// Names: the folder of a spaCy pipeline.
     Names,
+    /// What texts mean: `model.onnx` and `tokenizer.json` of E5's family.
+    Meaning,
     /// What ONNX models run in: `libonnxruntime.so`.
     Runtime,
 }
@@ -61,6 +65,7 @@ impl Use {
             Use::Text => "text",
             Use::Objects => "objects",
             Use::Names => "names",
+            Use::Meaning => "meaning",
             Use::Runtime => "runtime",
         }
     }
@@ -70,7 +75,7 @@ impl std::str::FromStr for Use {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let all = [Use::Speech, Use::Voice, Use::Text, Use::Objects, Use::Names, Use::Runtime];
+        let all = [Use::Speech, Use::Voice, Use::Text, Use::Objects, Use::Names, Use::Meaning, Use::Runtime];
         all.into_iter().find(|u| u.as_str() == text).ok_or_else(|| {
             let known = all.map(Use::as_str).join(", ");
             Error::invalid(format!("'{text}' is no use of a model: expected one of {known}"))
@@ -139,6 +144,8 @@ pub enum Convert {
     Whisper,
     /// A TensorFlow.js graph becomes an ONNX one, of which this node's value is wanted.
     Tfjs(String),
+    /// A packed E5 model, which is this file, becomes an ONNX graph and a tokenizer.
+    E5(String),
 }
 
 /// A model that is here: the content of its `model.json`.
@@ -316,6 +323,7 @@ impl Shelf {
             match convert {
                 Convert::Whisper => ggml::convert(making.path(), &made.path().join(FILE), Weights::F16)?,
                 Convert::Tfjs(output) => tfjs::convert(making.path(), output, &made.path().join("model.onnx"))?,
+                Convert::E5(file) => e5::convert(&making.path().join(file), made.path())?,
             }
             return self.keep(name, wanted, made, stop);
         }
@@ -367,7 +375,7 @@ impl Shelf {
                 Use::Objects => "model.onnx",
                 Use::Runtime => "libonnxruntime.so",
                 Use::Speech | Use::Voice => FILE,
-                Use::Text | Use::Names => {
+                Use::Text | Use::Names | Use::Meaning => {
                     return Err(Error::invalid(format!("a model for {} is a folder", purpose.as_str())));
                 }
             };

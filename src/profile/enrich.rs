@@ -19,6 +19,8 @@ pub struct Learning {
     pub names: Option<LearnNames>,
     /// What it looks like: near duplicates, colors, scenes.
     pub looks: Option<LearnLooks>,
+    /// What is said, shown and written of it means, so that it is found by other words and in other languages.
+    pub meaning: Option<LearnMeaning>,
 }
 
 /// Speech to text.
@@ -129,6 +131,20 @@ pub struct LearnNames {
 impl Default for LearnNames {
     fn default() -> Self {
         Self { models: vec!["es-core-news-sm".to_owned(), "en-core-web-sm".to_owned()], keywords: 12 }
+    }
+}
+
+/// What texts mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnMeaning {
+    /// The name of a model of E5's family, as ONNX.
+    pub model: String,
+}
+
+impl Default for LearnMeaning {
+    fn default() -> Self {
+        Self { model: "multilingual-e5-small".to_owned() }
     }
 }
 

@@ -32,7 +32,9 @@ pub use brand::{
     Brand, Caption, Corner, Effects, Grade, Logo, Music, OwnWords, Piece, Place, Style, Subtitles, WordsBy,
 };
 pub use bumper::{Around, Bumper, Dress, Fit};
-pub use enrich::{Channels, LearnLooks, LearnNames, LearnObjects, LearnSpeech, LearnText, Learning, SpeechTracks};
+pub use enrich::{
+    Channels, LearnLooks, LearnMeaning, LearnNames, LearnObjects, LearnSpeech, LearnText, Learning, SpeechTracks,
+};
 pub use film::{Film, FilmFormat, FrameRate};
 pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};
 pub use narration::{Narration, Tts, check_language};

@@ -68,6 +68,8 @@ pub(super) struct Builder<'a> {
     pub(super) synonyms: &'a Synonyms,
     /// Of a question that is nothing but a phrase: how many assets that say it are enough.
     enough: Option<u32>,
+    /// Whether words that nothing has are looked for as they are.
+    as_written: bool,
     /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
     seen: Option<Box<dyn Query>>,
     morphology: &'a Morphology,
@@ -89,6 +91,7 @@ impl<'a> Builder<'a> {
     ) -> Self {
         Self {
             seen,
+            as_written: false,
             enough: None,
             shards,
             fields,
@@ -105,6 +108,11 @@ impl<'a> Builder<'a> {
     /// very frequent words takes long, and nobody sees more hits than that.
     pub(super) fn enough(self, assets: u32) -> Self {
         Self { enough: Some(assets), ..self }
+    }
+
+    /// Takes no word for another: where the meaning is asked for, too, what nothing has is not a mistake.
+    pub(super) fn literal(self) -> Self {
+        Self { as_written: true, ..self }
     }
 
     /// Of a question, or of none: then of all assets.
@@ -439,6 +447,9 @@ impl<'a> Builder<'a> {
 
     /// What a word may have meant that nothing has: a part of a name, else words that are written almost like it.
     fn instead(&mut self, word: &str) -> Result<Vec<Boxed>> {
+        if self.as_written {
+            return Ok(Vec::new());
+        }
         if spelled(word).chars().count() >= GRAM {
             let part = self.part(word);
             if self.finds(&part)? {

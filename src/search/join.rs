@@ -219,6 +219,36 @@ impl Scorer for Joined {
     }
 }
 
+/// Documents that are known by their places.
+#[derive(Clone, Debug)]
+pub(super) struct These(Arc<HashMap<SegmentId, Scored>>);
+
+impl These {
+    pub(super) fn new(all: impl Iterator<Item = (SegmentId, DocId)>) -> Self {
+        let mut pieces: HashMap<SegmentId, Vec<(DocId, Score)>> = HashMap::new();
+        all.for_each(|(piece, doc)| pieces.entry(piece).or_default().push((doc, 0.0)));
+        pieces.values_mut().for_each(|docs| docs.sort_unstable_by_key(|(doc, _)| *doc));
+        Self(Arc::new(pieces.into_iter().map(|(piece, docs)| (piece, Arc::new(docs))).collect()))
+    }
+}
+
+impl Query for These {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for These {
+    fn scorer(&self, reader: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let all = self.0.get(&reader.segment_id()).cloned().unwrap_or_default();
+        Ok(Box::new(Listed { all, at: 0 }))
+    }
+
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
+        Ok(Explanation::new("known by its place", 0.0))
+    }
+}
+
 /// Assets that were found already, with their scores.
 struct Listed {
     all: Scored,

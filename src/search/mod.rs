@@ -18,13 +18,16 @@ pub mod export;
 mod facets;
 mod family;
 pub mod folder;
+mod hybrid;
 mod join;
 mod mark;
+mod near;
 mod opened;
 mod question;
 mod schema;
 mod synonyms;
 mod top;
+mod vectors;
 mod vocabulary;
 mod words;
 mod write;
@@ -34,15 +37,16 @@ mod tests;
 
 pub use answer::Searcher;
 pub use ask::Match;
-pub use document::{Card, DateSource, Dated, Document, Moment, Technical};
+pub use document::{Card, DateSource, Dated, Document, Meaning, Moment, Passage, Technical};
 pub use facets::{FACETS, Facet};
 pub use folder::{IndexId, beside, current, current_or_beside, switch};
-pub use question::{Access, Answer, Hit, MOST_HITS, Question, Sort, Spot, Suggestion};
+pub use hybrid::meant;
+pub use question::{Access, Answer, By, Hit, MOST_HITS, Meant, Question, Sort, Spot, Suggestion};
 pub use synonyms::Synonyms;
 pub use write::Writer;
 
 /// Grows when the schema or the analyzers change: an index of another version is built anew.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 fn failed(doing: &'static str) -> impl Fn(TantivyError) -> Error {
     move |e| {

@@ -31,6 +31,7 @@ mod integrity;
 mod jobs;
 mod k8s;
 mod keep;
+mod meaning;
 mod names;
 mod outside;
 mod policy;
