@@ -172,7 +172,7 @@ fn document(n: usize, language: &Language) -> Document {
         recorded_at: Some(946_684_800_000 + (n as i64 % 9000) * 86_400_000),
         ..Card::bare(asset, MediaKind::Video, title)
     };
-    Document { card, moments }
+    Document { card, moments, meaning: None }
 }
 
 struct Ask {
@@ -526,7 +526,9 @@ mod http {
     use damctl::{
         catalog::Catalog,
         digest::Digest,
+        enrich::Sense,
         model::{AssetId, Grade, Token},
+        models::Shelf,
         search::{Match, Searcher},
         serve::{Archive, Server, Terms},
         stop::Stop,
@@ -588,8 +590,14 @@ mod http {
         let catalog = catalog(dir, assets);
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = server.address().unwrap();
-        let archive =
-            Archive { catalog, store: Arc::new(MemoryStore::new()), searcher: Searcher::new(dir), channels: None };
+        let sense = Arc::new(Sense::new(None, Shelf::new(dir)));
+        let archive = Archive {
+            catalog,
+            store: Arc::new(MemoryStore::new()),
+            searcher: Searcher::new(dir),
+            channels: None,
+            sense,
+        };
         let stop = Stop::new();
         let stopped = stop.clone();
         let served = std::thread::spawn(move || server.run(archive, &Terms::default(), &stopped).unwrap());

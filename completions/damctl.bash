@@ -5247,7 +5247,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__search)
-            opts="-C -h -V --any --kind --limit --moments --sort --facets --cursor --edl --otio --csv --m3u --json --archive --log-format --help --version"
+            opts="-C -h -V --any --meaning --kind --limit --moments --sort --facets --cursor --edl --otio --csv --m3u --json --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

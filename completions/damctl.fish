@@ -211,7 +211,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_see
 complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -f -a "list" -d 'Lists the models that are known or here: what each is for, in which languages, under which license'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -f -a "pull" -d 'Gets models by name, with what they need, and compares them with known digests. What broke off is gone on with'
-complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; or a file'
+complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; one of E5 (model.onnx and tokenizer.json); or a file'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -f -a "verify" -d 'Reads models from end to end and compares them with what came. The exit code is 1 if one is damaged'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and not __fish_seen_subcommand_from list pull import verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from list" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -230,7 +230,7 @@ quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from pull" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from import" -l as -d 'What it is called from now on' -r
-complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from import" -l for -d 'What it is for: speech, voice, text, objects, names or runtime' -r
+complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from import" -l for -d 'What it is for: speech, voice, text, objects, names, meaning or runtime' -r
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from import" -l weights -d 'How the weights of what is converted are kept' -r -f -a "f16\t'16 bits a weight, as they were trained'
 q8_0\t'8 bits a weight: half as large'"
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from import" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -249,7 +249,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_su
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from verify" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from help" -f -a "list" -d 'Lists the models that are known or here: what each is for, in which languages, under which license'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from help" -f -a "pull" -d 'Gets models by name, with what they need, and compares them with known digests. What broke off is gone on with'
-complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from help" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; or a file'
+complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from help" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; one of E5 (model.onnx and tokenizer.json); or a file'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Reads models from end to end and compares them with what came. The exit code is 1 if one is damaged'
 complete -c damctl -n "__fish_damctl_using_subcommand models; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c damctl -n "__fish_damctl_using_subcommand infer" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
@@ -561,6 +561,7 @@ plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l any -d 'One of the words is enough; more are better'
+complete -c damctl -n "__fish_damctl_using_subcommand search" -l meaning -d 'Looks for what words mean as well, whatever the language: the profile\'s section `enrich` asks for `meaning`'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l edl -d 'Prints the moments as a cut list by CMX 3600, with source timecodes'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l otio -d 'Prints the moments as an OpenTimelineIO timeline'
 complete -c damctl -n "__fish_damctl_using_subcommand search" -l csv -d 'Prints the moments as a table'
@@ -1110,7 +1111,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand help; and not __fish_seen_
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Shows each setting and where it came from'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "list" -d 'Lists the models that are known or here: what each is for, in which languages, under which license'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "pull" -d 'Gets models by name, with what they need, and compares them with known digests. What broke off is gone on with'
-complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; or a file'
+complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "import" -d 'Takes a model of one\'s own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; one of E5 (model.onnx and tokenizer.json); or a file'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from models" -f -a "verify" -d 'Reads models from end to end and compares them with what came. The exit code is 1 if one is damaged'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from collection" -f -a "list" -d 'Shows all collections, and what is said of them'
 complete -c damctl -n "__fish_damctl_using_subcommand help; and __fish_seen_subcommand_from collection" -f -a "set" -d 'Changes what is said of one; what is not given stays, and an empty text takes it back'

@@ -59,7 +59,7 @@
 //!
 //! [`error`] and [`stop`]: what goes wrong, and how to end. [`model`]: the nouns. [`profile`]: what is wanted.
 //! [`store`]: where bytes live. [`catalog`]: what is known, and the jobs. [`media`]: everything that touches media
-//! bytes. [`names`] and [`vision`]: what is spoken of and what is seen. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
+//! bytes. [`names`], [`meaning`] and [`vision`]: what is spoken of, what that means, and what is seen. [`work`]: the one loop. Then the stages, [`tend`], which looks after what is there, [`fanout`], which has many
 //! machines do it, [`compose`], which makes clips by template, [`export`], which hands out in others' forms, and `feed`, which tells others.
 //! [`channel`] and [`secret`]: places outside, and what opens them.
 #![warn(missing_docs, unreachable_pub)]
@@ -90,10 +90,12 @@ pub mod feed;
 pub mod index;
 pub mod ingest;
 pub mod keep;
+pub mod meaning;
 pub mod media;
 pub mod model;
 pub mod models;
 pub mod names;
+mod onnx;
 pub mod pace;
 pub mod profile;
 pub mod publish;

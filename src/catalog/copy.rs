@@ -9,7 +9,7 @@ use super::{
 use crate::error::{Doing, Error, Kind, Result};
 
 /// Every table: its columns, the primary key first, and how many of them are the key.
-pub const TABLES: [(&str, &[&str], usize); 34] = [
+pub const TABLES: [(&str, &[&str], usize); 35] = [
     ("drives", &["id", "identity", "label", "root", "fs_uuid", "serial", "bytes", "created_at", "seen_at"], 1),
     ("assets", &["id", "kind", "title", "collection", "generation", "created_at"], 1),
     ("masters", &["digest", "bytes", "key", "facts", "fingerprint", "confirmed_at"], 1),
@@ -124,6 +124,7 @@ pub const TABLES: [(&str, &[&str], usize); 34] = [
         4,
     ),
     ("looks", &["master", "recipe", "part_a", "part_b", "part_c", "part_d", "facts", "made_at"], 1),
+    ("meanings", &["master", "recipe", "words", "vectors", "made_at"], 1),
     (
         "tokens",
         &["id", "name", "grade", "collections", "digest", "expires_at", "revoked_at", "created_at", "territory"],
@@ -265,7 +266,9 @@ impl Catalog {
         // What was wanted or begun then may have been published since: somebody looks before it is sent.
         self.db.with_tx(&mut |tx| {
             let sql = "UPDATE publications SET state = 'unknown', session = NULL WHERE state IN ('planned', 'sending')";
-            tx.execute(sql, &[]).map(drop)
+            tx.execute(sql, &[])?;
+            // Indexes may have what came since: they are compared as a whole.
+            tx.execute("DELETE FROM index_cursors", &[]).map(drop)
         })?;
         Ok(copied)
     }

@@ -16,7 +16,7 @@ use super::{
     events::{News, append},
     generations::switch_ready,
     knowledge::learn,
-    learned::keep_looks,
+    learned::{keep_looks, keep_meaning},
     publications::{Step, step},
     renditions::{activate, are_there, keep_segment, mark_indexed, unmark_indexed},
     uploads::complete,
@@ -25,8 +25,8 @@ use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
     model::{
-        Asset, AssetId, Findings, Job, JobId, JobState, Key, LooksOf, Master, Outcome, Queue, Rendition, Sighting,
-        Stage, job::Failure,
+        Asset, AssetId, Findings, Job, JobId, JobState, Key, LooksOf, Master, MeaningOf, Outcome, Queue, Rendition,
+        Sighting, Stage, job::Failure,
     },
 };
 
@@ -88,6 +88,8 @@ pub struct Facts {
     pub findings: Vec<(AssetId, Findings)>,
     /// What masters of assets look like.
     pub looks: Vec<(AssetId, LooksOf)>,
+    /// What masters of assets mean.
+    pub meanings: Vec<(AssetId, MeaningOf)>,
     /// How arrivals ended.
     pub arrivals: Vec<Landed>,
     /// Segments of renditions, which no rendition is made active by.
@@ -468,6 +470,11 @@ impl Catalog {
                 keep_looks(tx, now, of)?;
                 let detail = serde_json::json!({"recipe": of.recipe, "shots": of.looks.shots});
                 news.add("looks.ready", asset, detail);
+            }
+            for (asset, of) in &facts.meanings {
+                keep_meaning(tx, now, of)?;
+                let detail = serde_json::json!({"recipe": of.recipe, "passages": of.vectors.len()});
+                news.add("meaning.ready", asset, detail);
             }
             land(tx, now, &facts.arrivals, &moved, &mut settled, &mut news)?;
             facts.publications.iter().try_for_each(|p| step(tx, now, p, &mut news))?;

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::{
     Catalog,
     assets::to_json,
-    db::{Tx, Value, values},
+    db::{Row, Tx, Value, values},
 };
 use crate::{
     digest::Digest,
     error::Result,
-    model::{FindingKind, Looks, LooksOf, Source},
+    model::{FindingKind, Looks, LooksOf, MeaningOf, Source},
 };
 
 /// A set of findings that is there.
@@ -49,6 +49,18 @@ pub struct Knowledge {
     pub learned: Vec<Learned>,
     /// By which version it was looked at.
     pub looks: Option<Digest>,
+    /// By which recipe it is known what it means, and of which words.
+    pub meaning: Option<(Digest, Digest)>,
+}
+
+impl Knowledge {
+    /// The sets of these kinds that count and have something in them, each in a line, in an order that is always the same.
+    pub fn sets(&self, kinds: &[FindingKind]) -> Vec<String> {
+        let sets = self.learned.iter().filter(|l| l.active && !l.is_empty && kinds.contains(&l.kind));
+        let mut all: Vec<String> = sets.map(|l| format!("{} {} {}", l.kind.as_str(), l.track, l.recipe)).collect();
+        all.sort();
+        all
+    }
 }
 
 /// Most bits in which near duplicates differ: three changes leave one part of four as it was.
@@ -75,6 +87,14 @@ pub(super) fn keep_looks(tx: &mut dyn Tx, now: i64, of: &LooksOf) -> Result<()> 
     tx.execute(sql, values![of.master, of.recipe, a, b, c, d, to_json(&of.looks)?, now]).map(drop)
 }
 
+/// Keeps what a master's passages mean.
+pub(super) fn keep_meaning(tx: &mut dyn Tx, now: i64, of: &MeaningOf) -> Result<()> {
+    let sql = "INSERT INTO meanings (master, recipe, words, vectors, made_at) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (master) DO UPDATE SET recipe = excluded.recipe, words = excluded.words,
+                   vectors = excluded.vectors, made_at = excluded.made_at";
+    tx.execute(sql, values![of.master, of.recipe, of.words, to_json(&of.vectors)?, now]).map(drop)
+}
+
 impl Catalog {
     /// What has been learned of these masters. `told` are kinds of which it is told who found them.
     pub fn knowledge_of(&self, masters: &[Digest], told: &[FindingKind]) -> Result<HashMap<Digest, Knowledge>> {
@@ -88,6 +108,7 @@ impl Catalog {
             places()
         );
         let seen = format!("SELECT master, recipe FROM looks WHERE master IN ({})", places());
+        let meant = format!("SELECT master, recipe, words FROM meanings WHERE master IN ({})", places());
         for page in masters.chunks(PAGE) {
             // Filled up with the last, so that it is one statement however many there are.
             let mut values: Vec<Value> = page.iter().map(Value::from).collect();
@@ -109,8 +130,20 @@ impl Catalog {
             for row in self.db.query(&seen, &values)? {
                 known.entry(row.parse(0)?).or_default().looks = Some(row.parse(1)?);
             }
+            for row in self.db.query(&meant, &values)? {
+                known.entry(row.parse(0)?).or_default().meaning = Some((row.parse(1)?, row.parse(2)?));
+            }
         }
         Ok(known)
+    }
+
+    /// What a master's passages mean, if that is known.
+    pub fn meaning(&self, master: &Digest) -> Result<Option<MeaningOf>> {
+        let rows = self.db.query("SELECT recipe, words, vectors FROM meanings WHERE master = ?1", values![master])?;
+        let of = |row: &Row| {
+            Ok(MeaningOf { master: *master, recipe: row.parse(0)?, words: row.parse(1)?, vectors: row.json(2)? })
+        };
+        rows.first().map(of).transpose()
     }
 
     /// What a master looks like, if that is known.

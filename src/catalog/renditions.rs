@@ -215,6 +215,14 @@ impl Catalog {
         self.db.query(sql, values![index, asset])?.first().map(|r| r.parse(0)).transpose()
     }
 
+    /// Assets that an index holds and the catalog does not have: of one that was put back from a copy, say, or mended by
+    /// hand. No event tells of them.
+    pub fn indexed_gone(&self, index: &str) -> Result<Vec<AssetId>> {
+        let sql = "SELECT i.asset FROM indexed i
+                   WHERE i.index_id = ?1 AND NOT EXISTS (SELECT 1 FROM assets a WHERE a.id = i.asset)";
+        self.db.query(sql, values![index])?.iter().map(|r| r.parse(0)).collect()
+    }
+
     /// What names of indexes begin with that lie elsewhere, on a server.
     pub const ELSEWHERE: &str = "bulk-";
 

@@ -5,14 +5,14 @@ use std::{
     collections::HashMap,
     ops::ControlFlow,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use super::question::{Answer, Found, Question, Setup, Tools};
 use crate::{
     error::{Error, Kind, Result},
     media::{Limits, child::ChildProcess, dialog::Dialog},
-    model::Looks,
+    model::{Looks, Vector},
     spool::Spool,
     stop::Stop,
 };
@@ -24,12 +24,14 @@ const LOADING: u64 = 300;
 const LONGEST: u64 = 3600;
 
 /// Child processes, as many as there is work for at a time.
-pub struct Crew<'a> {
-    child: &'a ChildProcess,
-    spool: &'a Spool,
+pub struct Crew {
+    child: ChildProcess,
+    spool: Arc<Spool>,
     /// Where masters and renditions can be read, besides the spool.
     reads: Vec<PathBuf>,
     limits: Limits,
+    /// How long an answer may take at least, in seconds.
+    longest: u64,
     idle: Mutex<HashMap<Tools, Vec<Member>>>,
 }
 
@@ -40,17 +42,25 @@ struct Member {
 }
 
 /// What was found.
+#[derive(Default)]
 pub struct Answered {
     /// By kind.
     pub found: Vec<Found>,
     /// What it looks like, where that was asked.
     pub looks: Option<Looks>,
+    /// What texts mean, where that was asked.
+    pub vectors: Vec<Vector>,
 }
 
-impl<'a> Crew<'a> {
+impl Crew {
     /// Nobody yet. `reads`: folders that masters and models are in. Of the limits, memory and stall count for each child.
-    pub fn new(child: &'a ChildProcess, spool: &'a Spool, reads: Vec<PathBuf>, limits: Limits) -> Self {
-        Self { child, spool, reads, limits, idle: Mutex::default() }
+    pub fn new(child: ChildProcess, spool: Arc<Spool>, reads: Vec<PathBuf>, limits: Limits) -> Self {
+        Self { child, spool, reads, limits, longest: LONGEST, idle: Mutex::default() }
+    }
+
+    /// One whose answers take no longer than so many seconds, or for each second of a recording twenty.
+    pub(super) fn within(self, longest: u64) -> Self {
+        Self { longest, ..self }
     }
 
     /// Has a question answered by one that has these tools. A question that ends its child is an error of its own kind, and nobody
@@ -66,7 +76,7 @@ impl<'a> Crew<'a> {
         let mut member = self.member(tools, stop)?;
         let mut limits = self.limits.for_length(length_ms);
         // It says that it lives as long as it does: what never comes to an end is told by the clock.
-        limits.wall_seconds = LONGEST.max(length_ms / 1000 * 20);
+        limits.wall_seconds = self.longest.max(length_ms / 1000 * 20);
         member.dialog.limit(&limits);
         let mut end: Option<Result<Answered>> = None;
         member.dialog.ask(question, stop, &mut |answer: Answer| {
@@ -76,7 +86,8 @@ impl<'a> Crew<'a> {
                     progress(done);
                     None
                 }
-                Answer::Found { found, looks } => Some(Ok(Answered { found, looks })),
+                Answer::Found { found, looks } => Some(Ok(Answered { found, looks, ..Answered::default() })),
+                Answer::Meant { vectors } => Some(Ok(Answered { vectors, ..Answered::default() })),
                 Answer::Failed { failure } => Some(Err(Error::from(failure))),
             };
             Ok(if end.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

@@ -31,6 +31,8 @@ enum Skill {
     Ears(Box<Ears>),
     Eyes(Box<super::eyes::Eyes>),
     Names(Box<crate::names::Recognizers>),
+    #[cfg(feature = "onnx")]
+    Meaning(Box<crate::meaning::Reader>),
 }
 
 impl Scholar {
@@ -44,6 +46,13 @@ impl Scholar {
                 let all = models.iter().map(|dir| crate::names::Recognizer::load(dir)).collect::<Result<Vec<_>>>()?;
                 Skill::Names(Box::new(crate::names::Recognizers::new(all)))
             }
+            #[cfg(feature = "onnx")]
+            Tools::Meaning { runtime, model, threads } => {
+                let runtime = crate::vision::Runtime::open(Some(runtime))?;
+                Skill::Meaning(Box::new(crate::meaning::Reader::load(&runtime, model, *threads)?))
+            }
+            #[cfg(not(feature = "onnx"))]
+            Tools::Meaning { .. } => return Err(Error::unsupported("this program was built without 'onnx'")),
         };
         Ok(Self { setup, skill, thinks: Arc::default() })
     }
@@ -64,7 +73,7 @@ impl Scholar {
         let say = &say;
         // While something is decoded, silence is a sign that it hangs.
         let thinks = self.thinks.clone();
-        thinks.store(matches!(question, Question::Name(_)), Ordering::Relaxed);
+        thinks.store(matches!(question, Question::Name(_) | Question::Mean(_)), Ordering::Relaxed);
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 while waiting.recv_timeout(BEAT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
@@ -99,6 +108,11 @@ impl Scholar {
             }
             (Skill::Names(recognizers), Question::Name(name)) => {
                 super::names::name(recognizers, name, stop).map(|found| Answer::Found { found, looks: None })
+            }
+            #[cfg(feature = "onnx")]
+            (Skill::Meaning(reader), Question::Mean(mean)) => {
+                let mut tell = |done| tell(Answer::Progress { done });
+                reader.read(&mean.texts, mean.role, stop, &mut tell).map(|vectors| Answer::Meant { vectors })
             }
             _ => Err(Error::internal("this was asked of somebody who has other tools")),
         };

@@ -10,10 +10,11 @@ use super::question::{Detects, Tools};
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
+    meaning,
     model::{FindingKind, Source},
     models::{Model, Shelf, Use},
     names::Topics,
-    profile::{Fallback, LearnNames, LearnObjects, LearnSpeech, LearnText, LearnTopics, Learning},
+    profile::{Fallback, LearnMeaning, LearnNames, LearnObjects, LearnSpeech, LearnText, LearnTopics, Learning},
     stop::Stop,
     vision::tesseract,
 };
@@ -55,6 +56,7 @@ pub struct Means {
     /// The list of topics.
     pub(super) list: Option<Arc<Topics>>,
     pub(super) looks: Option<Digest>,
+    pub(super) meaning: Option<Means1<LearnMeaning>>,
     runtime: Option<PathBuf>,
     shelf: Option<Shelf>,
     how: How,
@@ -181,6 +183,19 @@ impl Means {
             found.source = Source { name: "topics".to_owned(), version: Some(version), ..found.source };
             (means.topics, means.list) = (Some(found), Some(Arc::new(list)));
         }
+        if let Some(spec) = &wanted.meaning {
+            take(
+                "meaning",
+                || -> Result<()> {
+                    built("meaning", cfg!(feature = "onnx"), "onnx")?;
+                    let (model, library) = (named(&spec.model, Use::Meaning)?, named(RUNTIME, Use::Runtime)?);
+                    runtime = Some(library.file());
+                    means.meaning =
+                        Some(Means1::new(meaning::VERSION, spec.clone(), &[&model], vec![model.dir.clone()])?);
+                    Ok(())
+                }(),
+            )?;
+        }
         if let Some((why, instead)) = missing {
             lacking.push(Lacking { what: "text", why, instead: Some(instead) });
         }
@@ -199,6 +214,7 @@ impl Means {
             ("objects", self.objects.as_ref().map(|m| seen(m.called()))),
             ("names", self.names.as_ref().map(Means1::called)),
             ("topics", self.list.as_ref().map(|list| format!("a list of {}, needs no model", list.len()))),
+            ("meaning", self.meaning.as_ref().map(|m| seen(m.called()))),
             ("looks", self.looks.map(|_| "needs no model".to_owned())),
         ];
         all.into_iter().filter_map(|(what, found)| Some((what, found?))).collect()
@@ -256,6 +272,12 @@ impl Means {
         });
         let text = self.text.as_ref().and_then(|t| t.models.first().cloned());
         Tools::Eyes { runtime: self.runtime.clone(), text, objects, threads }
+    }
+
+    /// What tells what texts mean.
+    pub(super) fn reader(&self, threads: usize) -> Option<Tools> {
+        let model = self.meaning.as_ref()?.models.first()?.clone();
+        Some(Tools::Meaning { runtime: self.runtime.clone()?, model, threads })
     }
 
     /// What looks for names.
@@ -366,7 +388,7 @@ pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
         kept.topics = None;
     }
     if !only.is_empty() {
-        kept.looks = None;
+        (kept.looks, kept.meaning) = (None, None);
     }
     kept
 }

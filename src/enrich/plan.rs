@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::means::Means;
 use crate::{
-    catalog::{AssetRow, Catalog, Knowledge, Learned, Wanted},
+    catalog::{AssetRow, Catalog, Described, Knowledge, Learned, Wanted},
     digest::Digest,
     error::Result,
-    model::{AssetId, FindingKind, Master, MediaKind, Role, Stage},
+    meaning,
+    model::{AssetId, Description, FindingKind, Master, MediaKind, Role, Stage},
     profile::{LearnSpeech, Profile, SpeechTracks},
 };
 
@@ -69,6 +70,8 @@ pub(super) enum What {
     Name(Digest),
     /// Topics, in the same way.
     Topics(Digest),
+    /// What it means, by this, of whatever words there are then.
+    Mean(Digest),
 }
 
 /// Subtracts what is known from what can be learned, for all assets or just `only`. What has a problem that was found when it was
@@ -82,9 +85,12 @@ pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId
         let shown: Vec<Digest> = shown.collect();
         let archived = if has_archived { catalog.archived_among(&shown)? } else { HashMap::new() };
         let known = catalog.knowledge_of(&shown, &stand_ins)?;
-        let reads_words = means.names.is_some() || means.topics.is_some();
+        let reads_words = means.names.is_some() || means.topics.is_some() || means.meaning.is_some();
         for row in page {
-            let revision = if reads_words { catalog.described(row.asset.id)?.revision } else { 0 };
+            let said = match reads_words {
+                true => catalog.described(row.asset.id)?,
+                false => Described { revision: 0, description: Description::default() },
+            };
             for master in row.masters.iter().filter(|m| m.role.is_shown() && m.facts.problem.is_none()) {
                 let none = Knowledge::default();
                 let known = known.get(&master.digest).unwrap_or(&none);
@@ -96,7 +102,7 @@ pub fn plan(catalog: &Catalog, profile: &Profile, means: &Means, only: &[AssetId
                     let there = of_kind.map(|(entry, recipe)| catalog.rendition(&master.digest, entry, recipe));
                     is_away = there.collect::<Result<Vec<_>>>()?.iter().all(Option::is_none);
                 }
-                subtract(&mut plan, means, &proxies, &Case { row, master, known, revision, is_archived, is_away });
+                subtract(&mut plan, means, &proxies, &Case { row, master, known, said: &said, is_archived, is_away });
             }
         }
         Ok(())
@@ -127,7 +133,7 @@ struct Case<'a> {
     row: &'a AssetRow,
     master: &'a Master,
     known: &'a Knowledge,
-    revision: i64,
+    said: &'a Described,
     /// Whether it cannot be read itself.
     is_archived: bool,
     /// Whether there is nothing of it that can be read.
@@ -135,7 +141,7 @@ struct Case<'a> {
 }
 
 fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Proxy>>, case: &Case<'_>) {
-    let Case { row, master, known, revision, is_archived, is_away } = case;
+    let Case { row, master, known, said, is_archived, is_away } = case;
     let facts = &master.facts;
     let proxies = proxies.get(&row.asset.kind).cloned().unwrap_or_default();
     let is_known = |kind: FindingKind, track: u32, recipe: &Digest| {
@@ -155,7 +161,8 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
     let mut add = |what: Vec<&'static str>, kinds: &str, task: What, identity: Vec<String>| {
         // What a file says of itself stands in no rendition.
         let wants_master = matches!(task, What::See { looks: Some(_), .. });
-        if (*is_away || (*is_archived && wants_master)) && !matches!(task, What::Name(_) | What::Topics(_)) {
+        let is_of_words = matches!(task, What::Name(_) | What::Topics(_) | What::Mean(_));
+        if (*is_away || (*is_archived && wants_master)) && !is_of_words {
             plan.archived.push(row.asset.id);
             return;
         }
@@ -203,13 +210,30 @@ fn subtract(plan: &mut Plan, means: &Means, proxies: &HashMap<MediaKind, Vec<Pro
             }
         }
     }
-    for wish in means.of_words().filter(|_| has_words(known, *revision)) {
-        let recipe = words_recipe(wish.recipe, known, *revision);
+    for wish in means.of_words().filter(|_| has_words(known, said.revision)) {
+        let recipe = words_recipe(wish.recipe, known, said.revision);
         match wish.kinds.iter().all(|kind| is_known(*kind, 0, &recipe)) {
             true => plan.present += 1,
             false => add(vec![wish.what], wish.subject, wish.task, vec![recipe.to_string()]),
         }
     }
+    if let Some(meaning) = means.meaning.as_ref().filter(|_| master.role == Role::Main)
+        && let Some(words) = meant(known, &row.asset.title, said)
+    {
+        match known.meaning == Some((meaning.recipe, words)) {
+            true => plan.present += 1,
+            false => {
+                let identity = vec![meaning.recipe.to_string(), words.to_string()];
+                add(vec!["meaning"], "what it means", What::Mean(meaning.recipe), identity);
+            }
+        }
+    }
+}
+
+/// The words whose meaning is asked for; none of what nobody has said or found anything of.
+pub(super) fn meant(known: &Knowledge, title: &str, said: &Described) -> Option<Digest> {
+    let sets = known.sets(&meaning::KINDS);
+    (said.revision > 0 || !sets.is_empty()).then(|| meaning::words(title, &said.description, &sets))
 }
 
 /// The job of a task.
@@ -219,6 +243,7 @@ pub(super) fn wanted(task: &Task, subject: String, identity: Vec<String>, scope:
         What::See { .. } => "see",
         What::Name(_) => "name",
         What::Topics(_) => "topics",
+        What::Mean(_) => "mean",
     };
     let fields = [vec![kind.to_owned(), task.master.to_string()], identity].concat();
     Wanted {
@@ -239,12 +264,11 @@ fn has_pictures(kind: MediaKind, master: &Master) -> bool {
     }
 }
 
-fn is_words(l: &&Learned) -> bool {
-    l.active && !l.is_empty && matches!(l.kind, FindingKind::Speech | FindingKind::Text)
-}
+/// Kinds of findings that have words.
+const WORDS: [FindingKind; 2] = [FindingKind::Speech, FindingKind::Text];
 
 pub(super) fn has_words(known: &Knowledge, revision: i64) -> bool {
-    revision > 0 || known.learned.iter().any(|l| is_words(&l))
+    revision > 0 || !known.sets(&WORDS).is_empty()
 }
 
 /// What is looked for in words.
@@ -279,9 +303,7 @@ impl Means {
 
 /// The recipe of names and topics: models, settings, and in which words they are looked for.
 pub(super) fn words_recipe(of: Digest, known: &Knowledge, revision: i64) -> Digest {
-    let words = known.learned.iter().filter(is_words);
-    let mut fields: Vec<String> = words.map(|l| format!("{} {} {}", l.kind.as_str(), l.track, l.recipe)).collect();
-    fields.sort();
+    let mut fields = known.sets(&WORDS);
     fields.extend([of.to_string(), revision.to_string()]);
     Digest::of_fields(&fields)
 }
@@ -305,6 +327,7 @@ fn scope(means: &Means, only: &[AssetId]) -> String {
     ];
     let mut fields: Vec<String> = recipes.iter().map(|r| format!("{r:?}")).collect();
     fields.extend(means.topics.as_ref().map(|m| format!("topics {}", m.recipe)));
+    fields.extend(means.meaning.as_ref().map(|m| format!("meaning {}", m.recipe)));
     fields.extend(only.iter().map(ToString::to_string));
     Digest::of_fields(&fields).short()
 }

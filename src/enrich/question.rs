@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    meaning::Role,
     media::Limits,
-    model::{Finding, FindingKind, Looks, MediaFacts, job::Failure},
+    model::{Finding, FindingKind, Looks, MediaFacts, Vector, job::Failure},
     profile::{Channels, LearnObjects, LearnText, SpeechTracks},
 };
 
@@ -54,6 +55,15 @@ pub enum Tools {
         /// The folders of spaCy's pipelines.
         models: Vec<PathBuf>,
     },
+    /// For what texts mean.
+    Meaning {
+        /// ONNX Runtime.
+        runtime: PathBuf,
+        /// The folder of a model of E5's family.
+        model: PathBuf,
+        /// Threads of one text.
+        threads: usize,
+    },
 }
 
 /// A detector and how it is set up.
@@ -80,6 +90,8 @@ pub enum Question {
     See(See),
     /// Who and what is named?
     Name(Name),
+    /// What does it mean?
+    Mean(Mean),
 }
 
 /// About a sound.
@@ -159,6 +171,16 @@ pub struct Name {
     pub keywords: u32,
 }
 
+/// About what texts mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mean {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// What they are.
+    pub role: Role,
+}
+
 /// A text and when it is said or shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -204,6 +226,11 @@ pub enum Answer {
         /// What it looks like, where that was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         looks: Option<Looks>,
+    },
+    /// The end: a vector for each text.
+    Meant {
+        /// In their order.
+        vectors: Vec<Vector>,
     },
     /// The end: why nothing was.
     Failed {

@@ -8,15 +8,16 @@ use std::{
 use super::{
     Enrich, again,
     means::Means1,
-    plan::{NAMED, Task, What, has_words, wanted, words_recipe},
-    question::{Found, Hear, HearAgain, Name, Question, See, Text},
+    plan::{NAMED, Task, What, has_words, meant, wanted, words_recipe},
+    question::{Found, Hear, HearAgain, Mean, Name, Question, See, Text},
     subtitles,
 };
 use crate::{
     catalog::{Facts, Knowledge, Learned, Then},
     digest::Digest,
     error::{Error, Result},
-    model::{Finding, FindingKind, Findings, LooksOf, Master, MediaFacts, Source, Stage},
+    meaning,
+    model::{Finding, FindingKind, Findings, LooksOf, Master, MeaningOf, MediaFacts, Role, Source, Stage},
     profile::{Channels, LearnSpeech, SpeechTracks},
     store,
     work::{Amount, Attempt, Done, StageRun},
@@ -41,6 +42,7 @@ impl StageRun for Enrich<'_> {
             What::See { text, objects, looks } => self.see(attempt, &task, &master, [text, objects, looks])?,
             What::Name(recipe) => return Ok(self.name(attempt, &task, recipe)?.into()),
             What::Topics(recipe) => return Ok(self.topics(attempt, &task, recipe)?.into()),
+            What::Mean(recipe) => return Ok(self.mean(attempt, &task, recipe)?.into()),
         };
         facts.then.extend(self.of_new_words(attempt, &task, &facts)?);
         Ok(facts.into())
@@ -253,8 +255,12 @@ impl Enrich<'_> {
         Ok(Words { recipe, known, texts })
     }
 
-    /// Names and topics are looked for again once there are other words.
+    /// Names and topics are looked for again once there are other words, and what these mean.
     fn of_new_words(&self, attempt: &Attempt<'_>, task: &Task, facts: &Facts) -> Result<Vec<Then>> {
+        let mut all = Vec::new();
+        if self.means.of_words().next().is_none() && self.means.meaning.is_none() {
+            return Ok(all);
+        }
         let mut known: Knowledge =
             self.catalog.knowledge_of(&[task.master], &[])?.remove(&task.master).unwrap_or_default();
         for (_, found) in &facts.findings {
@@ -275,18 +281,47 @@ impl Enrich<'_> {
                 });
             }
         }
-        let revision = self.catalog.described(task.asset)?.revision;
-        if !has_words(&known, revision) {
-            return Ok(Vec::new());
-        }
+        let said = self.catalog.described(task.asset)?;
         let title = attempt.job.subject.rsplit_once(", ").map_or(attempt.job.subject.as_str(), |(title, _)| title);
-        let each = self.means.of_words().map(|wish| {
-            let recipe = words_recipe(wish.recipe, &known, revision);
-            let next = Task { what: wish.task, proxies: Vec::new(), ..task.clone() };
-            let wanted = wanted(&next, format!("{title}, {}", wish.subject), vec![recipe.to_string()], "");
-            Then { once: Vec::new(), wanted }
-        });
-        Ok(each.collect())
+        let mut follow = |what: What, about: &str, identity: Vec<String>| {
+            let next = Task { what, proxies: Vec::new(), ..task.clone() };
+            let wanted = wanted(&next, format!("{title}, {about}"), identity, "");
+            all.push(Then { once: Vec::new(), wanted });
+        };
+        for wish in self.means.of_words().filter(|_| has_words(&known, said.revision)) {
+            let recipe = words_recipe(wish.recipe, &known, said.revision);
+            follow(wish.task, wish.subject, vec![recipe.to_string()]);
+        }
+        if let Some(meaning) = &self.means.meaning {
+            let row = self.catalog.asset(task.asset)?;
+            let is_main = row.masters.iter().any(|m| m.role == Role::Main && m.digest == task.master);
+            let words = meant(&known, &row.asset.title, &said).filter(|_| is_main);
+            if let Some(words) = words.filter(|words| known.meaning != Some((meaning.recipe, *words))) {
+                let identity = vec![meaning.recipe.to_string(), words.to_string()];
+                follow(What::Mean(meaning.recipe), "what it means", identity);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Tells what the passages of an asset mean.
+    fn mean(&self, attempt: &Attempt<'_>, task: &Task, recipe: &Digest) -> Result<Facts> {
+        let means = self.means.meaning.as_ref().filter(|m| m.recipe == *recipe).ok_or_else(changed)?;
+        let tools = self.means.reader(self.at_a_time).ok_or_else(changed)?;
+        // Before the words themselves: what comes in between makes a plan of its own.
+        let known = self.catalog.knowledge_of(&[task.master], &[])?.remove(&task.master).unwrap_or_default();
+        let said = self.catalog.described(task.asset)?;
+        let title = self.catalog.asset(task.asset)?.asset.title;
+        let Some(words) = meant(&known, &title, &said).filter(|w| known.meaning != Some((means.recipe, *w))) else {
+            return Ok(Facts::default());
+        };
+        let found = self.catalog.findings_of(&[task.master])?;
+        let texts = meaning::passages(&title, &said.description, &found).into_iter().map(|p| p.text).collect();
+        let question = Question::Mean(Mean { texts, role: meaning::Role::Passage });
+        let mut progress = |done| attempt.tick(Amount::Share(done));
+        let vectors = self.crew.ask(&tools, &question, 0, &attempt.stop, &mut progress)?.vectors;
+        let of = MeaningOf { master: task.master, recipe: means.recipe, words, vectors };
+        Ok(Facts { meanings: vec![(task.asset, of)], ..Facts::default() })
     }
 
     fn ask(

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Task, document};
+use super::{Task, plain};
 use crate::{
     block,
     catalog::{Catalog, Facts},
@@ -118,6 +118,32 @@ impl Bulk {
         match self.call("POST", "_aliases", Some(("application/json", body)))? {
             (200, _) => Ok(()),
             (status, answer) => Err(refused("cannot set the aliases", status, &answer)),
+        }
+    }
+
+    /// The assets that the server has documents of.
+    pub fn assets(&self, stop: &Stop) -> Result<Vec<AssetId>> {
+        const PAGE: usize = 1000;
+        let indexes = MediaKind::ALL.map(index_of).join(",");
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            stop.check()?;
+            let mut body =
+                json!({"size": PAGE, "_source": false, "query": {"match_all": {}}, "sort": [{"asset": "asc"}]});
+            if let Some(after) = after {
+                body["search_after"] = after;
+            }
+            let path = format!("{indexes}/_search");
+            let (status, answer) = self.call("POST", &path, Some(("application/json", body.to_string())))?;
+            let hits = match (status, answer["hits"]["hits"].as_array()) {
+                (200, Some(hits)) => hits,
+                _ => return Err(refused("cannot ask which assets it has", status, &answer)),
+            };
+            all.extend(hits.iter().filter_map(|hit| hit["_id"].as_str()?.parse::<AssetId>().ok()));
+            match hits.last() {
+                Some(last) if hits.len() == PAGE => after = Some(last["sort"].clone()),
+                _ => return Ok(all),
+            }
         }
     }
 
@@ -450,7 +476,7 @@ impl StageRun for Exporting<'_> {
             let (mut documents, mut gone) = (Vec::with_capacity(assets.len()), Vec::new());
             for asset in assets {
                 match self.catalog.asset(*asset) {
-                    Ok(row) => documents.push(document(self.catalog, &row)?),
+                    Ok(row) => documents.push(plain(self.catalog, &row)?),
                     Err(e) if e.kind() == Kind::NotFound => gone.push(*asset),
                     Err(e) => return Err(e),
                 }

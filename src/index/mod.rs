@@ -12,8 +12,9 @@ use crate::{
     catalog::{ArchiveState, AssetRow, Catalog, Event, Facts, Wanted},
     digest::Digest,
     error::{Kind, Result},
-    model::{AssetId, Findings, Master, MediaFacts, Role, Stage},
-    search::{self, Card, Document, IndexId, Moment, Searcher, Technical, Writer},
+    meaning,
+    model::{AssetId, Findings, Master, MediaFacts, Role, Stage, Vector},
+    search::{self, Card, Document, IndexId, Meaning, Moment, Passage, Searcher, Technical, Writer},
     stop::Stop,
     work::{Amount, Attempt, Done, StageRun},
 };
@@ -65,7 +66,7 @@ fn plan_whole(catalog: &Catalog, index: &IndexId) -> Result<Plan> {
     let mut held = catalog.indexed(&index.id)?;
     let mut lacking = Lacking::default();
     catalog.each_asset(|row| {
-        let digest = document(catalog, &row)?.digest();
+        let digest = wanted(catalog, index, &row)?.digest();
         if held.remove(&row.asset.id) != Some(digest) {
             lacking.add(index, row.asset.id, digest);
         }
@@ -92,8 +93,8 @@ fn plan_since(catalog: &Catalog, index: &IndexId, cursor: i64) -> Result<Plan> {
     let mut lacking = Lacking::default();
     for asset in touched {
         let digest = match catalog.asset(asset) {
-            Ok(row) => document(catalog, &row)?.digest(),
-            Err(e) if e.kind() == Kind::NotFound => Digest::of_fields(&["gone"]),
+            Ok(row) => wanted(catalog, index, &row)?.digest(),
+            Err(e) if e.kind() == Kind::NotFound => gone(),
             Err(e) => return Err(e),
         };
         if catalog.indexed_digest(&index.id, asset)? != Some(digest) {
@@ -103,9 +104,27 @@ fn plan_since(catalog: &Catalog, index: &IndexId, cursor: i64) -> Result<Plan> {
     Ok(Plan { wanted: lacking.jobs(index), seen })
 }
 
+/// Jobs that take out of an index what it has of these assets, for the catalog does not have them.
+pub fn plan_gone(catalog: &Catalog, index: &IndexId, held: &[AssetId]) -> Result<Vec<Wanted>> {
+    let mut lacking = Lacking::default();
+    for asset in held {
+        match catalog.asset(*asset) {
+            Ok(_) => {}
+            Err(e) if e.kind() == Kind::NotFound => lacking.add(index, *asset, gone()),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(lacking.jobs(index))
+}
+
+/// What stands for the documents of an asset that there is no more.
+fn gone() -> Digest {
+    Digest::of_fields(&["gone"])
+}
+
 /// Whether an event changes documents.
 fn changes_documents(event: &Event) -> bool {
-    ["asset.", "rendition.", "findings.", "collection."].iter().any(|kind| event.kind.starts_with(kind))
+    ["asset.", "rendition.", "findings.", "collection.", "meaning."].iter().any(|kind| event.kind.starts_with(kind))
 }
 
 /// Assets by shard.
@@ -141,8 +160,44 @@ fn job(index: &IndexId, shard: u32, chunk: &[(AssetId, Digest)]) -> Wanted {
     }
 }
 
+/// What an index is to have of an asset.
+fn wanted(catalog: &Catalog, index: &IndexId, row: &AssetRow) -> Result<Document> {
+    match index.id.starts_with(Catalog::ELSEWHERE) {
+        true => plain(catalog, row),
+        false => document(catalog, row),
+    }
+}
+
 /// Everything that the catalog knows of an asset, as the index wants it.
 pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
+    made(catalog, row, true)
+}
+
+/// The same without what it means: a server has no use for it.
+fn plain(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
+    made(catalog, row, false)
+}
+
+/// What an asset means, if that is known of the words that it has now.
+fn meaning_of(catalog: &Catalog, main: &Master, card: &Card, found: &[Findings]) -> Result<Option<Meaning>> {
+    let Some(of) = catalog.meaning(&main.digest)? else { return Ok(None) };
+    let known = catalog.knowledge_of(&[main.digest], &[])?.remove(&main.digest).unwrap_or_default();
+    let Card { title, description, .. } = card;
+    let words = meaning::words(title, description, &known.sets(&meaning::KINDS));
+    let passages = meaning::passages(title, description, found);
+    if of.words != words || of.vectors.len() != passages.len() {
+        return Ok(None);
+    }
+    let place = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let passage = |(passage, vector): (meaning::Passage, Vector)| Passage {
+        moments: place(passage.lines.start)..place(passage.lines.end),
+        vector,
+    };
+    let passages = passages.into_iter().zip(of.vectors).map(passage).collect();
+    Ok(Some(Meaning { recipe: of.recipe, words, passages }))
+}
+
+fn made(catalog: &Catalog, row: &AssetRow, has_meaning: bool) -> Result<Document> {
     let main = row.masters.iter().find(|m| m.role == Role::Main);
     let facts = main.map(|m| &m.facts);
     let mut described = catalog.described(row.asset.id)?.description;
@@ -172,9 +227,13 @@ pub fn document(catalog: &Catalog, row: &AssetRow) -> Result<Document> {
         archived: catalog.archived_of(row.asset.id)?.is_some_and(|a| a.state != ArchiveState::Archiving),
     };
     // Times are of one recording: what was found in a chapter would be played from the wrong file.
-    let main: Vec<Digest> = main.map(|m| m.digest).into_iter().collect();
-    let moments = catalog.findings_of(&main)?.into_iter().flat_map(moments).collect();
-    Ok(Document { card, moments })
+    let digest: Vec<Digest> = main.map(|m| m.digest).into_iter().collect();
+    let found = catalog.findings_of(&digest)?;
+    let meaning = match main.filter(|_| has_meaning) {
+        Some(main) => meaning_of(catalog, main, &card, &found)?,
+        None => None,
+    };
+    Ok(Document { card, moments: found.into_iter().flat_map(moments).collect(), meaning })
 }
 
 /// Names of files, without their folders.
@@ -260,6 +319,8 @@ pub struct Checked {
     pub stale: Vec<AssetId>,
     /// Assets of the index that the catalog does not have, or that the index has twice.
     pub gone: Vec<AssetId>,
+    /// Number of passages whose meaning is in the index, and of vectors that are left of what was replaced or removed.
+    pub passages: (u64, u64),
 }
 
 impl Checked {
@@ -271,7 +332,7 @@ impl Checked {
 
 /// Compares the current index with the catalog, document by document.
 pub fn check(catalog: &Catalog, searcher: &Searcher, stop: &Stop) -> Result<Checked> {
-    let mut checked = Checked::default();
+    let mut checked = Checked { passages: searcher.passages()?, ..Checked::default() };
     let mut held: HashMap<AssetId, Digest> = HashMap::new();
     searcher.each_digest(&mut |asset, digest| {
         checked.documents += 1;

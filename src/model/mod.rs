@@ -8,6 +8,7 @@ pub mod id;
 pub mod job;
 pub mod key;
 pub mod looks;
+pub mod meaning;
 pub mod media;
 pub mod media_type;
 pub mod path;
@@ -26,6 +27,7 @@ pub use id::{AssetId, DriveId, JobId};
 pub use job::{AttemptRecord, Job, JobState, Queue, Stage};
 pub use key::{Area, Key};
 pub use looks::{Looks, LooksOf, Shade, Shot};
+pub use meaning::{MeaningOf, Vector};
 pub use media::{
     AudioFacts, FieldOrder, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, Range, Timecode, VideoFacts,
 };

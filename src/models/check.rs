@@ -28,6 +28,10 @@ pub(super) fn check(from: &Path, purpose: Use) -> Result<()> {
         Use::Names => ["meta.json", "tokenizer", "ner/model", "ner/moves", "vocab/lookups.bin"]
             .into_iter()
             .try_for_each(|name| part(from, name).map(drop)),
+        Use::Meaning => {
+            part(from, "tokenizer.json")?;
+            onnx::check_meaning(&part(from, "model.onnx")?)
+        }
         Use::Runtime => library(&only(from, purpose)?),
     }
 }

@@ -5,10 +5,12 @@
 //! is written last, so that a folder with it is whole.
 
 mod check;
+mod e5;
 mod fetch;
 mod ggml;
 mod head;
 mod onnx;
+mod protobuf;
 mod tfjs;
 mod unpack;
 
@@ -51,6 +53,8 @@ pub enum Use {
     Objects,
     /// Names: the folder of a spaCy pipeline.
     Names,
+    /// What texts mean: `model.onnx` and `tokenizer.json` of E5's family.
+    Meaning,
     /// What ONNX models run in: `libonnxruntime.so`.
     Runtime,
 }
@@ -64,6 +68,7 @@ impl Use {
             Use::Text => "text",
             Use::Objects => "objects",
             Use::Names => "names",
+            Use::Meaning => "meaning",
             Use::Runtime => "runtime",
         }
     }
@@ -74,7 +79,7 @@ impl Use {
             Use::Speech | Use::Voice => Some(FILE),
             Use::Objects => Some("model.onnx"),
             Use::Runtime => Some("libonnxruntime.so"),
-            Use::Text | Use::Names => None,
+            Use::Text | Use::Names | Use::Meaning => None,
         }
     }
 }
@@ -83,7 +88,7 @@ impl std::str::FromStr for Use {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let all = [Use::Speech, Use::Voice, Use::Text, Use::Objects, Use::Names, Use::Runtime];
+        let all = [Use::Speech, Use::Voice, Use::Text, Use::Objects, Use::Names, Use::Meaning, Use::Runtime];
         all.into_iter().find(|u| u.as_str() == text).ok_or_else(|| {
             let known = all.map(Use::as_str).join(", ");
             Error::invalid(format!("'{text}' is no use of a model: expected one of {known}"))
@@ -152,6 +157,8 @@ pub enum Convert {
     Whisper,
     /// A TensorFlow.js graph becomes an ONNX one, of which this node's value is wanted.
     Tfjs(String),
+    /// A packed E5 model, which is this file, becomes an ONNX graph and a tokenizer.
+    E5(String),
 }
 
 /// A model that is here: the content of its `model.json`.
@@ -325,6 +332,7 @@ impl Shelf {
             match convert {
                 Convert::Whisper => ggml::convert(making.path(), &made.path().join(FILE), Weights::F16)?,
                 Convert::Tfjs(output) => tfjs::convert(making.path(), output, &made.path().join("model.onnx"))?,
+                Convert::E5(file) => e5::convert(&making.path().join(file), made.path())?,
             }
             return self.keep(name, wanted, made, stop);
         }

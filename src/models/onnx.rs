@@ -66,6 +66,18 @@ pub(super) fn check_reader(path: &Path) -> Result<()> {
     model.fits(&[None, Some(3), Some(48), None], &[None; 3], has_characters, path, WANTED)
 }
 
+/// What tells which way a text points.
+pub(super) fn check_meaning(path: &Path) -> Result<()> {
+    let model = outline(path)?;
+    let has = |name: &str| model.inputs.iter().any(|input| input.name == name);
+    if has("input_ids") && has("attention_mask") {
+        return Ok(());
+    }
+    let found: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
+    let wanted = "model for meaning: expected is one that takes input_ids and attention_mask";
+    Err(Error::invalid(format!("{} is no {wanted}; found is one of {}", path.display(), found.join(", "))))
+}
+
 impl Outline {
     fn fits(&self, input: &[Option<u64>], output: &[Option<u64>], is: bool, path: &Path, wanted: &str) -> Result<()> {
         let fits = |value: Option<&Value>, wanted: &[Option<u64>]| {

@@ -23,6 +23,8 @@ pub struct Learning {
     pub topics: Option<LearnTopics>,
     /// What it looks like: near duplicates, colors, scenes.
     pub looks: Option<LearnLooks>,
+    /// What is said, shown and written of it means, so that it is found by other words and in other languages.
+    pub meaning: Option<LearnMeaning>,
 }
 
 /// Speech to text.
@@ -226,6 +228,20 @@ impl LearnTopics {
             }
         }
         Ok(())
+    }
+}
+
+/// What texts mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearnMeaning {
+    /// The name of a model of E5's family, as ONNX.
+    pub model: String,
+}
+
+impl Default for LearnMeaning {
+    fn default() -> Self {
+        Self { model: "multilingual-e5-small".to_owned() }
     }
 }
 

@@ -33,8 +33,8 @@ pub use brand::{
 };
 pub use bumper::{Around, Bumper, Dress, Fit};
 pub use enrich::{
-    Channels, Fallback, LearnLooks, LearnNames, LearnObjects, LearnSpeech, LearnText, LearnTopics, Learning,
-    SpeechTracks, Topic,
+    Channels, Fallback, LearnLooks, LearnMeaning, LearnNames, LearnObjects, LearnSpeech, LearnText, LearnTopics,
+    Learning, SpeechTracks, Topic,
 };
 pub use film::{Film, FilmFormat, FrameRate};
 pub use mezzanine::{Interlaced, Mezzanine, MezzanineCodec, MezzanineProfile};

@@ -9,7 +9,7 @@ use std::{
 use tantivy::{
     DocAddress, Order, Score, Searcher as Pieces, TERMINATED, TantivyDocument,
     collector::TopDocs,
-    query::{BooleanQuery, EnableScoring, Occur, Query, RangeQuery},
+    query::{BooleanQuery, EnableScoring, Occur, Query},
     schema::Value,
 };
 
@@ -17,16 +17,18 @@ use super::{
     Card, Moment, ask,
     build::{Builder, any, term, without_score},
     facets::{self, Counter, FACETS},
-    failed,
+    failed, hours, hybrid,
     mark::Marker,
+    near,
     opened::{Folder, View},
     question::{
-        Access, Answer, DEEPEST, Hit, MOST_COUNTED, MOST_HITS, MOST_MOMENTS, MOST_VALUES, Question, Sort, Spot,
+        Access, Answer, By, DEEPEST, Hit, MOST_COUNTED, MOST_HITS, MOST_MOMENTS, MOST_VALUES, Question, Sort, Spot,
         Suggestion, cursor, place,
     },
     schema::{EVERYWHERE, Fields, schema},
     synonyms::Synonyms,
     top,
+    vectors::{self, Vectors},
     vocabulary::{self, PLAIN},
     words::Morphology,
 };
@@ -40,7 +42,7 @@ use crate::{
 pub struct Searcher {
     folder: Folder,
     pub(super) fields: Fields,
-    synonyms: Synonyms,
+    pub(super) synonyms: Synonyms,
     /// What knows words of earlier questions.
     morphologies: Mutex<Vec<Morphology>>,
 }
@@ -100,15 +102,32 @@ impl Searcher {
         guarded(|| self.digests(each))
     }
 
-    /// Files of the index whose checksum is wrong.
+    /// Files of the index whose checksum is wrong, and those that lack vectors that a document leads to or have others.
     pub fn damaged(&self) -> Result<Vec<PathBuf>> {
         let view = self.view()?;
         let mut all: Vec<PathBuf> = Vec::new();
         for shard in &view.shards {
             all.extend(shard.index().validate_checksum().map_err(failed("cannot read the index"))?);
         }
+        if all.is_empty() {
+            near::each(&view, self.fields.what, &mut |file, block| match file {
+                Some(file) if file.are_sound(block.place, block.count) => {}
+                Some(file) => all.push(file.path.clone()),
+                None => all.push(vectors::name_of(block.place).into()),
+            })?;
+        }
         all.sort();
+        all.dedup();
         Ok(all)
+    }
+
+    /// Number of passages that the index has vectors of, and of vectors in its files that nothing leads to any more.
+    pub fn passages(&self) -> Result<(u64, u64)> {
+        let view = self.view()?;
+        let mut used = 0;
+        near::each(&view, self.fields.what, &mut |_, block| used += block.count)?;
+        let kept: usize = view.vectors.iter().flatten().map(Vectors::len).sum();
+        Ok((used, (kept as u64).saturating_sub(used)))
     }
 
     fn digests(&self, each: &mut dyn FnMut(AssetId, Digest) -> Result<()>) -> Result<()> {
@@ -140,7 +159,7 @@ impl Searcher {
     }
 
     fn answer(&self, question: &Question<'_>, morphology: &mut Morphology) -> Result<Answer> {
-        let ask = ask::parse(question.words, question.by)?.map(|ask| self.synonyms.expand(ask));
+        let asked = ask::parse(question.words, question.by)?;
         if let Some(unknown) = question.facets.iter().find(|f| !FACETS.iter().any(|known| known == f)) {
             let known = FACETS.join(", ");
             return Err(Error::invalid(format!("'{unknown}' is not counted: expected one of {known}")));
@@ -148,13 +167,17 @@ impl Searcher {
         let view = self.view()?;
         let limit = question.limit.clamp(1, MOST_HITS);
         let from = question.cursor.map_or(Ok(0), |cursor| place(cursor, question, &view.id))?;
+        let near = self.near(&view, (question, asked.as_ref()), morphology)?;
+        let ask = asked.map(|ask| self.synonyms.expand(ask));
         let fields = (self.fields, view.assets.clone());
-        let seen = self.seen(&question.access);
-        let seen = (!seen.is_empty()).then(|| Box::new(BooleanQuery::new(seen)) as Box<dyn Query>);
+        let seen = self.seen(&view, &question.access)?;
         let mut builder = Builder::new(&view.shards, fields, &self.synonyms, morphology, seen);
         let is_whole = question.kind.is_none() && question.access.collections.is_none() && question.facets.is_empty();
         if question.sort == Sort::Relevance && is_whole {
             builder = builder.enough(DEEPEST as u32 + 1);
+        }
+        if question.meaning.is_some() {
+            builder = builder.literal();
         }
         let built = builder.build(ask.as_ref())?;
         let by_words = question.sort == Sort::Relevance && ask.is_some();
@@ -162,11 +185,22 @@ impl Searcher {
             true => {
                 let (query, musts) =
                     built.best.as_ref().map_or((&built.assets, [].as_slice()), |(q, m)| (q, m.as_slice()));
-                Some(top::best(&view, (&**query, self.fields.what), (question, musts), from + limit + 1)?)
+                let most = from + limit + 1;
+                Some(match question.meaning {
+                    Some(_) => {
+                        let most = most.max(hybrid::FUSED);
+                        let words = top::best(&view, (&**query, self.fields.what), (question, musts), most)?;
+                        hybrid::fused(&words, &near)
+                    }
+                    None => top::best(&view, (&**query, self.fields.what), (question, musts), most)?,
+                })
             }
             false => None,
         };
-        let query = self.narrowed(built.assets, question);
+        let mut query = self.narrowed(&view, built.assets, question)?;
+        if !near.is_empty() {
+            query = self.either(&view, query, &near);
+        }
         let (found, is_last) = match best {
             Some(best) => {
                 let is_last = best.len() <= from + limit;
@@ -187,8 +221,17 @@ impl Searcher {
         for (score, place) in &found {
             let card: Card = self.stored(&view, *place)?;
             let spots = moments.get(place).map(Vec::as_slice).unwrap_or_default();
-            let spots = spots.iter().map(|(score, m)| spot(*score, m, &card, &mut marker)).collect();
-            hits.push(hit(by_words.then_some(*score), card, spots, &mut marker));
+            let mut spots: Vec<Spot> =
+                spots.iter().map(|(score, m)| spot((*score, By::Words), m, &card, &mut marker)).collect();
+            let near = near.iter().find(|near| near.at == *place);
+            if let Some(near) = question.meaning.zip(near) {
+                let most = question.moments.min(MOST_MOMENTS);
+                let meant = self.nearest_moments(&view, near, most)?;
+                let meant = meant.iter().map(|(score, m)| spot((*score, By::Meaning), m, &card, &mut marker)).collect();
+                spots = hybrid::in_turns(spots, meant, most);
+            }
+            let likeness = near.map(|near| near.likeness);
+            hits.push(Hit { likeness, ..hit(by_words.then_some(*score), card, spots, &mut marker) });
         }
         let facets = match question.facets {
             [] => Vec::new(),
@@ -272,8 +315,8 @@ impl Searcher {
             if shown.len() >= most {
                 break;
             }
-            let query = self.narrowed(Box::new(tantivy::query::TermQuery::new(term, PLAIN)), &question);
-            if *access == Access::all() || self.has_any(&view, &*query)? {
+            let query = self.narrowed(&view, Box::new(tantivy::query::TermQuery::new(term, PLAIN)), &question)?;
+            if *access == Access::all() || has_any(&view.shards, &*query)? {
                 shown.push(Suggestion { text });
             }
         }
@@ -281,40 +324,42 @@ impl Searcher {
     }
 
     /// Only what the question wants of what the words find, and may show.
-    fn narrowed(&self, assets: Box<dyn Query>, question: &Question<'_>) -> Box<dyn Query> {
+    pub(super) fn narrowed(
+        &self,
+        view: &View,
+        assets: Box<dyn Query>,
+        question: &Question<'_>,
+    ) -> Result<Box<dyn Query>> {
         let mut clauses = Vec::new();
         if let Some(kind) = question.kind {
             clauses.push((Occur::Must, without_score(term(self.fields.kind, kind.as_str()))));
         }
-        clauses.extend(self.seen(&question.access));
+        clauses.extend(self.seen(view, &question.access)?);
         if clauses.is_empty() {
-            return assets;
+            return Ok(assets);
         }
         clauses.insert(0, (Occur::Must, assets));
-        Box::new(BooleanQuery::new(clauses))
+        Ok(Box::new(BooleanQuery::new(clauses)))
     }
 
     /// What an asset must have to be shown.
-    fn seen(&self, access: &Access) -> Vec<(Occur, Box<dyn Query>)> {
+    pub(super) fn seen(&self, view: &View, access: &Access) -> Result<Vec<(Occur, Box<dyn Query>)>> {
         let mut clauses = Vec::new();
         if let Some(collections) = &access.collections {
             let each = collections.iter().map(|c| Box::new(term(self.fields.collection, c)) as Box<dyn Query>);
             clauses.push((Occur::Must, without_score(any(each.collect()))));
         }
         if let Some(to) = &access.audience {
-            use std::ops::Bound;
-            let at = |field| tantivy::Term::from_field_i64(field, to.now);
-            let begun = RangeQuery::new(Bound::Unbounded, Bound::Included(at(self.fields.embargo)));
-            let lasts = RangeQuery::new(Bound::Excluded(at(self.fields.ends)), Bound::Unbounded);
-            clauses.push((Occur::Must, without_score(begun)));
-            clauses.push((Occur::Must, without_score(lasts)));
+            if let Some(hidden) = hours::hidden(view, &self.fields, to.now)? {
+                clauses.push((Occur::MustNot, Box::new(hidden) as Box<dyn Query>));
+            }
             if let Some(territory) = &to.territory {
                 let each = [territory.to_uppercase(), EVERYWHERE.to_owned()];
                 let each = each.iter().map(|t| Box::new(term(self.fields.territory, t)) as Box<dyn Query>);
                 clauses.push((Occur::Must, without_score(any(each.collect()))));
             }
         }
-        clauses
+        Ok(clauses)
     }
 
     /// A page of what is found in an order that is none of words, and whether it is the last one.
@@ -360,35 +405,8 @@ impl Searcher {
         Ok((all.into_iter().skip(from).take(limit).map(|(_, at)| (0.0, at)).collect(), is_last))
     }
 
-    fn has_any(&self, view: &View, query: &dyn Query) -> Result<bool> {
-        self.count_to(view, query, 1).map(|(n, _)| n > 0)
-    }
-
     fn count(&self, view: &View, query: &dyn Query) -> Result<(usize, bool)> {
-        self.count_to(view, query, MOST_COUNTED)
-    }
-
-    /// How many match, up to a number of them, and whether there are more.
-    fn count_to(&self, view: &View, query: &dyn Query, most: usize) -> Result<(usize, bool)> {
-        let mut count = 0;
-        for shard in &view.shards {
-            let weight = query.weight(EnableScoring::disabled_from_searcher(shard)).map_err(searching(""))?;
-            for reader in shard.segment_readers() {
-                let mut found = weight.scorer(reader, 1.0).map_err(searching(""))?;
-                let alive = reader.alive_bitset();
-                let mut doc = found.doc();
-                while doc != TERMINATED {
-                    if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                        if count == most {
-                            return Ok((count, true));
-                        }
-                        count += 1;
-                    }
-                    doc = found.advance();
-                }
-            }
-        }
-        Ok((count, false))
+        count_to(&view.shards, query, MOST_COUNTED)
     }
 
     pub(super) fn stored<T: serde::de::DeserializeOwned>(&self, view: &View, (shard, at): Found) -> Result<T> {
@@ -417,7 +435,7 @@ pub(super) fn searching(words: &str) -> impl Fn(tantivy::TantivyError) -> Error 
     }
 }
 
-fn spot(score: Score, moment: &Moment, card: &Card, marker: &mut Marker<'_>) -> Spot {
+fn spot((score, by): (Score, By), moment: &Moment, card: &Card, marker: &mut Marker<'_>) -> Spot {
     let t = &card.technical;
     let has_time = card.kind == MediaKind::Video && moment.to_ms > 0;
     let rate = t.rate.filter(|_| has_time);
@@ -427,7 +445,7 @@ fn spot(score: Score, moment: &Moment, card: &Card, marker: &mut Marker<'_>) -> 
         (Some(first), Some(rate)) => first.after(rate, moment.from_ms),
         _ => frame.and_then(|frame| Some(counting(false)?.label(frame))),
     };
-    Spot { score, snippet: marker.excerpt(&moment.text).0, timecode, frame, moment: moment.clone() }
+    Spot { score, by, snippet: marker.excerpt(&moment.text).0, timecode, frame, moment: moment.clone() }
 }
 
 fn hit(score: Option<Score>, card: Card, moments: Vec<Spot>, marker: &mut Marker<'_>) -> Hit {
@@ -443,5 +461,33 @@ fn hit(score: Option<Score>, card: Card, moments: Vec<Spot>, marker: &mut Marker
         (first, None) => excerpts.find(|(_, n)| *n > 0).or(first).map(|(html, _)| html).unwrap_or_default(),
     };
     drop(excerpts);
-    Hit { score, snippet, moments, card }
+    Hit { score, likeness: None, snippet, moments, card }
+}
+
+/// Whether a query finds something.
+pub(super) fn has_any(shards: &[Pieces], query: &dyn Query) -> Result<bool> {
+    count_to(shards, query, 0).map(|(_, more)| more)
+}
+
+/// How many match, up to a number of them, and whether there are more.
+fn count_to(shards: &[Pieces], query: &dyn Query, most: usize) -> Result<(usize, bool)> {
+    let mut count = 0;
+    for shard in shards {
+        let weight = query.weight(EnableScoring::disabled_from_searcher(shard)).map_err(searching(""))?;
+        for reader in shard.segment_readers() {
+            let mut found = weight.scorer(reader, 1.0).map_err(searching(""))?;
+            let alive = reader.alive_bitset();
+            let mut doc = found.doc();
+            while doc != TERMINATED {
+                if alive.is_none_or(|alive| alive.is_alive(doc)) {
+                    if count == most {
+                        return Ok((count, true));
+                    }
+                    count += 1;
+                }
+                doc = found.advance();
+            }
+        }
+    }
+    Ok((count, false))
 }

@@ -15,6 +15,7 @@ use tantivy::{
 };
 
 use super::{
+    answer::has_any,
     ask::{Ask, Label, Number, Place, Words},
     every::{Every, Form},
     failed, family,
@@ -68,8 +69,10 @@ pub(super) struct Builder<'a> {
     pub(super) synonyms: &'a Synonyms,
     /// Of a question that is nothing but a phrase: how many assets that say it are enough.
     enough: Option<u32>,
+    /// Whether words that nothing has are looked for as they are.
+    as_written: bool,
     /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
-    seen: Option<Box<dyn Query>>,
+    seen: Vec<(Occur, Boxed)>,
     morphology: &'a Morphology,
     terms: HashSet<String>,
     corrections: Corrections,
@@ -85,10 +88,11 @@ impl<'a> Builder<'a> {
         (fields, assets): (Fields, Assets),
         synonyms: &'a Synonyms,
         morphology: &'a Morphology,
-        seen: Option<Box<dyn Query>>,
+        seen: Vec<(Occur, Boxed)>,
     ) -> Self {
         Self {
             seen,
+            as_written: false,
             enough: None,
             shards,
             fields,
@@ -105,6 +109,11 @@ impl<'a> Builder<'a> {
     /// very frequent words takes long, and nobody sees more hits than that.
     pub(super) fn enough(self, assets: u32) -> Self {
         Self { enough: Some(assets), ..self }
+    }
+
+    /// Takes no word for another: where the meaning is asked for, too, what nothing has is not a mistake.
+    pub(super) fn literal(self) -> Self {
+        Self { as_written: true, ..self }
     }
 
     /// Of a question, or of none: then of all assets.
@@ -420,25 +429,21 @@ impl<'a> Builder<'a> {
 
     /// Whether a query finds something that may be seen.
     fn finds(&self, query: &Boxed) -> Result<bool> {
-        let narrowed: Boxed = match &self.seen {
-            Some(seen) => Box::new(BooleanQuery::intersection(vec![query.box_clone(), seen.box_clone()])),
-            None => query.box_clone(),
-        };
-        for shard in self.shards {
-            if narrowed.count(shard).map_err(failed("cannot search"))? > 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let seen = self.seen.iter().map(|(occur, seen)| (*occur, seen.box_clone()));
+        let narrowed = BooleanQuery::new(std::iter::once((Occur::Must, query.box_clone())).chain(seen).collect());
+        has_any(self.shards, &narrowed)
     }
 
     /// The same of what is known to find something: where everything may be seen, nothing is asked.
     fn is_seen(&self, query: &Boxed) -> Result<bool> {
-        if self.seen.is_none() { Ok(true) } else { self.finds(query) }
+        if self.seen.is_empty() { Ok(true) } else { self.finds(query) }
     }
 
     /// What a word may have meant that nothing has: a part of a name, else words that are written almost like it.
     fn instead(&mut self, word: &str) -> Result<Vec<Boxed>> {
+        if self.as_written {
+            return Ok(Vec::new());
+        }
         if spelled(word).chars().count() >= GRAM {
             let part = self.part(word);
             if self.finds(&part)? {

@@ -1,11 +1,13 @@
 //! What the index knows of an asset: the asset itself, and what was found in it with its times.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use crate::{
     digest::Digest,
-    model::{AssetId, Description, FindingKind, MediaKind, Timecode},
+    model::{AssetId, Description, FindingKind, MediaKind, Timecode, Vector},
 };
 
 /// Everything the index knows of an asset.
@@ -16,6 +18,29 @@ pub struct Document {
     pub card: Card,
     /// What was found in it, each with its time.
     pub moments: Vec<Moment>,
+    /// What it means, where that is known.
+    #[serde(skip)]
+    pub meaning: Option<Meaning>,
+}
+
+/// What an asset means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meaning {
+    /// By which model and how it was asked.
+    pub recipe: Digest,
+    /// Of which words.
+    pub words: Digest,
+    /// Passage by passage.
+    pub passages: Vec<Passage>,
+}
+
+/// Some moments that follow each other, or an asset as a whole, and which way that points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Passage {
+    /// The moments, by their places in the document; empty: it is about the asset as a whole.
+    pub moments: Range<u32>,
+    /// Which way.
+    pub vector: Vector,
 }
 
 /// An asset as a hit shows it.
@@ -157,9 +182,9 @@ impl Document {
         let timeless = Card { created_at: 0, ..self.card.clone() };
         let card = serde_json::to_string(&timeless).unwrap_or_default();
         let version = VERSION.to_string();
-        let fields: Vec<&str> =
-            ["document", &version, &card].into_iter().chain(moments.iter().map(String::as_str)).collect();
-        Digest::of_fields(&fields)
+        let meaning = self.meaning.as_ref().map(|m| format!("meaning {} {}", m.recipe, m.words));
+        let fields = ["document", &version, &card].into_iter().chain(moments.iter().map(String::as_str));
+        Digest::of_fields(&fields.chain(meaning.as_deref()).collect::<Vec<_>>())
     }
 
     /// Calls `each` with every text whose words are found, once.

@@ -15,41 +15,34 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
+use super::pieces::PerPiece;
+
 /// What `what` says of assets.
 pub(super) const ASSET: &str = "asset";
 
 /// Where assets lie in each piece of an index.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Assets(Arc<Mutex<HashMap<SegmentId, Arc<Vec<DocId>>>>>);
+pub(super) struct Assets(PerPiece<Vec<DocId>>);
 
 impl Assets {
     /// The assets of one piece, removed ones too, in their order.
     pub(super) fn of(&self, reader: &SegmentReader, what: Field) -> tantivy::Result<Arc<Vec<DocId>>> {
-        let known = |assets: &Self| {
-            let known = assets.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.get(&reader.segment_id()).cloned()
-        };
-        if let Some(known) = known(self) {
-            return Ok(known);
-        }
-        let mut all = Vec::new();
-        let term = Term::from_field_text(what, ASSET);
-        if let Some(mut postings) = reader.inverted_index(what)?.read_postings(&term, IndexRecordOption::Basic)? {
-            while postings.doc() != TERMINATED {
-                all.push(postings.doc());
-                postings.advance();
+        self.0.of(reader, || {
+            let mut all = Vec::new();
+            let term = Term::from_field_text(what, ASSET);
+            if let Some(mut postings) = reader.inverted_index(what)?.read_postings(&term, IndexRecordOption::Basic)? {
+                while postings.doc() != TERMINATED {
+                    all.push(postings.doc());
+                    postings.advance();
+                }
             }
-        }
-        let all = Arc::new(all);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(reader.segment_id(), all.clone());
-        Ok(all)
+            Ok(all)
+        })
     }
 
     /// Forgets pieces that are not part of the index any more.
     pub(super) fn keep(&self, pieces: &[&SegmentReader]) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|id, _| pieces.iter().any(|reader| reader.segment_id() == *id));
+        self.0.keep(pieces);
     }
 }
 
@@ -72,7 +65,7 @@ pub(super) struct Enough {
 }
 
 /// Assets in their order, each with its score.
-type Scored = Arc<Vec<(DocId, Score)>>;
+pub(super) type Scored = Arc<Vec<(DocId, Score)>>;
 
 impl Enough {
     pub(super) fn new(most: u32) -> Self {
@@ -219,6 +212,41 @@ impl Scorer for Joined {
     }
 }
 
+/// Documents that are known by their places.
+#[derive(Clone, Debug)]
+pub(super) struct These(Arc<HashMap<SegmentId, Scored>>);
+
+impl These {
+    pub(super) fn new(all: impl Iterator<Item = (SegmentId, DocId)>) -> Self {
+        let mut pieces: HashMap<SegmentId, Vec<(DocId, Score)>> = HashMap::new();
+        all.for_each(|(piece, doc)| pieces.entry(piece).or_default().push((doc, 0.0)));
+        pieces.values_mut().for_each(|docs| docs.sort_unstable_by_key(|(doc, _)| *doc));
+        Self::listed(pieces.into_iter().map(|(piece, docs)| (piece, Arc::new(docs))))
+    }
+
+    /// Those of each piece, in their order.
+    pub(super) fn listed(all: impl IntoIterator<Item = (SegmentId, Scored)>) -> Self {
+        Self(Arc::new(all.into_iter().collect()))
+    }
+}
+
+impl Query for These {
+    fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Weight for These {
+    fn scorer(&self, reader: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let all = self.0.get(&reader.segment_id()).cloned().unwrap_or_default();
+        Ok(Box::new(Listed { all, at: 0 }))
+    }
+
+    fn explain(&self, _: &SegmentReader, _: DocId) -> tantivy::Result<Explanation> {
+        Ok(Explanation::new("known by its place", 0.0))
+    }
+}
+
 /// Assets that were found already, with their scores.
 struct Listed {
     all: Scored,
@@ -228,6 +256,11 @@ struct Listed {
 impl DocSet for Listed {
     fn advance(&mut self) -> DocId {
         self.at += 1;
+        self.doc()
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        self.at += self.all.get(self.at..).unwrap_or_default().partition_point(|(doc, _)| *doc < target);
         self.doc()
     }
 

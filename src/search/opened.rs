@@ -16,8 +16,12 @@ use super::{
     facets::Values,
     failed,
     folder::{self, IndexId, shard_path},
+    hours::Hours,
     join::Assets,
+    near::Blocks,
+    pieces::PerPiece,
     schema::analyzed,
+    vectors::Vectors,
 };
 use crate::error::Result;
 
@@ -29,6 +33,10 @@ pub(super) struct View {
     pub(super) shards: Vec<Pieces>,
     pub(super) assets: Assets,
     pub(super) values: Values,
+    pub(super) blocks: Blocks,
+    pub(super) hours: PerPiece<Hours>,
+    /// The files of vectors of each shard.
+    pub(super) vectors: Vec<Vec<Vectors>>,
     pub(super) id: String,
 }
 
@@ -84,15 +92,16 @@ impl Folder {
     fn opened(&self, before: Option<Opened>) -> Result<Opened> {
         let id = folder::existing(&self.dir)?;
         let named = self.named(&id);
-        let (readers, assets, values) = match before {
+        let (readers, assets, values, blocks, hours) = match before {
             // Its files are open already: only what is new is opened.
             Some(before) if before.id == id && !before.is_cut_short() => {
                 before.readers.iter().try_for_each(IndexReader::reload).map_err(failed("cannot read the index"))?;
-                (before.readers, before.view.assets.clone(), before.view.values.clone())
+                let View { assets, values, blocks, hours, .. } = &*before.view;
+                (before.readers, assets.clone(), values.clone(), blocks.clone(), hours.clone())
             }
             _ => {
                 let readers = (0..id.shards).map(|n| self.reader(&id, n)).collect::<Result<_>>()?;
-                (readers, Assets::default(), Values::default())
+                (readers, Assets::default(), Values::default(), Blocks::default(), PerPiece::default())
             }
         };
         let shards: Vec<Pieces> = readers.iter().map(IndexReader::searcher).collect();
@@ -105,10 +114,16 @@ impl Folder {
                 files.extend(fs::metadata(&path).ok().map(|m| (path, m.len())));
             }
         }
+        // After the pieces, for these lead to vectors that were written before them.
+        let vectors = (0..id.shards).map(|n| Vectors::open(&shard_path(&self.dir, &id.id, n)));
+        let vectors = vectors.collect::<Result<Vec<_>>>()?;
+        files.extend(vectors.iter().flatten().map(|file| (file.path.clone(), file.bytes())));
         let pieces: Vec<_> = shards.iter().flat_map(Pieces::segment_readers).collect();
         assets.keep(&pieces);
         values.keep(&pieces);
-        let view = Arc::new(View { shards, assets, values, id: id.id.clone() });
+        blocks.keep(&pieces);
+        hours.keep(&pieces);
+        let view = Arc::new(View { shards, assets, values, blocks, hours, vectors, id: id.id.clone() });
         Ok(Opened { id, readers, view, named, files })
     }
 

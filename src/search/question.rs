@@ -8,7 +8,7 @@ use super::{Card, Moment, ask::Match, facets::Facet};
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::{Audience, MediaKind, Rights},
+    model::{Audience, MediaKind, Rights, Vector},
 };
 
 /// Most hits of a page, and how far pages go.
@@ -82,6 +82,33 @@ pub struct Question<'a> {
     pub facets: &'a [String],
     /// What may be shown.
     pub access: Access,
+    /// Which way its words point, where it is asked by its meaning as well.
+    pub meaning: Option<&'a Meant>,
+}
+
+/// What a question means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meant {
+    /// The recipe of the vectors that it can be compared with.
+    pub recipe: Digest,
+    /// Which way it points.
+    pub vector: Vector,
+}
+
+/// What found a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// Words that it has.
+    Words,
+    /// What it means.
+    Meaning,
+}
+
+impl By {
+    fn is_words(&self) -> bool {
+        *self == Self::Words
+    }
 }
 
 impl Default for Question<'_> {
@@ -96,6 +123,7 @@ impl Default for Question<'_> {
             cursor: None,
             facets: &[],
             access: Access::all(),
+            meaning: None,
         }
     }
 }
@@ -103,8 +131,12 @@ impl Default for Question<'_> {
 /// A moment of a hit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spot {
-    /// How well it matches; comparable within one hit.
+    /// How well it matches; comparable within one hit among those that the same has found. Of meaning it is the cosine of the
+    /// angle between the question and the passage.
     pub score: f32,
+    /// What found it; left out for words.
+    #[serde(skip_serializing_if = "By::is_words")]
+    pub by: By,
     /// Its words, `<b>` around those that match; the rest is escaped for HTML.
     pub snippet: String,
     /// The source timecode of its beginning.
@@ -124,6 +156,9 @@ pub struct Hit {
     /// How well it matches; comparable within one answer. Left out where the order is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
+    /// How near it is to what the question means, 1 at most, where it was found by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub likeness: Option<f32>,
     /// Where it matches, `<b>` around the words; the rest is escaped for HTML.
     pub snippet: String,
     /// Its best moments.
@@ -162,7 +197,9 @@ pub struct Suggestion {
 
 /// What a page's place is good for: one question to one index.
 fn told(question: &Question<'_>, index: &str) -> String {
-    let about = format!("{:?} {:?} {:?} {:?}", question.by, question.kind, question.sort, question.access.collections);
+    let Question { by, kind, sort, .. } = question;
+    let meaning = question.meaning.map(|meant| meant.recipe);
+    let about = format!("{by:?} {kind:?} {sort:?} {:?} {meaning:?}", question.access.collections);
     Digest::of_fields(&[question.words, &about, index]).to_string()[..12].to_owned()
 }
 

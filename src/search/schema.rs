@@ -83,7 +83,14 @@ pub(super) struct Fields {
     pub(super) consent: Field,
     /// `yes` where its masters have left the hot area.
     pub(super) archived: Field,
+    /// Of assets: where the vectors of their passages begin, and how many they are.
+    pub(super) vectors: Field,
+    pub(super) passages: Field,
 }
+
+/// From when on an asset may be seen, and until when, where nothing is said.
+pub(super) const ALWAYS: i64 = 0;
+pub(super) const NEVER: i64 = i64::MAX;
 
 /// What stands for all countries.
 pub(super) const EVERYWHERE: &str = "*";
@@ -170,7 +177,9 @@ pub(super) fn schema() -> (Schema, Fields) {
         hdr: b.add_u64_field("hdr", number.clone()),
         embargo: b.add_i64_field("embargo", number.clone()),
         ends: b.add_i64_field("ends", number.clone()),
-        expires: b.add_i64_field("expires", number),
+        expires: b.add_i64_field("expires", number.clone()),
+        vectors: b.add_u64_field("vectors", number.clone()),
+        passages: b.add_u64_field("passages", number),
         territory: b.add_text_field("territory", exact.clone()),
         consent: b.add_text_field("consent", exact.clone()),
         archived: b.add_text_field("archived", exact),

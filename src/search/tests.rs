@@ -3,6 +3,8 @@
 use super::*;
 use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Rights, Timecode};
 
+mod meaning;
+
 struct Archive {
     dir: tempfile::TempDir,
     searcher: Searcher,
@@ -31,7 +33,7 @@ fn card(title: &str) -> Card {
 }
 
 fn plain(title: &str) -> Document {
-    Document { card: card(title), moments: Vec::new() }
+    Document { card: card(title), moments: Vec::new(), meaning: None }
 }
 
 fn moment(kind: FindingKind, from_ms: u64, text: &str) -> Moment {
@@ -41,7 +43,7 @@ fn moment(kind: FindingKind, from_ms: u64, text: &str) -> Moment {
 
 fn said(title: &str, lines: &[&str]) -> Document {
     let each = lines.iter().enumerate().map(|(n, line)| moment(FindingKind::Speech, n as u64 * 4000, line));
-    Document { card: card(title), moments: each.collect() }
+    Document { card: card(title), moments: each.collect(), meaning: None }
 }
 
 impl Archive {

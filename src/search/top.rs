@@ -46,9 +46,9 @@ impl Bm25StatisticsProvider for Weighing<'_> {
 }
 
 /// A hit, the worst of them first.
-struct Ranked {
-    score: Score,
-    at: Found,
+pub(super) struct Ranked {
+    pub(super) score: Score,
+    pub(super) at: Found,
 }
 
 impl Ranked {
@@ -110,7 +110,7 @@ pub(super) fn best(
 }
 
 /// What the next one must be better than.
-fn worst(best: &BinaryHeap<Ranked>, most: usize) -> Score {
+pub(super) fn worst(best: &BinaryHeap<Ranked>, most: usize) -> Score {
     best.peek().filter(|_| best.len() >= most).map_or(Score::MIN, |ranked| ranked.score)
 }
 

@@ -13,7 +13,8 @@ use super::{
     family::{self, Told},
     folder::shard_path,
     join::ASSET,
-    schema::{EVERYWHERE, Fields, analyzed, schema},
+    schema::{ALWAYS, EVERYWHERE, Fields, NEVER, analyzed, schema},
+    vectors::Appender,
     words::{composed, folded, spelled, words},
 };
 use crate::{
@@ -39,6 +40,7 @@ pub struct Writer {
 struct Open {
     writer: IndexWriter,
     told: Told,
+    vectors: Appender,
     reader: IndexReader,
     /// Assets that were written since the reader has looked: of what neither has, nothing needs to be taken out, and to
     /// look in each piece for what is not there takes time.
@@ -58,6 +60,7 @@ impl Writer {
     /// `Unavailable`.
     pub fn open(dir: &Path, id: &str, shard: u32, threads: usize) -> Result<Self> {
         let path = shard_path(dir, id, shard);
+        let vectors = Appender::new(&path);
         let index = analyzed(Index::open_in_dir(path).map_err(failed("cannot open the index"))?);
         let threads = threads.max(1);
         let writer =
@@ -65,7 +68,7 @@ impl Writer {
         // After the writer, for then nobody else writes.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
         let reader = reader.map_err(failed("cannot read the index"))?;
-        let open = Open { writer, told: Told::default(), reader, since: HashSet::new() };
+        let open = Open { writer, told: Told::default(), vectors, reader, since: HashSet::new() };
         Ok(Self { open: Mutex::new(open), fields: schema().1 })
     }
 
@@ -90,7 +93,15 @@ impl Writer {
             for (moment, written) in document.moments.iter().zip(&written) {
                 operations.push(UserOperation::Add(self.moment(id, moment, written)));
             }
-            operations.push(UserOperation::Add(self.asset(document, document.digest_with(&written))?));
+            let mut asset = self.asset(document, document.digest_with(&written))?;
+            if let Some(meaning) = &document.meaning {
+                let place = open.vectors.add(&meaning.recipe, &meaning.passages, written.len() as u32)?;
+                if let Some(place) = place {
+                    asset.add_u64(self.fields.vectors, place);
+                    asset.add_u64(self.fields.passages, meaning.passages.len() as u64);
+                }
+            }
+            operations.push(UserOperation::Add(asset));
             // As one batch, so that they come to lie side by side.
             open.writer.run(operations).map_err(failed("cannot write to the index"))?;
         }
@@ -104,6 +115,8 @@ impl Writer {
     /// Makes everything visible that was written, at once: all of it, or (killed in between) nothing.
     pub fn commit(&self) -> Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a document leads to is there before it.
+        open.vectors.sync()?;
         if let Err(e) = open.writer.commit() {
             open.told.forget();
             return Err(failed("cannot write the index through to the disk")(e));
@@ -248,9 +261,9 @@ impl Writer {
             doc.add_i64(f.recorded, recorded);
         }
         let rights = &said.rights;
-        doc.add_i64(f.embargo, rights.embargo_ms().unwrap_or(0));
+        doc.add_i64(f.embargo, rights.embargo_ms().unwrap_or(ALWAYS));
         let ends = if rights.is_refused() { Some(0) } else { rights.expires_ms() };
-        doc.add_i64(f.ends, ends.unwrap_or(i64::MAX));
+        doc.add_i64(f.ends, ends.unwrap_or(NEVER));
         if let Some(expires) = rights.expires_ms() {
             // The last moment at which it may be shown, so that a day is found by itself.
             doc.add_i64(f.expires, expires - 1);

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     error::{Error, Kind},
     model::MediaKind,
-    search::{Answer as Found, FACETS, Match, Question, Sort},
+    search::{self, Answer as Found, FACETS, Match, Meant, Question, Sort},
 };
 
 /// A question.
@@ -32,6 +32,8 @@ pub(super) struct Wish {
     q: String,
     /// Whether one of the words is enough.
     any: bool,
+    /// Whether what the words mean is looked for as well, whatever the language.
+    meaning: bool,
     /// Only this kind: video, audio, image, animation, sidecar, other.
     kind: Option<String>,
     /// relevance, newest, oldest, longest or shortest.
@@ -54,6 +56,17 @@ pub(super) fn not_yet(e: Error) -> Error {
     }
 }
 
+/// What a question means. Whoever waits for the model takes no turn of those that search.
+async fn meant(served: &Arc<Served>, words: String, (by, sort): (Match, Sort)) -> Answer<Meant> {
+    let asked = served.clone();
+    run(move || {
+        let text = search::meant(&words, by, sort)?;
+        let (recipe, vector) = asked.archive.sense.of(&text)?;
+        Ok(Meant { recipe, vector })
+    })
+    .await
+}
+
 async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, Found, Vec<serde_json::Value>)> {
     let kind: Option<MediaKind> = wish.kind.as_deref().filter(|k| !k.is_empty()).map(str::parse).transpose()?;
     let sort: Sort = match wish.sort.as_deref().filter(|s| !s.is_empty()) {
@@ -72,6 +85,11 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
         .collect();
     let mut seen = std::collections::HashSet::new();
     facets.retain(|field| seen.insert(field.clone()));
+    let by = if wish.any { Match::Any } else { Match::All };
+    let meaning = match wish.meaning {
+        true => Some(meant(&served, wish.q.clone(), (by, sort)).await?),
+        false => None,
+    };
     // More at once would only wait for each other.
     let _turn = served.turn().await?;
     let asked = served.clone();
@@ -81,7 +99,7 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
         asked.archive.searcher.ready().map_err(not_yet)?;
         let found = asked.archive.searcher.search(&Question {
             words: &wish.q,
-            by: if wish.any { Match::Any } else { Match::All },
+            by,
             kind,
             sort,
             limit: wish.limit.unwrap_or(20),
@@ -89,6 +107,7 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
             cursor: wish.cursor.as_deref().filter(|c| !c.is_empty()),
             facets: &facets,
             access: access.clone(),
+            meaning: meaning.as_ref(),
         })?;
         let mut hits = Vec::with_capacity(found.hits.len());
         for hit in &found.hits {

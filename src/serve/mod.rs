@@ -27,6 +27,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{
     block,
     catalog::Catalog,
+    enrich::Sense,
     error::{Doing, Error, Kind, Result},
     keep,
     model::Grade,
@@ -69,6 +70,8 @@ pub struct Archive {
     pub searcher: Searcher,
     /// The file that says where things are published: read at each request, if it is there.
     pub channels: Option<PathBuf>,
+    /// What tells what questions mean.
+    pub sense: Arc<Sense>,
 }
 
 /// Who is let in, and how.
@@ -174,6 +177,9 @@ impl Server {
     /// Answers until `stop` is tripped; requests under way are then finished.
     pub fn run(self, archive: Archive, terms: &Terms, stop: &Stop) -> Result<()> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // Nobody waits for the model, and who asks for it too early waits no longer than for this.
+        let sense = archive.sense.clone();
+        std::thread::spawn(move || sense.warm());
         let served = Arc::new(Served {
             archive,
             guard: Guard::new(terms.anonymous, terms.provider.clone().map(oidc::Oidc::new).transpose()?),

@@ -8,12 +8,11 @@
 
 pub mod looks;
 pub mod objects;
-mod runtime;
 mod scale;
 pub mod tesseract;
 pub mod text;
 
-pub use runtime::{RUNS_ON, Runtime};
+pub use crate::onnx::{RUNS_ON, Runtime};
 
 use crate::error::{Error, Result};
 

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, fs, path::Path};
 const FLOORS: &[&[&str]] = &[
     &["error"],
     &["digest", "stop", "block", "crash", "spool"],
-    &["pace", "secret"],
+    &["onnx", "pace", "secret"],
     &["model"],
     &["profile", "store", "subtitle"],
-    &["catalog", "channel", "media", "models", "names", "speech", "vision"],
+    &["catalog", "channel", "meaning", "media", "models", "names", "speech", "vision"],
     &["work", "search"],
     &[
         "ingest",
@@ -42,7 +42,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("libwebp_sys", &["media/image"]),
     ("hayro_jpeg2000", &["media/image"]),
     ("image", &["media/image"]),
-    ("ort", &["vision"]),
+    ("ort", &["onnx"]),
+    ("tokenizers", &["meaning"]),
     ("rmpv", &["names"]),
     ("fancy_regex", &["names"]),
     ("tantivy", &["search"]),

@@ -32,6 +32,7 @@ mod jobs;
 mod k8s;
 mod keep;
 mod learn;
+mod meaning;
 mod names;
 mod outside;
 mod policy;

@@ -81,6 +81,17 @@ impl State {
                 let deleted = before - found.len();
                 (200, json!({"deleted": deleted, "version_conflicts": 0, "timed_out": false, "failures": []}))
             }
+            ("POST", [indexes, "_search"]) => {
+                let asked = parsed();
+                assert_eq!((&asked["sort"], &asked["_source"]), (&json!([{"asset": "asc"}]), &json!(false)), "{asked}");
+                let found = indexes.split(',').flat_map(|index| self.indexes[index].0.iter());
+                let all: BTreeMap<&str, &String> = found.map(|(id, v)| (v["asset"].as_str().unwrap(), id)).collect();
+                let after = asked["search_after"][0].as_str().unwrap_or_default();
+                let size = asked["size"].as_u64().unwrap() as usize;
+                let hits = all.iter().filter(|(asset, _)| **asset > after).take(size);
+                let hits: Vec<Value> = hits.map(|(asset, id)| json!({"_id": id, "sort": [asset]})).collect();
+                (200, json!({"timed_out": false, "hits": {"hits": hits}}))
+            }
             ("POST", ["_aliases"]) => {
                 for action in parsed()["actions"].as_array().unwrap() {
                     let (what, of) = action.as_object().unwrap().iter().next().unwrap();
@@ -276,4 +287,39 @@ fn a_server_gets_what_the_own_index_has_and_only_what_changed() {
     fake.export(&archive, "s3cret").ends(0);
     let state = fake.state();
     assert_eq!((titles(&state).len(), texts(&state).len()), (2, 1));
+}
+
+#[test]
+fn a_server_loses_what_the_catalog_has_no_more() {
+    let (archive, asset) = crate::search::archive();
+    let picture = archive.json(["search", "--json", "foto"])["hits"][0]["asset"].as_str().unwrap().to_owned();
+    let fake = Fake::start();
+    fake.export(&archive, "s3cret").ends(0);
+    let held = |state: &State| {
+        let of =
+            |alias| state.all(alias).iter().map(|v| v["asset"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>();
+        (of("dam-assets"), of("dam-segments"))
+    };
+    let only = |asset: &String| BTreeSet::from([asset.clone()]);
+    assert_eq!(held(&fake.state()), (BTreeSet::from([asset.clone(), picture.clone()]), only(&asset)));
+    // No event tells of it, as where a catalog is put back from a copy.
+    let forget = |asset: &str| {
+        let catalog = archive.catalog();
+        for (table, column) in [("assets", "id"), ("members", "asset"), ("descriptions", "asset")] {
+            catalog.execute(&format!("DELETE FROM {table} WHERE {column} = ?1"), [asset]).unwrap();
+        }
+    };
+    forget(&asset);
+    fake.export(&archive, "s3cret").ends(0).says("1 of 1 chunk(s) sent");
+    assert_eq!(held(&fake.state()), (only(&picture), BTreeSet::new()));
+    fake.export(&archive, "s3cret").ends(0).says("nothing to do");
+    // Also where the catalog does not know any more what was sent.
+    archive.catalog().execute_batch("DELETE FROM indexed; DELETE FROM index_cursors").unwrap();
+    forget(&picture);
+    for (found, waiting) in fake.state().indexes.values_mut() {
+        found.append(waiting);
+        found.retain(|_, v| !v.is_null());
+    }
+    fake.export(&archive, "s3cret").ends(0).says("1 of 1 chunk(s) sent");
+    assert_eq!(held(&fake.state()), (BTreeSet::new(), BTreeSet::new()));
 }

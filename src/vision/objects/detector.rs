@@ -10,10 +10,8 @@ use std::path::Path;
 use super::{Object, Settings, labels};
 use crate::{
     error::{Error, Result},
-    vision::{
-        Area, Picture, area, overlap,
-        runtime::{Model, Runtime, Want},
-    },
+    onnx::{Model, Runtime, Want},
+    vision::{Area, Picture, area, overlap},
 };
 
 /// Objects of one label that share more than this of their areas are one.

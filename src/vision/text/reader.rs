@@ -12,11 +12,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    onnx::{Model, Runtime, Want},
     stop::Stop,
-    vision::{
-        Picture, area,
-        runtime::{Model, Runtime, Want},
-    },
+    vision::{Picture, area},
 };
 
 /// The detector sees pictures whose shorter side is at least this, in pixels, where the longer one has room.

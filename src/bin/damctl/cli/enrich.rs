@@ -62,7 +62,8 @@ pub enum ModelsCommand {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
-    /// Takes a model of one's own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; or a file.
+    /// Takes a model of one's own: a folder of CTranslate2 (faster-whisper), which is converted; one of spaCy; one of E5 (model.onnx and
+    /// tokenizer.json); or a file.
     Import {
         /// The folder or file.
         #[arg(value_name = "PATH")]
@@ -70,7 +71,7 @@ pub enum ModelsCommand {
         /// What it is called from now on.
         #[arg(long = "as", value_name = "NAME")]
         name: String,
-        /// What it is for: speech, voice, text, objects, names or runtime.
+        /// What it is for: speech, voice, text, objects, names, meaning or runtime.
         #[arg(long = "for", value_name = "USE", default_value = "speech")]
         purpose: Use,
         /// How the weights of what is converted are kept.

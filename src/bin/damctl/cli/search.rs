@@ -41,6 +41,9 @@ pub struct SearchArgs {
     /// One of the words is enough; more are better.
     #[arg(long)]
     pub any: bool,
+    /// Looks for what words mean as well, whatever the language: the profile's section `enrich` asks for `meaning`.
+    #[arg(long)]
+    pub meaning: bool,
     /// Only assets of this kind.
     #[arg(long, value_name = "KIND")]
     pub kind: Option<MediaKind>,

@@ -31,7 +31,12 @@ pub fn run(url: &str, args: &IndexArgs, archive: &Archive, reporter: &dyn Report
         }
         let planned_at = catalog.now()?;
         let is_whole = catalog.index_cursor(&index.id)?.is_none();
-        let plan = index::plan(&catalog, &index)?;
+        let mut plan = index::plan(&catalog, &index)?;
+        if says == Says::All {
+            // Where the catalog does not know what was sent, the server does: it may have been there before the catalog.
+            let held = if is_whole { bulk.assets(stop)? } else { catalog.indexed_gone(&index.id)? };
+            plan.wanted.extend(index::plan_gone(&catalog, &index, &held)?);
+        }
         let enqueued = catalog.enqueue_planned(&plan.wanted, planned_at)?;
         catalog.set_index_cursor(&index.id, plan.seen)?;
         let scope = index.scope(0);

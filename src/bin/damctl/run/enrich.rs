@@ -1,11 +1,12 @@
 //! `damctl enrich`: what the profile wants to be known, and the archive does not know yet.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use damctl::{
     catalog::{Catalog, Enqueued, Wanted},
-    enrich::{Care, Crew, Enrich, How, Lacking, Means, Plan, narrowed, plan, plan_again},
+    enrich::{Care, Enrich, How, Lacking, Means, Plan, narrowed, plan, plan_again},
     error::Error,
-    media::Limits,
     model::{JobState, Stage},
     profile::{Learning, Profile},
     speech,
@@ -19,10 +20,10 @@ use crate::cli::{EnrichArgs, ShiftArgs};
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (profile, catalog) = (archive.profile()?, archive.catalog()?);
     let wanted = match args.with {
-        // New words may name somebody and be about something; nothing else follows from them.
+        // New words may name somebody, be about something, and mean something; nothing else follows from them.
         Some(_) => {
-            let Learning { names, topics, .. } = profile.learning.clone();
-            Learning { names, topics, ..Learning::default() }
+            let Learning { names, topics, meaning, .. } = profile.learning.clone();
+            Learning { names, topics, meaning, ..Learning::default() }
         }
         None => narrowed(&profile.learning, &args.only),
     };
@@ -146,7 +147,7 @@ impl Work<'_> {
     }
 
     fn work(&self, how: &Drain, jobs: usize, reporter: &dyn Reporter, stop: &Stop) -> Result<Summary> {
-        let (store, spool, child) = (self.archive.store()?, self.archive.spool()?, self.archive.child()?);
+        let (store, spool, child) = (self.archive.store()?, Arc::new(self.archive.spool()?), self.archive.child()?);
         if jobs > 0 {
             child.warm()?;
             // Who waits should know for what.
@@ -155,16 +156,7 @@ impl Work<'_> {
                 reporter.report(&Event::Note { text: &format!("{what}: {how}") });
             }
         }
-        let settings = &self.archive.settings;
-        let limits = Limits { stall_seconds: settings.stall()?, memory_bytes: settings.memory()?, ..Limits::default() };
-        let mut reads = vec![settings.path("models")];
-        // A model may lie on another disk.
-        let models = std::fs::read_dir(settings.path("models")).into_iter().flatten().flatten();
-        reads.extend(models.filter_map(|e| std::fs::canonicalize(e.path()).ok()));
-        if settings.bucket("store")?.is_none() {
-            reads.push(settings.path("store"));
-        }
-        let crew = Crew::new(&child, &spool, reads, limits);
+        let crew = self.archive.crew(child, spool.clone())?;
         // Few jobs have the cores between them.
         let at_a_time = (how.workers / jobs.max(1)).max(1);
         let stage =

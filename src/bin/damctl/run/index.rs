@@ -76,7 +76,10 @@ impl Pass<'_> {
         let current = search::current(dir)?;
         let planned_at = catalog.now()?;
         let is_whole = catalog.index_cursor(&index.id)?.is_none();
-        let plan = index::plan(catalog, index)?;
+        let mut plan = index::plan(catalog, index)?;
+        if says == Says::All && !is_whole {
+            plan.wanted.extend(index::plan_gone(catalog, index, &catalog.indexed_gone(&index.id)?)?);
+        }
         let enqueued = catalog.enqueue_planned(&plan.wanted, planned_at)?;
         catalog.set_index_cursor(&index.id, plan.seen)?;
         if is_whole {
@@ -192,6 +195,13 @@ fn check(catalog: &Catalog, dir: &Path, stop: &Stop) -> Result<Verdict> {
         "{} asset(s) in the catalog, {} in the index {} ({} shard(s))",
         found.assets, found.documents, index.id, index.shards
     ));
+    match found.passages {
+        (0, 0) => {}
+        (n, 0) => print(format_args!("{n} passage(s) can be found by their meaning")),
+        (n, left) => print(format_args!(
+            "{n} passage(s) can be found by their meaning; {left} vector(s) are left of others, until the next --rebuild"
+        )),
+    }
     for (what, assets) in
         [("missing", &found.missing), ("out of date", &found.stale), ("not in the catalog", &found.gone)]
     {

@@ -5,8 +5,9 @@ use std::{io::Write, sync::Arc, time::Duration};
 use anyhow::Result;
 use damctl::{
     catalog::Catalog,
+    enrich::{Crew, Sense},
     error::{Doing, Error},
-    media::child::ChildProcess,
+    media::{Limits, child::ChildProcess},
     model::{Queue, Stage, job::Failure},
     models::Shelf,
     profile::{DEFAULT, Profile},
@@ -313,6 +314,29 @@ impl Archive {
     /// This program, as the child process for hostile bytes.
     fn child(&self) -> Result<ChildProcess> {
         child(&self.settings.path("scratch"))
+    }
+
+    /// Child processes that learn, none of them started yet.
+    fn crew(&self, child: ChildProcess, spool: Arc<Spool>) -> Result<Crew> {
+        let settings = &self.settings;
+        let limits = Limits { stall_seconds: settings.stall()?, memory_bytes: settings.memory()?, ..Limits::default() };
+        let mut reads = vec![settings.path("models")];
+        // A model may lie on another disk.
+        let models = std::fs::read_dir(settings.path("models")).into_iter().flatten().flatten();
+        reads.extend(models.filter_map(|e| std::fs::canonicalize(e.path()).ok()));
+        if settings.bucket("store")?.is_none() {
+            reads.push(settings.path("store"));
+        }
+        Ok(Crew::new(child, spool, reads, limits))
+    }
+
+    /// What tells what questions mean.
+    fn sense(&self) -> Result<Sense> {
+        let wanted = match self.profile()?.learning.meaning {
+            Some(wanted) => Some((wanted, self.crew(self.child()?, Arc::new(self.spool()?))?)),
+            None => None,
+        };
+        Ok(Sense::new(wanted, self.shelf()))
     }
 
     /// What is wanted of masters.

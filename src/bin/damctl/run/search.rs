@@ -6,7 +6,7 @@ use damctl::{
     error::Error,
     model::{FindingKind, Master, Rendition, Role},
     search::{
-        Hit, Match, Question, Searcher,
+        self, By, Hit, Match, Meant, Question, Searcher,
         export::{self, Cut},
     },
     store::Store,
@@ -20,15 +20,25 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
     let catalog = archive.catalog()?;
     let store = archive.store()?;
     let words = args.query.join(" ");
+    let by = if args.any { Match::Any } else { Match::All };
+    let meaning = match args.meaning {
+        true => {
+            let text = search::meant(&words, by, args.sort.into())?;
+            let (recipe, vector) = archive.sense()?.of(&text)?;
+            Some(Meant { recipe, vector })
+        }
+        false => None,
+    };
     let question = Question {
         words: &words,
-        by: if args.any { Match::Any } else { Match::All },
+        by,
         kind: args.kind,
         sort: args.sort.into(),
         limit: args.limit,
         moments: args.moments,
         cursor: args.cursor.as_deref(),
         facets: &args.facets,
+        meaning: meaning.as_ref(),
         ..Question::default()
     };
     let searcher = searcher(archive)?;
@@ -78,7 +88,8 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
             let m = &spot.moment;
             let time = spot.timecode.clone().unwrap_or_else(|| clock(m.from_ms));
             let doubt = if m.doubts.is_empty() { "" } else { " (doubtful)" };
-            print(format_args!("          {time}  {}: {}{doubt}", verb(m.kind), m.text));
+            let verb = if spot.by == By::Meaning { "like" } else { verb(m.kind) };
+            print(format_args!("          {time}  {verb}: {}{doubt}", m.text));
         }
         if let Some(r) = best(&catalog.renditions_of(d.asset)?) {
             print(format_args!("          {} {}", r.entry, place(r, &*store)?));

@@ -1,6 +1,6 @@
 //! `damctl serve-search`: the HTTP endpoint.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use damctl::{
@@ -18,6 +18,7 @@ pub fn run(archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Ve
         store: archive.store()?,
         searcher: super::search::searcher(archive)?,
         channels: Some(archive.settings.path("channels")),
+        sense: Arc::new(archive.sense()?),
     };
     let server = Server::bind(archive.settings.listen()?)?;
     let address = server.address()?;

@@ -33,7 +33,7 @@ impl Runtime {
 }
 
 #[cfg(feature = "onnx")]
-pub(super) use loaded::{Model, Want};
+pub(crate) use loaded::{Model, Want};
 
 #[cfg(feature = "onnx")]
 mod loaded {
@@ -58,6 +58,11 @@ mod loaded {
                         what was found";
     /// Largest model that is loaded.
     const LARGEST: u64 = 2 << 30;
+
+    /// What models of texts take.
+    const TOKENS: [&str; 2] = ["input_ids", "attention_mask"];
+    /// What some of them take besides: which of two texts a token is of.
+    const KINDS: &str = "token_type_ids";
 
     static OPEN: Mutex<Option<Environment>> = Mutex::new(None);
 
@@ -84,22 +89,22 @@ mod loaded {
         }
     }
 
-    /// A loaded model, which takes one tensor.
+    /// A loaded model.
     #[derive(Debug)]
-    pub(in crate::vision) struct Model {
+    pub(crate) struct Model {
         session: Session,
         path: PathBuf,
     }
 
     /// What a model should take or give: sizes, of which none is one that may be any.
-    pub(in crate::vision) struct Want<'a> {
-        pub(in crate::vision) input: &'a [Option<i64>],
-        pub(in crate::vision) output: &'a [Option<i64>],
+    pub(crate) struct Want<'a> {
+        pub(crate) input: &'a [Option<i64>],
+        pub(crate) output: &'a [Option<i64>],
     }
 
     impl Model {
         /// A missing file is `NotFound`, a damaged one `Corrupt`.
-        pub(in crate::vision) fn load(runtime: &Runtime, path: &Path, threads: usize) -> Result<Self> {
+        pub(crate) fn load(runtime: &Runtime, path: &Path, threads: usize) -> Result<Self> {
             use crate::error::Doing;
 
             let size = path.metadata().doing(|| format!("cannot open the model {}", path.display()))?.len();
@@ -134,7 +139,7 @@ mod loaded {
 
         /// Whether it takes one tensor of floats and its first output is one, of these sizes. `Invalid` tells what was
         /// expected and what was found.
-        pub(in crate::vision) fn expect(&self, what: &str, want: &Want<'_>) -> Result<()> {
+        pub(crate) fn expect(&self, what: &str, want: &Want<'_>) -> Result<()> {
             let is = |outlet: Option<&Outlet>, want: &[Option<i64>]| {
                 outlet.and_then(shape).is_some_and(|shape| {
                     let fits = |(has, want): (&i64, &Option<i64>)| *has < 0 || want.is_none_or(|want| *has == want);
@@ -149,7 +154,7 @@ mod loaded {
         }
 
         /// The error of a model that is another one.
-        pub(in crate::vision) fn foreign(&self, what: &str, expected: &str) -> Error {
+        pub(crate) fn foreign(&self, what: &str, expected: &str) -> Error {
             let list = |outlets: &[Outlet]| {
                 let each =
                     outlets.iter().map(|o| format!("{} {}", o.name(), shape(o).map_or("?".into(), |s| sizes(&s))));
@@ -163,26 +168,26 @@ mod loaded {
         }
 
         /// The sizes of its input, -1 for one that may be any.
-        pub(in crate::vision) fn input(&self) -> Option<&[i64]> {
+        pub(crate) fn input(&self) -> Option<&[i64]> {
             self.session.inputs().first().and_then(shape_of)
         }
 
         /// The same of its first output.
-        pub(in crate::vision) fn output(&self) -> Option<&[i64]> {
+        pub(crate) fn output(&self) -> Option<&[i64]> {
             self.session.outputs().first().and_then(shape_of)
         }
 
         /// What its maker wrote into it under a name.
-        pub(in crate::vision) fn said(&self, name: &str) -> Option<String> {
+        pub(crate) fn said(&self, name: &str) -> Option<String> {
             self.session.metadata().ok()?.custom(name)
         }
 
-        pub(in crate::vision) fn path(&self) -> &Path {
+        pub(crate) fn path(&self) -> &Path {
             &self.path
         }
 
         /// Runs it and has a look at the sizes and the numbers of its first output.
-        pub(in crate::vision) fn run<T>(
+        pub(crate) fn run<T>(
             &mut self,
             shape: [usize; 4],
             data: &[f32],
@@ -191,6 +196,37 @@ mod loaded {
             let told = |e: ort::Error| failed(&self.path, e.to_string());
             let tensor = TensorRef::from_array_view((shape, data)).map_err(told)?;
             let outputs = self.session.run(ort::inputs![tensor]).map_err(told)?;
+            let (shape, numbers) = outputs[0].try_extract_tensor::<f32>().map_err(told)?;
+            look(shape, numbers)
+        }
+
+        /// Whether it takes tokens: whole numbers named `input_ids` and `attention_mask`, and nothing else but
+        /// `token_type_ids`. `Invalid` tells what was expected and what was found.
+        pub(crate) fn expect_tokens(&self, what: &str) -> Result<()> {
+            let names: Vec<&str> = self.session.inputs().iter().map(Outlet::name).collect();
+            let has_all = TOKENS.iter().all(|name| names.contains(name));
+            match has_all && names.iter().all(|name| TOKENS.contains(name) || *name == KINDS) {
+                true => Ok(()),
+                false => Err(self.foreign(what, &format!("{} to floats", TOKENS.join(", ")))),
+            }
+        }
+
+        /// Runs it on texts of as many tokens each, of which the mask says whether they count, and has a look at the sizes
+        /// and the numbers of its first output.
+        pub(crate) fn run_tokens<T>(
+            &mut self,
+            shape: [usize; 2],
+            [ids, mask]: [&[i64]; 2],
+            look: impl FnOnce(&[i64], &[f32]) -> Result<T>,
+        ) -> Result<T> {
+            let told = |e: ort::Error| failed(&self.path, e.to_string());
+            let kinds = vec![0_i64; ids.len()];
+            let tensor = |data| TensorRef::from_array_view((shape, data)).map_err(told);
+            let mut inputs = ort::inputs![TOKENS[0] => tensor(ids)?, TOKENS[1] => tensor(mask)?];
+            if self.session.inputs().len() > TOKENS.len() {
+                inputs.extend(ort::inputs![KINDS => tensor(&kinds)?]);
+            }
+            let outputs = self.session.run(inputs).map_err(told)?;
             let (shape, numbers) = outputs[0].try_extract_tensor::<f32>().map_err(told)?;
             look(shape, numbers)
         }
