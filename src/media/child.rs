@@ -100,6 +100,8 @@ impl ChildProcess {
             command.env("GST_REGISTRY", registry);
         }
         command.env("GST_REGISTRY_UPDATE", "no").env("HOME", dir).env("TMPDIR", dir);
+        // Its limit is one of addresses: the allocator is not to claim a gigabyte of them beforehand.
+        command.env("MIMALLOC_ARENA_RESERVE", "16MiB");
         command
     }
 

@@ -21,7 +21,7 @@ mod report;
 mod run;
 mod settings;
 
-/// The C library's gives memory back and takes it anew all the time where many threads have small files on their way.
+/// Many threads that make and drop small things, as where an index is written, wait less for it than for the C library's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
