@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// How texts and hashes are made by us: a change of them is a change of recipes.
-const HEARING: &str = "speech/1";
+const HEARING: &str = "speech/2";
 const READING: &str = "text/1";
 const SEEING: &str = "objects/1";
 const NAMING: &str = "names/1";
-const SORTING: &str = "topics/1";
+const SORTING: &str = "topics/2";
 const LOOKING: &str = "looks/2";
 /// The model that ONNX models run in.
 const RUNTIME: &str = "onnxruntime";
@@ -338,10 +338,11 @@ fn hearing(shelf: &Shelf, spec: &LearnSpeech, care: Care, stop: &Stop) -> Result
 
 /// What reads print as is wanted, without a model.
 fn in_print(spec: &LearnText, stop: &Stop) -> Result<Means1<LearnText>> {
-    let version = tesseract::Reader::find(None, &spec.languages, stop)?.version().to_owned();
+    let reader = tesseract::Reader::find(None, &spec.languages, stop)?;
+    let (version, data) = (reader.version().to_owned(), reader.data().map(|data| data.to_string()));
     let spec = LearnText { model: TESSERACT.to_owned(), ..spec.clone() };
     let mut found = Means1::new(READING, spec, &[], Vec::new())?;
-    found.recipe = Digest::of_fields(&[found.recipe.to_string(), version.clone()]);
+    found.recipe = Digest::of_fields(&[found.recipe.to_string(), version.clone(), data.unwrap_or_default()]);
     found.source = Source { name: TESSERACT.to_owned(), version: Some(version), ..found.source };
     Ok(found)
 }

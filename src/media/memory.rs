@@ -4,7 +4,7 @@
 use super::Limits;
 
 /// What programs say when an allocation was refused.
-const WORDS: [&str; 8] = [
+const WORDS: [&str; 9] = [
     "memory allocation of",
     "failed to allocate",
     "Cannot allocate memory",
@@ -13,6 +13,7 @@ const WORDS: [&str; 8] = [
     "malloc of size",
     "insufficient memory",
     "mem_buffer != NULL",
+    "GGML_ASSERT(buffer) failed",
 ];
 
 /// Whether a process that failed was short of memory: it said so, or it had come within an eighth of its limit.

@@ -25,11 +25,13 @@ pub(super) fn check(from: &Path, purpose: Use) -> Result<()> {
             onnx::check_lines(&part(from, "det.onnx")?)?;
             onnx::check_reader(&part(from, "rec.onnx")?)
         }
-        Use::Names => ["meta.json", "tokenizer", "ner/model", "ner/moves", "vocab/lookups.bin"]
-            .into_iter()
-            .try_for_each(|name| part(from, name).map(drop)),
+        Use::Names => {
+            json(&part(from, "meta.json")?, "lang")?;
+            let others = ["tokenizer", "ner/model", "ner/moves", "vocab/lookups.bin"];
+            others.into_iter().try_for_each(|name| part(from, name).map(drop))
+        }
         Use::Meaning => {
-            part(from, "tokenizer.json")?;
+            json(&part(from, "tokenizer.json")?, "model")?;
             onnx::check_meaning(&part(from, "model.onnx")?)
         }
         Use::Runtime => library(&only(from, purpose)?),
@@ -64,6 +66,16 @@ fn part(from: &Path, name: &str) -> Result<PathBuf> {
     match path.is_file() {
         true => Ok(path),
         false => Err(Error::invalid(format!("there is no {name} in {}", from.display()))),
+    }
+}
+
+/// Whether a file is JSON that says something under this name.
+fn json(path: &Path, name: &str) -> Result<()> {
+    let file = File::open(path).doing(|| format!("cannot open {}", path.display()))?;
+    let said: Option<serde_json::Value> = serde_json::from_reader(BufReader::new(file)).ok();
+    match said.is_some_and(|said| said.get(name).is_some()) {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("{} has no '{name}', as such a file does", path.display()))),
     }
 }
 

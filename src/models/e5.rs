@@ -131,7 +131,7 @@ impl<'a> Packed<'a> {
     /// Bytes and scales of packed rows.
     fn packed(&self, graph: &mut Graph, name: &str, columns: usize) -> Option<(Name, Name, usize)> {
         let data = *self.tensors.get(name)?;
-        let blocks = columns / BLOCK;
+        let blocks = Some(columns / BLOCK).filter(|n| *n > 0)?;
         let rows = data.len() / PACKED / blocks;
         if data.len() != rows * blocks * PACKED {
             return None;

@@ -50,7 +50,8 @@ pub(super) fn check_whisper(path: &Path) -> Result<()> {
     for _ in 0..tokens {
         file.text()?;
     }
-    file.tensors()
+    // Of each layer of the encoder and of the decoder, and of what stands around them.
+    file.tensors(15 * u64::from(layers.unsigned_abs()) + 24 * u64::from(text_layers.unsigned_abs()) + 11)
 }
 
 /// Whether a file is a Silero model.
@@ -63,7 +64,7 @@ pub(super) fn check_voice(path: &Path) -> Result<()> {
     }
     // Of each layer its channels and its kernel; then of what follows the layers.
     file.pass(u64::from(layers.unsigned_abs()) * 12 + 16)?;
-    file.tensors()
+    file.tensors(1)
 }
 
 struct Outline<'a> {
@@ -122,8 +123,8 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// All that is left.
-    fn tensors(&mut self) -> Result<()> {
+    /// All that is left: so many at least.
+    fn tensors(&mut self, least: u64) -> Result<()> {
         let mut count = 0;
         while self.left > 0 {
             let [rank, name, kind] = self.numbers()?;
@@ -146,6 +147,7 @@ impl<'a> Outline<'a> {
         }
         match count {
             0 => Err(self.odd("it has no weights")),
+            n if n < least => Err(self.short()),
             _ => Ok(()),
         }
     }
@@ -166,17 +168,21 @@ mod tests {
     fn a_head_that_cannot_be_and_weights_that_end_early_are_told() {
         let magic = MAGIC.cast_signed();
         let whisper = [magic, 51_865, 1500, 384, 6, 4, 448, 384, 6, 4, 80, 1];
-        // One filter, no token, one tensor of two numbers that is called "w".
-        let (rest, tensor) = ([1, 1, 0, 0], [1, 1, 0, 2]);
-        let weights = [b"w".as_slice(), &[0; 8]].concat();
+        // One filter, no token; then tensors of two numbers that are called "w": tiny has 167.
+        let rest = [1, 1, 0];
+        let tensor = [[1, 1, 0, 2_i32].map(i32::to_le_bytes).concat(), b"w".to_vec(), vec![0; 8]].concat();
         let said = |path: &Path| check_whisper(path).unwrap_err().one_line();
-        check_whisper(file(&[&whisper, &rest, &tensor], &weights).path()).unwrap();
-        assert!(said(file(&[&whisper, &rest, &tensor], &weights[1..]).path()).contains("ends early"));
+        check_whisper(file(&[&whisper, &rest], &tensor.repeat(167)).path()).unwrap();
+        assert!(said(file(&[&whisper, &rest], &tensor.repeat(167)[1..]).path()).contains("ends early"));
+        assert!(
+            said(file(&[&whisper, &rest], &tensor.repeat(166)).path()).contains("ends early"),
+            "between two of them"
+        );
         assert!(said(file(&[&whisper, &rest], &[]).path()).contains("no weights"));
         assert!(said(file(&[&whisper[..3]], &[]).path()).contains("ends early"));
         let mut other = whisper;
         other[10] = 81;
-        assert!(said(file(&[&other, &rest, &tensor], &weights).path()).contains("no Whisper model says"));
+        assert!(said(file(&[&other, &rest], &tensor.repeat(167)).path()).contains("no Whisper model says"));
         let garbage = file(&[&[magic], &[0x0707_0707; 1000]], &[]);
         assert!(said(garbage.path()).contains("no Whisper model says"));
         assert!(said(file(&[&[1]], b"GGUF").path()).contains("does not begin"));

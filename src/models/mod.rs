@@ -378,6 +378,9 @@ impl Shelf {
         if !from.exists() {
             return Err(Error::not_found(format!("there is no {}", from.display())));
         }
+        if !from.is_file() && !from.is_dir() {
+            return Err(Error::invalid(format!("{} is neither a file nor a folder", from.display())));
+        }
         let as_file = purpose.file().filter(|_| !from.is_dir());
         if as_file.is_none() && !from.is_dir() {
             return Err(Error::invalid(format!("a model for {} is a folder", purpose.as_str())));

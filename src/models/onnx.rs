@@ -15,6 +15,8 @@ use crate::error::{Doing, Error, Result};
 
 /// Longest name or description that is read; weights are passed over.
 const LONGEST: u64 = 1 << 20;
+/// Most that a graph takes and gives, the weights among it that older files list there.
+const MOST: usize = 20_000;
 /// `TensorProto.DataType.FLOAT`.
 const FLOAT: u64 = 1;
 
@@ -73,9 +75,17 @@ pub(super) fn check_meaning(path: &Path) -> Result<()> {
     if has("input_ids") && has("attention_mask") {
         return Ok(());
     }
-    let found: Vec<&str> = model.inputs.iter().map(|input| input.name.as_str()).collect();
+    let found = told(model.inputs.iter().map(|input| input.name.clone()));
     let wanted = "model for meaning: expected is one that takes input_ids and attention_mask";
-    Err(Error::invalid(format!("{} is no {wanted}; found is one of {}", path.display(), found.join(", "))))
+    Err(Error::invalid(format!("{} is no {wanted}; found is one of {found}", path.display())))
+}
+
+/// The first few, each as far as a line of text goes: a file may name as much as it likes.
+fn told(all: impl ExactSizeIterator<Item = String>) -> String {
+    const FEW: usize = 5;
+    let more = if all.len() > FEW { ", …" } else { "" };
+    let short = |text: String| text.chars().filter(|c| !c.is_control()).take(60).collect::<String>();
+    format!("{}{more}", all.take(FEW).map(short).collect::<Vec<_>>().join(", "))
 }
 
 impl Outline {
@@ -92,7 +102,7 @@ impl Outline {
         if is && self.inputs.len() == 1 && fits(self.inputs.first(), input) && fits(self.outputs.first(), output) {
             return Ok(());
         }
-        let list = |all: &[Value]| all.iter().map(Value::told).collect::<Vec<_>>().join(", ");
+        let list = |all: &[Value]| told(all.iter().map(Value::told));
         let found = format!("{} to {}", list(&self.inputs), list(&self.outputs));
         Err(Error::invalid(format!("{} is no {wanted}; found is one of {found}", path.display())))
     }
@@ -132,6 +142,7 @@ fn outline(path: &Path) -> Result<Outline> {
             r.message(end, &mut |r, number, field| {
                 match (number, field) {
                     (5, Field::Bytes(length)) => weights.extend(r.text_of(length, 8)?),
+                    (11 | 12, _) if all.inputs.len() + all.outputs.len() >= MOST => return Err(r.odd()),
                     (11, Field::Bytes(length)) => all.inputs.push(r.value(length)?),
                     (12, Field::Bytes(length)) => all.outputs.push(r.value(length)?),
                     _ => {}

@@ -3,7 +3,10 @@
 //! It counts words and understands nothing. So a topic is told only where several of its words come, and enough of them for the
 //! length of the text; what is little or about many things has none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use frostem::{Algorithm, Stemmer};
 
@@ -84,7 +87,7 @@ impl Topics {
                 by_first.entry((language, first)).or_default().push(Seed { number, rest: stems.collect(), topics });
             }
         }
-        by_first.values_mut().for_each(|of| of.sort_by_key(|seed| std::cmp::Reverse(seed.rest.len())));
+        by_first.values_mut().for_each(|of| of.sort_by_key(|seed| Reverse(seed.rest.len())));
         Ok(Self { all, seeds: by_first, labels: wanted.labels.clone(), most: wanted.most as usize, digest })
     }
 
@@ -121,8 +124,18 @@ impl Topics {
                     told.into_iter().for_each(|language| read += self.count(text, language, &mut counts))
                 }
                 (None, Some(language)) => read += self.count(text, language, &mut counts),
+                // Too short to tell: the one that more of its words speak for, or both would count what is written alike.
                 (None, None) => {
-                    read += Language::ALL.map(|l| self.count(text, l, &mut counts)).into_iter().max().unwrap_or(0)
+                    let of = Language::ALL.map(|language| {
+                        let mut found = HashMap::new();
+                        (self.count(text, language, &mut found), found)
+                    });
+                    if let Some((words, found)) = of.into_iter().min_by_key(|(_, found)| Reverse(found.len())) {
+                        read += words;
+                        found
+                            .into_iter()
+                            .for_each(|(n, (count, seed))| counts.entry(n).or_insert((0, seed)).0 += count);
+                    }
                 }
             }
         }
@@ -262,6 +275,8 @@ mod tests {
             "",
             "La inflación bajó al 3 % en marzo",
             "inflación inflación inflación inflación",
+            // Two words that are written alike in two languages are no four.
+            "HOSPITAL VIRUS",
             "Hola, buenas tardes a todos. Estamos muy contentos de estar aquí con ustedes, y vamos a empezar ahora mismo, que ya es \
              tarde y nos queda mucho por hacer. Cuando quieras, empezamos con lo que habíamos dicho.",
         ] {

@@ -46,7 +46,7 @@ pub struct Ears {
 /// Who listens to one slice at a time.
 struct Listener {
     state: WhisperState,
-    /// Tells languages, where there are several.
+    /// Tells languages, where the model knows several.
     guesser: Option<WhisperState>,
 }
 
@@ -198,7 +198,7 @@ impl Ears {
         while self.states.len() < at_a_time {
             self.states.push(Listener { state: self.state()?, guesser: None });
         }
-        if languages.len() != 1 {
+        if self.is_multilingual() {
             for i in 0..at_a_time {
                 if self.states[i].guesser.is_none() {
                     self.states[i].guesser = Some(guesser(self.state()?)?);
@@ -252,17 +252,25 @@ impl Said {
 fn one(listener: &mut Listener, heard: &Heard<'_>, slice: Span, wish: &Wish, languages: &[i32]) -> Result<Said> {
     let mut samples = heard.samples[slice.from..slice.to].to_vec();
     samples.resize(samples.len().max(SHORTEST), 0.0);
-    let (language, is_other) = match (languages, &mut listener.guesser) {
-        ([one], _) => (*one, false),
+    let (language, other) = match (languages, &mut listener.guesser) {
         (some, Some(guesser)) => detect(guesser, &samples, some).map_err(failed)?,
+        ([one], None) => (*one, None),
         (_, None) => return Err(Error::internal("nobody tells languages")),
     };
-    let name = get_lang_str(language).unwrap_or("en");
-    let decode = &Decode { heard, slice, samples: &samples, spoken: name };
-    let mut said = decode.by(&mut listener.state, Into::Itself { words: wish.words })?;
-    if is_other {
+    let named = |language: i32| get_lang_str(language).unwrap_or("en");
+    let written = |spoken: &'static str| Decode { heard, slice, samples: &samples, spoken };
+    let itself = Into::Itself { words: wish.words };
+    let (mut name, is_other) = (named(language), other.is_some());
+    let mut said = written(name).by(&mut listener.state, itself)?;
+    if let Some(other) = other {
+        // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
+        if said.is_empty() {
+            name = named(other);
+            said = written(name).by(&mut listener.state, itself)?;
+        }
         said.iter_mut().for_each(doubt::language);
     }
+    let decode = &written(name);
     let mut english = match wish.translate {
         false => Vec::new(),
         true if name == "en" => said.iter().map(|f| Finding { words: Vec::new(), ..f.clone() }).collect(),
@@ -386,12 +394,13 @@ fn guesser(mut state: WhisperState) -> Result<WhisperState> {
 /// asked for. Near relatives (Spanish and Galician) share theirs.
 const OTHER: f32 = 0.2;
 
-/// Which of the languages is spoken: the most probable of those that are asked for, and whether it is probably another.
+/// Which of the languages is spoken: the most probable of those that are asked for, and another where it is probably that
+/// one.
 fn detect(
     state: &mut WhisperState,
     samples: &[f32],
     among: &[i32],
-) -> std::result::Result<(i32, bool), whisper_rs::WhisperError> {
+) -> std::result::Result<(i32, Option<i32>), whisper_rs::WhisperError> {
     state.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1)?;
     let (best, shares) = state.lang_detect(0, 1)?;
     let share = |l: &i32| shares.get(*l as usize).copied().unwrap_or(0.0);
@@ -399,7 +408,7 @@ fn detect(
     let among = if among.is_empty() { &all } else { among };
     let told = among.iter().copied().max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or(best);
     let most = all.iter().map(share).fold(0.0, f32::max);
-    Ok((told, share(&told) < OTHER * most))
+    Ok((told, (share(&told) < OTHER * most).then_some(best)))
 }
 
 /// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::{Read, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -20,7 +21,8 @@ use super::{
     text::{LEAST, Line, SMALLEST, in_order},
 };
 use crate::{
-    error::{Error, Kind, Result},
+    digest::{Digest, Hasher},
+    error::{Doing, Error, Kind, Result},
     stop::Stop,
 };
 
@@ -44,6 +46,7 @@ pub struct Reader {
     program: PathBuf,
     languages: String,
     version: String,
+    data: Option<Digest>,
 }
 
 impl Reader {
@@ -70,7 +73,13 @@ impl Reader {
             return Err(Error::unsupported(format!("Tesseract has no {}", missing.join(", ")))
                 .hint(format!("install {}", packages.join(" "))));
         }
-        Ok(Self { program, languages: languages.to_owned(), version })
+        let data = folder(&list).map(|folder| trained(&folder, languages)).transpose()?;
+        Ok(Self { program, languages: languages.to_owned(), version, data })
+    }
+
+    /// Digest of what it knows of its languages, where it tells where that is.
+    pub fn data(&self) -> Option<Digest> {
+        self.data
     }
 
     /// Its version.
@@ -88,6 +97,21 @@ impl Reader {
         let said = run(&mut command, Some(picture), PATIENCE, stop)?;
         Ok(in_order(lines(&said, picture.width as f32, picture.height as f32)))
     }
+}
+
+/// Where it says that its languages lie, before it lists them.
+fn folder(list: &str) -> Option<PathBuf> {
+    let (_, rest) = list.lines().next()?.split_once('"')?;
+    Some(rest.rsplit_once('"')?.0.into())
+}
+
+fn trained(folder: &Path, languages: &str) -> Result<Digest> {
+    let each = languages.split('+').map(|language| {
+        let path = folder.join(format!("{language}.traineddata"));
+        let file = File::open(&path).doing(|| format!("cannot open {}", path.display()))?;
+        Hasher::read_all(file, |_| Ok(())).map(|(digest, _)| digest.to_string())
+    });
+    Ok(Digest::of_fields(&each.collect::<Result<Vec<_>>>()?))
 }
 
 /// The lines of what Tesseract tells: words, one a row, each with the numbers of its page, block, paragraph and line, its place
