@@ -168,8 +168,8 @@ mod tests {
     fn a_head_that_cannot_be_and_weights_that_end_early_are_told() {
         let magic = MAGIC.cast_signed();
         let whisper = [magic, 51_865, 1500, 384, 6, 4, 448, 384, 6, 4, 80, 1];
-        // One filter, no token; then tensors of two numbers that are called "w": tiny has 167.
-        let rest = [1, 1, 0];
+        // One filter of nothing, no token; then tensors of two numbers that are called "w": tiny has 167.
+        let rest = [1, 1, 0, 0];
         let tensor = [[1, 1, 0, 2_i32].map(i32::to_le_bytes).concat(), b"w".to_vec(), vec![0; 8]].concat();
         let said = |path: &Path| check_whisper(path).unwrap_err().one_line();
         check_whisper(file(&[&whisper, &rest], &tensor.repeat(167)).path()).unwrap();

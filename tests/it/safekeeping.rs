@@ -90,7 +90,9 @@ fn a_backup_comes_back_row_by_row_and_never_over_anything() {
     archive.run(["catalog", "restore", damaged.to_str().unwrap()]).ends(1).says("is damaged");
     archive.run(["catalog", "restore", "/nonexistent"]).ends(2).says("there is no backup");
     archive.run(["catalog", "restore", name]).ends(0).says("restored and compared");
-    assert_eq!(everything(&archive), before);
+    // How far an index has come is no fact of the archive: it may know more by now than a catalog of earlier.
+    let kept: Vec<String> = before.into_iter().filter(|row| !row.starts_with("index_cursors ")).collect();
+    assert_eq!(everything(&archive), kept);
     assert_eq!(fs::read(&file).unwrap(), bytes, "the backup was changed");
     archive.run(["verify"]).ends(0);
     archive.run(["history", "--verify"]).ends(0);
