@@ -2,13 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    num::NonZero,
     path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tantivy::{
-    DocAddress, Executor, Order, Score, Searcher as Pieces, TERMINATED, TantivyDocument,
+    DocAddress, Order, Score, Searcher as Pieces, TERMINATED, TantivyDocument,
     collector::TopDocs,
     query::{BooleanQuery, EnableScoring, Occur, Query},
     schema::Value,
@@ -38,12 +37,6 @@ use crate::{
     error::{Error, Kind, Result},
     model::{AssetId, MediaKind},
 };
-
-/// What counts values, the pieces of an index side by side.
-static COUNTING: LazyLock<Executor> = LazyLock::new(|| {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    Executor::multi_thread(threads, "counting-").unwrap_or(Executor::SingleThread)
-});
 
 /// Asks the current index, whichever that is at the time.
 pub struct Searcher {
@@ -247,9 +240,7 @@ impl Searcher {
                 let counter = Counter { fields: fields.to_vec(), values: view.values.clone(), assets };
                 let mut sum = vec![facets::Counts::default(); fields.len()];
                 for shard in &view.shards {
-                    let plain = EnableScoring::disabled_from_searcher(shard);
-                    let counted = shard.search_with_executor(&*query, &counter, &COUNTING, plain);
-                    facets::add(&mut sum, counted.map_err(searching(question.words))?);
+                    facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);
                 }
                 facets::facets(fields, sum, MOST_VALUES)
             }

@@ -2,10 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use rayon::prelude::*;
 use tantivy::{
     DocId, DocSet, Score, SegmentReader, TERMINATED, Term,
     index::SegmentId,
@@ -59,14 +61,11 @@ pub(super) struct ToAsset {
 #[derive(Clone, Debug)]
 pub(super) struct Enough {
     most: u32,
-    found: Lists,
+    found: Arc<Mutex<HashMap<SegmentId, Scored>>>,
 }
 
 /// Assets in their order, each with its score.
 pub(super) type Scored = Arc<Vec<(DocId, Score)>>;
-
-/// Those of each piece.
-type Lists = Arc<Mutex<HashMap<SegmentId, Scored>>>;
 
 impl Enough {
     pub(super) fn new(most: u32) -> Self {
@@ -84,36 +83,8 @@ impl Clone for ToAsset {
 impl Query for ToAsset {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let moments = self.moments.weight(scoring)?;
-        let join = Join { moments, assets: self.assets.clone(), what: self.what };
-        Ok(match (&self.enough, scoring.searcher()) {
-            (Some(enough), Some(pieces)) => {
-                enough.look(&join, pieces.segment_readers())?;
-                Box::new(These(enough.found.clone()))
-            }
-            _ => Box::new(join),
-        })
-    }
-}
-
-impl Enough {
-    /// Looks through the pieces, as many at a time as there are cores, with what comes of one after the other: what later ones
-    /// have too much is left out.
-    fn look(&self, join: &Join, pieces: &[SegmentReader]) -> tantivy::Result<()> {
-        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut left = self.most as usize;
-        for some in pieces.chunks(rayon::current_num_threads()) {
-            let is_known = |reader: &SegmentReader| found().contains_key(&reader.segment_id());
-            if some.iter().all(is_known) {
-                continue;
-            }
-            let lists = some.par_iter().map(|reader| join.first(reader, left)).collect::<tantivy::Result<Vec<_>>>()?;
-            for (reader, mut list) in some.iter().zip(lists) {
-                list.truncate(left);
-                left -= list.len();
-                found().insert(reader.segment_id(), Arc::new(list));
-            }
-        }
-        Ok(())
+        let left = self.enough.clone().map(|enough| (AtomicU32::new(enough.most), enough));
+        Ok(Box::new(Join { moments, assets: self.assets.clone(), what: self.what, left }))
     }
 }
 
@@ -121,6 +92,8 @@ struct Join {
     moments: Box<dyn Weight>,
     assets: Assets,
     what: Field,
+    /// How many more assets are wanted of all pieces together.
+    left: Option<(AtomicU32, Enough)>,
 }
 
 impl Join {
@@ -132,23 +105,35 @@ impl Join {
         Ok(joined)
     }
 
-    /// The first assets of a piece, so many at most.
-    fn first(&self, reader: &SegmentReader, most: usize) -> tantivy::Result<Vec<(DocId, Score)>> {
-        let mut all = Vec::new();
-        if most > 0 {
-            let mut joined = self.joined(reader, 1.0)?;
-            while joined.doc != TERMINATED && all.len() < most {
-                all.push((joined.doc, joined.score));
-                joined.gather();
+    /// All of a piece, as far as they are wanted.
+    fn listed(&self, reader: &SegmentReader, left: &AtomicU32, enough: &Enough) -> tantivy::Result<Listed> {
+        let known = |id| enough.found.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let all = match known(reader.segment_id()) {
+            Some(all) => all,
+            None => {
+                let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+                let mut joined = self.joined(reader, 1.0)?;
+                let mut all = Vec::new();
+                while joined.doc != TERMINATED && take() {
+                    all.push((joined.doc, joined.score));
+                    joined.gather();
+                }
+                let all = Arc::new(all);
+                let mut found = enough.found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.insert(reader.segment_id(), all.clone());
+                all
             }
-        }
-        Ok(all)
+        };
+        Ok(Listed { all, at: 0 })
     }
 }
 
 impl Weight for Join {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        Ok(Box::new(self.joined(reader, boost)?))
+        match &self.left {
+            Some((left, enough)) => Ok(Box::new(self.listed(reader, left, enough)?)),
+            None => Ok(Box::new(self.joined(reader, boost)?)),
+        }
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
@@ -229,7 +214,7 @@ impl Scorer for Joined {
 
 /// Documents that are known by their places.
 #[derive(Clone, Debug)]
-pub(super) struct These(Lists);
+pub(super) struct These(Arc<HashMap<SegmentId, Scored>>);
 
 impl These {
     pub(super) fn new(all: impl Iterator<Item = (SegmentId, DocId)>) -> Self {
@@ -241,7 +226,7 @@ impl These {
 
     /// Those of each piece, in their order.
     pub(super) fn listed(all: impl IntoIterator<Item = (SegmentId, Scored)>) -> Self {
-        Self(Arc::new(Mutex::new(all.into_iter().collect())))
+        Self(Arc::new(all.into_iter().collect()))
     }
 }
 
@@ -253,8 +238,7 @@ impl Query for These {
 
 impl Weight for These {
     fn scorer(&self, reader: &SegmentReader, _: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = known.get(&reader.segment_id()).cloned().unwrap_or_default();
+        let all = self.0.get(&reader.segment_id()).cloned().unwrap_or_default();
         Ok(Box::new(Listed { all, at: 0 }))
     }
 

@@ -4,10 +4,8 @@ use std::{
     cmp::Ordering,
     collections::BinaryHeap,
     ops::{Bound, RangeBounds},
-    sync::atomic::{AtomicU32, Ordering as AtomicOrdering},
 };
 
-use rayon::prelude::*;
 use tantivy::{
     DocAddress, DocId, Score, Searcher as Pieces, SegmentReader, Term,
     columnar::{Column, StrColumn},
@@ -79,24 +77,23 @@ impl Ord for Ranked {
     }
 }
 
-/// So many of the best that the question may show, the best first. Pieces are gone through side by side: what one of them has
-/// is what the others must come up to.
+/// So many of the best that the question may show, the best first. What the first pieces have is what the others must
+/// be better than.
 pub(super) fn best(
     view: &View,
     (query, what): (&dyn Query, Field),
     (question, musts): (&Question<'_>, &[Must]),
     most: usize,
 ) -> Result<Vec<(Score, Found)>> {
-    let floor = Floor::default();
-    let mut all: Vec<Ranked> = Vec::new();
+    let mut best: BinaryHeap<Ranked> = BinaryHeap::with_capacity(most + 1);
     for (n, pieces) in view.shards.iter().enumerate() {
         let assets = count(&view.assets, pieces, what).map_err(searching(""))?;
         let weighing = Weighing { pieces, assets };
         let scoring = EnableScoring::enabled_from_statistics_provider(&weighing, pieces);
         let weight = query.weight(scoring).map_err(searching(""))?;
-        let of_piece = |(piece, reader): (usize, &SegmentReader)| -> tantivy::Result<Vec<Ranked>> {
-            let seen = Seen::of(question, musts, reader)?;
-            let mut best: BinaryHeap<Ranked> = BinaryHeap::with_capacity(most + 1);
+        for (piece, reader) in pieces.segment_readers().iter().enumerate() {
+            let seen = Seen::of(question, musts, reader).map_err(searching(""))?;
+            let threshold = worst(&best, most);
             let mut each = |doc: DocId, score: Score| {
                 if seen.has(doc) {
                     best.push(Ranked { score, at: (n, DocAddress::new(piece as u32, doc)) });
@@ -104,34 +101,12 @@ pub(super) fn best(
                         best.pop();
                     }
                 }
-                floor.raised(worst(&best, most))
+                worst(&best, most)
             };
-            weight.for_each_pruning(floor.raised(Score::MIN), reader, &mut each)?;
-            Ok(best.into_vec())
-        };
-        let found: tantivy::Result<Vec<_>> = pieces.segment_readers().par_iter().enumerate().map(of_piece).collect();
-        all.extend(found.map_err(searching(""))?.into_iter().flatten());
+            weight.for_each_pruning(threshold, reader, &mut each).map_err(searching(""))?;
+        }
     }
-    all.sort_unstable();
-    all.truncate(most);
-    Ok(all.into_iter().map(|ranked| (ranked.score, ranked.at)).collect())
-}
-
-/// The score that a hit of any piece must come up to, as bits that are in the order of numbers.
-#[derive(Default)]
-struct Floor(AtomicU32);
-
-impl Floor {
-    /// What the next one must be better than: a bit less than what was found, for of equals the first one of the index
-    /// counts, and which piece comes first is chance.
-    fn raised(&self, worst: Score) -> Score {
-        const SIGN: u32 = 1 << 31;
-        let bits = worst.to_bits();
-        let ordered = if bits & SIGN == 0 { bits | SIGN } else { !bits };
-        let ordered = self.0.fetch_max(ordered, AtomicOrdering::Relaxed).max(ordered);
-        let bits = if ordered & SIGN == 0 { !ordered } else { ordered & !SIGN };
-        Score::from_bits(bits).next_down()
-    }
+    Ok(best.into_sorted_vec().into_iter().map(|ranked| (ranked.score, ranked.at)).collect())
 }
 
 /// What the next one must be better than.
