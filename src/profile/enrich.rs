@@ -39,7 +39,7 @@ pub struct LearnSpeech {
     pub without_gpu: Option<String>,
     /// The name of the model that tells where somebody speaks.
     pub voice: String,
-    /// The languages that may be spoken (ISO 639-1); empty: any. Told for each stretch of speech; with one, it is not asked for.
+    /// The languages that may be spoken (ISO 639-1); empty: any. Told for each stretch of speech; what is in another is doubted.
     pub languages: Vec<String>,
     /// Which sound tracks.
     pub tracks: SpeechTracks,
