@@ -30,7 +30,7 @@ use crate::{
 pub(super) enum Decode {
     /// All of it: as many threads as the decoders like.
     Everything,
-    /// A few frames: starting many decoder threads costs more than they bring.
+    /// A few frames: starting more than two decoder threads costs more than they bring.
     FewFrames,
     /// All of it, read from front to back without seeking. Where it may seek, GStreamer 1.22's reader of WAV looks
     /// behind the samples for more, and gives up on all when their number of bytes is odd, as in half of all
@@ -108,7 +108,7 @@ pub(super) fn open(
     if decode == Decode::FewFrames {
         live.pipeline().connect_deep_element_added(|_, _, element| {
             if element.find_property("max-threads").is_some() {
-                element.set_property_from_str("max-threads", "1");
+                element.set_property_from_str("max-threads", "2");
             }
         });
     }
@@ -125,8 +125,11 @@ pub(super) fn open(
         }
     });
     let seen = arrivals.clone();
-    decoder.connect_no_more_pads(move |_| {
+    decoder.connect_no_more_pads(move |decoder| {
         seen.lock().unwrap_or_else(PoisonError::into_inner).complete = true;
+        // Wakes whoever waits at the bus; without one, nobody does.
+        let complete = gst::Structure::new_empty("complete");
+        decoder.post_message(gst::message::Application::new(complete)).ok();
     });
     live.set_state(gst::State::Paused, complaints)?;
     wait(&live, input, &arrivals, complaints, patience, stop)?;
@@ -211,8 +214,8 @@ fn decode_sounds(decoder: &gst::Element, tracks: BTreeSet<usize>) -> Arc<Mutex<V
                     seen.push(id);
                     seen.len() - 1
                 });
-                // What looks like a track may be the file itself, so that of the first nothing is left out.
-                number == 0 || tracks.contains(&number)
+                // What looks like a track may be the file itself, so that of the first nothing is left out where sound is wanted.
+                tracks.contains(&number) || (number == 0 && !tracks.is_empty())
             }
             _ => true,
         };

@@ -166,12 +166,14 @@ pub(super) fn pixels(
     let deep = converted(&frame, frame.info(), gst_video::VideoFormat::Argb64, (width, height), None)?;
     let (stride, row) = (deep.plane_stride()[0] as usize, width as usize * 8);
     let plane = deep.plane_data(0).map_err(failed)?;
-    let rounded = |c: &[u8; 2]| ((u32::from(u16::from_ne_bytes(*c)) * 255 + 32_767) / 65_535) as u8;
-    let lines = plane.chunks(stride).take(height as usize);
-    let data = lines
-        .flat_map(|line| line[..row].as_chunks::<8>().0)
-        .flat_map(|argb| argb.as_chunks::<2>().0[1..].iter().map(rounded))
-        .collect();
+    let rounded = |c: [u8; 2]| ((u32::from(u16::from_ne_bytes(c)) * 255 + 32_767) / 65_535) as u8;
+    let mut data = Vec::with_capacity(width as usize * height as usize * 3);
+    for line in plane.chunks(stride).take(height as usize) {
+        for argb in line[..row].as_chunks::<8>().0 {
+            let [_, red, green, blue] = *argb.as_chunks::<2>().0 else { continue };
+            data.extend([rounded(red), rounded(green), rounded(blue)]);
+        }
+    }
     Ok(turned(Pixels { width, height, alpha: false, data }, rotation))
 }
 

@@ -5,7 +5,7 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use super::{Model, Pixels, Raw, allow};
+use super::{Model, Pixels, Raw, allow, library::library};
 use crate::error::{Error, Result};
 
 /// The longest side of an AVIF (AV1 Image File Format 1.1, advanced profile).
@@ -52,62 +52,37 @@ const INTERLEAVED_RGB: c_int = 10;
 const INTERLEAVED_RGBA: c_int = 11;
 const CHANNEL_INTERLEAVED: c_int = 10;
 
-#[link(name = "heif")]
-unsafe extern "C" {
+library! {
+    struct Heif in "libheif.so.1" of "libheif1";
     fn heif_context_alloc() -> *mut c_void;
     fn heif_context_free(context: *mut c_void);
-    fn heif_context_read_from_memory_without_copy(
-        context: *mut c_void,
-        bytes: *const c_void,
-        length: usize,
-        options: *const c_void,
-    ) -> HeifError;
+    fn heif_context_read_from_memory_without_copy(context: *mut c_void, bytes: *const c_void, length: usize, options: *const c_void) -> HeifError;
     fn heif_context_set_maximum_image_size_limit(context: *mut c_void, side: c_int);
     fn heif_context_get_primary_image_handle(context: *mut c_void, handle: *mut *mut c_void) -> HeifError;
-    fn heif_image_handle_release(handle: *const c_void);
+    fn heif_image_handle_release(handle: *mut c_void);
     fn heif_image_handle_get_width(handle: *const c_void) -> c_int;
     fn heif_image_handle_get_height(handle: *const c_void) -> c_int;
     fn heif_image_handle_has_alpha_channel(handle: *const c_void) -> c_int;
     fn heif_image_handle_is_premultiplied_alpha(handle: *const c_void) -> c_int;
     fn heif_decoding_options_alloc() -> *mut DecodingOptions;
-    fn heif_decoding_options_free(options: *mut DecodingOptions);
-    fn heif_decode_image(
-        handle: *const c_void,
-        image: *mut *mut c_void,
-        colorspace: c_int,
-        chroma: c_int,
-        options: *const DecodingOptions,
-    ) -> HeifError;
-    fn heif_image_create(
-        width: c_int,
-        height: c_int,
-        colorspace: c_int,
-        chroma: c_int,
-        image: *mut *mut c_void,
-    ) -> HeifError;
-    fn heif_image_release(image: *const c_void);
-    fn heif_image_add_plane(image: *mut c_void, channel: c_int, width: c_int, height: c_int, depth: c_int)
-    -> HeifError;
+    fn heif_decoding_options_free(options: *mut c_void);
+    fn heif_decode_image(handle: *const c_void, image: *mut *mut c_void, colorspace: c_int, chroma: c_int, options: *const DecodingOptions) -> HeifError;
+    fn heif_image_create(width: c_int, height: c_int, colorspace: c_int, chroma: c_int, image: *mut *mut c_void) -> HeifError;
+    fn heif_image_release(image: *mut c_void);
+    fn heif_image_add_plane(image: *mut c_void, channel: c_int, width: c_int, height: c_int, depth: c_int) -> HeifError;
     fn heif_image_get_width(image: *const c_void, channel: c_int) -> c_int;
     fn heif_image_get_height(image: *const c_void, channel: c_int) -> c_int;
     fn heif_image_get_plane(image: *mut c_void, channel: c_int, stride: *mut c_int) -> *mut u8;
     fn heif_image_get_plane_readonly(image: *const c_void, channel: c_int, stride: *mut c_int) -> *const u8;
     fn heif_image_set_nclx_color_profile(image: *mut c_void, profile: *const Nclx) -> HeifError;
     fn heif_nclx_color_profile_alloc() -> *mut Nclx;
-    fn heif_nclx_color_profile_free(profile: *mut Nclx);
-    fn heif_context_get_encoder_for_format(context: *mut c_void, format: c_int, encoder: *mut *mut c_void)
-    -> HeifError;
+    fn heif_nclx_color_profile_free(profile: *mut c_void);
+    fn heif_context_get_encoder_for_format(context: *mut c_void, format: c_int, encoder: *mut *mut c_void) -> HeifError;
     fn heif_encoder_release(encoder: *mut c_void);
     fn heif_encoder_set_lossy_quality(encoder: *mut c_void, quality: c_int) -> HeifError;
     fn heif_encoder_set_parameter_integer(encoder: *mut c_void, name: *const c_char, value: c_int) -> HeifError;
     fn heif_encoder_set_parameter_string(encoder: *mut c_void, name: *const c_char, value: *const c_char) -> HeifError;
-    fn heif_context_encode_image(
-        context: *mut c_void,
-        image: *const c_void,
-        encoder: *mut c_void,
-        options: *const c_void,
-        handle: *mut *mut c_void,
-    ) -> HeifError;
+    fn heif_context_encode_image(context: *mut c_void, image: *const c_void, encoder: *mut c_void, options: *const c_void, handle: *mut *mut c_void) -> HeifError;
     fn heif_context_write(context: *mut c_void, writer: *mut Writer, to: *mut c_void) -> HeifError;
 }
 
@@ -128,26 +103,6 @@ impl Drop for Owned {
         // SAFETY: the pointer came from libheif, is not null, and is given back here alone, by the function made for it.
         unsafe { (self.1)(self.0) }
     }
-}
-
-unsafe extern "C" fn release_handle(handle: *mut c_void) {
-    // SAFETY: the caller gives a handle that it owns.
-    unsafe { heif_image_handle_release(handle) }
-}
-
-unsafe extern "C" fn release_image(image: *mut c_void) {
-    // SAFETY: the caller gives an image that it owns.
-    unsafe { heif_image_release(image) }
-}
-
-unsafe extern "C" fn free_options(options: *mut c_void) {
-    // SAFETY: the caller gives options that it owns.
-    unsafe { heif_decoding_options_free(options.cast()) }
-}
-
-unsafe extern "C" fn free_nclx(profile: *mut c_void) {
-    // SAFETY: the caller gives a profile that it owns.
-    unsafe { heif_nclx_color_profile_free(profile.cast()) }
 }
 
 /// libheif's codes: 3 and 4 are what it cannot read, 6 is memory, 7 a decoder's complaint.
@@ -175,34 +130,40 @@ fn check(error: &HeifError) -> Result<()> {
 /// Decodes the primary picture, cropped, turned and mirrored as the file says, to 8 bits a component. Colors are the
 /// file's own.
 pub(super) fn decode(bytes: &[u8], cap: u64) -> Result<Raw> {
+    let lib = Heif::loaded()?;
     // SAFETY: each pointer is checked or comes with a code that is; `bytes` outlives the context that reads it, which is
     // declared before all that comes of it and so freed last.
     unsafe {
-        let context = Owned::new(heif_context_alloc(), heif_context_free)?;
-        heif_context_set_maximum_image_size_limit(context.0, super::MOST_SIDE as c_int);
-        let read =
-            heif_context_read_from_memory_without_copy(context.0, bytes.as_ptr().cast(), bytes.len(), std::ptr::null());
+        let context = Owned::new((lib.heif_context_alloc)(), lib.heif_context_free)?;
+        (lib.heif_context_set_maximum_image_size_limit)(context.0, super::MOST_SIDE as c_int);
+        let read = (lib.heif_context_read_from_memory_without_copy)(
+            context.0,
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            std::ptr::null(),
+        );
         check(&read)?;
         let mut handle = std::ptr::null_mut();
-        check(&heif_context_get_primary_image_handle(context.0, &mut handle))?;
-        let handle = Owned::new(handle, release_handle)?;
+        check(&(lib.heif_context_get_primary_image_handle)(context.0, &mut handle))?;
+        let handle = Owned::new(handle, lib.heif_image_handle_release)?;
         let side = |n: c_int| u32::try_from(n).unwrap_or_default();
-        let size = (side(heif_image_handle_get_width(handle.0)), side(heif_image_handle_get_height(handle.0)));
+        let size =
+            (side((lib.heif_image_handle_get_width)(handle.0)), side((lib.heif_image_handle_get_height)(handle.0)));
         allow(size, cap)?;
-        let alpha = heif_image_handle_has_alpha_channel(handle.0) != 0;
-        let premultiplied = alpha && heif_image_handle_is_premultiplied_alpha(handle.0) != 0;
-        let options = Owned::new(heif_decoding_options_alloc().cast(), free_options)?;
+        let alpha = (lib.heif_image_handle_has_alpha_channel)(handle.0) != 0;
+        let premultiplied = alpha && (lib.heif_image_handle_is_premultiplied_alpha)(handle.0) != 0;
+        let options = Owned::new((lib.heif_decoding_options_alloc)().cast(), lib.heif_decoding_options_free)?;
         (*options.0.cast::<DecodingOptions>()).convert_hdr_to_8bit = 1;
         let (chroma, model) = if alpha { (INTERLEAVED_RGBA, Model::Rgba) } else { (INTERLEAVED_RGB, Model::Rgb) };
         let mut image = std::ptr::null_mut();
-        check(&heif_decode_image(handle.0, &mut image, COLORSPACE_RGB, chroma, options.0.cast_const().cast()))?;
-        let image = Owned::new(image, release_image)?;
-        let width = side(heif_image_get_width(image.0, CHANNEL_INTERLEAVED));
-        let height = side(heif_image_get_height(image.0, CHANNEL_INTERLEAVED));
+        check(&(lib.heif_decode_image)(handle.0, &mut image, COLORSPACE_RGB, chroma, options.0.cast_const().cast()))?;
+        let image = Owned::new(image, lib.heif_image_release)?;
+        let width = side((lib.heif_image_get_width)(image.0, CHANNEL_INTERLEAVED));
+        let height = side((lib.heif_image_get_height)(image.0, CHANNEL_INTERLEAVED));
         // What is coded may be of another size than what the container says.
         allow((width, height), cap)?;
         let mut stride = 0;
-        let plane = heif_image_get_plane_readonly(image.0, CHANNEL_INTERLEAVED, &mut stride);
+        let plane = (lib.heif_image_get_plane_readonly)(image.0, CHANNEL_INTERLEAVED, &mut stride);
         let row = width as usize * model.channels();
         let stride = usize::try_from(stride).unwrap_or_default();
         if plane.is_null() || stride < row {
@@ -228,18 +189,19 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
     if pixels.data.len() != width * height * channels || pixels.data.is_empty() {
         return Err(Error::internal("a picture's bytes do not match its size"));
     }
+    let lib = Heif::loaded()?;
     let (wide, high) = (pixels.width as c_int, pixels.height as c_int);
     // SAFETY: each pointer is checked or comes with a code that is. The plane has room for `height` rows of `stride`
     // bytes, and the length of the data was compared with the size. `out` lives longer than the write that fills it.
     unsafe {
-        let context = Owned::new(heif_context_alloc(), heif_context_free)?;
+        let context = Owned::new((lib.heif_context_alloc)(), lib.heif_context_free)?;
         let chroma = if pixels.alpha { INTERLEAVED_RGBA } else { INTERLEAVED_RGB };
         let mut image = std::ptr::null_mut();
-        check(&heif_image_create(wide, high, COLORSPACE_RGB, chroma, &mut image))?;
-        let image = Owned::new(image, release_image)?;
-        check(&heif_image_add_plane(image.0, CHANNEL_INTERLEAVED, wide, high, 8))?;
+        check(&(lib.heif_image_create)(wide, high, COLORSPACE_RGB, chroma, &mut image))?;
+        let image = Owned::new(image, lib.heif_image_release)?;
+        check(&(lib.heif_image_add_plane)(image.0, CHANNEL_INTERLEAVED, wide, high, 8))?;
         let mut stride = 0;
-        let plane = heif_image_get_plane(image.0, CHANNEL_INTERLEAVED, &mut stride);
+        let plane = (lib.heif_image_get_plane)(image.0, CHANNEL_INTERLEAVED, &mut stride);
         let stride = usize::try_from(stride).unwrap_or_default();
         if plane.is_null() || stride < width * channels {
             return Err(Error::unavailable("libheif has no memory left"));
@@ -247,25 +209,25 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
         for (y, row) in pixels.data.chunks_exact(width * channels).enumerate() {
             std::slice::from_raw_parts_mut(plane.add(y * stride), row.len()).copy_from_slice(row);
         }
-        let nclx = Owned::new(heif_nclx_color_profile_alloc().cast(), free_nclx)?;
+        let nclx = Owned::new((lib.heif_nclx_color_profile_alloc)().cast(), lib.heif_nclx_color_profile_free)?;
         let said = nclx.0.cast::<Nclx>();
         // sRGB (ITU-T H.273): BT.709's primaries, its own curve, BT.601's matrix, full range.
         ((*said).primaries, (*said).transfer, (*said).matrix, (*said).full_range) = (1, 13, 6, 1);
-        check(&heif_image_set_nclx_color_profile(image.0, said))?;
+        check(&(lib.heif_image_set_nclx_color_profile)(image.0, said))?;
         let mut encoder = std::ptr::null_mut();
-        check(&heif_context_get_encoder_for_format(context.0, AV1, &mut encoder))
+        check(&(lib.heif_context_get_encoder_for_format)(context.0, AV1, &mut encoder))
             .map_err(|e| e.hint("libheif needs an encoder of AV1: Debian's libheif1 has libaom"))?;
-        let encoder = Owned::new(encoder, heif_encoder_release)?;
-        check(&heif_encoder_set_lossy_quality(encoder.0, quality.into()))?;
+        let encoder = Owned::new(encoder, lib.heif_encoder_release)?;
+        check(&(lib.heif_encoder_set_lossy_quality)(encoder.0, quality.into()))?;
         let speed = 9 - c_int::from(effort.min(9));
-        check(&heif_encoder_set_parameter_integer(encoder.0, c"speed".as_ptr(), speed))?;
+        check(&(lib.heif_encoder_set_parameter_integer)(encoder.0, c"speed".as_ptr(), speed))?;
         // As for JPEG: who asks for 90 and more wants the colors' edges as well.
         let sampling = if quality < 90 { c"420" } else { c"444" };
-        check(&heif_encoder_set_parameter_string(encoder.0, c"chroma".as_ptr(), sampling.as_ptr()))?;
-        check(&heif_context_encode_image(context.0, image.0, encoder.0, std::ptr::null(), std::ptr::null_mut()))?;
+        check(&(lib.heif_encoder_set_parameter_string)(encoder.0, c"chroma".as_ptr(), sampling.as_ptr()))?;
+        check(&(lib.heif_context_encode_image)(context.0, image.0, encoder.0, std::ptr::null(), std::ptr::null_mut()))?;
         let mut out = Vec::new();
         let mut writer = Writer { version: 1, write: append };
-        check(&heif_context_write(context.0, &mut writer, std::ptr::from_mut(&mut out).cast()))?;
+        check(&(lib.heif_context_write)(context.0, &mut writer, std::ptr::from_mut(&mut out).cast()))?;
         Ok(out)
     }
 }

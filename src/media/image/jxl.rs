@@ -8,7 +8,7 @@ use std::{
     mem::MaybeUninit,
 };
 
-use super::{Model, Pixels, Raw, allow};
+use super::{Model, Pixels, Raw, allow, library::library};
 use crate::error::{Error, Result};
 
 /// `JxlBasicInfo`.
@@ -59,8 +59,8 @@ const DECODER_NEEDS_BUFFER: c_int = 5;
 const DECODER_BASIC_INFO: c_int = 0x40;
 const DECODER_FULL_IMAGE: c_int = 0x1000;
 
-#[link(name = "jxl")]
-unsafe extern "C" {
+library! {
+    struct Jxl in "libjxl.so.0.7" of "libjxl0.7";
     fn JxlEncoderCreate(memory: *const c_void) -> *mut c_void;
     fn JxlEncoderDestroy(encoder: *mut c_void);
     fn JxlEncoderInitBasicInfo(info: *mut BasicInfo);
@@ -71,12 +71,7 @@ unsafe extern "C" {
     fn JxlEncoderFrameSettingsSetOption(settings: *mut c_void, option: c_int, value: i64) -> c_int;
     fn JxlEncoderSetFrameLossless(settings: *mut c_void, lossless: c_int) -> c_int;
     fn JxlEncoderSetFrameDistance(settings: *mut c_void, distance: f32) -> c_int;
-    fn JxlEncoderAddImageFrame(
-        settings: *const c_void,
-        format: *const PixelFormat,
-        data: *const c_void,
-        size: usize,
-    ) -> c_int;
+    fn JxlEncoderAddImageFrame(settings: *const c_void, format: *const PixelFormat, data: *const c_void, size: usize) -> c_int;
     fn JxlEncoderCloseInput(encoder: *mut c_void);
     fn JxlEncoderProcessOutput(encoder: *mut c_void, next: *mut *mut u8, room: *mut usize) -> c_int;
     fn JxlDecoderCreate(memory: *const c_void) -> *mut c_void;
@@ -86,12 +81,7 @@ unsafe extern "C" {
     fn JxlDecoderCloseInput(decoder: *mut c_void);
     fn JxlDecoderProcessInput(decoder: *mut c_void) -> c_int;
     fn JxlDecoderGetBasicInfo(decoder: *const c_void, info: *mut BasicInfo) -> c_int;
-    fn JxlDecoderSetImageOutBuffer(
-        decoder: *mut c_void,
-        format: *const PixelFormat,
-        data: *mut c_void,
-        size: usize,
-    ) -> c_int;
+    fn JxlDecoderSetImageOutBuffer(decoder: *mut c_void, format: *const PixelFormat, data: *mut c_void, size: usize) -> c_int;
 }
 
 /// An encoder or a decoder, destroyed by the function beside it, once.
@@ -131,13 +121,14 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
         0 => Ok(()),
         _ => Err(Error::internal(format!("libjxl could not encode a picture ({what})"))),
     };
+    let lib = Jxl::loaded()?;
     let lossless = quality >= 100;
     // SAFETY: the encoder is not null; what the library fills is large enough and aligned; `data` is of exactly `size`
     // bytes; `next` and `room` describe what is left of `out`, which does not move while they are in use.
     unsafe {
-        let encoder = owned(JxlEncoderCreate(std::ptr::null()), JxlEncoderDestroy)?;
+        let encoder = owned((lib.JxlEncoderCreate)(std::ptr::null()), lib.JxlEncoderDestroy)?;
         let mut info = MaybeUninit::<BasicInfo>::zeroed();
-        JxlEncoderInitBasicInfo(info.as_mut_ptr());
+        (lib.JxlEncoderInitBasicInfo)(info.as_mut_ptr());
         let mut info = info.assume_init();
         (info.width, info.height) = (pixels.width, pixels.height);
         (info.bits_per_sample, info.exponent_bits_per_sample) = (8, 0);
@@ -146,29 +137,29 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
         if pixels.alpha {
             (info.num_extra_channels, info.alpha_bits) = (1, 8);
         }
-        is_done("header", JxlEncoderSetBasicInfo(encoder.0, &info))?;
+        is_done("header", (lib.JxlEncoderSetBasicInfo)(encoder.0, &info))?;
         let mut color = ColorEncoding(MaybeUninit::zeroed());
-        JxlColorEncodingSetToSRGB(&mut color, 0);
-        is_done("color", JxlEncoderSetColorEncoding(encoder.0, &color))?;
-        let settings = JxlEncoderFrameSettingsCreate(encoder.0, std::ptr::null());
+        (lib.JxlColorEncodingSetToSRGB)(&mut color, 0);
+        is_done("color", (lib.JxlEncoderSetColorEncoding)(encoder.0, &color))?;
+        let settings = (lib.JxlEncoderFrameSettingsCreate)(encoder.0, std::ptr::null());
         if settings.is_null() {
             return Err(Error::unavailable("libjxl has no memory left"));
         }
         let effort = i64::from(effort.clamp(1, 9));
-        is_done("effort", JxlEncoderFrameSettingsSetOption(settings, SETTING_EFFORT, effort))?;
+        is_done("effort", (lib.JxlEncoderFrameSettingsSetOption)(settings, SETTING_EFFORT, effort))?;
         match lossless {
-            true => is_done("lossless", JxlEncoderSetFrameLossless(settings, 1))?,
-            false => is_done("quality", JxlEncoderSetFrameDistance(settings, distance(quality)))?,
+            true => is_done("lossless", (lib.JxlEncoderSetFrameLossless)(settings, 1))?,
+            false => is_done("quality", (lib.JxlEncoderSetFrameDistance)(settings, distance(quality)))?,
         }
         let format = PixelFormat { channels: channels as u32, data_type: TYPE_UINT8, endianness: 0, align: 0 };
         let (data, size) = (pixels.data.as_ptr().cast(), pixels.data.len());
-        is_done("pixels", JxlEncoderAddImageFrame(settings, &format, data, size))?;
-        JxlEncoderCloseInput(encoder.0);
+        is_done("pixels", (lib.JxlEncoderAddImageFrame)(settings, &format, data, size))?;
+        (lib.JxlEncoderCloseInput)(encoder.0);
         let mut out = vec![0; 1 << 16];
         let mut written = 0;
         loop {
             let (mut next, mut room) = (out.as_mut_ptr().add(written), out.len() - written);
-            let status = JxlEncoderProcessOutput(encoder.0, &mut next, &mut room);
+            let status = (lib.JxlEncoderProcessOutput)(encoder.0, &mut next, &mut room);
             written = out.len() - room;
             match status {
                 NEED_MORE_OUTPUT => out.resize(out.len() * 2, 0),
@@ -185,25 +176,26 @@ pub(super) fn encode(pixels: &Pixels, quality: u8, effort: u8) -> Result<Vec<u8>
 
 /// Decodes a picture of ours to its end.
 pub(super) fn decode(bytes: &[u8], cap: u64) -> Result<Raw> {
+    let lib = Jxl::loaded()?;
     let damaged = || Error::corrupt("the JPEG XL is damaged or cut off");
     let mut raw = Raw { width: 0, height: 0, model: Model::Rgb, data: Vec::new() };
     // SAFETY: the decoder is not null; `bytes` and `raw.data`, of exactly the size that is told, outlive it, for it is
     // made after them and dropped first.
     unsafe {
-        let decoder = owned(JxlDecoderCreate(std::ptr::null()), JxlDecoderDestroy)?;
+        let decoder = owned((lib.JxlDecoderCreate)(std::ptr::null()), lib.JxlDecoderDestroy)?;
         let events = DECODER_BASIC_INFO | DECODER_FULL_IMAGE;
-        if JxlDecoderSubscribeEvents(decoder.0, events) != 0
-            || JxlDecoderSetInput(decoder.0, bytes.as_ptr(), bytes.len()) != 0
+        if (lib.JxlDecoderSubscribeEvents)(decoder.0, events) != 0
+            || (lib.JxlDecoderSetInput)(decoder.0, bytes.as_ptr(), bytes.len()) != 0
         {
             return Err(Error::internal("libjxl does not take its input"));
         }
-        JxlDecoderCloseInput(decoder.0);
+        (lib.JxlDecoderCloseInput)(decoder.0);
         loop {
-            match JxlDecoderProcessInput(decoder.0) {
+            match (lib.JxlDecoderProcessInput)(decoder.0) {
                 DECODED_ALL if raw.width > 0 => break,
                 DECODER_BASIC_INFO => {
                     let mut info = MaybeUninit::<BasicInfo>::zeroed();
-                    if JxlDecoderGetBasicInfo(decoder.0, info.as_mut_ptr()) != 0 {
+                    if (lib.JxlDecoderGetBasicInfo)(decoder.0, info.as_mut_ptr()) != 0 {
                         return Err(damaged());
                     }
                     let info = info.assume_init();
@@ -216,7 +208,7 @@ pub(super) fn decode(bytes: &[u8], cap: u64) -> Result<Raw> {
                     let channels = raw.model.channels() as u32;
                     let format = PixelFormat { channels, data_type: TYPE_UINT8, endianness: 0, align: 0 };
                     let (data, size) = (raw.data.as_mut_ptr().cast(), raw.data.len());
-                    if JxlDecoderSetImageOutBuffer(decoder.0, &format, data, size) != 0 {
+                    if (lib.JxlDecoderSetImageOutBuffer)(decoder.0, &format, data, size) != 0 {
                         return Err(damaged());
                     }
                 }

@@ -19,6 +19,8 @@ mod ifd;
 mod jp2;
 #[cfg(feature = "jxl")]
 mod jxl;
+#[cfg(any(feature = "heif", feature = "jxl"))]
+mod library;
 mod psd;
 mod raw;
 mod render;
