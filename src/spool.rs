@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -14,14 +15,24 @@ use crate::error::{Doing, Result};
 #[derive(Debug)]
 pub struct Spool {
     session: PathBuf,
+    swept: Swept,
     _lock: File,
+}
+
+/// What became of the sessions of dead processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Removed.
+    pub removed: usize,
+    /// Still there: somebody writes into them, or they are somebody else's. The next sweep looks again.
+    pub left: usize,
 }
 
 impl Spool {
     /// Opens a session under `dir`, which is made when missing, and sweeps the sessions of dead processes.
     pub fn open(dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir).doing(|| format!("cannot make the scratch folder {}", dir.display()))?;
-        sweep(dir)?;
+        let swept = sweep(dir)?;
         let name = uuid::Uuid::now_v7().to_string();
         // The lock is taken under a name that the sweep passes over, so that no session is ever seen unlocked.
         let (early, lock_path) = (dir.join(format!(".{name}")), dir.join(format!("{name}.lock")));
@@ -30,7 +41,7 @@ impl Spool {
         fs::rename(&early, &lock_path).doing(|| format!("cannot make {}", lock_path.display()))?;
         let session = dir.join(name);
         fs::create_dir(&session).doing(|| format!("cannot make {}", session.display()))?;
-        Ok(Self { session, _lock: lock })
+        Ok(Self { session, swept, _lock: lock })
     }
 
     /// A new empty folder in this session, removed when dropped.
@@ -39,6 +50,11 @@ impl Spool {
             .prefix(&format!("{purpose}-"))
             .tempdir_in(&self.session)
             .doing(|| format!("cannot make a folder in {}", self.session.display()))
+    }
+
+    /// What was found of dead processes when it was opened.
+    pub fn swept(&self) -> Swept {
+        self.swept
     }
 
     /// The session folder.
@@ -61,26 +77,41 @@ pub(crate) fn place_of(dir: &Path) -> &Path {
 }
 
 /// Removes sessions whose process is gone: their lock can be taken.
-fn sweep(dir: &Path) -> Result<()> {
+fn sweep(dir: &Path) -> Result<Swept> {
+    let mut swept = Swept::default();
     for entry in fs::read_dir(dir).doing(|| format!("cannot list {}", dir.display()))?.flatten() {
         let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
         let (lock, session) = match path.extension() {
             Some(e) if e == "lock" => (path.clone(), path.with_extension("")),
             _ => (path.with_extension("lock"), path.clone()),
         };
-        let dead = match File::open(&lock) {
-            Ok(file) => flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok(),
-            Err(e) => e.kind() == std::io::ErrorKind::NotFound && session.is_dir(),
-        };
-        if dead {
-            fs::remove_dir_all(&session).ok();
-            fs::remove_file(&lock).ok();
+        // What else lies in such a folder is not ours to remove.
+        if !is_session(&session) {
+            continue;
         }
+        // Held until it is gone: of two that sweep at once, one does it.
+        let _held = match File::open(&lock) {
+            Ok(file) if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() => Some(file),
+            Err(e) if e.kind() == ErrorKind::NotFound && session.is_dir() => None,
+            _ => continue,
+        };
+        match fs::remove_dir_all(&session) {
+            Ok(()) => swept.removed += 1,
+            // It was killed before it had made its folder, or after it had removed it.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(_) => {
+                swept.left += usize::from(path == session);
+                continue;
+            }
+        }
+        fs::remove_file(&lock).ok();
     }
-    Ok(())
+    Ok(swept)
+}
+
+/// Whether it is called as [`Spool::open`] calls sessions.
+fn is_session(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| uuid::Uuid::try_parse(name).is_ok())
 }
 
 #[cfg(test)]
@@ -100,8 +131,27 @@ mod tests {
         drop(dead);
         fs::rename(&keep, &dead_path).unwrap();
 
-        let _next = Spool::open(dir.path()).unwrap();
+        let next = Spool::open(dir.path()).unwrap();
+        assert_eq!(next.swept(), Swept { removed: 1, left: 0 });
         assert!(!dead_path.exists());
         assert!(live.path().exists());
+    }
+
+    #[test]
+    fn a_sweep_leaves_what_is_no_session_and_looks_again_at_what_it_could_not_remove() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("quarantine");
+        fs::create_dir(&kept).unwrap();
+        // A file in the place of a folder cannot be removed as one, whoever asks.
+        let stuck = dir.path().join(uuid::Uuid::now_v7().to_string());
+        fs::write(&stuck, "x").unwrap();
+        fs::write(stuck.with_extension("lock"), "").unwrap();
+        for _ in 0..2 {
+            assert_eq!(Spool::open(dir.path()).unwrap().swept(), Swept { removed: 0, left: 1 });
+        }
+        fs::remove_file(&stuck).unwrap();
+        fs::create_dir(&stuck).unwrap();
+        assert_eq!(Spool::open(dir.path()).unwrap().swept(), Swept { removed: 1, left: 0 });
+        assert!(kept.is_dir() && !stuck.with_extension("lock").exists());
     }
 }

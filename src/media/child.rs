@@ -22,8 +22,9 @@ use crate::{
 const LINE: u64 = 1 << 20;
 const COMPLAINT: usize = 4 << 10;
 
-/// How long the child may take to end after it was asked to.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long the child may take to end after it was asked to. What it made by then is of no use, and an encoder of large
+/// pictures may have seconds of them in hand.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How much longer the parent waits for a sign of life than the child itself does, which knows better what stands still.
 const LATER: Duration = Duration::from_secs(3);
@@ -64,7 +65,7 @@ impl ChildProcess {
         let Some(registry) = &self.registry else { return Ok(()) };
         let mut command = Command::new(&self.exe);
         let status = command
-            .arg("doctor")
+            .args(["render", "--warm"])
             .env("GST_REGISTRY", registry)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -226,6 +227,8 @@ fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(R
             };
             let judged = match asked_to_end {
                 Some((_, why)) => Err(why),
+                // Whoever asks all processes of a job to end may reach the child first.
+                None if stop.is_tripped() && !matches!(status.code(), Some(0 | 1)) => Err(Error::stopped()),
                 None if told && status.code().is_some() => Ok(()),
                 None => judge("the renderer", status, limits, &complaint, garbled),
             };
@@ -277,6 +280,9 @@ pub(super) fn judge(who: &str, status: ExitStatus, limits: &Limits, complaint: &
         (Some(0 | 1), _) if !garbled => Ok(()),
         (Some(0 | 1), _) => Err(Error::internal(format!("{who} said what nobody understands"))),
         (_, Some(9)) => Err(Error::unavailable(format!("{who} was killed from outside, perhaps for lack of memory"))),
+        (Some(130 | 143), _) | (_, Some(2 | 15)) => {
+            Err(Error::unavailable(format!("{who} was asked from outside to end")))
+        }
         (_, Some(24)) => {
             Err(Error::corrupt(format!("{who} used more than {} s of processor time", limits.cpu_seconds)))
         }

@@ -7,6 +7,7 @@
 
 mod film;
 mod ladder;
+mod packets;
 mod split;
 
 use std::{
@@ -25,11 +26,14 @@ use super::{
     sprite, waveform,
 };
 use crate::{
+    digest::Digest,
     error::{Error, Result},
     model::{AudioFacts, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, VideoFacts},
     profile::{Entry, Loudness, Sound, Spec, Waveform},
     stop::Stop,
 };
+
+pub use packets::Common;
 
 /// How far durations may lie apart, unless a frame is longer.
 const TOLERANCE_MS: u64 = 100;
@@ -58,14 +62,19 @@ pub struct Case<'a> {
     pub timeout: Duration,
     /// When to give up.
     pub stop: &'a Stop,
+    /// The pictures that it has in common with other outputs.
+    pub common: &'a Common,
 }
 
-/// Judges an output. `told` hears of progress, 0 to 1.
+/// Hears of progress, 0 to 1, from whichever thread made some.
+pub type Told<'a> = &'a (dyn Fn(f64) + Sync);
+
+/// Judges an output. `told` hears how much of it is judged.
 ///
 /// Errors: `Corrupt` when the output shows that the master is damaged (it ends early), `Internal` for every other
 /// difference, for then the renderer made something other than what it was asked for.
-pub fn accept(case: &Case<'_>, rendered: &Rendered, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
-    let Case { out_dir, entry, master, part, timeout, stop } = *case;
+pub fn accept(case: &Case<'_>, rendered: &Rendered, told: Told<'_>) -> Result<MediaFacts> {
+    let Case { out_dir, entry, master, part, timeout, stop, common } = *case;
     let wanted = match part {
         Some(Part::Segment(_)) => super::split::files(&entry.name).to_vec(),
         _ => entry.spec.files(&entry.name),
@@ -91,7 +100,8 @@ pub fn accept(case: &Case<'_>, rendered: &Rendered, told: &mut dyn FnMut(f64)) -
         Some(Part::Join(films)) => films.get(&entry.name).map(Vec::as_slice),
         _ => None,
     };
-    let gate = Gate { path: &path, rendered, master, timeout, stop, lists };
+    let encode = rendered.encodes.first().copied().flatten();
+    let gate = Gate { path: &path, rendered, master, timeout, stop, lists, encode, common };
     let mut facts =
         match (&entry.spec, part) {
             (spec, Some(Part::Segment(stretch))) => gate.segment(entry, spec, *stretch, told),
@@ -141,11 +151,14 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, wanted: T) -> Resu
 }
 
 /// What one decode to the end told.
+#[derive(Default)]
 struct Decoded {
     frames: u64,
     peak_dbfs: Option<f64>,
     loudness: Option<LoudnessFacts>,
     seen: Glance,
+    /// Of pictures that other outputs have, too.
+    packets: Option<Digest>,
 }
 
 struct Gate<'a> {
@@ -156,6 +169,9 @@ struct Gate<'a> {
     stop: &'a Stop,
     /// Of the segments that it was joined of, their lists.
     lists: Option<&'a [PathBuf]>,
+    /// The number of its pictures' encode.
+    encode: Option<usize>,
+    common: &'a Common,
 }
 
 /// What is decoded of an output.
@@ -192,7 +208,7 @@ impl Gate<'_> {
         Ok(MediaFacts { duration_ms, ..MediaFacts::bare(MediaKind::Other, entry.spec.mime()) })
     }
 
-    fn sound(&self, entry: &Entry, codec: &str, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    fn sound(&self, entry: &Entry, codec: &str, told: Told<'_>) -> Result<MediaFacts> {
         let mut facts = self.measured(entry)?;
         let asked = entry.spec.sound().ok_or_else(|| Error::internal("sound that was not asked for"))?;
         same("the picture", facts.video.is_some(), false)?;
@@ -346,7 +362,7 @@ impl Gate<'_> {
 
     /// Decodes every packet; any complaint is a refusal. The loop filter is left out: it costs a third of the time, and
     /// what it smooths was read from the bits before.
-    fn decode(&self, what: What, told: &mut dyn FnMut(f64)) -> Result<Decoded> {
+    fn decode(&self, what: What, told: Told<'_>) -> Result<Decoded> {
         let mut command = Command::new("ffmpeg");
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-xerror"]);
         command.args(["-err_detect", "explode", "-skip_loop_filter", "all"]).args(probe::opening(self.path)).arg("-i");
@@ -362,7 +378,8 @@ impl Gate<'_> {
         command.args(["-enc_time_base:v", "-1"]);
         command.args(["-progress", "pipe:1", "-stats_period", "1", "-f", "null", "-"]);
         // A few points of two frames a second, in a file beside it.
-        let glance = self.rendered.input_seen.is_some().then(|| self.path.with_extension("glance"));
+        let is_seen = self.rendered.input_seen.is_some() && what == What::Everything;
+        let glance = is_seen.then(|| self.path.with_extension("glance"));
         if let Some(glance) = &glance {
             let (across, down) = POINTS;
             // Its luma as it is: gray would be stretched to full range.
@@ -370,6 +387,11 @@ impl Gate<'_> {
                 "fps=2,scale={across}:{down}:flags=neighbor:in_range=tv:out_range=tv,format=yuv420p,extractplanes=y"
             );
             command.args(["-map", "0:v", "-vf", &filters, "-f", "rawvideo"]).arg(glance);
+        }
+        let is_common = self.common.has(self.encode) && what == What::Everything;
+        let packets = is_common.then(|| packets::Scrap(self.path.with_extension("packets")));
+        if let Some(packets) = &packets {
+            command.args(packets::PACKETS).arg(file_url(&packets.0));
         }
         let whole = self.rendered.duration_ms.max(1) as f64;
         // Ten times its length is more than the slowest machine needs.
@@ -398,6 +420,7 @@ impl Gate<'_> {
             peak_dbfs: volume.and_then(|(_, v)| v.trim_end_matches("dB").trim().parse().ok()),
             loudness: loudness(&ran.stderr),
             seen: onlooker.seen,
+            packets: packets.map(|packets| packets::digest_of(&packets.0)).transpose()?,
         })
     }
 }
@@ -491,6 +514,7 @@ mod tests {
                 encoder: None,
                 film: None,
                 others: Vec::new(),
+                encodes: Vec::new(),
             };
             Self {
                 dir,
@@ -501,10 +525,14 @@ mod tests {
         }
 
         fn judge(&self) -> Result<MediaFacts> {
+            self.judge_beside(&Common::default())
+        }
+
+        fn judge_beside(&self, common: &Common) -> Result<MediaFacts> {
             let (timeout, stop) = (Duration::from_secs(60), Stop::new());
             let (out_dir, entry, master) = (self.dir.path(), &self.entry, &self.master);
-            let case = Case { out_dir, entry, master, part: None, timeout, stop: &stop };
-            accept(&case, &self.rendered, &mut |_| {})
+            let case = Case { out_dir, entry, master, part: None, timeout, stop: &stop, common };
+            accept(&case, &self.rendered, &|_| {})
         }
 
         #[track_caller]
@@ -518,6 +546,16 @@ mod tests {
             let mut bytes = std::fs::read(&path).unwrap();
             change(&mut bytes);
             std::fs::write(path, bytes).unwrap();
+        }
+
+        /// Changes a byte of the picture here and there.
+        fn damage(&self) {
+            self.bytes(|bytes| {
+                let data = bytes.windows(4).position(|w| w == b"mdat").unwrap();
+                for at in (data + 4000..bytes.len()).step_by(997) {
+                    bytes[at] ^= 0x55;
+                }
+            });
         }
     }
 
@@ -541,13 +579,25 @@ mod tests {
     #[test]
     fn a_byte_changed_in_the_picture_is_refused() {
         let trial = Trial::new(&format!("{SOURCE} {GOOD}"));
-        trial.bytes(|bytes| {
-            let data = bytes.windows(4).position(|w| w == b"mdat").unwrap();
-            for at in (data + 4000..bytes.len()).step_by(997) {
-                bytes[at] ^= 0x55;
-            }
-        });
+        trial.damage();
         trial.refused_for("does not decode");
+    }
+
+    #[test]
+    fn what_claims_to_have_the_pictures_of_another_is_judged_by_its_own() {
+        let mut film = Trial::new(&format!("{SOURCE} {GOOD}"));
+        film.rendered.encodes = vec![Some(0)];
+        let common = Common::of([&film.rendered, &film.rendered]);
+        film.judge_beside(&common).unwrap();
+        film.judge_beside(&common).unwrap();
+        let mut other = Trial::new(&format!("{} {GOOD}", SOURCE.replace("d=2", "d=1")));
+        other.rendered.encodes = vec![Some(0)];
+        let e = other.judge_beside(&common).unwrap_err();
+        assert!(e.one_line().contains("the number of frames is 25, not 50"), "{e:?}");
+        film.damage();
+        let e = film.judge_beside(&common).unwrap_err();
+        assert!(e.one_line().contains("does not decode"), "{e:?}");
+        assert!(!film.dir.path().join("proxy.packets").exists());
     }
 
     #[test]

@@ -8,11 +8,13 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::{ErrorKind, Read, Seek, SeekFrom},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::Deserialize;
 
 use crate::{
@@ -111,6 +113,7 @@ pub(crate) fn tool_heard(
     stop.check()?;
     let started = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    die_with_us(&mut command);
     let mut child = command.spawn().map_err(|e| match e.kind() {
         ErrorKind::NotFound => {
             // Nothing that needs it will fare better until somebody installs it.
@@ -150,6 +153,12 @@ pub(crate) fn tool_heard(
         let (stdout, stderr) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
         Ok(Ran { status: ended?, stdout, stderr })
     })
+}
+
+/// Has the kernel kill a tool when whoever waits for it is killed: ffmpeg does not mind that nobody reads what it says.
+fn die_with_us(command: &mut Command) {
+    // SAFETY: between fork and exec only what a signal handler may call is allowed, and this is one system call.
+    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
 }
 
 /// Reads a pipe to its end and keeps its beginning; `each` sees all of it.
@@ -499,6 +508,8 @@ fn missing_media(file: &mut File, size: u64) -> Option<Missing> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     const IPHONE: &str = r#"{"streams":[
@@ -594,5 +605,20 @@ mod tests {
         assert!(error.to_string().contains("did not finish") && started.elapsed() < Duration::from_secs(2));
         let error = tool(Command::new("no-such-tool"), "ffprobe", Duration::from_secs(1), &Stop::new()).err().unwrap();
         assert!(error.hint_text().unwrap().starts_with("install Debian's package ffmpeg"));
+    }
+
+    #[test]
+    fn a_tool_dies_with_whoever_waits_for_it() {
+        let spawn = || {
+            let mut command = Command::new("sleep");
+            command.arg("30");
+            die_with_us(&mut command);
+            command.spawn().unwrap()
+        };
+        // Of a process with threads, the one that started it counts.
+        let mut child = std::thread::spawn(spawn).join().unwrap();
+        let started = Instant::now();
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        assert!(started.elapsed() < Duration::from_secs(2));
     }
 }

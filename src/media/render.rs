@@ -126,15 +126,17 @@ fn judge_all(
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
     let mut shares = vec![0.0; written.len()];
+    let common = gate::Common::of(written.iter().filter_map(|(_, result)| result.as_ref().ok()));
+    let common = &common;
     let (tell, heard) = std::sync::mpsc::channel::<(usize, Word)>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            written.into_par_iter().enumerate().for_each_with(tell, |tell, (i, (entry, result))| {
+            written.into_par_iter().with_max_len(1).enumerate().for_each_with(tell, |tell, (i, (entry, result))| {
                 let judged = result.and_then(|rendered| {
-                    let mut told = |share| drop(tell.send((i, Word::Judged(share))));
+                    let told = |share| drop(tell.send((i, Word::Judged(share))));
                     let (out_dir, part) = (order.out_dir.as_path(), order.part.as_ref());
-                    let case = gate::Case { out_dir, entry, master, part, timeout: TOOL, stop };
-                    let facts = gate::accept(&case, &rendered, &mut told)?;
+                    let case = gate::Case { out_dir, entry, master, part, timeout: TOOL, stop, common };
+                    let facts = gate::accept(&case, &rendered, &told)?;
                     Ok(Report::Accepted { rendered: Box::new(rendered), facts })
                 });
                 let failed = |e| Report::Failed { output: Some(entry.name.clone()), failure: Failure::from(&e) };

@@ -360,13 +360,59 @@ fn killed_renderers_and_killed_runs_leave_nothing_behind_and_cost_one_try() {
     wait_for("the renderer to end with its run", || (!Path::new(&format!("/proc/{next}")).exists()).then_some(()));
     assert_eq!(processes(&["ff", &scratch_of]), [0; 0]);
     assert_eq!(archive.rows("SELECT COUNT(*) FROM renditions"), ["0"]);
-    // The next run sees that the earlier one is gone and goes on at once.
+    // The next run sees that the earlier one is gone, removes what it had left, and goes on at once.
     let run = start();
     wait_for("the third renderer", || renderers(run.id()).first().copied());
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
-    Ran::from(run.wait_with_output().unwrap()).ends(143).says("an earlier run ended in the middle of 1 job(s)");
+    Ran::from(run.wait_with_output().unwrap())
+        .ends(143)
+        .says("an earlier run ended in the middle of 1 job(s)")
+        .says("the scratch folder of 1 earlier run(s) that were killed is removed");
     assert_eq!(archive.rows("SELECT state FROM jobs WHERE stage = 'transcode'"), ["ready"]);
     assert_eq!(processes(&[&scratch_of]), [0; 0]);
+    let left: Vec<_> = harness::tree(&archive.root().join("scratch"));
+    assert!(left.iter().all(|l| l.starts_with("gstreamer-registry")), "{left:?}");
+}
+
+#[test]
+fn an_encoder_with_its_hands_full_is_gone_within_two_seconds_and_leaves_nothing() {
+    let (archive, drive) = (Archive::new(), scratch());
+    let words = "-v error -f lavfi -i testsrc2=s=3840x2160:r=25:d=4 -c:v libx264 -preset ultrafast -y";
+    tool("ffmpeg", words.split(' ').map(OsStr::new).chain([drive.path().join("large.mp4").as_os_str()]));
+    archive.ingest(drive.path()).0.ends(0);
+    let profile = archive.root().join("slow.yaml");
+    fs::write(&profile, "video:\n  large:\n    mp4: { video: { bitrate: 20M, preset: slow } }\n").unwrap();
+    let words = ["transcode".as_ref(), "--profile".as_ref(), profile.as_os_str()];
+    let start = || archive.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let scratch_of = archive.root().join("scratch").display().to_string();
+    let at_work = |run: u32| {
+        let renderer = wait_for("a renderer", || renderers(run).first().copied());
+        wait_for("work under way", || (!processes_of(renderer, &archive).is_empty()).then_some(()));
+        // So that the encoder holds as many frames as it looks ahead.
+        std::thread::sleep(Duration::from_secs(5));
+        renderer
+    };
+    let is_gone = |pid: i32| !Path::new(&format!("/proc/{pid}")).exists();
+    // The renderer alone is asked: that costs a try.
+    let run = start();
+    let renderer = at_work(run.id());
+    let began = Instant::now();
+    kill_process(Pid::from_raw(renderer).unwrap(), Signal::TERM).unwrap();
+    wait_for("the renderer to end", || is_gone(renderer).then_some(()));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    wait_for("the try to be told", || {
+        let tries = archive.rows("SELECT json_extract(error, '$.message') FROM attempts WHERE result = 'retry'");
+        tries.first().map(|t| assert!(t.contains("was asked from outside to end"), "{t}"))
+    });
+    // The run is asked: that costs none.
+    let renderer = at_work(run.id());
+    let began = Instant::now();
+    kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    Ran::from(run.wait_with_output().unwrap()).ends(143);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(is_gone(renderer));
+    assert_eq!(processes(&[&scratch_of]), [0; 0]);
+    assert_eq!(archive.rows("SELECT state FROM jobs WHERE stage = 'transcode'"), ["ready"]);
     let left: Vec<_> = harness::tree(&archive.root().join("scratch"));
     assert!(left.iter().all(|l| l.starts_with("gstreamer-registry")), "{left:?}");
 }

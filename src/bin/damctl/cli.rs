@@ -318,6 +318,9 @@ pub struct RenderArgs {
     /// Tells what would be made, as JSON; nothing is spoken or rendered.
     #[arg(long, requires = "job")]
     pub dry_run: bool,
+    /// Brings GStreamer's list of plugins up to date, and does nothing else.
+    #[arg(long, hide = true, conflicts_with = "job")]
+    pub warm: bool,
 }
 
 #[derive(Debug, Args)]

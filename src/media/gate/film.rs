@@ -1,6 +1,6 @@
 //! What a film must look like: codec, depth, shape, colors, pace, sound and timecode, as its entry asks for them.
 
-use super::{Gate, What, frame_ms, refused, same};
+use super::{Gate, Told, frame_ms, refused, same};
 use crate::{
     error::{Error, Result},
     model::{FieldOrder, MediaFacts, Range, VideoFacts},
@@ -44,7 +44,7 @@ pub(super) fn pictures<'a>(facts: &'a MediaFacts, looks: &Looks<'_>) -> Result<&
 }
 
 impl Gate<'_> {
-    pub(super) fn film(&self, entry: &Entry, film: &Film, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    pub(super) fn film(&self, entry: &Entry, film: &Film, told: Told<'_>) -> Result<MediaFacts> {
         let sound = match entry.spec.film().map(|(_, format)| format.sound()) {
             Some(Codec::Opus) => "opus",
             _ => "aac",
@@ -68,7 +68,7 @@ impl Gate<'_> {
         }
     }
 
-    pub(super) fn mezzanine(&self, entry: &Entry, spec: &Mezzanine, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    pub(super) fn mezzanine(&self, entry: &Entry, spec: &Mezzanine, told: Told<'_>) -> Result<MediaFacts> {
         let master = self.master.video.as_ref().ok_or_else(|| Error::internal("a mezzanine of no pictures"))?;
         let profile = spec.profile_of(master.bit_depth);
         let pixel_format = match (spec.codec, profile) {
@@ -126,7 +126,7 @@ impl Gate<'_> {
         looks: &Looks<'_>,
         rule: Option<FrameRate>,
         sound: &str,
-        told: &mut dyn FnMut(f64),
+        told: Told<'_>,
     ) -> Result<MediaFacts> {
         let mut facts = self.measured(entry)?;
         let container = match entry.spec.mime() {
@@ -147,7 +147,7 @@ impl Gate<'_> {
         self.ends_with_its_master(frame_ms(video))?;
         let decoded = match self.lists {
             Some(lists) => self.joined(lists, told)?,
-            None => self.decode(What::Everything, told)?,
+            None => self.played(!facts.audio.is_empty(), told)?,
         };
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;

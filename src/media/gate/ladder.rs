@@ -1,10 +1,17 @@
 //! Judging a ladder: each rung and each sound is played from their own playlist to the end, and the lists are compared
 //! with the files.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
+
+use rayon::prelude::*;
 
 use super::{
-    Gate, What,
+    Gate, Told, What,
     film::{Looks, pictures},
     frame_ms, refused, same,
 };
@@ -14,65 +21,85 @@ use crate::{
         Rendered,
         probe::{self, file_url},
     },
-    model::{AudioFacts, MediaFacts},
+    model::MediaFacts,
     profile::{Entry, Stream, StreamSound},
 };
 
+/// What of a ladder is played by itself.
+struct Part<'a> {
+    /// What stands before its name where it is a transport stream, else nothing.
+    set: &'static str,
+    /// As people know it.
+    name: &'a str,
+    /// As its files are called.
+    file: &'a str,
+    plays: Plays<'a>,
+}
+
+enum Plays<'a> {
+    /// A rung of this size, with the number of its encode, and its sound where that is in the same segments.
+    Pictures((u32, u32), Option<usize>, Option<&'a StreamSound>),
+    /// The sound of this number.
+    Sound(usize, &'a StreamSound),
+}
+
+impl Part<'_> {
+    fn is_rung(&self) -> bool {
+        matches!(self.plays, Plays::Pictures(..))
+    }
+
+    fn encode(&self) -> Option<usize> {
+        match self.plays {
+            Plays::Pictures(_, encode, _) => encode,
+            Plays::Sound(..) => None,
+        }
+    }
+}
+
 impl Gate<'_> {
-    pub(super) fn ladder(
-        &self,
-        out_dir: &Path,
-        entry: &Entry,
-        spec: &Stream,
-        told: &mut dyn FnMut(f64),
-    ) -> Result<MediaFacts> {
+    pub(super) fn ladder(&self, out_dir: &Path, entry: &Entry, spec: &Stream, told: Told<'_>) -> Result<MediaFacts> {
         listed(out_dir, &self.rendered.files)?;
         let master = self.master.display_size().ok_or_else(|| Error::internal("pictures of no size"))?;
         let rungs = spec.rungs_of(master);
         let sounds = spec.sounds_of(&self.master.audio);
-        let sets: &[&str] = if spec.mpeg_ts { &["", "ts."] } else { &[""] };
-        let parts = (sets.len() * (rungs.len() + sounds.len())).max(1) as f64;
-        let mut part = 0_u32;
-        let told = &mut |part: u32, share: f64| told((f64::from(part) + share) / parts);
-        let within = |name: &str, e: Error| Error::new(e.kind(), format!("{name}: {}", e.one_line()));
-        let mut first = None;
-        for set in sets {
-            for (rung, size) in &rungs {
-                let rendered = Rendered { size: *size, ..self.rendered.clone() };
-                let path = out_dir.join(format!("{}.{set}{}.m3u8", entry.name, rung.name));
-                let gate = Gate { path: &path, rendered: &rendered, ..*self };
-                let sound = sounds.first().filter(|_| !set.is_empty());
-                let facts = gate
-                    .rung(entry, sound, &mut |share| told(part, share))
-                    .map_err(|e| within(&format!("{set}{}", rung.name), e))?;
-                first.get_or_insert(facts);
-                part += 1;
-            }
+        let sets: &[&'static str] = if spec.mpeg_ts { &["", "ts."] } else { &[""] };
+        let mut parts = Vec::new();
+        for &set in sets {
+            // Of transport streams the first sound is heard with the pictures.
+            let muxed = sounds.first().filter(|_| !set.is_empty());
+            parts.extend(rungs.iter().enumerate().map(|(i, (rung, size))| {
+                // Transport streams have the same pictures in other packets.
+                let encode = self.rendered.encodes.get(i).copied().flatten().filter(|_| set.is_empty());
+                Part { set, name: &rung.name, file: &rung.name, plays: Plays::Pictures(*size, encode, muxed) }
+            }));
+            parts.extend(sounds.iter().enumerate().skip(usize::from(muxed.is_some())).map(|(i, of)| {
+                let name = of.name.as_deref().unwrap_or(&of.file);
+                Part { set, name, file: &of.file, plays: Plays::Sound(i, of) }
+            }));
         }
-        let mut facts = first.ok_or_else(|| refused("it has no rung".to_owned()))?;
-        facts.audio.clear();
-        for (i, of, set) in sounds.iter().enumerate().flat_map(|(i, of)| sets.iter().map(move |set| (i, of, set))) {
-            // Of transport streams the first is heard with the pictures.
-            if i == 0 && !set.is_empty() {
-                continue;
-            }
-            let mut rendered = Rendered { input_seen: None, ..self.rendered.clone() };
-            if let Some(heard) = i.checked_sub(1) {
-                let heard = self.rendered.others.get(heard);
-                let heard = heard.ok_or_else(|| Error::internal("a sound of which nothing is told"))?.clone();
-                (rendered.input_peak_dbfs, rendered.mixed) = (heard.input_peak_dbfs, heard.mixed);
-            }
-            let path = out_dir.join(format!("{}.{set}{}.m3u8", entry.name, of.file));
-            let gate = Gate { path: &path, rendered: &rendered, ..*self };
-            let mut track = gate
-                .heard(entry, of, &mut |share| told(part, share))
-                .map_err(|e| within(&format!("{set}{}", of.name.as_deref().unwrap_or(&of.file)), e))?;
-            track.language = of.language.clone();
-            if set.is_empty() {
-                facts.audio.push(track);
-            }
-            part += 1;
-        }
+        // What another output has, too, comes last: it may be decoded there by then.
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by_key(|i| self.common.has(parts[*i].encode()));
+        let shares = Mutex::new(vec![0.0; parts.len()]);
+        let judged = order.into_par_iter().with_max_len(1).map(|i| {
+            let part = &parts[i];
+            let told = |share| {
+                let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
+                shares[i] = share;
+                told(shares.iter().sum::<f64>() / shares.len() as f64);
+            };
+            let facts = self.part(out_dir, entry, part, &told);
+            told(1.0);
+            (i, facts.map_err(|e| within(&format!("{}{}", part.set, part.name), e)))
+        });
+        // All of them, so that of several faults the same one is told every time.
+        let mut judged: Vec<(usize, Result<MediaFacts>)> = judged.collect();
+        judged.sort_by_key(|(i, _)| *i);
+        let judged = judged.into_iter().map(|(_, facts)| facts).collect::<Result<Vec<_>>>()?;
+        let mut found = parts.iter().zip(judged).filter(|(part, _)| part.set.is_empty());
+        let first = found.next().filter(|(part, _)| part.is_rung());
+        let (_, mut facts) = first.ok_or_else(|| refused("it has no rung".to_owned()))?;
+        facts.audio = found.filter(|(part, _)| !part.is_rung()).flat_map(|(_, sound)| sound.audio).collect();
         for (file, choice) in spec.texts() {
             let name = format!("{}.{file}.vtt", entry.name);
             match self.rendered.files.contains(&name) {
@@ -83,6 +110,26 @@ impl Gate<'_> {
         }
         self.together()?;
         Ok(facts)
+    }
+
+    /// Plays a part from its own playlist.
+    fn part(&self, out_dir: &Path, entry: &Entry, part: &Part<'_>, told: Told<'_>) -> Result<MediaFacts> {
+        let path = out_dir.join(format!("{}.{}{}.m3u8", entry.name, part.set, part.file));
+        match part.plays {
+            Plays::Pictures(size, encode, sound) => {
+                let rendered = Rendered { size, ..self.rendered.clone() };
+                Gate { path: &path, rendered: &rendered, encode, ..*self }.rung(entry, sound, told)
+            }
+            Plays::Sound(i, of) => {
+                let mut rendered = Rendered { input_seen: None, ..self.rendered.clone() };
+                if let Some(other) = i.checked_sub(1) {
+                    let heard = self.rendered.others.get(other);
+                    let heard = heard.ok_or_else(|| Error::internal("a sound of which nothing is told"))?.clone();
+                    (rendered.input_peak_dbfs, rendered.mixed) = (heard.input_peak_dbfs, heard.mixed);
+                }
+                Gate { path: &path, rendered: &rendered, encode: None, ..*self }.heard(entry, of, told)
+            }
+        }
     }
 
     /// Whether a file of words is read as such, and as many as stand in it.
@@ -96,23 +143,24 @@ impl Gate<'_> {
         same("the number of cues", ran.stdout.trim(), format!("webvtt,{cues}").as_str())
     }
 
-    fn heard(&self, entry: &Entry, of: &StreamSound, told: &mut dyn FnMut(f64)) -> Result<AudioFacts> {
+    fn heard(&self, entry: &Entry, of: &StreamSound, told: Told<'_>) -> Result<MediaFacts> {
         let mut facts = self.measured(entry)?;
         same("the number of sound tracks", facts.audio.len(), 1)?;
         self.track(&facts.audio[0], "aac", &of.sound)?;
         let decoded = self.decode(What::Everything, told)?;
         self.audible(&decoded)?;
         self.leveled(of.sound.loudness, &decoded, &mut facts)?;
-        Ok(facts.audio.swap_remove(0))
+        facts.audio[0].language = of.language.clone();
+        Ok(facts)
     }
 
     /// Pictures, and where it is in the same segments the first sound.
-    fn rung(&self, entry: &Entry, sound: Option<&StreamSound>, told: &mut dyn FnMut(f64)) -> Result<MediaFacts> {
+    fn rung(&self, entry: &Entry, sound: Option<&StreamSound>, told: Told<'_>) -> Result<MediaFacts> {
         let facts = self.measured(entry)?;
         let video = pictures(&facts, &Looks::web())?;
         same("the size", (video.width, video.height), self.rendered.size)?;
         self.ends_with_its_master(frame_ms(video))?;
-        let decoded = self.decode(What::Everything, told)?;
+        let decoded = self.played(sound.is_some(), told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.shows(&decoded)?;
@@ -124,6 +172,11 @@ impl Gate<'_> {
         }
         Ok(facts)
     }
+}
+
+/// The same error, and of which part of the ladder it is.
+fn within(name: &str, e: Error) -> Error {
+    Error::new(e.kind(), format!("{name}: {}", e.one_line()))
 }
 
 /// Refuses playlists that name a file that is not there, and files that no playlist names.

@@ -8,12 +8,17 @@ use std::{
     process::Command,
 };
 
-use super::{Decoded, Gate, What, film::pictures, frame_ms, refused, same, seconds, slack};
+use super::{
+    Decoded, Gate, Told, What,
+    film::pictures,
+    frame_ms,
+    packets::{PACKETS, Scrap},
+    refused, same, seconds, slack,
+};
 use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
     media::{
-        Glance,
         probe::{self, file_url},
         split::{Reader, Segment, Stretch, files, meet},
     },
@@ -28,13 +33,7 @@ const AROUND: f64 = 2.0;
 
 impl Gate<'_> {
     /// A stretch of a film's pictures.
-    pub(super) fn segment(
-        &self,
-        entry: &Entry,
-        spec: &Spec,
-        stretch: Stretch,
-        told: &mut dyn FnMut(f64),
-    ) -> Result<MediaFacts> {
+    pub(super) fn segment(&self, entry: &Entry, spec: &Spec, stretch: Stretch, told: Told<'_>) -> Result<MediaFacts> {
         let (film, _) = spec.film().ok_or_else(|| refused("it is a segment of no film".to_owned()))?;
         let [(list, _), _] = files(&entry.name);
         let list = self.path.with_file_name(list);
@@ -68,11 +67,11 @@ impl Gate<'_> {
 
     /// What was joined: that its segments meet, that it has their packets and no others, at their times, and that it plays
     /// on from each to the next. Its sound is decoded.
-    pub(super) fn joined(&self, lists: &[PathBuf], told: &mut dyn FnMut(f64)) -> Result<Decoded> {
+    pub(super) fn joined(&self, lists: &[PathBuf], told: Told<'_>) -> Result<Decoded> {
         let segments = lists.iter().map(|list| Segment::read(list)).collect::<Result<Vec<_>>>()?;
         meet(&segments)?;
         let sound = match self.rendered.input_peak_dbfs {
-            Some(_) => Some(self.decode(What::SoundAlone, &mut |done| told(done * 0.5))?),
+            Some(_) => Some(self.decode(What::SoundAlone, &|done| told(done * 0.5))?),
             None => None,
         };
         let frames = self.packets(&segments, lists)?;
@@ -84,7 +83,7 @@ impl Gate<'_> {
         }
         Ok(match sound {
             Some(sound) => Decoded { frames, ..sound },
-            None => Decoded { frames, peak_dbfs: None, loudness: None, seen: Glance::default() },
+            None => Decoded { frames, ..Decoded::default() },
         })
     }
 
@@ -95,8 +94,7 @@ impl Gate<'_> {
         let is_stream = segments.iter().any(|s| s.configuration.is_none());
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-nostdin", "-y"]).args(PLAIN).arg("-i").arg(file_url(self.path));
-        command.args(["-map", "0:v", "-c", "copy", "-f", "framehash", "-hash", "sha256"]);
-        command.arg(file_url(&told.0));
+        command.args(PACKETS).arg(file_url(&told.0));
         if is_stream {
             command.args(["-map", "0:v", "-c", "copy", "-f", "data"]).arg(file_url(&stream.0));
         }
@@ -181,15 +179,6 @@ impl Gate<'_> {
                 complaint.unwrap_or_default().trim()
             ))),
         }
-    }
-}
-
-/// A file that is gone when this is.
-struct Scrap(PathBuf);
-
-impl Drop for Scrap {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).ok();
     }
 }
 

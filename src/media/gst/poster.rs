@@ -41,6 +41,7 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         encoder: None,
         film: None,
         others: Vec::new(),
+        encodes: Vec::new(),
     })
 }
 

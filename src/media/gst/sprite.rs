@@ -50,6 +50,7 @@ pub(super) fn render(
         encoder: None,
         film: None,
         others: Vec::new(),
+        encodes: Vec::new(),
     }))
 }
 

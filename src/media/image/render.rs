@@ -178,5 +178,6 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         encoder: None,
         film: None,
         others: Vec::new(),
+        encodes: Vec::new(),
     })
 }

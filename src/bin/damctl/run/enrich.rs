@@ -14,7 +14,7 @@ use damctl::{
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
 
-use super::{Archive, Verdict, deadline, print, verdict};
+use super::{Archive, Verdict, deadline, print, tell_swept, verdict};
 use crate::cli::{EnrichArgs, ShiftArgs};
 
 pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
@@ -148,6 +148,7 @@ impl Work<'_> {
 
     fn work(&self, how: &Drain, jobs: usize, reporter: &dyn Reporter, stop: &Stop) -> Result<Summary> {
         let (store, spool, child) = (self.archive.store()?, Arc::new(self.archive.spool()?), self.archive.child()?);
+        tell_swept(&spool, reporter);
         if jobs > 0 {
             child.warm()?;
             // Who waits should know for what.

@@ -23,7 +23,7 @@ use damctl::{
 use indicatif::HumanBytes;
 use serde::Serialize;
 
-use super::{Archive, Verdict, bag::Bags, print, verdict};
+use super::{Archive, Verdict, bag::Bags, print, tell_swept, verdict};
 use crate::cli::IngestArgs;
 
 /// Of each outcome, so many paths are named; the report has all.
@@ -59,6 +59,7 @@ pub fn run(args: &IngestArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
     // Opened before the work, so that a mistake in the name does not cost a day.
     let report = args.report.as_deref().map(create).transpose()?;
     let (store, spool, child) = (archive.store()?, archive.spool()?, archive.child()?);
+    tell_swept(&spool, reporter);
     ocfl::declare_root(&*store)?;
     let stage = Ingest { catalog: &catalog, store: &*store, child: &child, spool: &spool };
     let pace = args.max_rate.map(|rate| Arc::new(Pace::new(rate)));

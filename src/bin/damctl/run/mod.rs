@@ -11,7 +11,7 @@ use damctl::{
     model::{Queue, Stage, job::Failure},
     models::Shelf,
     profile::{DEFAULT, Profile},
-    spool::Spool,
+    spool::{Spool, Swept},
     stop::Stop,
     store::{FsStore, Store},
     work::{Drain, Reporter, Summary, Until},
@@ -177,6 +177,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Export { command } => export::run(&command, &|| open(&[]), stop),
         Command::Profile { command } => profile::run(command, stop),
         Command::Render(args) => match &args.job {
+            None if args.warm => render::warm(),
             None => render::run(stop),
             Some(job) => compose::run(job, &args, &|| open(&[]), &*reporter, stop),
         },
@@ -365,6 +366,16 @@ impl Archive {
 fn record(catalog: &Catalog, store: &dyn Store, reporter: &dyn Reporter, stop: &Stop) {
     if let (false, Err(e)) = (stop.is_tripped(), damctl::keep::record(catalog, store, stop)) {
         let text = format!("records of what is new could not be written: {}", e.one_line());
+        reporter.report(&damctl::work::Event::Note { text: &text });
+    }
+}
+
+/// Tells what killed runs had left in the scratch folder.
+fn tell_swept(spool: &Spool, reporter: &dyn Reporter) {
+    let Swept { removed, left } = spool.swept();
+    let told = [(removed, "is removed"), (left, "cannot be removed, which the next run tries again")];
+    for (runs, what) in told.into_iter().filter(|(runs, _)| *runs > 0) {
+        let text = format!("the scratch folder of {runs} earlier run(s) that were killed {what}");
         reporter.report(&damctl::work::Event::Note { text: &text });
     }
 }

@@ -17,7 +17,7 @@ use damctl::{
     work::{self, Event, Reporter, Summary, Until},
 };
 
-use super::{Archive, Verdict, print};
+use super::{Archive, Verdict, print, tell_swept};
 use crate::cli::ReceiveArgs;
 
 /// Between two looks at what is announced, in seconds.
@@ -26,6 +26,7 @@ const EVERY: i64 = 5;
 pub fn run(args: &ReceiveArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (catalog, store, profile) = (archive.catalog()?, archive.store()?, archive.profile()?);
     let (spool, child) = (archive.spool()?, archive.child()?);
+    tell_swept(&spool, reporter);
     ocfl::declare_root(&*store)?;
     let stage = Receive { catalog: &catalog, store: &*store, child: &child, spool: &spool, waits: args.watch };
     let mut how = archive.drain(SCOPE.to_owned())?;

@@ -1,6 +1,9 @@
 //! `damctl render`: the child process that decodes and encodes.
 
-use std::io::{Read, Write};
+use std::{
+    io::{Read, Write},
+    time::Duration,
+};
 
 use anyhow::Result;
 use damctl::{
@@ -15,7 +18,19 @@ use super::Verdict;
 /// An order is small; this is a thousand times what one needs.
 const LONGEST: u64 = 16 << 20;
 
+/// How long it may take to end after it was asked to: its tools are gone by then.
+const GRACE: Duration = Duration::from_millis(800);
+
+/// Brings GStreamer's list of plugins up to date, as far as it is not.
+pub fn warm() -> Result<Verdict> {
+    #[cfg(feature = "gst")]
+    media::gst::warm()?;
+    Ok(Verdict::Done)
+}
+
 pub fn run(stop: &Stop) -> Result<Verdict> {
+    let asked = stop.clone();
+    std::thread::spawn(move || end_at_last(&asked));
     let mut text = Vec::new();
     std::io::stdin().take(LONGEST).read_to_end(&mut text).doing(|| "cannot read the order")?;
     let order: Order = serde_json::from_slice(&text).map_err(|e| {
@@ -48,4 +63,14 @@ pub fn run(stop: &Stop) -> Result<Verdict> {
         Ok(()) if all_well => Ok(Verdict::Done),
         Ok(()) => Ok(Verdict::SomeFailed),
     }
+}
+
+/// Ends this process at once, a while after a stop. An encoder that shuts down encodes what
+/// it holds first, which may take a minute, and a pipeline that hangs never shuts down.
+fn end_at_last(stop: &Stop) {
+    while !stop.is_tripped() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(GRACE);
+    signal_hook::low_level::exit(143);
 }

@@ -9,12 +9,13 @@ use damctl::{
     work::{Event, Reporter},
 };
 
-use super::{Archive, Verdict, print, transcode, verdict};
+use super::{Archive, Verdict, print, tell_swept, transcode, verdict};
 use crate::cli::{ReplaceArgs, RollbackArgs};
 
 pub fn run(args: &ReplaceArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
     let (catalog, store, profile) = (archive.catalog()?, archive.store()?, archive.profile()?);
     let (child, spool) = (archive.child()?, archive.spool()?);
+    tell_swept(&spool, reporter);
     let what = Replace { catalog: &catalog, store: &*store, child: &child, spool: &spool, profile: &profile };
     // Who measures it works in another folder.
     let file = std::path::absolute(&args.file)?;

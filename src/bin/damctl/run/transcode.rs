@@ -12,7 +12,7 @@ use damctl::{
     work::{self, Drain, Event, Reporter, Summary, Until},
 };
 
-use super::{Archive, Verdict, deadline, print, receive, verdict};
+use super::{Archive, Verdict, deadline, print, receive, tell_swept, verdict};
 use crate::cli::{ShiftArgs, TranscodeArgs};
 
 pub fn run(args: &TranscodeArgs, archive: &Archive, reporter: &dyn Reporter, stop: &Stop) -> Result<Verdict> {
@@ -113,6 +113,7 @@ pub fn work_on(
 ) -> Result<Summary> {
     let quarantine = archive.settings.path("quarantine");
     let (store, spool, child) = (archive.store()?, archive.spool()?, archive.child()?);
+    tell_swept(&spool, reporter);
     if warm {
         child.warm()?;
     }

@@ -175,8 +175,16 @@ fn wav(name: &str) -> Entry {
 /// Judges an output as the child process does.
 fn judge(desk: &Desk, master: &MediaFacts, entry: &Entry, rendered: &Rendered) -> Result<MediaFacts> {
     let stop = Stop::new();
-    let case = gate::Case { out_dir: desk.0.path(), entry, master, part: None, timeout: BOUND, stop: &stop };
-    gate::accept(&case, rendered, &mut |_| ())
+    let case = gate::Case {
+        out_dir: desk.0.path(),
+        entry,
+        master,
+        part: None,
+        timeout: BOUND,
+        stop: &stop,
+        common: &gate::Common::default(),
+    };
+    gate::accept(&case, rendered, &|_| ())
 }
 
 /// The same of one that must be accepted.
