@@ -98,6 +98,13 @@ impl Catalog {
         rows.first().ok_or_else(|| Error::internal("a maximum without a row"))?.int(0)
     }
 
+    /// Events after one and up to another that may change who may see what: the oldest first, `limit` at most.
+    pub fn changes_of_rights(&self, (after, last): (i64, i64), limit: i64) -> Result<Vec<Event>> {
+        let sql = "SELECT seq, at, kind, subject, detail FROM events
+                   WHERE seq > ?1 AND seq <= ?2 AND kind IN ('asset.described', 'collection.described') ORDER BY seq LIMIT ?3";
+        self.db.query(sql, values![after, last, limit])?.iter().map(event).collect()
+    }
+
     /// Events after `seq`, oldest first, `limit` at most.
     pub fn events_after(&self, seq: i64, limit: i64) -> Result<Vec<Event>> {
         self.number_events()?;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{
-    means::{Means, Means1},
+    means::{Fulfilled, Means},
     plan::{Plan, Task, What, Wish, proxies, wanted},
     question::Stretch,
     run::LEFT_TO_OTHERS,
@@ -139,7 +139,7 @@ impl Stretch {
 }
 
 /// The set with what was heard again in the place of what was doubted, wherever it is trusted more.
-pub(super) fn improved(set: &Findings, heard: &[Finding], second: &Means1<LearnSpeech>) -> Findings {
+pub(super) fn improved(set: &Findings, heard: &[Finding], second: &Fulfilled<LearnSpeech>) -> Findings {
     let mut items: Vec<Finding> = set.items.clone();
     let mut is_better = false;
     for stretch in stretches(&set.items) {

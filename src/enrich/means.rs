@@ -33,7 +33,7 @@ pub(super) const TESSERACT: &str = "tesseract";
 
 /// A wish and what fulfils it.
 #[derive(Clone, Debug)]
-pub(super) struct Means1<T> {
+pub(super) struct Fulfilled<T> {
     pub(super) spec: T,
     /// Digest of models and settings.
     pub(super) recipe: Digest,
@@ -48,24 +48,24 @@ pub(super) struct Means1<T> {
 /// What can be learned here.
 #[derive(Clone, Debug, Default)]
 pub struct Means {
-    pub(super) speech: Option<Means1<LearnSpeech>>,
-    pub(super) text: Option<Means1<LearnText>>,
-    pub(super) objects: Option<Means1<LearnObjects>>,
-    pub(super) names: Option<Means1<LearnNames>>,
-    pub(super) topics: Option<Means1<LearnTopics>>,
+    pub(super) speech: Option<Fulfilled<LearnSpeech>>,
+    pub(super) text: Option<Fulfilled<LearnText>>,
+    pub(super) objects: Option<Fulfilled<LearnObjects>>,
+    pub(super) names: Option<Fulfilled<LearnNames>>,
+    pub(super) topics: Option<Fulfilled<LearnTopics>>,
     /// The list of topics.
     pub(super) list: Option<Arc<Topics>>,
     pub(super) looks: Option<Digest>,
-    pub(super) meaning: Option<Means1<LearnMeaning>>,
+    pub(super) meaning: Option<Fulfilled<LearnMeaning>>,
     runtime: Option<PathBuf>,
     shelf: Option<Shelf>,
     how: How,
     /// What is wanted, whatever of it this machine plans with.
     wanted: Learning,
     /// Models that jobs name and this machine does not plan with: they are read to their ends once.
-    others: Arc<Mutex<BTreeMap<String, Means1<LearnSpeech>>>>,
+    others: Arc<Mutex<BTreeMap<String, Fulfilled<LearnSpeech>>>>,
     /// Tesseract, for jobs that name it where this machine has a model.
-    print: Arc<OnceLock<Option<Means1<LearnText>>>>,
+    print: Arc<OnceLock<Option<Fulfilled<LearnText>>>>,
 }
 
 /// How sure of its models somebody has to be.
@@ -120,7 +120,7 @@ impl Means {
                 || -> Result<()> {
                     let found = hearing(shelf, &spec.on(how.has_gpu), how.care, stop)?;
                     let instead_of = (found.spec.model != spec.model).then(|| spec.model.clone());
-                    means.speech = Some(Means1 { instead_of, ..found });
+                    means.speech = Some(Fulfilled { instead_of, ..found });
                     Ok(())
                 }(),
             )?;
@@ -128,11 +128,11 @@ impl Means {
         let mut runtime = None;
         let mut missing = None;
         if let Some(spec) = &wanted.text {
-            let mut by_model = || -> Result<Means1<LearnText>> {
+            let mut by_model = || -> Result<Fulfilled<LearnText>> {
                 built("text", cfg!(feature = "onnx"), "onnx")?;
                 let (model, library) = (named(&spec.model, Use::Text)?, named(RUNTIME, Use::Runtime)?);
                 runtime = Some(library.file());
-                Means1::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])
+                Fulfilled::new(READING, spec.clone(), &[&model], vec![model.dir.clone()])
             };
             let found = match spec.model.as_str() {
                 TESSERACT => in_print(spec, stop),
@@ -142,7 +142,7 @@ impl Means {
                         Ok(found) => {
                             let version = found.source.version.as_deref().unwrap_or_default();
                             missing = Some((why, format!("Tesseract {version}")));
-                            Ok(Means1 { instead_of: Some(spec.model.clone()), ..found })
+                            Ok(Fulfilled { instead_of: Some(spec.model.clone()), ..found })
                         }
                         Err(_) => Err(why),
                     },
@@ -158,7 +158,7 @@ impl Means {
                     built("objects", cfg!(feature = "onnx"), "onnx")?;
                     let (model, library) = (named(&spec.model, Use::Objects)?, named(RUNTIME, Use::Runtime)?);
                     runtime = Some(library.file());
-                    means.objects = Some(Means1::new(SEEING, spec.clone(), &[&model], vec![model.file()])?);
+                    means.objects = Some(Fulfilled::new(SEEING, spec.clone(), &[&model], vec![model.file()])?);
                     Ok(())
                 }(),
             )?;
@@ -170,14 +170,14 @@ impl Means {
                     built("names", cfg!(feature = "names"), "names")?;
                     let models = spec.models.iter().map(|name| named(name, Use::Names)).collect::<Result<Vec<_>>>()?;
                     let dirs = models.iter().map(|m| m.dir.clone()).collect();
-                    means.names = Some(Means1::new(NAMING, spec.clone(), &models.iter().collect::<Vec<_>>(), dirs)?);
+                    means.names = Some(Fulfilled::new(NAMING, spec.clone(), &models.iter().collect::<Vec<_>>(), dirs)?);
                     Ok(())
                 }(),
             )?;
         }
         if let Some(spec) = &wanted.topics {
             let list = Topics::new(spec)?;
-            let mut found = Means1::new(SORTING, spec.clone(), &[], Vec::new())?;
+            let mut found = Fulfilled::new(SORTING, spec.clone(), &[], Vec::new())?;
             let version = list.digest().to_string();
             found.recipe = Digest::of_fields(&[found.recipe.to_string(), version.clone()]);
             found.source = Source { name: "topics".to_owned(), version: Some(version), ..found.source };
@@ -191,7 +191,7 @@ impl Means {
                     let (model, library) = (named(&spec.model, Use::Meaning)?, named(RUNTIME, Use::Runtime)?);
                     runtime = Some(library.file());
                     means.meaning =
-                        Some(Means1::new(meaning::VERSION, spec.clone(), &[&model], vec![model.dir.clone()])?);
+                        Some(Fulfilled::new(meaning::VERSION, spec.clone(), &[&model], vec![model.dir.clone()])?);
                     Ok(())
                 }(),
             )?;
@@ -212,7 +212,7 @@ impl Means {
             // Tesseract, which has no model, runs on processors whatever there is.
             ("text", self.text.as_ref().map(|m| if m.models.is_empty() { m.called() } else { seen(m.called()) })),
             ("objects", self.objects.as_ref().map(|m| seen(m.called()))),
-            ("names", self.names.as_ref().map(Means1::called)),
+            ("names", self.names.as_ref().map(Fulfilled::called)),
             ("topics", self.list.as_ref().map(|list| format!("a list of {}, needs no model", list.len()))),
             ("meaning", self.meaning.as_ref().map(|m| seen(m.called()))),
             ("looks", self.looks.map(|_| "needs no model".to_owned())),
@@ -222,8 +222,8 @@ impl Means {
 
     /// What hears by this recipe, if it is here: what this machine plans with, or the other of the profile's models. Whoever
     /// planned has decided which of them.
-    pub(super) fn hearing_by(&self, recipe: &Digest, stop: &Stop) -> Option<Means1<LearnSpeech>> {
-        let is_it = |means: &Means1<LearnSpeech>| means.recipe == *recipe;
+    pub(super) fn hearing_by(&self, recipe: &Digest, stop: &Stop) -> Option<Fulfilled<LearnSpeech>> {
+        let is_it = |means: &Fulfilled<LearnSpeech>| means.recipe == *recipe;
         if let Some(own) = self.speech.as_ref().filter(|own| is_it(own)) {
             return Some(own.clone());
         }
@@ -232,8 +232,8 @@ impl Means {
     }
 
     /// What reads by this recipe, in the same way.
-    pub(super) fn reading_by(&self, recipe: &Digest, stop: &Stop) -> Option<Means1<LearnText>> {
-        let is_it = |means: &&Means1<LearnText>| means.recipe == *recipe;
+    pub(super) fn reading_by(&self, recipe: &Digest, stop: &Stop) -> Option<Fulfilled<LearnText>> {
+        let is_it = |means: &&Fulfilled<LearnText>| means.recipe == *recipe;
         let other = || {
             let wanted = self.wanted.text.as_ref().filter(|wanted| wanted.fallback == Fallback::Tesseract)?;
             self.print.get_or_init(|| in_print(wanted, stop).ok()).as_ref()
@@ -249,7 +249,7 @@ impl Means {
     }
 
     /// With what something is heard again: any model of speech that is here.
-    pub(super) fn second(&self, spec: &LearnSpeech, stop: &Stop) -> Result<Means1<LearnSpeech>> {
+    pub(super) fn second(&self, spec: &LearnSpeech, stop: &Stop) -> Result<Fulfilled<LearnSpeech>> {
         let shelf = self.shelf.as_ref().ok_or_else(|| Error::internal("nobody said where models are"))?;
         let key = serde_json::to_string(spec).unwrap_or_default();
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
@@ -286,7 +286,7 @@ impl Means {
     }
 }
 
-impl Means1<LearnSpeech> {
+impl Fulfilled<LearnSpeech> {
     /// What hears.
     pub(super) fn ears(&self) -> Option<Tools> {
         let [model, voice] = self.models.as_slice() else { return None };
@@ -294,7 +294,7 @@ impl Means1<LearnSpeech> {
     }
 }
 
-impl<T: serde::Serialize + Clone> Means1<T> {
+impl<T: serde::Serialize + Clone> Fulfilled<T> {
     fn new(version: &str, spec: T, models: &[&Model], paths: Vec<PathBuf>) -> Result<Self> {
         let unwritten = |e| Error::internal("cannot write what is wanted").because(e);
         let mut parameters = serde_json::to_value(&spec).map_err(unwritten)?;
@@ -317,7 +317,7 @@ impl<T: serde::Serialize + Clone> Means1<T> {
     }
 }
 
-impl<T> Means1<T> {
+impl<T> Fulfilled<T> {
     /// Who finds it, and in whose place.
     fn called(&self) -> String {
         match (&self.instead_of, self.source.name.as_str()) {
@@ -328,20 +328,20 @@ impl<T> Means1<T> {
 }
 
 /// What hears as is wanted.
-fn hearing(shelf: &Shelf, spec: &LearnSpeech, care: Care, stop: &Stop) -> Result<Means1<LearnSpeech>> {
+fn hearing(shelf: &Shelf, spec: &LearnSpeech, care: Care, stop: &Stop) -> Result<Fulfilled<LearnSpeech>> {
     built("speech", cfg!(all(feature = "whisper", feature = "gst")), "whisper")?;
     let model = named(shelf, &spec.model, Use::Speech, care, stop)?;
     let voice = named(shelf, &spec.voice, Use::Voice, care, stop)?;
     let models = vec![model.file(), voice.file()];
-    Means1::new(HEARING, spec.clone(), &[&model, &voice], models)
+    Fulfilled::new(HEARING, spec.clone(), &[&model, &voice], models)
 }
 
 /// What reads print as is wanted, without a model.
-fn in_print(spec: &LearnText, stop: &Stop) -> Result<Means1<LearnText>> {
+fn in_print(spec: &LearnText, stop: &Stop) -> Result<Fulfilled<LearnText>> {
     let reader = tesseract::Reader::find(None, &spec.languages, stop)?;
     let (version, data) = (reader.version().to_owned(), reader.data().map(|data| data.to_string()));
     let spec = LearnText { model: TESSERACT.to_owned(), ..spec.clone() };
-    let mut found = Means1::new(READING, spec, &[], Vec::new())?;
+    let mut found = Fulfilled::new(READING, spec, &[], Vec::new())?;
     found.recipe = Digest::of_fields(&[found.recipe.to_string(), version.clone(), data.unwrap_or_default()]);
     found.source = Source { name: TESSERACT.to_owned(), version: Some(version), ..found.source };
     Ok(found)
@@ -369,9 +369,36 @@ fn built(what: &str, is: bool, feature: &str) -> Result<()> {
     }
 }
 
-/// Drops all wishes but those for these kinds; none: all stay.
-pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
-    let is = |kinds: &[FindingKind]| only.is_empty() || only.iter().any(|k| kinds.contains(k));
+/// What can be looked for alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// Findings of a kind, and of those that are found with it.
+    Found(FindingKind),
+    /// What texts mean.
+    Meaning,
+    /// How pictures look.
+    Looks,
+}
+
+impl std::str::FromStr for Learned {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "meaning" => Ok(Self::Meaning),
+            "looks" => Ok(Self::Looks),
+            kind => kind.parse().map(Self::Found).map_err(|_| {
+                let kinds = FindingKind::ALL.map(FindingKind::as_str).join(", ");
+                Error::invalid(format!("'{text}' cannot be looked for: expected one of {kinds}, meaning, looks"))
+            }),
+        }
+    }
+}
+
+/// Drops all wishes but these; none given: all stay.
+pub fn narrowed(wanted: &Learning, only: &[Learned]) -> Learning {
+    let has = |learned: &Learned| only.is_empty() || only.contains(learned);
+    let is = |kinds: &[FindingKind]| kinds.iter().any(|kind| has(&Learned::Found(*kind)));
     let mut kept = wanted.clone();
     if !is(&[FindingKind::Speech, FindingKind::Translation]) {
         kept.speech = None;
@@ -388,8 +415,11 @@ pub fn narrowed(wanted: &Learning, only: &[FindingKind]) -> Learning {
     if !is(&[FindingKind::Topic]) {
         kept.topics = None;
     }
-    if !only.is_empty() {
-        (kept.looks, kept.meaning) = (None, None);
+    if !has(&Learned::Meaning) {
+        kept.meaning = None;
+    }
+    if !has(&Learned::Looks) {
+        kept.looks = None;
     }
     kept
 }

@@ -23,7 +23,7 @@ mod subtitles;
 pub use again::plan_again;
 pub use crew::Crew;
 pub use infer::Scholar;
-pub use means::{Care, How, Lacking, Means, narrowed};
+pub use means::{Care, How, Lacking, Learned, Means, narrowed};
 pub use plan::{Plan, Wish, plan};
 pub use question::{Answer, Question, Setup};
 pub use sense::Sense;

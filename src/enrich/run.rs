@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Enrich, again,
-    means::Means1,
+    means::Fulfilled,
     plan::{NAMED, Task, What, has_words, meant, wanted, words_recipe},
     question::{Found, Hear, HearAgain, Mean, Name, Question, See, Text},
     subtitles,
@@ -379,7 +379,7 @@ fn changed() -> Error {
         .after(LEFT_TO_OTHERS)
 }
 
-fn findings<T>(master: Digest, means: &Means1<T>, found: Found, began: Instant) -> Findings {
+fn findings<T>(master: Digest, means: &Fulfilled<T>, found: Found, began: Instant) -> Findings {
     let Found { kind, track, items } = found;
     let took_ms = u64::try_from(began.elapsed().as_millis()).ok();
     Findings {

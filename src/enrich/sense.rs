@@ -28,7 +28,7 @@ use crate::{
 const AT_A_TIME: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a child may take for an answer, in seconds; one takes some hundredths of a second.
-const LONGEST: u64 = 10;
+const ANSWER_SECONDS: u64 = 10;
 /// Questions that are remembered: the pages of an answer ask the same again.
 const REMEMBERED: usize = 64;
 
@@ -53,7 +53,7 @@ impl Sense {
     /// For what a profile wants, and who finds it out.
     pub fn new(wanted: Option<(LearnMeaning, Crew)>, shelf: Shelf) -> Self {
         let wanted = wanted.map(|(wanted, crew)| {
-            let (crew, (send, asked)) = (Arc::new(crew.within(LONGEST)), channel());
+            let (crew, (send, asked)) = (Arc::new(crew.within(ANSWER_SECONDS)), channel());
             let asked = Arc::new(Mutex::new(asked));
             for _ in 0..AT_A_TIME {
                 let (crew, asked) = (crew.clone(), asked.clone());
@@ -79,7 +79,7 @@ impl Sense {
         let asked = Asked { question: question.to_owned(), tools, since: Instant::now(), answer };
         let gone = || Error::unavailable("nobody is left to ask what a question means");
         send.send(asked).map_err(|_| gone())?;
-        let vector = match told.recv_timeout(PATIENCE + Duration::from_secs(LONGEST)) {
+        let vector = match told.recv_timeout(PATIENCE + Duration::from_secs(ANSWER_SECONDS)) {
             Ok(vector) => vector?,
             Err(RecvTimeoutError::Timeout) => {
                 return Err(Error::unavailable("the model of what texts mean does not answer in time")

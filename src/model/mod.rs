@@ -35,7 +35,7 @@ pub use media_type::media_type;
 pub use path::RawPath;
 pub use publication::{Approval, Publication, PublicationId, PublicationState, Receipt, Words};
 pub use rate::{Per, Rate};
-pub use rendition::{Rendition, RenditionFile};
+pub use rendition::{Rendition, RenditionFile, playable};
 pub use rights::{Audience, Rights};
 pub use timecode::Counting;
 pub use token::{Grade, Token};

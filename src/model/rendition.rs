@@ -35,6 +35,15 @@ impl Rendition {
     }
 }
 
+/// What of an asset's renditions is played: a film that every browser plays, else sound; none where there is neither.
+pub fn playable(renditions: &[Rendition]) -> Option<&Rendition> {
+    let first = |mime: &str| {
+        let is = |r: &&Rendition| r.files.first().is_some_and(|file| file.mime.starts_with(mime));
+        renditions.iter().find(is)
+    };
+    first("video/mp4").or_else(|| first("audio/"))
+}
+
 /// One file of a rendition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RenditionFile {

@@ -15,15 +15,18 @@ use tantivy::{
 
 use super::{
     Card, Moment, ask,
+    breadth::{Breadth, Running},
     build::{Builder, any, term, without_score},
-    facets::{self, Counter, FACETS},
-    failed, hours, hybrid,
+    facets::{Counter, FACETS},
+    failed,
+    folder::IndexId,
+    hours, hybrid,
     mark::Marker,
-    near,
+    near::{self, Nearest},
     opened::{Folder, View},
     question::{
-        Access, Answer, By, DEEPEST, Hit, MOST_COUNTED, MOST_HITS, MOST_MOMENTS, MOST_VALUES, Question, Sort, Spot,
-        Suggestion, cursor, place,
+        Access, Answer, By, DEEPEST, Hit, MOST_COUNTED, MOST_HITS, MOST_MOMENTS, Question, Sort, Spot, Suggestion,
+        cursor, place,
     },
     schema::{EVERYWHERE, Fields, schema},
     synonyms::Synonyms,
@@ -45,6 +48,7 @@ pub struct Searcher {
     pub(super) synonyms: Synonyms,
     /// What knows words of earlier questions.
     morphologies: Mutex<Vec<Morphology>>,
+    pub(super) running: Running,
 }
 
 /// A hit's place: its shard, and where it lies there.
@@ -53,8 +57,8 @@ pub(super) type Found = (usize, DocAddress);
 impl Searcher {
     /// A searcher of the index in this folder. There need not be one yet.
     pub fn new(dir: &Path) -> Self {
-        let (synonyms, morphologies) = (Synonyms::default(), Mutex::default());
-        Self { folder: Folder::new(dir), fields: schema().1, synonyms, morphologies }
+        let (synonyms, morphologies, running) = (Synonyms::default(), Mutex::default(), Running::default());
+        Self { folder: Folder::new(dir), fields: schema().1, synonyms, morphologies, running }
     }
 
     /// One that takes words for others, too.
@@ -77,7 +81,20 @@ impl Searcher {
 
     /// Whether there is an index that can be asked; else why there is none.
     pub fn ready(&self) -> Result<()> {
-        guarded(|| self.view().map(drop))
+        self.index().map(drop)
+    }
+
+    /// The index that is asked.
+    pub fn index(&self) -> Result<IndexId> {
+        guarded(|| {
+            let view = self.view()?;
+            Ok(IndexId { id: view.id.clone(), shards: view.shards.len() as u32 })
+        })
+    }
+
+    /// Whether something can be found by its meaning.
+    pub fn has_meaning(&self) -> Result<bool> {
+        guarded(|| Ok(self.view()?.vectors.iter().flatten().any(|file| file.len() > 0)))
     }
 
     /// Number of assets in the index.
@@ -155,10 +172,11 @@ impl Searcher {
 
     /// Answers a question.
     pub fn search(&self, question: &Question<'_>) -> Result<Answer> {
-        guarded(|| self.with_morphology(|morphology| self.answer(question, morphology)))
+        let turn = self.running.begin();
+        guarded(|| self.with_morphology(|morphology| self.answer((question, turn.breadth), morphology)))
     }
 
-    fn answer(&self, question: &Question<'_>, morphology: &mut Morphology) -> Result<Answer> {
+    fn answer(&self, (question, breadth): (&Question<'_>, Breadth), morphology: &mut Morphology) -> Result<Answer> {
         let asked = ask::parse(question.words, question.by)?;
         if let Some(unknown) = question.facets.iter().find(|f| !FACETS.iter().any(|known| known == f)) {
             let known = FACETS.join(", ");
@@ -167,14 +185,14 @@ impl Searcher {
         let view = self.view()?;
         let limit = question.limit.clamp(1, MOST_HITS);
         let from = question.cursor.map_or(Ok(0), |cursor| place(cursor, question, &view.id))?;
-        let near = self.near(&view, (question, asked.as_ref()), morphology)?;
+        let Nearest { near, is_damaged } = self.near(&view, (question, asked.as_ref()), morphology)?;
         let ask = asked.map(|ask| self.synonyms.expand(ask));
         let fields = (self.fields, view.assets.clone());
         let seen = self.seen(&view, &question.access)?;
         let mut builder = Builder::new(&view.shards, fields, &self.synonyms, morphology, seen);
         let is_whole = question.kind.is_none() && question.access.collections.is_none() && question.facets.is_empty();
         if question.sort == Sort::Relevance && is_whole {
-            builder = builder.enough(DEEPEST as u32 + 1);
+            builder = builder.enough(DEEPEST + 1, breadth);
         }
         if question.meaning.is_some() {
             builder = builder.literal();
@@ -189,10 +207,10 @@ impl Searcher {
                 Some(match question.meaning {
                     Some(_) => {
                         let most = most.max(hybrid::FUSED);
-                        let words = top::best(&view, (&**query, self.fields.what), (question, musts), most)?;
+                        let words = top::best(&view, (&**query, self.fields.what), (question, musts), (most, breadth))?;
                         hybrid::fused(&words, &near)
                     }
-                    None => top::best(&view, (&**query, self.fields.what), (question, musts), most)?,
+                    None => top::best(&view, (&**query, self.fields.what), (question, musts), (most, breadth))?,
                 })
             }
             false => None,
@@ -236,18 +254,14 @@ impl Searcher {
         let facets = match question.facets {
             [] => Vec::new(),
             fields => {
-                let assets = (view.assets.clone(), self.fields.what);
-                let counter = Counter { fields: fields.to_vec(), values: view.values.clone(), assets };
-                let mut sum = vec![facets::Counts::default(); fields.len()];
-                for shard in &view.shards {
-                    facets::add(&mut sum, shard.search(&*query, &counter).map_err(searching(question.words))?);
-                }
-                facets::facets(fields, sum, MOST_VALUES)
+                let counter = Counter { fields, values: &view.values, assets: (&view.assets, self.fields.what) };
+                counter.count(&view.shards, &*query, breadth).map_err(searching(question.words))?
             }
         };
         let end = from + hits.len();
         let next = (!is_last && end < DEEPEST).then(|| cursor(end, question, &view.id));
-        Ok(Answer { total, more, hits, facets, corrections: built.corrections, next })
+        let notices = is_damaged.then(vectors::notice).into_iter().collect();
+        Ok(Answer { total, more, hits, facets, corrections: built.corrections, next, notices })
     }
 
     /// Assets like one: with the same people, places, organizations and tags, and words of its title.
@@ -264,7 +278,7 @@ impl Searcher {
             (Occur::Must, Box::new(term(self.fields.what, super::join::ASSET))),
         ]);
         let question = Question { access: access.clone(), ..Question::default() };
-        let found = top::best(&view, (&is_it, self.fields.what), (&question, &[]), 1)?;
+        let found = top::best(&view, (&is_it, self.fields.what), (&question, &[]), (1, Breadth::OneByOne))?;
         let Some((_, place)) = found.first() else {
             return Err(Error::not_found(format!("the index has no asset {asset}")));
         };
@@ -285,7 +299,8 @@ impl Searcher {
             clauses.push(Box::new(term(self.fields.title, &exact)));
         }
         let like = BooleanQuery::new(vec![(Occur::Must, any(clauses)), (Occur::MustNot, Box::new(itself))]);
-        let found = top::best(&view, (&like, self.fields.what), (&question, &[]), limit.clamp(1, MOST_HITS))?;
+        let most = (limit.clamp(1, MOST_HITS), Breadth::OneByOne);
+        let found = top::best(&view, (&like, self.fields.what), (&question, &[]), most)?;
         self.with_morphology(|morphology| {
             let terms = HashSet::new();
             let mut marker = Marker::new(&terms, morphology);
@@ -302,8 +317,8 @@ impl Searcher {
     }
 
     fn completed(&self, typed: &str, access: &Access, most: usize) -> Result<Vec<Suggestion>> {
-        if typed.len() > ask::LONGEST {
-            return Err(Error::invalid(format!("the beginning is longer than {} bytes", ask::LONGEST)));
+        if typed.len() > ask::MOST_BYTES {
+            return Err(Error::invalid(format!("the beginning is longer than {} bytes", ask::MOST_BYTES)));
         }
         let view = self.view()?;
         let fields = (self.fields.suggestion, self.fields.all);
@@ -345,6 +360,12 @@ impl Searcher {
     /// What an asset must have to be shown.
     pub(super) fn seen(&self, view: &View, access: &Access) -> Result<Vec<(Occur, Box<dyn Query>)>> {
         let mut clauses = Vec::new();
+        if let Some(withheld) = hours::withheld(view, self.fields.asset, &access.withheld.assets)? {
+            clauses.push((Occur::MustNot, Box::new(withheld) as Box<dyn Query>));
+        }
+        for collection in &access.withheld.collections {
+            clauses.push((Occur::MustNot, Box::new(term(self.fields.collection, collection)) as Box<dyn Query>));
+        }
         if let Some(collections) = &access.collections {
             let each = collections.iter().map(|c| Box::new(term(self.fields.collection, c)) as Box<dyn Query>);
             clauses.push((Occur::Must, without_score(any(each.collect()))));

@@ -22,8 +22,8 @@ use crate::{
 /// Most words of a question, and deepest nesting of its groups.
 const MOST_WORDS: usize = 64;
 const DEEPEST: usize = 16;
-/// Longest question in bytes.
-pub const LONGEST: usize = 1000;
+/// Bytes of the longest question.
+pub const MOST_BYTES: usize = 1000;
 /// Fewest letters of a beginning or of a part.
 const FEWEST: usize = 2;
 
@@ -113,8 +113,8 @@ pub enum Match {
 
 /// Reads a question; none for one that asks for nothing in particular.
 pub(super) fn parse(text: &str, by: Match) -> Result<Option<Ask>> {
-    if text.len() > LONGEST {
-        return Err(Error::invalid(format!("the question is {} bytes long: {LONGEST} at most", text.len())));
+    if text.len() > MOST_BYTES {
+        return Err(Error::invalid(format!("the question is {} bytes long: {MOST_BYTES} at most", text.len())));
     }
     let tokens = tokens(text)?;
     if tokens.is_empty() {

@@ -17,6 +17,7 @@ use tantivy::{
 use super::{
     answer::has_any,
     ask::{Ask, Label, Number, Place, Words},
+    breadth::Breadth,
     every::{Every, Form},
     failed, family,
     join::{ASSET, Assets, Enough, ToAsset},
@@ -68,7 +69,7 @@ pub(super) struct Builder<'a> {
     pub(super) assets: Assets,
     pub(super) synonyms: &'a Synonyms,
     /// Of a question that is nothing but a phrase: how many assets that say it are enough.
-    enough: Option<u32>,
+    enough: Option<(usize, Breadth)>,
     /// Whether words that nothing has are looked for as they are.
     as_written: bool,
     /// What may be seen; none: everything. What is not to be seen is no reason to take a word for another, or not to.
@@ -107,8 +108,8 @@ impl<'a> Builder<'a> {
 
     /// Is content with so many assets that say a phrase, where nothing else is asked: to look at each moment that has two
     /// very frequent words takes long, and nobody sees more hits than that.
-    pub(super) fn enough(self, assets: u32) -> Self {
-        Self { enough: Some(assets), ..self }
+    pub(super) fn enough(self, assets: usize, breadth: Breadth) -> Self {
+        Self { enough: Some((assets, breadth)), ..self }
     }
 
     /// Takes no word for another: where the meaning is asked for, too, what nothing has is not a mistake.
@@ -363,7 +364,7 @@ impl<'a> Builder<'a> {
             moments,
             assets: self.assets.clone(),
             what: self.fields.what,
-            enough: self.enough.map(Enough::new),
+            enough: self.enough.map(|(most, breadth)| Enough::new(most, breadth)),
         })
     }
 

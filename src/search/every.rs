@@ -184,9 +184,10 @@ impl Word {
         self.forms.iter().map(|form| u64::from(form.postings.doc_freq())).sum()
     }
 
-    /// The most that it can bring.
-    fn most(&self) -> Score {
-        self.forms.iter().filter_map(|form| Some(form.weight.as_ref()?.max_score())).sum()
+    /// The most that it can bring to a document before this one: forms that come later bring nothing.
+    fn most(&self, end: DocId) -> Score {
+        let there = self.forms.iter().filter(|form| form.postings.doc() < end);
+        there.filter_map(|form| Some(form.weight.as_ref()?.max_score())).sum()
     }
 
     fn doc(&self) -> DocId {
@@ -246,35 +247,89 @@ impl Matches {
         self.doc
     }
 
-    /// Calls `callback` with each one that is better than what it says is good enough.
+    /// Calls `callback` with each one that is better than what it says is good enough. What the rarest word brings is summed
+    /// up for a stretch of documents at a time: of frequent words, that takes less than to go from one to the next.
     fn best(mut self, mut threshold: Score, callback: &mut dyn FnMut(DocId, Score) -> Score) {
-        // What the words from each one on can bring together.
-        let mut rest = vec![0.0; self.words.len() + 1];
-        for n in (0..self.words.len()).rev() {
-            rest[n] = rest[n + 1] + self.words[n].most();
-        }
-        let mut doc = self.words.first().map_or(TERMINATED, Word::doc);
-        'docs: while doc != TERMINATED && rest[0] > threshold {
-            let norm = self.norm(doc);
-            let Some((rarest, others)) = self.words.split_first_mut() else { return };
-            let mut score = rarest.score(doc, norm);
-            for (n, word) in others.iter_mut().enumerate() {
-                if score + rest[n + 1] <= threshold {
-                    doc = rarest.advance(doc);
-                    continue 'docs;
-                }
-                let found = word.seek(doc);
-                if found != doc {
-                    doc = rarest.seek(found);
-                    continue 'docs;
-                }
-                score += word.score(doc, norm);
+        let most: Score = self.words.iter().map(|word| word.most(TERMINATED)).sum();
+        let Some((rarest, others)) = self.words.split_first_mut() else { return };
+        let norm = |doc| self.norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc));
+        let mut stretch = Stretch::default();
+        // What the others from each one on can bring together.
+        let mut rest = vec![0.0; others.len() + 1];
+        // Before this one there is none that all words have.
+        let mut next = 0;
+        while most > threshold && rarest.seek(next) != TERMINATED {
+            let end = stretch.fill(rarest, norm);
+            for (n, word) in others.iter_mut().enumerate().rev() {
+                word.seek(stretch.first);
+                rest[n] = rest[n + 1] + word.most(end);
             }
-            if score > threshold {
-                threshold = callback(doc, score);
+            'docs: for (doc, mut score) in stretch.take() {
+                if doc < next {
+                    continue;
+                }
+                for (n, word) in others.iter_mut().enumerate() {
+                    if score + rest[n] <= threshold {
+                        continue 'docs;
+                    }
+                    next = word.seek(doc);
+                    if next != doc {
+                        continue 'docs;
+                    }
+                    score += word.score(doc, norm(doc));
+                }
+                if score > threshold {
+                    threshold = callback(doc, score);
+                }
             }
-            doc = rarest.advance(doc);
         }
+    }
+}
+
+/// Documents that are looked at together: as many as leave their scores where the processor has them at hand.
+const STRETCH: usize = 4096;
+
+/// What a word brings to the documents of a stretch.
+struct Stretch {
+    first: DocId,
+    there: [u64; STRETCH / u64::BITS as usize],
+    scores: [Score; STRETCH],
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self { first: 0, there: [0; STRETCH / u64::BITS as usize], scores: [0.0; STRETCH] }
+    }
+}
+
+impl Stretch {
+    /// Goes on with a word through the stretch that begins where it is; says where that ends.
+    fn fill(&mut self, word: &mut Word, norm: impl Fn(DocId) -> u8) -> DocId {
+        self.first = word.doc();
+        let end = self.first.saturating_add(STRETCH as u32).min(TERMINATED);
+        for List { postings, weight } in &mut word.forms {
+            let mut doc = postings.doc();
+            while doc < end {
+                let at = (doc - self.first) as usize;
+                self.there[at / u64::BITS as usize] |= 1 << (at % u64::BITS as usize);
+                self.scores[at] += weight.as_ref().map_or(0.0, |weight| weight.score(norm(doc), postings.term_freq()));
+                doc = postings.advance();
+            }
+        }
+        end
+    }
+
+    /// Takes out the documents that are there, each with what the word brings.
+    fn take(&mut self) -> impl Iterator<Item = (DocId, Score)> {
+        let mut place = 0;
+        std::iter::from_fn(move || {
+            while *self.there.get(place)? == 0 {
+                place += 1;
+            }
+            let at = place * u64::BITS as usize + self.there[place].trailing_zeros() as usize;
+            self.there[place] &= self.there[place] - 1;
+            Some((self.first + at as DocId, std::mem::take(&mut self.scores[at])))
+        })
     }
 }
 
@@ -336,7 +391,7 @@ mod tests {
         let index = Index::create_in_ram(schema.build());
         let mut writer = index.writer_with_num_threads(1, 15_000_000).unwrap();
         let mut dice = 7_u64;
-        for n in 0..4000 {
+        for n in 0..14_000 {
             let mut next = || {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 (dice >> 33) as usize

@@ -1,20 +1,24 @@
 //! Counts what is found by its labels.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use serde::Serialize;
 use tantivy::{
-    DocId, Score, SegmentOrdinal, SegmentReader,
-    collector::{Collector, SegmentCollector},
+    DocId, Searcher as Pieces, SegmentReader,
     columnar::StrColumn,
     index::SegmentId,
+    query::{EnableScoring, Query, Weight},
     schema::Field,
 };
 
-use super::join::Assets;
+use super::{
+    breadth::Breadth,
+    join::{Assets, from},
+    question::MOST_VALUES,
+};
 
 /// The fields that are counted.
 pub const FACETS: [&str; 15] = [
@@ -47,11 +51,11 @@ pub struct Facet {
 }
 
 /// Counts values of some fields.
-pub(super) struct Counter {
-    pub(super) fields: Vec<String>,
-    pub(super) values: Values,
+pub(super) struct Counter<'a> {
+    pub(super) fields: &'a [String],
+    pub(super) values: &'a Values,
     /// Where assets lie, and the field that tells them.
-    pub(super) assets: (Assets, Field),
+    pub(super) assets: (&'a Assets, Field),
 }
 
 /// Values of a field that are looked at in each piece of an index.
@@ -73,8 +77,11 @@ struct Kept {
 /// The values of one field of each asset of a piece, by their numbers: the column finds an asset's among those of all
 /// documents, which takes several times as long as to count them.
 struct Placed {
-    ends: Vec<u32>,
+    /// Where those of each asset begin, and where the last ones end.
+    begins: Vec<u32>,
     ords: Vec<u32>,
+    /// How often there is each value.
+    counts: Vec<u32>,
 }
 
 /// Where more than one asset in so many is counted, their values are kept.
@@ -101,11 +108,13 @@ impl Values {
         if let Some(known) = known(self) {
             return known;
         }
-        let mut placed = Placed { ends: Vec::with_capacity(assets.len()), ords: Vec::with_capacity(assets.len()) };
+        let mut placed =
+            Placed { begins: vec![0], ords: Vec::with_capacity(assets.len()), counts: vec![0; column.num_terms()] };
         for doc in assets {
             placed.ords.extend(column.term_ords(*doc).map(|ord| ord as u32));
-            placed.ends.push(placed.ords.len() as u32);
+            placed.begins.push(placed.ords.len() as u32);
         }
+        placed.ords.iter().for_each(|ord| placed.counts[*ord as usize] += 1);
         let placed = Arc::new(placed);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).placed.insert(key.clone(), placed.clone());
         placed
@@ -138,109 +147,124 @@ impl Spelled {
     }
 }
 
+impl Placed {
+    fn of(&self, asset: usize) -> &[u32] {
+        &self.ords[self.begins[asset] as usize..self.begins[asset + 1] as usize]
+    }
+
+    /// How often the found assets have each value. Where most are found, the others are taken away from all.
+    fn count(&self, found: &Marked) -> Vec<u32> {
+        if found.count > found.len / 2 {
+            let mut counts = self.counts.clone();
+            found.each(false, |asset| self.of(asset).iter().for_each(|ord| counts[*ord as usize] -= 1));
+            return counts;
+        }
+        let mut counts = vec![0; self.counts.len()];
+        found.each(true, |asset| self.of(asset).iter().for_each(|ord| counts[*ord as usize] += 1));
+        counts
+    }
+}
+
+/// Which assets of a piece were found, by their numbers in it.
+struct Marked {
+    bits: Vec<u64>,
+    len: usize,
+    count: usize,
+}
+
+impl Marked {
+    fn new(len: usize) -> Self {
+        Self { bits: vec![0; len.div_ceil(u64::BITS as usize)], len, count: 0 }
+    }
+
+    fn mark(&mut self, asset: usize) {
+        self.bits[asset / u64::BITS as usize] |= 1 << (asset % u64::BITS as usize);
+        self.count += 1;
+    }
+
+    /// Calls `each` with those that were found, or with the others.
+    fn each(&self, found: bool, mut each: impl FnMut(usize)) {
+        for (place, bits) in self.bits.iter().enumerate() {
+            let first = place * u64::BITS as usize;
+            let mut bits = if found { *bits } else { !*bits };
+            while bits != 0 {
+                let asset = first + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if asset < self.len {
+                    each(asset);
+                }
+            }
+        }
+    }
+}
+
 /// Counted values of one field, and what was counted and not looked up.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
-    values: BTreeMap<String, u64>,
+struct Counts {
+    values: HashMap<String, u64>,
     rest: u64,
 }
 
-impl Collector for Counter {
-    type Fruit = Vec<Counts>;
-    type Child = Counting;
-
-    fn for_segment(&self, _: SegmentOrdinal, reader: &SegmentReader) -> tantivy::Result<Counting> {
-        let column = |field: &String| {
-            let column = reader.fast_fields().str(field)?;
-            Ok(Column { key: (reader.segment_id(), field.clone()), values: self.values.clone(), column })
-        };
-        let assets = self.assets.0.of(reader, self.assets.1)?;
-        let columns = self.fields.iter().map(column).collect::<tantivy::Result<_>>()?;
-        Ok(Counting { columns, assets, found: Vec::new() })
-    }
-
-    fn requires_scoring(&self) -> bool {
-        false
-    }
-
-    fn merge_fruits(&self, pieces: Vec<tantivy::Result<Vec<Counts>>>) -> tantivy::Result<Vec<Counts>> {
-        let mut sum = vec![Counts::default(); self.fields.len()];
-        for piece in pieces {
-            add(&mut sum, piece?);
-        }
-        Ok(sum)
-    }
-}
-
-pub(super) fn add(sum: &mut [Counts], more: Vec<Counts>) {
-    for (sum, more) in sum.iter_mut().zip(more) {
+impl Counts {
+    fn add(&mut self, more: Self) {
         for (value, n) in more.values {
-            *sum.values.entry(value).or_default() += n;
+            *self.values.entry(value).or_default() += n;
         }
-        sum.rest += more.rest;
+        self.rest += more.rest;
     }
 }
 
-pub(super) struct Counting {
-    columns: Vec<Column>,
-    assets: Arc<Vec<DocId>>,
-    /// What was found, in its order.
-    found: Vec<DocId>,
-}
-
-struct Column {
-    key: (SegmentId, String),
-    values: Values,
-    column: Option<StrColumn>,
-}
-
-impl SegmentCollector for Counting {
-    type Fruit = tantivy::Result<Vec<Counts>>;
-
-    fn collect(&mut self, doc: DocId, _: Score) {
-        self.found.push(doc);
+impl Counter<'_> {
+    /// The most frequent values of each field, of what a query finds.
+    pub(super) fn count(&self, shards: &[Pieces], query: &dyn Query, breadth: Breadth) -> tantivy::Result<Vec<Facet>> {
+        let mut sum = vec![Counts::default(); self.fields.len()];
+        for shard in shards {
+            let weight = query.weight(EnableScoring::disabled_from_searcher(shard))?;
+            for of_piece in breadth.each(shard.segment_readers(), |_, reader| self.of_piece(&*weight, reader))? {
+                sum.iter_mut().zip(of_piece).for_each(|(sum, counts)| sum.add(counts));
+            }
+        }
+        Ok(facets(self.fields, sum, MOST_VALUES))
     }
 
-    fn collect_block(&mut self, docs: &[DocId]) {
-        self.found.extend_from_slice(docs);
-    }
-
-    fn harvest(self) -> Self::Fruit {
-        self.columns.iter().map(|column| column.counts(&self.found, &self.assets)).collect()
-    }
-}
-
-impl Column {
-    fn counts(&self, found: &[DocId], assets: &[DocId]) -> tantivy::Result<Counts> {
-        let mut all = Counts::default();
-        let Some(column) = &self.column else { return Ok(all) };
-        let terms = column.num_terms();
-        let frequent = match found.len() > assets.len() / MANY && terms <= MOST_KEPT {
-            true => {
-                let placed = self.values.placed(&self.key, column, assets);
-                let mut counts = vec![0_u32; terms];
-                let mut at = 0;
-                for doc in found {
-                    while assets.get(at).is_some_and(|asset| asset < doc) {
-                        at += 1;
-                    }
-                    let begin = at.checked_sub(1).map_or(0, |before| placed.ends[before]);
-                    let end = placed.ends.get(at).copied().unwrap_or(begin);
-                    for ord in &placed.ords[begin as usize..end as usize] {
-                        counts[*ord as usize] += 1;
-                    }
+    fn of_piece(&self, weight: &dyn Weight, reader: &SegmentReader) -> tantivy::Result<Vec<Counts>> {
+        let assets = self.assets.0.of(reader, self.assets.1)?;
+        let alive = reader.alive_bitset();
+        let (mut found, mut at) = (Marked::new(assets.len()), 0);
+        weight.for_each_no_score(reader, &mut |docs| {
+            for doc in docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc))) {
+                at = from(&assets, at, *doc);
+                if assets.get(at) == Some(doc) {
+                    found.mark(at);
                 }
-                frequent(counts.into_iter().zip(0..).filter(|(n, _)| *n > 0), &mut all.rest)
+            }
+        })?;
+        self.fields.iter().map(|field| self.counts(field, reader, (&found, &assets))).collect()
+    }
+
+    fn counts(
+        &self,
+        field: &str,
+        reader: &SegmentReader,
+        (found, assets): (&Marked, &[DocId]),
+    ) -> tantivy::Result<Counts> {
+        let mut all = Counts::default();
+        let Some(column) = reader.fast_fields().str(field)? else { return Ok(all) };
+        let key = (reader.segment_id(), field.to_owned());
+        let frequent = match found.count > assets.len() / MANY && column.num_terms() <= MOST_KEPT {
+            true => {
+                let counts = self.values.placed(&key, &column, assets).count(found);
+                frequent(counts.into_iter().zip(0..), &mut all.rest)
             }
             false => {
                 let mut counts: HashMap<u32, u32> = HashMap::new();
-                for doc in found {
-                    column.term_ords(*doc).for_each(|ord| *counts.entry(ord as u32).or_default() += 1);
-                }
-                frequent(counts.iter().map(|(ord, n)| (*n, *ord)), &mut all.rest)
+                found.each(true, |asset| {
+                    column.term_ords(assets[asset]).for_each(|ord| *counts.entry(ord as u32).or_default() += 1);
+                });
+                frequent(counts.into_iter().map(|(ord, n)| (n, ord)), &mut all.rest)
             }
         };
-        let spelled = self.values.of(&self.key, column)?;
+        let spelled = self.values.of(&key, &column)?;
         for (n, ord) in frequent {
             let value = match spelled.as_ref().and_then(|spelled| spelled.value(ord as usize)) {
                 Some(value) => value.to_owned(),
@@ -256,30 +280,31 @@ impl Column {
     }
 }
 
-/// The most frequent of counted values, and of the others the sum. Most values of names are there once or twice: which are
-/// not among the most frequent is told by how many there are of each count.
-fn frequent(counted: impl Iterator<Item = (u32, u32)> + Clone, rest: &mut u64) -> Vec<(u32, u32)> {
-    const HIGHEST: usize = 1024;
-    let mut of_count = [0_usize; HIGHEST];
-    for (n, _) in counted.clone() {
-        of_count[(n as usize).min(HIGHEST - 1)] += 1;
-        *rest += u64::from(n);
+/// The most frequent of counted values, of equals the first, and of the others the sum.
+fn frequent(counted: impl Iterator<Item = (u32, u32)>, rest: &mut u64) -> Vec<(u32, u32)> {
+    let order = |a: &(u32, u32), b: &(u32, u32)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
+    let mut best: Vec<(u32, u32)> = Vec::with_capacity(2 * LOOKED_UP);
+    // The last of those that are kept: most values of names are there once or twice, and come after it.
+    let mut last = (0, 0);
+    for each in counted {
+        *rest += u64::from(each.0);
+        if order(&each, &last).is_lt() {
+            best.push(each);
+            if best.len() == 2 * LOOKED_UP {
+                best.select_nth_unstable_by(LOOKED_UP - 1, order);
+                best.truncate(LOOKED_UP);
+                last = best[LOOKED_UP - 1];
+            }
+        }
     }
-    // The lowest count of which some are wanted.
-    let (mut least, mut wanted) = (HIGHEST, 0);
-    while least > 1 && wanted < LOOKED_UP {
-        least -= 1;
-        wanted += of_count[least];
-    }
-    let mut best: Vec<(u32, u32)> = counted.filter(|(n, _)| *n as usize >= least).collect();
-    best.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    best.sort_unstable_by(order);
     best.truncate(LOOKED_UP);
     *rest -= best.iter().map(|(n, _)| u64::from(*n)).sum::<u64>();
     best
 }
 
 /// The most frequent values of each field.
-pub(super) fn facets(fields: &[String], counts: Vec<Counts>, most: usize) -> Vec<Facet> {
+fn facets(fields: &[String], counts: Vec<Counts>, most: usize) -> Vec<Facet> {
     let facet = |(field, counts): (&String, Counts)| {
         let mut values: Vec<(String, u64)> = counts.values.into_iter().collect();
         values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

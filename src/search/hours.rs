@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tantivy::{DocId, SegmentReader};
+use tantivy::{
+    DocId, DocSet, SegmentReader, TERMINATED, Term,
+    schema::{Field, IndexRecordOption},
+};
 
 use super::{
     answer::searching,
@@ -15,7 +18,7 @@ use super::{
     opened::View,
     schema::{ALWAYS, Fields, NEVER},
 };
-use crate::error::Result;
+use crate::{error::Result, model::AssetId};
 
 /// The times of the assets of one piece, each with its asset, in their order.
 #[derive(Debug, Default)]
@@ -77,6 +80,33 @@ pub(super) fn hidden(view: &View, fields: &Fields, now: i64) -> Result<Option<Th
         }
     }
     Ok((!all.is_empty()).then(|| These::listed(all)))
+}
+
+/// The documents of these assets in one piece, in their order.
+pub(super) fn documents(reader: &SegmentReader, asset: Field, of: &[AssetId]) -> tantivy::Result<Vec<DocId>> {
+    let mut all = Vec::new();
+    for id in of {
+        let term = Term::from_field_bytes(asset, id.0.as_bytes());
+        let Some(mut postings) = reader.inverted_index(asset)?.read_postings(&term, IndexRecordOption::Basic)? else {
+            continue;
+        };
+        while postings.doc() != TERMINATED {
+            all.push(postings.doc());
+            postings.advance();
+        }
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// The same of all pieces; none where they have none.
+pub(super) fn withheld(view: &View, asset: Field, of: &[AssetId]) -> Result<Option<These>> {
+    let mut all = Vec::new();
+    for reader in view.shards.iter().flat_map(|shard| shard.segment_readers()).filter(|_| !of.is_empty()) {
+        let documents = documents(reader, asset, of).map_err(searching(""))?;
+        all.extend(documents.into_iter().map(|doc| (reader.segment_id(), doc)));
+    }
+    Ok((!all.is_empty()).then(|| These::new(all.into_iter())))
 }
 
 #[cfg(test)]

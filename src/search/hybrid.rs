@@ -11,9 +11,10 @@ use super::{
     ask::{self, Ask, Words},
     build::{Builder, term},
     join::{ASSET, These},
-    near::{self, Near},
+    near::{self, Near, Nearest},
     opened::View,
     question::{Meant, Question, Sort, Spot},
+    vectors::damaged,
     words::Morphology,
 };
 use crate::error::{Error, Result};
@@ -118,12 +119,15 @@ impl Searcher {
         view: &View,
         (question, ask): (&Question<'_>, Option<&Ask>),
         morphology: &Morphology,
-    ) -> Result<Vec<Near>> {
-        let Some(meant) = question.meaning else { return Ok(Vec::new()) };
+    ) -> Result<Nearest> {
+        let Some(meant) = question.meaning else { return Ok(Nearest::default()) };
         in_order(question.sort)?;
         if !view.vectors.iter().flatten().any(|file| file.recipe == meant.recipe) {
-            return Err(Error::invalid("the index has nothing of what texts mean by this model")
-                .hint("'damctl enrich' finds it out, then 'damctl index' takes it in"));
+            return Err(match near::is_lacking(view, self.fields.what)? {
+                true => damaged(),
+                false => Error::invalid("the index has nothing of what texts mean by this model")
+                    .hint("'damctl enrich' finds it out, then 'damctl index' takes it in"),
+            });
         }
         let (_, rest) = apart(ask)?;
         let is_narrow = rest.is_some() || question.kind.is_some() || !self.seen(view, &question.access)?.is_empty();

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -15,7 +15,7 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
-use super::pieces::PerPiece;
+use super::{breadth::Breadth, pieces::PerPiece};
 
 /// What `what` says of assets.
 pub(super) const ASSET: &str = "asset";
@@ -60,7 +60,8 @@ pub(super) struct ToAsset {
 /// from there.
 #[derive(Clone, Debug)]
 pub(super) struct Enough {
-    most: u32,
+    most: usize,
+    breadth: Breadth,
     found: Arc<Mutex<HashMap<SegmentId, Scored>>>,
 }
 
@@ -68,8 +69,33 @@ pub(super) struct Enough {
 pub(super) type Scored = Arc<Vec<(DocId, Score)>>;
 
 impl Enough {
-    pub(super) fn new(most: u32) -> Self {
-        Self { most, found: Arc::default() }
+    pub(super) fn new(most: usize, breadth: Breadth) -> Self {
+        Self { most, breadth, found: Arc::default() }
+    }
+
+    /// The first assets of these pieces. What one finds that is looked into before those that come before it have ended may
+    /// be too much, and is left out.
+    fn of(&self, join: &Join, pieces: &[SegmentReader]) -> tantivy::Result<These> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, counts) = (&*found, pieces.iter().map(|_| AtomicUsize::new(0)).collect::<Vec<_>>());
+        let lists = self.breadth.each(pieces, |n, reader| {
+            let before: usize = counts[..n].iter().map(|count| count.load(Ordering::Relaxed)).sum();
+            let list = match known.get(&reader.segment_id()) {
+                Some(known) => known.clone(),
+                None => Arc::new(join.first(reader, self.most.saturating_sub(before))?),
+            };
+            counts[n].store(list.len(), Ordering::Relaxed);
+            Ok(list)
+        })?;
+        let mut left = self.most;
+        let mut of_pieces = Vec::with_capacity(pieces.len());
+        for (reader, list) in pieces.iter().zip(lists) {
+            let list = if list.len() > left { Arc::new(list[..left].to_vec()) } else { list };
+            left -= list.len();
+            found.insert(reader.segment_id(), list.clone());
+            of_pieces.push((reader.segment_id(), list));
+        }
+        Ok(These::listed(of_pieces))
     }
 }
 
@@ -83,8 +109,11 @@ impl Clone for ToAsset {
 impl Query for ToAsset {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let moments = self.moments.weight(scoring)?;
-        let left = self.enough.clone().map(|enough| (AtomicU32::new(enough.most), enough));
-        Ok(Box::new(Join { moments, assets: self.assets.clone(), what: self.what, left }))
+        let join = Join { moments, assets: self.assets.clone(), what: self.what };
+        match (&self.enough, scoring.searcher()) {
+            (Some(enough), Some(pieces)) => Ok(Box::new(enough.of(&join, pieces.segment_readers())?)),
+            _ => Ok(Box::new(join)),
+        }
     }
 }
 
@@ -92,8 +121,6 @@ struct Join {
     moments: Box<dyn Weight>,
     assets: Assets,
     what: Field,
-    /// How many more assets are wanted of all pieces together.
-    left: Option<(AtomicU32, Enough)>,
 }
 
 impl Join {
@@ -105,35 +132,23 @@ impl Join {
         Ok(joined)
     }
 
-    /// All of a piece, as far as they are wanted.
-    fn listed(&self, reader: &SegmentReader, left: &AtomicU32, enough: &Enough) -> tantivy::Result<Listed> {
-        let known = |id| enough.found.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        let all = match known(reader.segment_id()) {
-            Some(all) => all,
-            None => {
-                let take = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
-                let mut joined = self.joined(reader, 1.0)?;
-                let mut all = Vec::new();
-                while joined.doc != TERMINATED && take() {
-                    all.push((joined.doc, joined.score));
-                    joined.gather();
-                }
-                let all = Arc::new(all);
-                let mut found = enough.found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.insert(reader.segment_id(), all.clone());
-                all
+    /// The first assets of a piece, so many at most.
+    fn first(&self, reader: &SegmentReader, most: usize) -> tantivy::Result<Vec<(DocId, Score)>> {
+        let mut all = Vec::new();
+        if most > 0 {
+            let mut joined = self.joined(reader, 1.0)?;
+            while joined.doc != TERMINATED && all.len() < most {
+                all.push((joined.doc, joined.score));
+                joined.gather();
             }
-        };
-        Ok(Listed { all, at: 0 })
+        }
+        Ok(all)
     }
 }
 
 impl Weight for Join {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
-        match &self.left {
-            Some((left, enough)) => Ok(Box::new(self.listed(reader, left, enough)?)),
-            None => Ok(Box::new(self.joined(reader, boost)?)),
-        }
+        Ok(Box::new(self.joined(reader, boost)?))
     }
 
     fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
@@ -162,7 +177,7 @@ impl Joined {
             self.doc = TERMINATED;
             return TERMINATED;
         }
-        self.at += self.assets[self.at..].partition_point(|asset| *asset < first);
+        self.at = from(&self.assets, self.at, first);
         let Some(asset) = self.assets.get(self.at).copied() else {
             // Moments without an asset behind them: nothing that this program writes.
             self.doc = TERMINATED;
@@ -189,7 +204,7 @@ impl DocSet for Joined {
             return self.doc;
         }
         // The first moment that may belong to an asset from `target` on is the one behind the asset before.
-        let next = self.at + self.assets[self.at..].partition_point(|asset| *asset < target);
+        let next = from(&self.assets, self.at, target);
         let first = next.checked_sub(1).map_or(0, |before| self.assets[before] + 1);
         if self.moments.doc() < first {
             self.moments.seek(first);
@@ -210,6 +225,17 @@ impl Scorer for Joined {
     fn score(&mut self) -> Score {
         self.score
     }
+}
+
+/// The place of the first asset from a document on: behind another one, and seldom far.
+pub(super) fn from(assets: &[DocId], mut at: usize, doc: DocId) -> usize {
+    let mut step = 1;
+    while assets.get(at + step).is_some_and(|asset| *asset < doc) {
+        at += step;
+        step *= 2;
+    }
+    let end = (at + step + 1).min(assets.len());
+    at + assets[at..end].partition_point(|asset| *asset < doc)
 }
 
 /// Documents that are known by their places.
@@ -276,5 +302,21 @@ impl DocSet for Listed {
 impl Scorer for Listed {
     fn score(&mut self) -> Score {
         self.all.get(self.at).map_or(0.0, |(_, score)| *score)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from;
+
+    #[test]
+    fn the_next_asset_is_found_however_far_it_is() {
+        let assets: Vec<u32> = (0..100).map(|n| n * 7 + 3).collect();
+        for at in [0, 1, 50, 99, 100] {
+            for doc in (0..720).filter(|doc| at == 0 || *doc > assets[at - 1]) {
+                assert_eq!(from(&assets, at, doc), assets.partition_point(|asset| *asset < doc), "{at} {doc}");
+            }
+        }
+        assert_eq!(from(&[], 0, 5), 0);
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind};
 mod answer;
 pub mod ask;
 mod best;
+mod breadth;
 mod build;
 mod document;
 mod every;
@@ -43,7 +44,7 @@ pub use document::{Card, DateSource, Dated, Document, Meaning, Moment, Passage, 
 pub use facets::{FACETS, Facet};
 pub use folder::{IndexId, beside, current, current_or_beside, switch};
 pub use hybrid::meant;
-pub use question::{Access, Answer, By, Hit, MOST_HITS, Meant, Question, Sort, Spot, Suggestion};
+pub use question::{Access, Answer, By, Hit, MOST_HITS, Meant, Question, Sort, Spot, Suggestion, Withheld};
 pub use synonyms::Synonyms;
 pub use write::Writer;
 

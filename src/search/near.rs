@@ -61,13 +61,23 @@ pub(super) struct Near {
     pub(super) block: Block,
 }
 
-/// So many of the nearest assets, the nearest first; `among` those of a query, or all.
+/// What is near.
+#[derive(Debug, Default)]
+pub(super) struct Nearest {
+    /// The nearest first.
+    pub(super) near: Vec<Near>,
+    /// Whether something was left out, for it is not as it was written or not there any more.
+    pub(super) is_damaged: bool,
+}
+
+/// So many of the nearest assets; `among` those of a query, or all.
 pub(super) fn nearest(
     view: &View,
     what: Field,
     (meant, among): (&Meant, Option<&dyn Query>),
     most: usize,
-) -> Result<Vec<Near>> {
+) -> Result<Nearest> {
+    let mut is_damaged = false;
     let mut best: BinaryHeap<Ranked> = BinaryHeap::with_capacity(most + 1);
     let mut blocks: HashMap<Found, Block> = HashMap::new();
     for (n, pieces) in view.shards.iter().enumerate() {
@@ -91,7 +101,10 @@ pub(super) fn nearest(
                 if alive.is_some_and(|alive| !alive.is_alive(block.asset)) {
                     continue;
                 }
-                let Some(file) = files.iter().find(|file| file.has(block.place)) else { continue };
+                let Some(file) = files.iter().find(|file| file.has(block.place)) else {
+                    is_damaged |= !view.vectors[n].iter().any(|file| file.has(block.place));
+                    continue;
+                };
                 let each = file.vectors(block.place, block.count)?.map(|kept| meant.vector.likeness(kept));
                 let score = each.fold(Score::MIN, Score::max);
                 let at = (n, DocAddress::new(piece as u32, block.asset));
@@ -107,8 +120,37 @@ pub(super) fn nearest(
             }
         }
     }
-    let near = |ranked: Ranked| Some(Near { at: ranked.at, likeness: ranked.score, block: *blocks.get(&ranked.at)? });
-    Ok(best.into_sorted_vec().into_iter().filter_map(near).collect())
+    let mut near = Vec::with_capacity(best.len());
+    for Ranked { at, .. } in best.into_sorted_vec() {
+        let Some(block) = blocks.get(&at).copied() else { continue };
+        // To look at each one's checksum before it is compared would take longer than to compare it.
+        let (all, is_whole) = sound(view, meant, (at, block))?;
+        is_damaged |= !is_whole;
+        if let Some(likeness) = all.into_iter().map(|(likeness, _)| likeness).reduce(Score::max) {
+            near.push(Near { at, likeness, block });
+        }
+    }
+    if is_damaged {
+        near.sort_by(|a, b| b.likeness.total_cmp(&a.likeness).then_with(|| a.at.cmp(&b.at)));
+    }
+    Ok(Nearest { near, is_damaged })
+}
+
+/// An asset's passages that are as they were written, each with how near it is and the documents of its moments, and whether
+/// these are all.
+fn sound(view: &View, meant: &Meant, (at, block): (Found, Block)) -> Result<(Vec<(Score, Range<DocId>)>, bool)> {
+    let file = view.vectors[at.0].iter().find(|file| file.has(block.place)).ok_or_else(damaged)?;
+    let passages = file.passages(block.asset, block.place, block.count)?.flatten();
+    let all: Vec<_> = passages.map(|(kept, moments)| (meant.vector.likeness(kept), moments)).collect();
+    let is_whole = all.len() as u64 == block.count;
+    Ok((all, is_whole))
+}
+
+/// Whether a document leads to vectors that are not there any more.
+pub(super) fn is_lacking(view: &View, what: Field) -> Result<bool> {
+    let mut is_lacking = false;
+    each(view, what, &mut |file, _| is_lacking |= file.is_none())?;
+    Ok(is_lacking)
 }
 
 /// Calls `each` with the vectors of each asset that is not removed, and the file that they lie in, if that is there.
@@ -128,11 +170,8 @@ pub(super) fn each(view: &View, what: Field, each: &mut dyn FnMut(Option<&Vector
 /// The passages of an asset, the nearest first: how near each is, and the documents of its moments. Those that are about the
 /// asset as a whole are left out.
 pub(super) fn passages(view: &View, meant: &Meant, near: &Near) -> Result<Vec<(Score, Range<DocId>)>> {
-    let Near { at: (shard, _), block, .. } = near;
-    let file = view.vectors[*shard].iter().find(|file| file.has(block.place)).ok_or_else(damaged)?;
-    let likeness = file.vectors(block.place, block.count)?.map(|kept| meant.vector.likeness(kept));
-    let all = likeness.zip(file.moments(block.asset, block.place, block.count)?);
-    let mut all: Vec<_> = all.filter(|(_, moments)| !moments.is_empty()).collect();
+    let (mut all, _) = sound(view, meant, (near.at, near.block))?;
+    all.retain(|(_, moments)| !moments.is_empty());
     all.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.start.cmp(&b.1.start)));
     Ok(all)
 }

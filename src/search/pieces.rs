@@ -35,7 +35,8 @@ impl<T> PerPiece<T> {
         if let Some(known) = known(self) {
             return Ok(known);
         }
-        // Whoever asks meanwhile is not kept waiting, and makes it as well.
+        // Whoever asks meanwhile is not kept waiting, and makes it as well. Of a piece that is not part of the index any more it
+        // is kept until the index changes for the next time, and no longer.
         let made = Arc::new(make()?);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(reader.segment_id(), made.clone());
         Ok(made)

@@ -8,7 +8,7 @@ use super::{Card, Moment, ask::Match, facets::Facet};
 use crate::{
     digest::Digest,
     error::{Error, Result},
-    model::{Audience, MediaKind, Rights, Vector},
+    model::{AssetId, Audience, MediaKind, Rights, Vector},
 };
 
 /// Most hits of a page, and how far pages go.
@@ -23,18 +23,29 @@ pub(super) const LOOKED_AT: usize = 2000;
 pub(super) const MOST_VALUES: usize = 50;
 
 /// What an answer may show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// These collections and no others; none: all, and what is in none.
     pub collections: Option<Vec<String>>,
     /// For whom: only what its rights let them see. None: everything, whatever its rights say.
     pub audience: Option<Audience>,
+    /// What it may not show any more, though the index does not know that yet.
+    pub withheld: Withheld,
+}
+
+/// What is left out of an answer, whatever the index knows of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// Assets. Each is looked up in each piece of the index: a few hundred at most.
+    pub assets: Vec<AssetId>,
+    /// All that the index has in these collections.
+    pub collections: Vec<String>,
 }
 
 impl Access {
     /// To everything.
     pub fn all() -> Self {
-        Self { collections: None, audience: None }
+        Self::default()
     }
 
     /// Whether an asset may be shown.
@@ -186,6 +197,9 @@ pub struct Answer {
     /// Where the next page begins; none at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// What is wrong with the index and was left out, in words, with what helps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
 }
 
 /// What may follow what was typed.

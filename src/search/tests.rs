@@ -246,8 +246,11 @@ fn what_nobody_may_see_is_in_no_hit_count_facet_or_suggestion() {
         2,
     );
     let now = crate::model::description::moment("2026-01-01").unwrap();
-    let viewer =
-        Access { collections: Some(vec!["Noticias".into()]), audience: Some(Audience { now, territory: None }) };
+    let viewer = Access {
+        collections: Some(vec!["Noticias".into()]),
+        audience: Some(Audience { now, territory: None }),
+        ..Access::all()
+    };
     let facets = vec!["people".to_owned(), "collection".to_owned()];
     let question = Question { words: "secreto", access: viewer.clone(), facets: &facets, ..Question::default() };
     let answer = archive.ask(&question);
@@ -266,11 +269,107 @@ fn what_nobody_may_see_is_in_no_hit_count_facet_or_suggestion() {
         ..viewer
     };
     assert_eq!(archive.ask(&Question { words: "secreto", access: later, ..Question::default() }).total, 2);
-    let editor = Access { collections: None, audience: None };
+    let editor = Access::all();
     assert_eq!(archive.ask(&Question { words: "secreto", access: editor, ..Question::default() }).total, 3);
     // Who may see nothing sees nothing.
-    let nobody = Access { collections: Some(Vec::new()), audience: None };
+    let nobody = Access { collections: Some(Vec::new()), ..Access::all() };
     assert_eq!(archive.ask(&Question { words: "", access: nobody, ..Question::default() }).total, 0);
+}
+
+#[test]
+fn what_is_withheld_is_left_out_of_all_that_is_told_of_the_index() {
+    let of = |title: &str, collection: &str| {
+        let mut d = said(title, &["secreto del congreso", "nada"]);
+        d.card.collection = Some(collection.to_owned());
+        d.card.description.people = vec![format!("Persona {collection}")];
+        d
+    };
+    let (a, b) = (of("a.mov", "Noticias"), of("b.mov", "Privado"));
+    for (shards, withheld) in [
+        (1, Withheld { assets: vec![b.card.asset], ..Withheld::default() }),
+        (2, Withheld { assets: vec![b.card.asset, AssetId::derived(&["of no index"])], ..Withheld::default() }),
+        (1, Withheld { collections: vec!["Privado".into(), "Ninguna".into()], ..Withheld::default() }),
+    ] {
+        let archive = index(&[a.clone(), b.clone(), plain("c.mov")], shards);
+        let access = Access { withheld, ..Access::all() };
+        let facets = ["people".to_owned()];
+        for words in ["secreto", "\"secreto del\"", "secreto congreso kind:video", "secreto OR nada", "has:speech"] {
+            for sort in [Sort::Relevance, Sort::Longest] {
+                let asked = Question { words, sort, access: access.clone(), facets: &facets, ..Question::default() };
+                let answer = archive.ask(&asked);
+                assert_eq!((answer.total, answer.hits.len()), (1, 1), "{words}");
+                assert_eq!(answer.hits[0].card.title, "a.mov", "{words}");
+                assert_eq!(answer.facets[0].values, [("Persona Noticias".to_owned(), 1)], "{words}");
+            }
+        }
+        let suggested = |typed: &str| archive.searcher.suggest(typed, &access, 10).unwrap();
+        assert_eq!(suggested("privado"), [], "only what is withheld has it");
+        assert_eq!(suggested("noticias")[0].text, "Noticias");
+        let answer = archive.ask(&Question { words: "privadp", access: access.clone(), ..Question::default() });
+        assert_eq!((answer.total, answer.corrections.len()), (0, 0));
+    }
+}
+
+#[test]
+fn counts_are_those_of_each_asset_that_is_found_however_many() {
+    // Each value once in so many assets, and of some assets none or several.
+    let of = |n: usize| {
+        let words: Vec<&str> = [(1, "siempre"), (2, "par"), (3, "tercio"), (50, "raro")]
+            .iter()
+            .filter(|(every, _)| n.is_multiple_of(*every))
+            .map(|(_, word)| *word)
+            .collect();
+        let mut d = said(&format!("{n:04}.mov"), &[&words.join(" ")]);
+        d.card.description.people = (2..6).filter(|m| n % m == 1).map(|m| format!("P{m}")).collect();
+        d
+    };
+    let all: Vec<Document> = (0..300).map(of).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let id = beside(dir.path(), 1).unwrap();
+    let writer = Writer::open(dir.path(), &id.id, 0, 1).unwrap();
+    for chunk in all.chunks(130) {
+        writer.replace(chunk, &[]).unwrap();
+        writer.commit().unwrap();
+    }
+    // Two that are not there any more.
+    writer.replace(&[], &[all[1].card.asset, all[121].card.asset]).unwrap();
+    writer.commit().unwrap();
+    switch(dir.path(), &id).unwrap();
+    let searcher = Searcher::new(dir.path());
+    let facets = ["people".to_owned()];
+    for (words, every) in [("siempre", 1), ("par", 2), ("tercio", 3), ("raro", 50), ("siempre par", 2), ("nunca", 1000)]
+    {
+        let answer = searcher.search(&Question { words, facets: &facets, ..Question::default() }).unwrap();
+        let found = |n: &usize| n.is_multiple_of(every) && (every < 1000) && ![1, 121].contains(n);
+        let count = |m: usize| (0..300).filter(found).filter(|n| n % m == 1).count() as u64;
+        let mut expected: Vec<(String, u64)> =
+            (2..6).map(|m| (format!("P{m}"), count(m))).filter(|(_, n)| *n > 0).collect();
+        expected.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        assert_eq!(answer.facets[0].values, expected, "{words}");
+        assert_eq!(answer.facets[0].others, 0);
+    }
+}
+
+#[test]
+fn whoever_asks_alone_and_whoever_does_not_get_the_same() {
+    let line = |n: usize| ["mar y monte", "el mar azul", "un monte alto", "mar y monte y mar"][n % 4];
+    let all: Vec<Document> = (0..120).map(|n| said(&format!("clip {n:03}.mov"), &[line(n), line(n / 3)])).collect();
+    let archive = index(&all, 2);
+    let facets = ["kind".to_owned()];
+    for words in ["mar", "mar monte", "\"mar y monte\"", "mar OR alto", "kind:video", "azul kind:video"] {
+        let question = Question { words, facets: &facets, limit: 33, ..Question::default() };
+        let alone = archive.ask(&question);
+        let among_others = {
+            let _another = archive.searcher.running.begin();
+            archive.ask(&question)
+        };
+        assert!(!alone.hits.is_empty());
+        assert_eq!(alone, among_others, "{words}");
+        let phrase = Question { facets: &[], ..question };
+        let alone = archive.ask(&phrase);
+        let _another = archive.searcher.running.begin();
+        assert_eq!(alone, archive.ask(&phrase), "{words}");
+    }
 }
 
 #[test]
@@ -293,7 +392,7 @@ fn what_its_rights_do_not_let_see_is_found_by_editors_alone_and_by_its_rights() 
     );
     let now = crate::model::description::moment("2026-01-01T12:00:00Z").unwrap();
     let found = |words: &str, audience: Option<Audience>| {
-        let access = Access { collections: None, audience };
+        let access = Access { audience, ..Access::all() };
         let facets = ["territory".to_owned()];
         let answer = archive.ask(&Question { words, access, facets: &facets, ..Question::default() });
         let mut titles: Vec<String> = answer.hits.into_iter().map(|hit| hit.card.title).collect();

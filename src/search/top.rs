@@ -4,6 +4,7 @@ use std::{
     cmp::Ordering,
     collections::BinaryHeap,
     ops::{Bound, RangeBounds},
+    sync::{Mutex, PoisonError},
 };
 
 use tantivy::{
@@ -15,10 +16,12 @@ use tantivy::{
 
 use super::{
     answer::{Found, searching},
+    breadth::Breadth,
     build::Must,
+    hours,
     join::Assets,
     opened::View,
-    question::Question,
+    question::{Question, Withheld},
     schema::EVERYWHERE,
 };
 use crate::error::Result;
@@ -77,36 +80,53 @@ impl Ord for Ranked {
     }
 }
 
-/// So many of the best that the question may show, the best first. What the first pieces have is what the others must
-/// be better than.
+/// So many of the best that the question may show, the best first. What some pieces have is what the others must be better
+/// than.
 pub(super) fn best(
     view: &View,
     (query, what): (&dyn Query, Field),
     (question, musts): (&Question<'_>, &[Must]),
-    most: usize,
+    (most, breadth): (usize, Breadth),
 ) -> Result<Vec<(Score, Found)>> {
-    let mut best: BinaryHeap<Ranked> = BinaryHeap::with_capacity(most + 1);
+    let best: Mutex<BinaryHeap<Ranked>> = Mutex::new(BinaryHeap::with_capacity(most + 1));
+    let locked = || best.lock().unwrap_or_else(PoisonError::into_inner);
     for (n, pieces) in view.shards.iter().enumerate() {
         let assets = count(&view.assets, pieces, what).map_err(searching(""))?;
         let weighing = Weighing { pieces, assets };
         let scoring = EnableScoring::enabled_from_statistics_provider(&weighing, pieces);
         let weight = query.weight(scoring).map_err(searching(""))?;
-        for (piece, reader) in pieces.segment_readers().iter().enumerate() {
-            let seen = Seen::of(question, musts, reader).map_err(searching(""))?;
-            let threshold = worst(&best, most);
+        let look = |piece: usize, reader: &SegmentReader| {
+            let seen = Seen::of(question, musts, reader)?;
+            let at = |doc: DocId| (n, DocAddress::new(piece as u32, doc));
+            let first = bar(&locked(), most, at(0));
+            let mut threshold = first;
             let mut each = |doc: DocId, score: Score| {
                 if seen.has(doc) {
-                    best.push(Ranked { score, at: (n, DocAddress::new(piece as u32, doc)) });
+                    let mut best = locked();
+                    best.push(Ranked { score, at: at(doc) });
                     if best.len() > most {
                         best.pop();
                     }
+                    threshold = bar(&best, most, at(doc));
                 }
-                worst(&best, most)
+                threshold
             };
-            weight.for_each_pruning(threshold, reader, &mut each).map_err(searching(""))?;
-        }
+            weight.for_each_pruning(first, reader, &mut each)
+        };
+        breadth.each(pieces.segment_readers(), look).map_err(searching(""))?;
     }
+    let best = best.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(best.into_sorted_vec().into_iter().map(|ranked| (ranked.score, ranked.at)).collect())
+}
+
+/// What the next one behind a place must be better than. Of equals the first one of the index counts: what lies further
+/// behind gives way to it, where pieces are gone through side by side.
+fn bar(best: &BinaryHeap<Ranked>, most: usize, place: Found) -> Score {
+    let score = worst(best, most);
+    match best.peek().is_some_and(|last| last.at > place) {
+        true => score.next_down(),
+        false => score,
+    }
 }
 
 /// What the next one must be better than.
@@ -127,6 +147,8 @@ struct Seen<'a> {
     /// From when on and until when each may be seen, and what time it is.
     times: Option<(Column<i64>, Column<i64>, i64)>,
     numbers: Vec<Range>,
+    /// What is withheld: documents, and values of a column.
+    withheld: (Vec<DocId>, Option<StrColumn>, Vec<u64>),
 }
 
 /// A column of numbers, and between which they lie.
@@ -158,8 +180,7 @@ impl Numbers {
 
 impl<'a> Seen<'a> {
     fn of(question: &Question<'_>, musts: &[Must], reader: &'a SegmentReader) -> tantivy::Result<Self> {
-        let mut labels = Vec::new();
-        let mut label = |field: &str, values: &mut dyn Iterator<Item = &str>| -> tantivy::Result<()> {
+        let known = |field: &str, values: &mut dyn Iterator<Item = &str>| -> tantivy::Result<_> {
             let column = reader.fast_fields().str(field)?;
             let mut known = Vec::new();
             if let Some(column) = &column {
@@ -167,7 +188,11 @@ impl<'a> Seen<'a> {
                     known.extend(column.dictionary().term_ord(value)?);
                 }
             }
-            labels.push((column, known));
+            Ok((column, known))
+        };
+        let mut labels = Vec::new();
+        let mut label = |field: &str, values: &mut dyn Iterator<Item = &str>| -> tantivy::Result<()> {
+            labels.push(known(field, values)?);
             Ok(())
         };
         if let Some(kind) = question.kind {
@@ -197,7 +222,16 @@ impl<'a> Seen<'a> {
                 }
             }
         }
-        Ok(Self { reader, labels, times, numbers })
+        let Withheld { assets, collections } = &question.access.withheld;
+        let documents = match assets.is_empty() {
+            true => Vec::new(),
+            false => hours::documents(reader, reader.schema().get_field("asset")?, assets)?,
+        };
+        let (column, barred) = match collections.is_empty() {
+            true => (None, Vec::new()),
+            false => known("collection", &mut collections.iter().map(String::as_str))?,
+        };
+        Ok(Self { reader, labels, times, numbers, withheld: (documents, column, barred) })
     }
 
     fn has(&self, doc: DocId) -> bool {
@@ -208,7 +242,11 @@ impl<'a> Seen<'a> {
         let is_shown = |(from, ends, now): &(Column<i64>, Column<i64>, i64)| {
             from.first(doc).is_some_and(|from| from <= *now) && ends.first(doc).is_some_and(|ends| ends > *now)
         };
+        let (documents, column, barred) = &self.withheld;
+        let is_barred = |column: &StrColumn| column.term_ords(doc).any(|ord| barred.contains(&ord));
         is_alive
+            && documents.binary_search(&doc).is_err()
+            && !column.as_ref().is_some_and(is_barred)
             && self.numbers.iter().all(|range| range.has(doc))
             && self.labels.iter().all(has_label)
             && self.times.as_ref().is_none_or(is_shown)

@@ -246,24 +246,39 @@ impl Vectors {
         Ok(self.records(place, count)?.map(move |record| &record[..kept]))
     }
 
-    /// The documents of the moments of an asset's passages; none: it is about the asset as a whole.
-    pub(super) fn moments(&self, asset: DocId, place: u64, count: u64) -> Result<impl Iterator<Item = Range<DocId>>> {
+    /// An asset's passages: each vector, as it is kept, and the documents of its moments; no documents: it is about the asset as a
+    /// whole. None of a record that is not as it was written.
+    pub(super) fn passages(
+        &self,
+        asset: DocId,
+        place: u64,
+        count: u64,
+    ) -> Result<impl Iterator<Item = Option<(&[u8], Range<DocId>)>>> {
         let kept = kept(self.numbers);
         let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         Ok(self.records(place, count)?.map(move |record| {
             let first = asset.saturating_sub(number(&record[kept..]));
-            first..first.saturating_add(number(&record[kept + 4..])).min(asset)
+            let moments = first..first.saturating_add(number(&record[kept + 4..])).min(asset);
+            is_sound(record).then_some((&record[..kept], moments))
         }))
     }
 
     /// Whether records are as they were written.
     pub(super) fn are_sound(&self, place: u64, count: u64) -> bool {
-        let is_sound = |record: &[u8]| {
-            let (data, sum) = record.split_at(record.len() - SUM);
-            Digest::of(data).as_bytes()[..SUM] == *sum
-        };
         self.records(place, count).is_ok_and(|mut records| records.all(is_sound))
     }
+}
+
+/// Whether a record is as it was written.
+fn is_sound(record: &[u8]) -> bool {
+    let (data, sum) = record.split_at(record.len() - SUM);
+    Digest::of(data).as_bytes()[..SUM] == *sum
+}
+
+/// What is said of vectors that were left out of an answer.
+pub(super) fn notice() -> String {
+    "the index is damaged, and some of what things mean was left out: 'damctl index --rebuild' makes a new one"
+        .to_owned()
 }
 
 /// The error of a document that leads to vectors that are not there.
@@ -296,7 +311,10 @@ mod tests {
         let all = Vectors::open(dir.path()).unwrap();
         let file = all.iter().find(|f| f.recipe == one).unwrap();
         assert!(file.has(place) && file.are_sound(place, 2));
-        assert_eq!(file.moments(105, place, 2).unwrap().collect::<Vec<_>>(), [100..100, 102..105]);
+        let moments = |file: &Vectors, asset, place, count| -> Vec<_> {
+            file.passages(asset, place, count).unwrap().map(|passage| passage.map(|(_, moments)| moments)).collect()
+        };
+        assert_eq!(moments(file, 105, place, 2), [Some(100..100), Some(102..105)]);
         assert_eq!(file.vectors(place, 2).unwrap().next().unwrap(), first[0].vector.bytes());
         assert!(file.vectors(place, 3).is_err(), "a place behind its end is an error");
         // Half a record, as a kill leaves it.
@@ -310,6 +328,14 @@ mod tests {
         let file = again.iter().find(|f| f.has(next)).unwrap();
         assert_eq!((file.len(), file.recipe), (3, one));
         assert!(file.are_sound(place, 3));
-        assert_eq!(file.moments(20, next, 1).unwrap().next(), Some(18..19));
+        assert_eq!(moments(file, 20, next, 1), [Some(18..19)]);
+        // Wrong bytes lead nowhere, and the others where they did.
+        let mut bytes = fs::read(&file.path).unwrap();
+        bytes[HEAD + file.record() + kept(2)] ^= 4;
+        fs::write(&file.path, bytes).unwrap();
+        let again = Vectors::open(dir.path()).unwrap();
+        let file = again.iter().find(|f| f.has(next)).unwrap();
+        assert_eq!(moments(file, 105, place, 2), [Some(100..100), None]);
+        assert!(!file.are_sound(place, 2) && file.are_sound(next, 1));
     }
 }

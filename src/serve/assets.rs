@@ -21,7 +21,7 @@ use crate::{
     catalog::{AssetRow, Catalog, Edit},
     digest::Digest,
     error::{Error, Result},
-    model::{AssetId, Description, FindingKind, Findings, Grade, Rights, Role},
+    model::{AssetId, Description, FindingKind, Findings, Grade, Rendition, Rights, Role},
     receive::{Announced, Presigned, presign},
     store::ocfl,
     subtitle,
@@ -30,20 +30,22 @@ use crate::{
 /// How long the addresses of an upload are good for.
 const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 
-/// Renditions with their addresses.
-pub(super) fn links(catalog: &Catalog, asset: AssetId) -> Result<Vec<Value>> {
-    let link = |r: &crate::model::Rendition| {
-        let file = r.files.first();
-        json!({
-            "name": r.entry,
-            "url": format!("/assets/{asset}/renditions/{}", r.entry),
-            "mime": file.map(|f| &f.mime),
-            "bytes": file.map(|f| f.bytes),
-            "duration_ms": r.facts.duration_ms,
-            "size": r.facts.display_size(),
-        })
-    };
-    Ok(catalog.renditions_of(asset)?.iter().map(link).collect())
+/// The address of a rendition.
+pub(super) fn address(r: &Rendition) -> String {
+    format!("/assets/{}/renditions/{}", r.asset, r.entry)
+}
+
+/// A rendition with its address.
+pub(super) fn link(r: &Rendition) -> Value {
+    let file = r.files.first();
+    json!({
+        "name": r.entry,
+        "url": address(r),
+        "mime": file.map(|f| &f.mime),
+        "bytes": file.map(|f| f.bytes),
+        "duration_ms": r.facts.duration_ms,
+        "size": r.facts.display_size(),
+    })
 }
 
 /// An asset that the caller may see. What they may not see is not there.
@@ -82,7 +84,7 @@ pub(super) async fn asset(
             .iter()
             .map(|f| json!({"kind": f.kind, "track": f.track, "language": f.language, "source": f.source, "items": f.items.len()}))
             .collect();
-        let renditions = links(catalog, id)?;
+        let renditions: Vec<_> = catalog.renditions_of(id)?.iter().map(link).collect();
         let main = row.masters.iter().find(|m| m.role == Role::Main).map(|m| m.digest);
         let rights = catalog.rights_of(id)?.map(|(_, rights)| rights).unwrap_or_default();
         let looks = main.map(|digest| catalog.looks(&digest)).transpose()?.flatten();
@@ -235,8 +237,8 @@ pub(super) async fn similar(
     run(move || {
         let catalog = &asked.archive.catalog;
         let (row, _, _) = seen_by(catalog, &caller, id)?;
-        asked.archive.searcher.ready().map_err(super::look::not_yet)?;
-        let mut hits = asked.archive.searcher.similar(id, &caller.access(catalog.now()?), 12)?;
+        let access = asked.access(&caller, catalog.now()?)?;
+        let mut hits = asked.archive.searcher.similar(id, &access, 12)?;
         hits.retain(|hit| seen_by(catalog, &caller, hit.card.asset).is_ok());
         // What looks nearly the same: another version, a copy that was made smaller.
         let mut alike = Vec::new();

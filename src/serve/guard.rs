@@ -62,7 +62,7 @@ impl Caller {
     /// What they may see at this time (ms).
     pub(super) fn access(&self, now: i64) -> Access {
         let audience = (self.grade < Grade::Editor).then(|| Audience { now, territory: self.territory.clone() });
-        Access { collections: self.collections.clone(), audience }
+        Access { collections: self.collections.clone(), audience, ..Access::all() }
     }
 
     /// For the record.

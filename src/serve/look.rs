@@ -12,14 +12,14 @@ use serde_json::json;
 
 use super::{
     Served,
-    assets::links,
+    assets::{address, link},
     guard::Caller,
     problem::{Answer, Asked, Body},
     run,
 };
 use crate::{
     error::{Error, Kind},
-    model::MediaKind,
+    model::{MediaKind, playable},
     search::{self, Answer as Found, FACETS, Match, Meant, Question, Sort},
 };
 
@@ -95,8 +95,7 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
     let asked = served.clone();
     run(move || {
         let (catalog, now) = (&asked.archive.catalog, asked.archive.catalog.now()?);
-        let access = caller.access(now);
-        asked.archive.searcher.ready().map_err(not_yet)?;
+        let access = asked.access(&caller, now)?;
         let found = asked.archive.searcher.search(&Question {
             words: &wish.q,
             by,
@@ -122,17 +121,14 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
             if !hidden.is_empty() {
                 value["hidden"] = json!(hidden);
             }
-            let renditions = links(catalog, hit.card.asset)?;
-            let plays = |r: &&serde_json::Value| r["mime"].as_str().is_some_and(|m| m.starts_with("video/mp4"));
-            let sounds = |r: &&serde_json::Value| r["mime"].as_str().is_some_and(|m| m.starts_with("audio/"));
-            let proxy = renditions.iter().find(plays).or_else(|| renditions.iter().find(sounds));
-            if let (Some(url), Some(spots)) = (proxy.and_then(|p| p["url"].as_str()), value["moments"].as_array_mut()) {
+            let renditions = catalog.renditions_of(hit.card.asset)?;
+            if let (Some(url), Some(spots)) = (playable(&renditions).map(address), value["moments"].as_array_mut()) {
                 for (spot, at) in spots.iter_mut().zip(&hit.moments) {
                     let (from, to) = at.moment.seconds();
                     spot["link"] = json!(format!("{url}#t={from},{to}"));
                 }
             }
-            value["renditions"] = json!(renditions);
+            value["renditions"] = renditions.iter().map(link).collect();
             hits.push(value);
         }
         Ok((wish, found, hits))
@@ -143,7 +139,7 @@ async fn ask(served: Arc<Served>, caller: Caller, wish: Wish) -> Answer<(Wish, F
 fn answer((wish, found, hits): (Wish, Found, Vec<serde_json::Value>)) -> Response {
     Json(json!({
         "query": wish.q, "total": found.total, "more": found.more, "hits": hits, "facets": found.facets,
-        "corrections": found.corrections, "next": found.next,
+        "corrections": found.corrections, "next": found.next, "notices": found.notices,
     }))
     .into_response()
 }
@@ -210,8 +206,7 @@ pub(super) async fn suggest(
     let _turn = served.turn().await?;
     let asked = served.clone();
     run(move || {
-        let access = caller.access(asked.archive.catalog.now()?);
-        asked.archive.searcher.ready().map_err(not_yet)?;
+        let access = asked.access(&caller, asked.archive.catalog.now()?)?;
         let all = asked.archive.searcher.suggest(&typed.q, &access, typed.limit.unwrap_or(8).clamp(1, 20))?;
         Ok(Json(json!({"suggestions": all})).into_response())
     })

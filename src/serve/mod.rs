@@ -31,7 +31,7 @@ use crate::{
     error::{Doing, Error, Kind, Result},
     keep,
     model::Grade,
-    search::Searcher,
+    search::{Access, Searcher},
     stop::Stop,
     store::Store,
 };
@@ -42,6 +42,7 @@ mod distribution;
 mod events;
 mod files;
 mod guard;
+mod lately;
 mod look;
 mod oidc;
 mod openapi;
@@ -50,6 +51,7 @@ mod problem;
 mod proxy;
 
 use guard::{Caller, Guard};
+use lately::Lately;
 use problem::{Answer, Problem};
 
 pub use guard::Anonymous;
@@ -116,6 +118,7 @@ struct Served {
     turns: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     taken: Mutex<HashMap<String, Instant>>,
+    lately: Lately,
     /// Whether it speaks TLS.
     is_secure: bool,
     /// Whether something was said that the store's records do not tell yet.
@@ -128,6 +131,12 @@ impl Served {
         if let Err(e) = keep::record(&self.archive.catalog, &*self.archive.store, &Stop::new()) {
             self.is_edited.store(e.kind() == Kind::Unavailable, Ordering::Release);
         }
+    }
+
+    /// What a caller may see of what the index shows.
+    fn access(&self, caller: &Caller, now: i64) -> Result<Access> {
+        let index = self.archive.searcher.index().map_err(look::not_yet)?;
+        self.lately.narrowed(&self.archive.catalog, &index, caller.access(now))
     }
 
     /// A turn to search: more at once than there are cores would only wait for each other.
@@ -189,6 +198,7 @@ impl Server {
             turns: Arc::new(Semaphore::new(cores * 2)),
             readers: Arc::new(Semaphore::new(events::MOST_READERS)),
             taken: Mutex::default(),
+            lately: Lately::default(),
             is_secure: terms.tls.is_some(),
             is_edited: AtomicBool::new(false),
         });
@@ -360,9 +370,17 @@ async fn ready(State(served): State<Arc<Served>>) -> Answer<Response> {
 
 /// Who the caller is taken for.
 #[utoipa::path(get, path = "/api/v1/me", tag = "service",
-    responses((status = 200, description = "Name, role and collections", body = serde_json::Value)))]
-async fn me(Extension(caller): Extension<Caller>) -> Json<serde_json::Value> {
-    Json(json!({"name": caller.name, "role": caller.grade, "collections": caller.collections}))
+    responses((status = 200, description = "Name, role and collections; whether there is something to find by its meaning",
+               body = serde_json::Value)))]
+async fn me(State(served): State<Arc<Served>>, Extension(caller): Extension<Caller>) -> Answer<Response> {
+    run(move || {
+        // Without an index there is nothing to find at all.
+        let has_meaning = served.archive.searcher.has_meaning().unwrap_or(false);
+        let Caller { name, grade, collections, .. } = &caller;
+        let body = json!({"name": name, "role": grade, "collections": collections, "meaning": has_meaning});
+        Ok(Json(body).into_response())
+    })
+    .await
 }
 
 /// Numbers of the archive, for Prometheus.

@@ -98,6 +98,28 @@ try {
   await page.select("#tongue", "es");
   await said("resultado");
   seen.spanish = await page.$eval("#status", (s) => s.textContent);
+  // What things mean is asked for by a box that is there where the index knows of it. This one does not, and an answer stands in.
+  seen.toggle = { hidden: await page.$eval("#means", (l) => l.hidden), asked: [] };
+  await page.setRequestInterception(true);
+  page.on("request", (r) => {
+    const url = new URL(r.url());
+    if (url.pathname === "/api/v1/me") return r.respond({ contentType: "application/json", body: '{"name": "x", "role": "viewer", "meaning": true}' });
+    if (url.pathname === "/api/v1/search") seen.toggle.asked.push(url.searchParams.get("meaning"));
+    url.searchParams.delete("meaning");
+    r.continue({ url: url.href });
+  });
+  await page.goto(`${address}?q=${query}`, { waitUntil: "networkidle0" });
+  await page.waitForSelector("#means:not([hidden])");
+  await look("meaning");
+  await page.focus("#meaning");
+  await page.keyboard.press("Space");
+  await page.waitForFunction(() => location.search.includes("meaning=1"));
+  await page.reload({ waitUntil: "networkidle0" });
+  seen.toggle.kept = await page.$eval("#meaning", (box) => box.checked);
+  // Another order is none of meaning.
+  await page.select("#sort", "newest");
+  await page.waitForFunction(() => document.getElementById("meaning").disabled);
+  await page.waitForNetworkIdle();
   await page.setViewport({ width: 400, height: 800 });
   await look("narrow");
 } finally {

@@ -167,4 +167,6 @@ fn an_editor_works_with_the_page_by_mouse_and_by_keys() {
     let time = seen["streamed"]["time"].as_f64().unwrap();
     assert!((time - 7.0).abs() < 0.1, "{time}, {seen}");
     assert_eq!((&seen["closed"], &seen["spanish"]), (&json!(true), &json!("1 resultado")));
+    let toggle = json!({"hidden": true, "asked": [null, "true", "true", null], "kept": true});
+    assert_eq!(seen["toggle"], toggle);
 }

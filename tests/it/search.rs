@@ -233,6 +233,8 @@ fn a_collections_rights_hold_for_its_assets_in_hits_files_and_the_stores_records
     set(&["--territory", "es, pt", "--license", "EFE"]).says("license EFE; in ES, PT").says("1 asset(s)");
     assert_eq!((seen(&viewer), seen(&abroad), seen(&editor)), (all, nothing, all));
     set(&["--territory", "", "--expires", "2020-01-31"]);
+    let total = server.get_with("/api/v1/search?q=inflacion", &viewer).json()["total"].clone();
+    assert_eq!(total, 0, "the index has not heard of it yet");
     assert_eq!((seen(&viewer), seen(&editor)), (nothing, all));
     let hit = server.get_with("/api/v1/search?q=inflacion%20license:EFE%20expires:2020", &editor).json();
     assert_eq!(hit["hits"][0]["hidden"], json!(["expired"]), "{hit}");
@@ -285,8 +287,15 @@ fn who_may_see_what_holds_for_hits_files_and_events_alike() {
     let change = json!({"collection": "Noticias", "description": {"rights": {"embargo_until": "2099-01-01"}}});
     let told = server.send("PATCH", &path, &format!("{editor}If-Match: *\r\n"), &change);
     assert_eq!(told.status, 200, "{}", told.text());
-    // An index that has not heard of it yet shows nothing of it.
-    assert_eq!(server.get_with("/api/v1/search?q=inflacion", &viewer).json()["hits"], json!([]));
+    // An index that has not heard of it yet shows, counts and suggests nothing of it.
+    for who in [&viewer, &sports] {
+        let found = server.get_with("/api/v1/search?q=inflacion&facets=kind", who).json();
+        let told = (&found["hits"], &found["total"], &found["facets"][0]["values"]);
+        assert_eq!(told, (&json!([]), &json!(0), &json!([])), "{found}");
+        assert_eq!(server.get_with("/api/v1/suggest?q=inflacion", who).json()["suggestions"], json!([]));
+        assert_eq!(server.get_with("/api/v1/search?q=inflaciom", who).json()["corrections"], json!({}));
+    }
+    assert_eq!(server.get_with("/api/v1/search?q=inflacion", &editor).json()["total"], 1);
     archive.run(["index"]).ends(0);
     let files = [
         path.clone(),

@@ -56,12 +56,12 @@ fn what_means_the_same_is_found_without_its_words_and_nothing_that_may_not_be_se
         let hit = answer.hits.iter().find(|hit| hit.card.title == "words.mov").unwrap();
         assert_eq!((hit.likeness, hit.moments[0].by), (None, By::Words));
         // Collections, rights, kinds and fields narrow hits and counts alike.
-        let of = |collection: &str| Access { collections: Some(vec![collection.to_owned()]), audience: None };
+        let of = |collection: &str| Access { collections: Some(vec![collection.to_owned()]), ..Access::all() };
         let (news, answer) = ask("subida precios", of("Noticias"));
         assert_eq!(news, ["open.mov", "radio.wav"]);
         assert_eq!(answer.facets[0].values, [("Noticias".to_owned(), 2)]);
         assert!(ask("subida precios", of("Ninguna")).0.is_empty());
-        let viewer = Access { collections: None, audience: Some(Audience { now: 1, territory: None }) };
+        let viewer = Access { audience: Some(Audience { now: 1, territory: None }), ..Access::all() };
         assert!(!ask("subida precios", viewer).0.contains(&"refused.mov".to_owned()));
         assert_eq!(ask("subida precios kind:audio", Access::all()).0, ["radio.wav"]);
         assert_eq!(ask("subida precios has:speech -sports", Access::all()).0, ["words.mov", "secret.mov"]);
@@ -116,10 +116,20 @@ fn the_vectors_of_what_was_replaced_or_removed_are_gone_with_it() {
     std::fs::write(&file, &bytes).unwrap();
     let searcher = Searcher::new(archive.dir.path());
     assert_eq!(searcher.damaged().unwrap(), std::slice::from_ref(&file));
+    // It is the record before the last that is wrong: what it was of is not led to, and the others are.
+    let answer = searcher.search(&Question { words: "x", meaning: Some(&meant), ..Question::default() }).unwrap();
+    assert!(answer.notices[0].contains("--rebuild"), "{:?}", answer.notices);
+    assert_eq!(answer.hits.iter().map(|hit| hit.moments.len()).collect::<Vec<_>>(), [1]);
     std::fs::write(&file, &bytes[..150]).unwrap();
     let cut = Searcher::new(archive.dir.path());
     let e = cut.search(&Question { words: "x", meaning: Some(&meant), ..Question::default() }).unwrap_err();
     assert!(e.kind() == Kind::Corrupt && e.hint_text().unwrap().contains("--rebuild"), "{e}");
+    // One that is gone is found out nowhere but in the index.
+    std::fs::remove_file(&file).unwrap();
+    let gone = Searcher::new(archive.dir.path());
+    let e = gone.search(&Question { words: "x", meaning: Some(&meant), ..Question::default() }).unwrap_err();
+    assert!(e.kind() == Kind::Corrupt && e.hint_text().unwrap().contains("--rebuild"), "{e}");
+    assert!(!gone.has_meaning().unwrap() && archive.searcher.index().is_ok());
 }
 
 #[test]

@@ -89,11 +89,16 @@ async function search(more = false) {
   closeSuggestions();
   const ask = new URLSearchParams({ q: question(), limit: "24", facets: "kind,collection,program,topics,people,places,objects,tags" });
   if ($("sort").value) ask.set("sort", $("sort").value);
+  // What is found by its meaning has no other order, and nothing typed means nothing.
+  $("meaning").disabled = Boolean($("sort").value);
+  const means = !$("means").hidden && $("meaning").checked && !$("meaning").disabled && $("q").value.trim();
+  if (means) ask.set("meaning", "true");
   if (more && next) ask.set("cursor", next);
   if (!more) {
     const place = new URLSearchParams({ q: $("q").value.trim() });
     labels.forEach(([f, v]) => place.append("l", `${f}=${v}`));
     if ($("sort").value) place.set("sort", $("sort").value);
+    if ($("meaning").checked) place.set("meaning", "1");
     history.replaceState(null, "", `?${place}`);
   }
   $("status").textContent = t.asking;
@@ -106,7 +111,7 @@ async function search(more = false) {
     $("results").append(...answer.hits.map(card));
     $("more").hidden = !next;
     const said = Object.entries(answer.corrections ?? {}).map(([word, others]) => t.instead(word, others.join(", ")));
-    $("status").textContent = [answer.total ? t.found(answer.total, answer.more) : t.nothing, ...said].join(" ");
+    $("status").textContent = [answer.total ? t.found(answer.total, answer.more) : t.nothing, ...said, ...(answer.notices ?? [])].join(" ");
     if (!more) facets(answer.facets);
   } catch (problem) {
     if (turn !== wanted) return;
@@ -349,6 +354,7 @@ $("q").addEventListener("keydown", (e) => {
 });
 $("form").addEventListener("submit", (e) => { e.preventDefault(); typing++; search(); });
 $("sort").addEventListener("change", () => search());
+$("meaning").addEventListener("change", () => search());
 $("more").addEventListener("click", () => search(true));
 $("close").addEventListener("click", hide);
 $("in").addEventListener("click", () => mark("in"));
@@ -387,6 +393,7 @@ document.addEventListener("keydown", (e) => {
 async function who() {
   const me = await get("/me", { quiet: true }).catch(() => null);
   $("signed").textContent = me ? t.signedin(me.name, me.role) : "";
+  $("means").hidden = !me?.meaning;
   return me;
 }
 $("who").addEventListener("click", async () => { $("signin").showModal(); await who(); });
@@ -418,7 +425,9 @@ $("signout").addEventListener("click", async () => {
 const place = new URLSearchParams(location.search);
 $("q").value = place.get("q") ?? "";
 $("sort").value = place.get("sort") ?? "";
+$("meaning").checked = place.get("meaning") === "1";
 labels = place.getAll("l").map((l) => [l.slice(0, l.indexOf("=")), l.slice(l.indexOf("=") + 1)]);
 speak();
-search();
 $("q").focus();
+await who();
+search();

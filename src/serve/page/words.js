@@ -3,7 +3,7 @@ export const words = {
   en: {
     skip: "Skip to the results", search: "Search", placeholder: "Words, \"phrases\", said:word, kind:video …",
     suggestions: "Suggestions", sort: "Order", relevance: "Best first", newest: "Newest first", oldest: "Oldest first",
-    longest: "Longest first", shortest: "Shortest first", keys: "Keys", sign: "Sign in", leave: "Sign out", token: "Token",
+    longest: "Longest first", shortest: "Shortest first", meaning: "By meaning", keys: "Keys", sign: "Sign in", leave: "Sign out", token: "Token",
     language: "Language", narrow: "Narrow down", more: "More", close: "Close", in: "Mark in (I)", out: "Mark out (O)", copy: "Copy",
     moments: "Moments", facts: "What is known", transcript: "Transcript", silent: "There is no transcript.",
     k_search: "to the search box", k_move: "through the hits, open one", k_moment: "next and previous moment",
@@ -24,7 +24,7 @@ export const words = {
   es: {
     skip: "Ir a los resultados", search: "Buscar", placeholder: "Palabras, «frases entre comillas», said:palabra, kind:video …",
     suggestions: "Sugerencias", sort: "Orden", relevance: "Mejores primero", newest: "Más recientes", oldest: "Más antiguos",
-    longest: "Más largos", shortest: "Más cortos", keys: "Teclas", sign: "Entrar", leave: "Salir", token: "Token",
+    longest: "Más largos", shortest: "Más cortos", meaning: "Por significado", keys: "Teclas", sign: "Entrar", leave: "Salir", token: "Token",
     language: "Idioma", narrow: "Acotar", more: "Más", close: "Cerrar", in: "Entrada (I)", out: "Salida (O)", copy: "Copiar",
     moments: "Momentos", facts: "Lo que se sabe", transcript: "Transcripción", silent: "No hay transcripción.",
     k_search: "a la caja de búsqueda", k_move: "por los resultados, abrir uno", k_moment: "momento siguiente y anterior",

@@ -3,19 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use damctl::{
-    model::{AssetId, FindingKind},
-    models::Use,
-};
+use damctl::{enrich::Learned, model::AssetId, models::Use};
 
 use super::{ShiftArgs, WorkArgs};
 
 #[derive(Debug, Args)]
 pub struct EnrichArgs {
-    /// Looks for nothing but this: speech, text, object, topic; person, place, organization or keyword (each of them
-    /// means all names).
+    /// Looks for nothing but this: speech, text, object, topic, meaning, looks; person, place, organization or keyword (each of
+    /// them means all names).
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
-    pub only: Vec<FindingKind>,
+    pub only: Vec<Learned>,
     /// Just these assets.
     #[arg(long, value_name = "ASSET", value_delimiter = ',')]
     pub asset: Vec<AssetId>,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use damctl::{
     catalog::Catalog,
     error::Error,
-    model::{FindingKind, Master, Rendition, Role},
+    model::{FindingKind, Master, Rendition, Role, playable},
     search::{
         self, By, Hit, Match, Meant, Question, Searcher,
         export::{self, Cut},
@@ -65,13 +65,14 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
         let hits = answer.hits.iter().map(|h| as_json(h, &catalog, &*store)).collect::<Result<Vec<_>>>()?;
         print(
             json!({"query": words, "total": answer.total, "more": answer.more, "hits": hits, "facets": answer.facets,
-            "corrections": answer.corrections, "next": answer.next}),
+            "corrections": answer.corrections, "next": answer.next, "notices": answer.notices}),
         );
         return Ok(Verdict::Done);
     }
     for (word, instead) in &answer.corrections {
         print(format_args!("nothing has '{word}': looked for {}", instead.join(", ")));
     }
+    answer.notices.iter().for_each(print);
     let now = catalog.now()?;
     for hit in &answer.hits {
         let d = &hit.card;
@@ -91,7 +92,7 @@ pub fn run(args: &SearchArgs, archive: &Archive) -> Result<Verdict> {
             let verb = if spot.by == By::Meaning { "like" } else { verb(m.kind) };
             print(format_args!("          {time}  {verb}: {}{doubt}", m.text));
         }
-        if let Some(r) = best(&catalog.renditions_of(d.asset)?) {
+        if let Some(r) = proxy(&catalog.renditions_of(d.asset)?) {
             print(format_args!("          {} {}", r.entry, place(r, &*store)?));
         }
     }
@@ -133,16 +134,11 @@ fn verb(kind: FindingKind) -> &'static str {
     }
 }
 
-/// What an editor would play or look at first: the richest rendition.
-fn best(renditions: &[Rendition]) -> Option<&Rendition> {
-    let rank = |r: &&Rendition| {
-        let mime = r.files.first().map(|f| f.mime.as_str()).unwrap_or_default();
-        // Of sounds the one that a browser plays at once.
-        let kind = ["image/", "audio/wav", "audio/mpeg", "video/"].iter().position(|p| mime.starts_with(p));
-        let pixels = r.facts.display_size().map(|(w, h)| u64::from(w) * u64::from(h));
-        (kind, pixels, r.files.first().map(|f| f.bytes))
-    };
-    renditions.iter().max_by_key(rank)
+/// What an editor would play, or look at where there is nothing to play: the largest picture.
+fn proxy(renditions: &[Rendition]) -> Option<&Rendition> {
+    let pictures = renditions.iter().filter(|r| r.files.first().is_some_and(|file| file.mime.starts_with("image/")));
+    let pixels = |r: &&Rendition| r.facts.display_size().map(|(w, h)| u64::from(w) * u64::from(h));
+    playable(renditions).or_else(|| pictures.max_by_key(pixels))
 }
 
 fn place(r: &Rendition, store: &dyn Store) -> Result<String> {
@@ -152,7 +148,7 @@ fn place(r: &Rendition, store: &dyn Store) -> Result<String> {
 
 fn as_json(hit: &Hit, catalog: &Catalog, store: &dyn Store) -> Result<serde_json::Value> {
     let renditions = catalog.renditions_of(hit.card.asset)?;
-    let proxy = best(&renditions).map(|r| place(r, store)).transpose()?;
+    let proxy = proxy(&renditions).map(|r| place(r, store)).transpose()?;
     let each = |r: &Rendition| {
         Ok(json!({"name": r.entry, "path": place(r, store)?, "mime": r.files.first().map(|f| &f.mime)}))
     };
