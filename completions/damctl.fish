@@ -1059,6 +1059,7 @@ plain\t'A line for what matters'
 json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand render" -l dry-run -d 'Tells what would be made, as JSON; nothing is spoken or rendered'
+complete -c damctl -n "__fish_damctl_using_subcommand render" -l warm -d 'Brings GStreamer\'s list of plugins up to date, and does nothing else'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F
