@@ -78,7 +78,7 @@ impl Enough {
     fn of(&self, join: &Join, pieces: &[SegmentReader]) -> tantivy::Result<These> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let (known, counts) = (&*found, pieces.iter().map(|_| AtomicUsize::new(0)).collect::<Vec<_>>());
-        let lists = self.breadth.each(pieces, |n, reader| {
+        let look = |n: usize, reader: &SegmentReader| -> tantivy::Result<Scored> {
             let before: usize = counts[..n].iter().map(|count| count.load(Ordering::Relaxed)).sum();
             let list = match known.get(&reader.segment_id()) {
                 Some(known) => known.clone(),
@@ -86,7 +86,11 @@ impl Enough {
             };
             counts[n].store(list.len(), Ordering::Relaxed);
             Ok(list)
-        })?;
+        };
+        // The first one by itself: of what is very frequent it has enough, and the others would be looked into for nothing.
+        let (first, others) = pieces.split_at(pieces.len().min(1));
+        let mut lists = Breadth::OneByOne.each(first, look)?;
+        lists.extend(self.breadth.each(others, |n, reader| look(n + 1, reader))?);
         let mut left = self.most;
         let mut of_pieces = Vec::with_capacity(pieces.len());
         for (reader, list) in pieces.iter().zip(lists) {

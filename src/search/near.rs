@@ -124,8 +124,8 @@ pub(super) fn nearest(
     for Ranked { at, .. } in best.into_sorted_vec() {
         let Some(block) = blocks.get(&at).copied() else { continue };
         // To look at each one's checksum before it is compared would take longer than to compare it.
-        let (all, is_whole) = sound(view, meant, (at, block))?;
-        is_damaged |= !is_whole;
+        let all = sound(view, meant, (at, block))?;
+        is_damaged |= (all.len() as u64) < block.count;
         if let Some(likeness) = all.into_iter().map(|(likeness, _)| likeness).reduce(Score::max) {
             near.push(Near { at, likeness, block });
         }
@@ -136,14 +136,11 @@ pub(super) fn nearest(
     Ok(Nearest { near, is_damaged })
 }
 
-/// An asset's passages that are as they were written, each with how near it is and the documents of its moments, and whether
-/// these are all.
-fn sound(view: &View, meant: &Meant, (at, block): (Found, Block)) -> Result<(Vec<(Score, Range<DocId>)>, bool)> {
+/// An asset's passages that are as they were written, each with how near it is and the documents of its moments.
+fn sound(view: &View, meant: &Meant, (at, block): (Found, Block)) -> Result<Vec<(Score, Range<DocId>)>> {
     let file = view.vectors[at.0].iter().find(|file| file.has(block.place)).ok_or_else(damaged)?;
     let passages = file.passages(block.asset, block.place, block.count)?.flatten();
-    let all: Vec<_> = passages.map(|(kept, moments)| (meant.vector.likeness(kept), moments)).collect();
-    let is_whole = all.len() as u64 == block.count;
-    Ok((all, is_whole))
+    Ok(passages.map(|(kept, moments)| (meant.vector.likeness(kept), moments)).collect())
 }
 
 /// Whether a document leads to vectors that are not there any more.
@@ -170,7 +167,7 @@ pub(super) fn each(view: &View, what: Field, each: &mut dyn FnMut(Option<&Vector
 /// The passages of an asset, the nearest first: how near each is, and the documents of its moments. Those that are about the
 /// asset as a whole are left out.
 pub(super) fn passages(view: &View, meant: &Meant, near: &Near) -> Result<Vec<(Score, Range<DocId>)>> {
-    let (mut all, _) = sound(view, meant, (near.at, near.block))?;
+    let mut all = sound(view, meant, (near.at, near.block))?;
     all.retain(|(_, moments)| !moments.is_empty());
     all.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.start.cmp(&b.1.start)));
     Ok(all)
