@@ -46,8 +46,34 @@ pub struct Ears {
 /// Who listens to one slice at a time.
 struct Listener {
     state: WhisperState,
-    /// Tells languages, where the model knows several.
+    /// Tells languages, from the first time on that it is asked.
     guesser: Option<WhisperState>,
+}
+
+impl Listener {
+    /// Which of the languages is spoken: the most probable of those that are asked for, and another where it is probably that
+    /// one.
+    fn guess(&mut self, model: &WhisperContext, samples: &[f32], among: &[i32]) -> Result<(i32, Option<i32>)> {
+        let guesser = match &mut self.guesser {
+            Some(guesser) => guesser,
+            none => none.insert(guesser(state(model)?)?),
+        };
+        detect(guesser, samples, among).map_err(failed)
+    }
+
+    /// Whether what the encoder looked at last may be in this language. It is a step of the decoder; a look of its own for the
+    /// language alone is a sixth of all time.
+    fn may_be(&mut self, model: &WhisperContext, language: i32) -> Result<bool> {
+        self.state.decode(&[model.token_sot()], 0, 1).map_err(failed)?;
+        let logits = self.state.get_logits().map_err(failed)?;
+        let of = |l: i32| logits.get(model.token_lang(l) as usize).copied().unwrap_or(f32::MIN);
+        let most = (0..=get_lang_max_id()).map(of).fold(f32::MIN, f32::max);
+        Ok((of(language) - most).exp() >= OTHER)
+    }
+}
+
+fn state(model: &WhisperContext) -> Result<WhisperState> {
+    model.create_state().map_err(|e| Error::new(Kind::OutOfMemory, "the model does not fit into memory").because(e))
 }
 
 impl Ears {
@@ -167,11 +193,6 @@ impl Ears {
         }
     }
 
-    fn state(&self) -> Result<WhisperState> {
-        let short = |e| Error::new(Kind::OutOfMemory, "the model does not fit into memory").because(e);
-        self.model.create_state().map_err(short)
-    }
-
     fn voices(&mut self, samples: &[f32]) -> Result<Vec<Span>> {
         let mut how = WhisperVadParams::default();
         how.set_max_speech_duration((LONGEST / RATE - 1) as f32);
@@ -196,14 +217,7 @@ impl Ears {
     ) -> Result<Said> {
         let at_a_time = wish.at_a_time.clamp(1, cut.len().max(1));
         while self.states.len() < at_a_time {
-            self.states.push(Listener { state: self.state()?, guesser: None });
-        }
-        if self.is_multilingual() {
-            for i in 0..at_a_time {
-                if self.states[i].guesser.is_none() {
-                    self.states[i].guesser = Some(guesser(self.state()?)?);
-                }
-            }
+            self.states.push(Listener { state: state(&self.model)?, guesser: None });
         }
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Said::default()));
         let told = Mutex::new((progress, 0));
@@ -211,11 +225,12 @@ impl Ears {
         let mut order: Vec<Span> = cut.to_vec();
         order.sort_by_key(|slice| std::cmp::Reverse(slice.length()));
         let all: usize = order.iter().map(|slice| slice.length()).sum();
+        let model = &self.model;
         let listen = |state: &mut Listener| -> Result<()> {
             loop {
                 stop.check()?;
                 let Some(slice) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
-                let said = one(state, heard, *slice, wish, languages)?;
+                let said = one((model, state), heard, *slice, wish, languages)?;
                 found.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
                 let (progress, done) = &mut *told.lock().unwrap_or_else(PoisonError::into_inner);
                 *done += slice.length();
@@ -249,19 +264,29 @@ impl Said {
 }
 
 /// Transcribes one slice, and translates it where that is wanted.
-fn one(listener: &mut Listener, heard: &Heard<'_>, slice: Span, wish: &Wish, languages: &[i32]) -> Result<Said> {
+fn one(
+    (model, listener): (&WhisperContext, &mut Listener),
+    heard: &Heard<'_>,
+    slice: Span,
+    wish: &Wish,
+    languages: &[i32],
+) -> Result<Said> {
     let mut samples = heard.samples[slice.from..slice.to].to_vec();
     samples.resize(samples.len().max(SHORTEST), 0.0);
-    let (language, other) = match (languages, &mut listener.guesser) {
-        (some, Some(guesser)) => detect(guesser, &samples, some).map_err(failed)?,
-        ([one], None) => (*one, None),
-        (_, None) => return Err(Error::internal("nobody tells languages")),
+    let (language, mut other) = match *languages {
+        [one] => (one, None),
+        _ => listener.guess(model, &samples, languages)?,
     };
     let named = |language: i32| get_lang_str(language).unwrap_or("en");
     let written = |spoken: &'static str| Decode { heard, slice, samples: &samples, spoken };
     let itself = Into::Itself { words: wish.words };
-    let (mut name, is_other) = (named(language), other.is_some());
+    let mut name = named(language);
     let mut said = written(name).by(&mut listener.state, itself)?;
+    // Where one language alone is expected, it is taken for that and doubted afterwards.
+    if languages.len() == 1 && model.is_multilingual() && !listener.may_be(model, language)? {
+        other = listener.guess(model, &samples, languages)?.1;
+    }
+    let is_other = other.is_some();
     if let Some(other) = other {
         // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
         if said.is_empty() {
@@ -394,8 +419,6 @@ fn guesser(mut state: WhisperState) -> Result<WhisperState> {
 /// asked for. Near relatives (Spanish and Galician) share theirs.
 const OTHER: f32 = 0.2;
 
-/// Which of the languages is spoken: the most probable of those that are asked for, and another where it is probably that
-/// one.
 fn detect(
     state: &mut WhisperState,
     samples: &[f32],
