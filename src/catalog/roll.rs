@@ -66,6 +66,13 @@ impl Catalog {
         Ok((row.int(0)?, row.maybe_int(1)?))
     }
 
+    /// Those that failed.
+    pub fn failed_among(&self, among: &Claim<'_>) -> Result<Vec<JobId>> {
+        let (filter, filter_values) = among.filter();
+        let sql = format!("SELECT id FROM jobs WHERE {filter} AND state = 'failed' ORDER BY id");
+        self.db.query(&sql, &filter_values)?.iter().map(|row| row.parse(0)).collect()
+    }
+
     /// How many jobs could be claimed now.
     pub fn due_among(&self, among: &Claim<'_>) -> Result<usize> {
         let now = self.now()?;

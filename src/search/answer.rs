@@ -190,9 +190,10 @@ impl Searcher {
         let fields = (self.fields, view.assets.clone());
         let seen = self.seen(&view, &question.access)?;
         let mut builder = Builder::new(&view.shards, fields, &self.synonyms, morphology, seen);
-        let is_whole = question.kind.is_none() && question.access.collections.is_none() && question.facets.is_empty();
-        if question.sort == Sort::Relevance && is_whole {
-            builder = builder.enough(DEEPEST + 1, breadth);
+        if question.sort == Sort::Relevance && question.kind.is_none() && question.facets.is_empty() {
+            // Some of the first may be hidden.
+            let hidden = self.hidden_at_most(&view, &question.access)?;
+            builder = hidden.into_iter().fold(builder, |b, hidden| b.enough(DEEPEST + 1 + hidden, breadth));
         }
         if question.meaning.is_some() {
             builder = builder.literal();
@@ -355,6 +356,16 @@ impl Searcher {
         }
         clauses.insert(0, (Occur::Must, assets));
         Ok(Box::new(BooleanQuery::new(clauses)))
+    }
+
+    /// How many assets are hidden at most, where that is a matter of a short list.
+    fn hidden_at_most(&self, view: &View, access: &Access) -> Result<Option<usize>> {
+        let is_listed = access.collections.is_none()
+            && access.withheld.collections.is_empty()
+            && access.audience.as_ref().is_none_or(|to| to.territory.is_none());
+        let now = access.audience.as_ref().filter(|_| is_listed).map(|to| to.now);
+        let hidden = now.map(|now| hours::hidden(view, &self.fields, now)).transpose()?.flatten();
+        Ok(is_listed.then(|| access.withheld.assets.len() + hidden.map_or(0, |hidden| hidden.count())))
     }
 
     /// What an asset must have to be shown.

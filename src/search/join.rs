@@ -140,9 +140,11 @@ impl Join {
     fn first(&self, reader: &SegmentReader, most: usize) -> tantivy::Result<Vec<(DocId, Score)>> {
         let mut all = Vec::new();
         if most > 0 {
-            let mut joined = self.joined(reader, 1.0)?;
+            let (mut joined, alive) = (self.joined(reader, 1.0)?, reader.alive_bitset());
             while joined.doc != TERMINATED && all.len() < most {
-                all.push((joined.doc, joined.score));
+                if alive.is_none_or(|alive| alive.is_alive(joined.doc)) {
+                    all.push((joined.doc, joined.score));
+                }
                 joined.gather();
             }
         }
@@ -257,6 +259,11 @@ impl These {
     /// Those of each piece, in their order.
     pub(super) fn listed(all: impl IntoIterator<Item = (SegmentId, Scored)>) -> Self {
         Self(Arc::new(all.into_iter().collect()))
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.0.values().map(|list| list.len()).sum()
     }
 }
 

@@ -114,10 +114,12 @@ fn before(catalog: &Catalog, event: &Event) -> Result<Option<(Option<String>, Ri
     Ok(Some((collection, description.rights.under(&of_all.unwrap_or_default()))))
 }
 
-/// Whether jobs of an index are not done yet.
+/// Whether jobs of an index are not done yet, or have failed: what they were to write is not there.
 fn is_at_work(catalog: &Catalog, index: &IndexId) -> Result<bool> {
     for shard in 0..index.shards {
-        if catalog.open_among(&Claim::plan(Stage::Index, &index.scope(shard)))?.0 > 0 {
+        let scope = index.scope(shard);
+        let jobs = Claim::plan(Stage::Index, &scope);
+        if catalog.open_among(&jobs)?.0 > 0 || !catalog.failed_among(&jobs)?.is_empty() {
             return Ok(true);
         }
     }

@@ -63,7 +63,7 @@ pub trait Sound {
 /// How a sound is listened to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wish {
-    /// The languages that may be spoken (ISO 639-1); none: any that the model knows. With one, it is not asked for.
+    /// The languages that may be spoken (ISO 639-1); none: any that the model knows. With one, it is taken for that, and doubted afterwards.
     pub languages: Vec<String>,
     /// Write down in English as well what is said in another language.
     pub translate: bool,

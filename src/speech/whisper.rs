@@ -283,7 +283,8 @@ fn one(
     let mut name = named(language);
     let mut said = written(name).by(&mut listener.state, itself)?;
     // Where one language alone is expected, it is taken for that and doubted afterwards.
-    if languages.len() == 1 && model.is_multilingual() && !listener.may_be(model, language)? {
+    let is_asked_for = languages.len() == 1 && model.is_multilingual();
+    if is_asked_for && (said.is_empty() || !listener.may_be(model, language)?) {
         other = listener.guess(model, &samples, languages)?.1;
     }
     let is_other = other.is_some();

@@ -341,3 +341,18 @@ fn a_catalog_whose_disk_is_full_pauses_the_run_and_loses_nothing() {
     ingest().ends(0);
     archive.run(["verify"]).ends(0).says("41 objects").says("41 sound, 0 not");
 }
+
+#[test]
+fn output_that_does_not_get_out_is_a_failure_and_a_reader_that_leaves_is_none() {
+    let archive = Archive::new();
+    archive.run(["collection", "set", "Noticias", "--license", "EFE"]).ends(0);
+    for words in [&["collection", "list"][..], &["events"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran: Ran = archive.command(words).stdout(full).stderr(Stdio::piped()).output().unwrap().into();
+        ran.ends(3).says("cannot write all of the output");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ran: Ran = archive.command(words).stdout(writer).output().unwrap().into();
+        assert!(!ran.stderr.contains("cannot write"), "{}", ran.stderr);
+    }
+}

@@ -10,6 +10,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use damctl::catalog::Catalog;
 use serde_json::{Value, json};
 
 use crate::{
@@ -288,15 +289,28 @@ fn who_may_see_what_holds_for_hits_files_and_events_alike() {
     let told = server.send("PATCH", &path, &format!("{editor}If-Match: *\r\n"), &change);
     assert_eq!(told.status, 200, "{}", told.text());
     // An index that has not heard of it yet shows, counts and suggests nothing of it.
-    for who in [&viewer, &sports] {
-        let found = server.get_with("/api/v1/search?q=inflacion&facets=kind", who).json();
-        let told = (&found["hits"], &found["total"], &found["facets"][0]["values"]);
-        assert_eq!(told, (&json!([]), &json!(0), &json!([])), "{found}");
-        assert_eq!(server.get_with("/api/v1/suggest?q=inflacion", who).json()["suggestions"], json!([]));
-        assert_eq!(server.get_with("/api/v1/search?q=inflaciom", who).json()["corrections"], json!({}));
-    }
-    assert_eq!(server.get_with("/api/v1/search?q=inflacion", &editor).json()["total"], 1);
+    let is_untold = || {
+        for who in [&viewer, &sports] {
+            let found = server.get_with("/api/v1/search?q=inflacion&facets=kind", who).json();
+            let told = (&found["hits"], &found["total"], &found["facets"][0]["values"]);
+            assert_eq!(told, (&json!([]), &json!(0), &json!([])), "{found}");
+            assert_eq!(server.get_with("/api/v1/suggest?q=inflacion", who).json()["suggestions"], json!([]));
+            assert_eq!(server.get_with("/api/v1/search?q=inflaciom", who).json()["corrections"], json!({}));
+        }
+        assert_eq!(server.get_with("/api/v1/search?q=inflacion", &editor).json()["total"], 1);
+    };
+    is_untold();
+    // Nor one whose job for it failed, which the next run does.
+    let catalog = Catalog::open_sqlite(&archive.root().join("catalog.sqlite")).unwrap();
+    let index = damctl::search::current(&archive.root().join("index")).unwrap().unwrap();
+    let plan = damctl::index::plan(&catalog, &index).unwrap();
+    catalog.enqueue_planned(&plan.wanted, catalog.now().unwrap()).unwrap();
+    catalog.set_index_cursor(&index.id, plan.seen).unwrap();
+    let failed = "UPDATE jobs SET state = 'failed' WHERE stage = 'index' AND state = 'ready'";
+    assert_eq!(archive.catalog().execute(failed, []).unwrap(), 1);
+    is_untold();
     archive.run(["index"]).ends(0);
+    archive.run(["index", "--check"]).ends(0);
     let files = [
         path.clone(),
         format!("{path}/renditions/poster"),

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
         Ok(interrupted) => interrupted,
         Err(e) => return fail(&e.into(), None),
     };
-    match run::run(cli, &stop) {
+    let ended = run::run(cli, &stop).and_then(|verdict| Ok(run::printed().map(|()| verdict)?));
+    match ended {
         Ok(run::Verdict::Done) => ExitCode::SUCCESS,
         Ok(run::Verdict::SomeFailed) => ExitCode::from(1),
         // What went away is no news to whoever has stopped it.

@@ -3,7 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use anyhow::Result;
-use damctl::{stop::Stop, work::Reporter};
+use damctl::{error::Doing, stop::Stop, work::Reporter};
 
 use super::{Archive, Verdict};
 use crate::cli::EventsArgs;
@@ -26,11 +26,12 @@ pub fn run(args: &EventsArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
         let page = catalog.events_after(after, PAGE)?;
         for event in &page {
             let line = serde_json::to_string(event)?;
-            // A reader that went away has had enough.
-            if writeln!(out, "{line}").is_err() {
-                return Ok(Verdict::Done);
+            match writeln!(out, "{line}") {
+                Ok(()) => after = event.seq,
+                // A reader that went away has had enough.
+                Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Verdict::Done),
+                Err(e) => Err(e).doing(|| "cannot write all of the output")?,
             }
-            after = event.seq;
         }
         out.flush().ok();
         if page.is_empty() {

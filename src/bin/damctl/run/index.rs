@@ -74,6 +74,12 @@ impl Pass<'_> {
     fn pass(&self, index: &IndexId, says: Says) -> Result<Verdict> {
         let Pass { catalog, dir, deadline, reporter, stop, .. } = *self;
         let current = search::current(dir)?;
+        if says == Says::All {
+            // The events that they were planned for are behind the index's place: nothing plans them again.
+            for shard in 0..index.shards {
+                catalog.retry(&catalog.failed_among(&Claim::plan(Stage::Index, &index.scope(shard)))?)?;
+            }
+        }
         let planned_at = catalog.now()?;
         let is_whole = catalog.index_cursor(&index.id)?.is_none();
         let mut plan = index::plan(catalog, index)?;

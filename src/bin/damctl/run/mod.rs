@@ -1,6 +1,10 @@
 //! One short file a subcommand. Each gets what it needs, already resolved.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Result;
 use damctl::{
@@ -400,7 +404,22 @@ fn print(line: impl std::fmt::Display) {
     let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') || turns(c);
     let clean = |c: char| if is_odd(c) { '\u{fffd}' } else { c };
     let text: String = text.chars().map(clean).collect();
-    writeln!(std::io::stdout(), "{text}").ok();
+    match writeln!(std::io::stdout(), "{text}") {
+        // Whoever reads has seen enough.
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(e);
+        }
+        _ => {}
+    }
+}
+
+/// Why something that was to be printed was not, the first time.
+static LOST: Mutex<Option<std::io::Error>> = Mutex::new(None);
+
+/// Whether all that was to be printed was: a list that is cut off is not to be taken for a whole one.
+pub fn printed() -> damctl::error::Result<()> {
+    let lost = LOST.lock().unwrap_or_else(PoisonError::into_inner).take();
+    lost.map_or(Ok(()), Err).doing(|| "cannot write all of the output")
 }
 
 /// Names what failed, now and earlier, and turns a drain's summary into the command's verdict.
