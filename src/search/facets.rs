@@ -1,7 +1,7 @@
 //! Counts what is found by its labels.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -71,7 +71,8 @@ pub(super) struct Values(Arc<Mutex<Kept>>);
 #[derive(Default)]
 struct Kept {
     spelled: HashMap<(SegmentId, String), Arc<Spelled>>,
-    placed: HashMap<(SegmentId, String), Arc<Placed>>,
+    /// None while somebody makes it.
+    placed: HashMap<(SegmentId, String), Option<Arc<Placed>>>,
 }
 
 /// The values of one field of each asset of a piece, by their numbers: the column finds an asset's among those of all
@@ -103,11 +104,13 @@ impl Values {
         known.placed.retain(|(id, _), _| is_there(id));
     }
 
-    fn placed(&self, key: &(SegmentId, String), column: &StrColumn, assets: &[DocId]) -> Arc<Placed> {
-        let known = |all: &Self| all.0.lock().unwrap_or_else(PoisonError::into_inner).placed.get(key).cloned();
-        if let Some(known) = known(self) {
-            return known;
-        }
+    /// None while somebody else makes it: of a large piece that takes half a second, which whoever comes meanwhile is
+    /// neither to wait for nor to do as well.
+    fn placed(&self, key: &(SegmentId, String), column: &StrColumn, assets: &[DocId]) -> Option<Arc<Placed>> {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).placed.entry(key.clone()) {
+            Entry::Occupied(known) => return known.get().clone(),
+            Entry::Vacant(new) => new.insert(None),
+        };
         let mut placed =
             Placed { begins: vec![0], ords: Vec::with_capacity(assets.len()), counts: vec![0; column.num_terms()] };
         for doc in assets {
@@ -116,8 +119,8 @@ impl Values {
         }
         placed.ords.iter().for_each(|ord| placed.counts[*ord as usize] += 1);
         let placed = Arc::new(placed);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).placed.insert(key.clone(), placed.clone());
-        placed
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).placed.insert(key.clone(), Some(placed.clone()));
+        Some(placed)
     }
 
     fn of(&self, key: &(SegmentId, String), column: &StrColumn) -> tantivy::Result<Option<Arc<Spelled>>> {
@@ -251,12 +254,10 @@ impl Counter<'_> {
         let mut all = Counts::default();
         let Some(column) = reader.fast_fields().str(field)? else { return Ok(all) };
         let key = (reader.segment_id(), field.to_owned());
-        let frequent = match found.count > assets.len() / MANY && column.num_terms() <= MOST_KEPT {
-            true => {
-                let counts = self.values.placed(&key, &column, assets).count(found);
-                frequent(counts.into_iter().zip(0..), &mut all.rest)
-            }
-            false => {
+        let is_many = found.count > assets.len() / MANY && column.num_terms() <= MOST_KEPT;
+        let frequent = match is_many.then(|| self.values.placed(&key, &column, assets)).flatten() {
+            Some(placed) => frequent(placed.count(found).into_iter().zip(0..), &mut all.rest),
+            None => {
                 let mut counts: HashMap<u32, u32> = HashMap::new();
                 found.each(true, |asset| {
                     column.term_ords(assets[asset]).for_each(|ord| *counts.entry(ord as u32).or_default() += 1);
