@@ -1,13 +1,21 @@
 //! How many cores a question may use. One that is alone looks into the pieces of an index side by side. One of several keeps
-//! to its own thread, for parts of all of them would only wait for each other.
+//! to its own thread, for parts of all of them would only wait for each other; and so do those that come soon after, for where
+//! questions meet, more will.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+/// So many questions after two that met keep to their own threads.
+const CALM: usize = 100;
+
 /// How many questions are being answered.
 #[derive(Default)]
-pub(super) struct Running(AtomicUsize);
+pub(super) struct Running {
+    now: AtomicUsize,
+    /// How many more keep to their own threads, though they are alone.
+    wary: AtomicUsize,
+}
 
 /// One of them, until it is dropped.
 pub(super) struct Turn<'a> {
@@ -17,17 +25,18 @@ pub(super) struct Turn<'a> {
 
 impl Running {
     pub(super) fn begin(&self) -> Turn<'_> {
-        let breadth = match self.0.fetch_add(1, Ordering::Relaxed) {
-            0 => Breadth::SideBySide,
-            _ => Breadth::OneByOne,
-        };
-        Turn { running: self, breadth }
+        let is_alone = self.now.fetch_add(1, Ordering::Relaxed) == 0;
+        if !is_alone {
+            self.wary.store(CALM, Ordering::Relaxed);
+        }
+        let is_wary = self.wary.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        Turn { running: self, breadth: if is_wary { Breadth::OneByOne } else { Breadth::SideBySide } }
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.running.0.fetch_sub(1, Ordering::Relaxed);
+        self.running.now.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -64,6 +73,9 @@ mod tests {
         assert_eq!(first.breadth, Breadth::SideBySide);
         assert_eq!(running.begin().breadth, Breadth::OneByOne);
         drop(first);
+        for _ in 1..CALM {
+            assert_eq!(running.begin().breadth, Breadth::OneByOne, "two have met just now");
+        }
         assert_eq!(running.begin().breadth, Breadth::SideBySide, "who has ended is not counted");
     }
 }
