@@ -7,7 +7,6 @@
 
 mod film;
 mod ladder;
-mod packets;
 mod split;
 
 use std::{
@@ -26,14 +25,11 @@ use super::{
     sprite, waveform,
 };
 use crate::{
-    digest::Digest,
     error::{Error, Result},
     model::{AudioFacts, ImageFacts, LoudnessFacts, MediaFacts, MediaKind, VideoFacts},
     profile::{Entry, Loudness, Sound, Spec, Waveform},
     stop::Stop,
 };
-
-pub use packets::Common;
 
 /// How far durations may lie apart, unless a frame is longer.
 const TOLERANCE_MS: u64 = 100;
@@ -62,8 +58,6 @@ pub struct Case<'a> {
     pub timeout: Duration,
     /// When to give up.
     pub stop: &'a Stop,
-    /// The pictures that it has in common with other outputs.
-    pub common: &'a Common,
 }
 
 /// Hears of progress, 0 to 1, from whichever thread made some.
@@ -74,7 +68,7 @@ pub type Told<'a> = &'a (dyn Fn(f64) + Sync);
 /// Errors: `Corrupt` when the output shows that the master is damaged (it ends early), `Internal` for every other
 /// difference, for then the renderer made something other than what it was asked for.
 pub fn accept(case: &Case<'_>, rendered: &Rendered, told: Told<'_>) -> Result<MediaFacts> {
-    let Case { out_dir, entry, master, part, timeout, stop, common } = *case;
+    let Case { out_dir, entry, master, part, timeout, stop } = *case;
     let wanted = match part {
         Some(Part::Segment(_)) => super::split::files(&entry.name).to_vec(),
         _ => entry.spec.files(&entry.name),
@@ -100,8 +94,7 @@ pub fn accept(case: &Case<'_>, rendered: &Rendered, told: Told<'_>) -> Result<Me
         Some(Part::Join(films)) => films.get(&entry.name).map(Vec::as_slice),
         _ => None,
     };
-    let encode = rendered.encodes.first().copied().flatten();
-    let gate = Gate { path: &path, rendered, master, timeout, stop, lists, encode, common };
+    let gate = Gate { path: &path, rendered, master, timeout, stop, lists };
     let mut facts =
         match (&entry.spec, part) {
             (spec, Some(Part::Segment(stretch))) => gate.segment(entry, spec, *stretch, told),
@@ -157,8 +150,6 @@ struct Decoded {
     peak_dbfs: Option<f64>,
     loudness: Option<LoudnessFacts>,
     seen: Glance,
-    /// Of pictures that other outputs have, too.
-    packets: Option<Digest>,
 }
 
 struct Gate<'a> {
@@ -169,9 +160,6 @@ struct Gate<'a> {
     stop: &'a Stop,
     /// Of the segments that it was joined of, their lists.
     lists: Option<&'a [PathBuf]>,
-    /// The number of its pictures' encode.
-    encode: Option<usize>,
-    common: &'a Common,
 }
 
 /// What is decoded of an output.
@@ -388,11 +376,6 @@ impl Gate<'_> {
             );
             command.args(["-map", "0:v", "-vf", &filters, "-f", "rawvideo"]).arg(glance);
         }
-        let is_common = self.common.has(self.encode) && what == What::Everything;
-        let packets = is_common.then(|| packets::Scrap(self.path.with_extension("packets")));
-        if let Some(packets) = &packets {
-            command.args(packets::PACKETS).arg(file_url(&packets.0));
-        }
         let whole = self.rendered.duration_ms.max(1) as f64;
         // Ten times its length is more than the slowest machine needs.
         let timeout = self.timeout.max(Duration::from_millis(self.rendered.duration_ms * 10));
@@ -420,7 +403,6 @@ impl Gate<'_> {
             peak_dbfs: volume.and_then(|(_, v)| v.trim_end_matches("dB").trim().parse().ok()),
             loudness: loudness(&ran.stderr),
             seen: onlooker.seen,
-            packets: packets.map(|packets| packets::digest_of(&packets.0)).transpose()?,
         })
     }
 }
@@ -514,7 +496,6 @@ mod tests {
                 encoder: None,
                 film: None,
                 others: Vec::new(),
-                encodes: Vec::new(),
             };
             Self {
                 dir,
@@ -525,13 +506,9 @@ mod tests {
         }
 
         fn judge(&self) -> Result<MediaFacts> {
-            self.judge_beside(&Common::default())
-        }
-
-        fn judge_beside(&self, common: &Common) -> Result<MediaFacts> {
             let (timeout, stop) = (Duration::from_secs(60), Stop::new());
             let (out_dir, entry, master) = (self.dir.path(), &self.entry, &self.master);
-            let case = Case { out_dir, entry, master, part: None, timeout, stop: &stop, common };
+            let case = Case { out_dir, entry, master, part: None, timeout, stop: &stop };
             accept(&case, &self.rendered, &|_| {})
         }
 
@@ -581,23 +558,6 @@ mod tests {
         let trial = Trial::new(&format!("{SOURCE} {GOOD}"));
         trial.damage();
         trial.refused_for("does not decode");
-    }
-
-    #[test]
-    fn what_claims_to_have_the_pictures_of_another_is_judged_by_its_own() {
-        let mut film = Trial::new(&format!("{SOURCE} {GOOD}"));
-        film.rendered.encodes = vec![Some(0)];
-        let common = Common::of([&film.rendered, &film.rendered]);
-        film.judge_beside(&common).unwrap();
-        film.judge_beside(&common).unwrap();
-        let mut other = Trial::new(&format!("{} {GOOD}", SOURCE.replace("d=2", "d=1")));
-        other.rendered.encodes = vec![Some(0)];
-        let e = other.judge_beside(&common).unwrap_err();
-        assert!(e.one_line().contains("the number of frames is 25, not 50"), "{e:?}");
-        film.damage();
-        let e = film.judge_beside(&common).unwrap_err();
-        assert!(e.one_line().contains("does not decode"), "{e:?}");
-        assert!(!film.dir.path().join("proxy.packets").exists());
     }
 
     #[test]

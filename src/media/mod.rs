@@ -187,10 +187,6 @@ pub struct Rendered {
     /// Of the second of several sound tracks, and of those after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Heard>,
-    /// Which encodes its pictures are of, rung by rung where there are several: numbers that mean something in the process that
-    /// renders alone. Of the same number are the same packets.
-    #[serde(skip)]
-    pub encodes: Vec<Option<usize>>,
 }
 
 /// A film between clips.

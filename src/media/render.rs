@@ -126,8 +126,6 @@ fn judge_all(
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
     let mut shares = vec![0.0; written.len()];
-    let common = gate::Common::of(written.iter().filter_map(|(_, result)| result.as_ref().ok()));
-    let common = &common;
     let (tell, heard) = std::sync::mpsc::channel::<(usize, Word)>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -135,7 +133,7 @@ fn judge_all(
                 let judged = result.and_then(|rendered| {
                     let told = |share| drop(tell.send((i, Word::Judged(share))));
                     let (out_dir, part) = (order.out_dir.as_path(), order.part.as_ref());
-                    let case = gate::Case { out_dir, entry, master, part, timeout: TOOL, stop, common };
+                    let case = gate::Case { out_dir, entry, master, part, timeout: TOOL, stop };
                     let facts = gate::accept(&case, &rendered, &told)?;
                     Ok(Report::Accepted { rendered: Box::new(rendered), facts })
                 });

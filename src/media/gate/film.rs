@@ -1,6 +1,6 @@
 //! What a film must look like: codec, depth, shape, colors, pace, sound and timecode, as its entry asks for them.
 
-use super::{Gate, Told, frame_ms, refused, same};
+use super::{Gate, Told, What, frame_ms, refused, same};
 use crate::{
     error::{Error, Result},
     model::{FieldOrder, MediaFacts, Range, VideoFacts},
@@ -147,7 +147,7 @@ impl Gate<'_> {
         self.ends_with_its_master(frame_ms(video))?;
         let decoded = match self.lists {
             Some(lists) => self.joined(lists, told)?,
-            None => self.played(!facts.audio.is_empty(), told)?,
+            None => self.decode(What::Everything, told)?,
         };
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;

@@ -37,8 +37,8 @@ struct Part<'a> {
 }
 
 enum Plays<'a> {
-    /// A rung of this size, with the number of its encode, and its sound where that is in the same segments.
-    Pictures((u32, u32), Option<usize>, Option<&'a StreamSound>),
+    /// A rung of this size, and its sound where that is in the same segments.
+    Pictures((u32, u32), Option<&'a StreamSound>),
     /// The sound of this number.
     Sound(usize, &'a StreamSound),
 }
@@ -46,13 +46,6 @@ enum Plays<'a> {
 impl Part<'_> {
     fn is_rung(&self) -> bool {
         matches!(self.plays, Plays::Pictures(..))
-    }
-
-    fn encode(&self) -> Option<usize> {
-        match self.plays {
-            Plays::Pictures(_, encode, _) => encode,
-            Plays::Sound(..) => None,
-        }
     }
 }
 
@@ -67,22 +60,17 @@ impl Gate<'_> {
         for &set in sets {
             // Of transport streams the first sound is heard with the pictures.
             let muxed = sounds.first().filter(|_| !set.is_empty());
-            parts.extend(rungs.iter().enumerate().map(|(i, (rung, size))| {
-                // Transport streams have the same pictures in other packets.
-                let encode = self.rendered.encodes.get(i).copied().flatten().filter(|_| set.is_empty());
-                Part { set, name: &rung.name, file: &rung.name, plays: Plays::Pictures(*size, encode, muxed) }
+            parts.extend(rungs.iter().map(|(rung, size)| {
+                let plays = Plays::Pictures(*size, muxed);
+                Part { set, name: &rung.name, file: &rung.name, plays }
             }));
             parts.extend(sounds.iter().enumerate().skip(usize::from(muxed.is_some())).map(|(i, of)| {
                 let name = of.name.as_deref().unwrap_or(&of.file);
                 Part { set, name, file: &of.file, plays: Plays::Sound(i, of) }
             }));
         }
-        // What another output has, too, comes last: it may be decoded there by then.
-        let mut order: Vec<usize> = (0..parts.len()).collect();
-        order.sort_by_key(|i| self.common.has(parts[*i].encode()));
         let shares = Mutex::new(vec![0.0; parts.len()]);
-        let judged = order.into_par_iter().with_max_len(1).map(|i| {
-            let part = &parts[i];
+        let judged = parts.par_iter().with_max_len(1).enumerate().map(|(i, part)| {
             let told = |share| {
                 let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
                 shares[i] = share;
@@ -90,12 +78,10 @@ impl Gate<'_> {
             };
             let facts = self.part(out_dir, entry, part, &told);
             told(1.0);
-            (i, facts.map_err(|e| within(&format!("{}{}", part.set, part.name), e)))
+            facts.map_err(|e| within(&format!("{}{}", part.set, part.name), e))
         });
         // All of them, so that of several faults the same one is told every time.
-        let mut judged: Vec<(usize, Result<MediaFacts>)> = judged.collect();
-        judged.sort_by_key(|(i, _)| *i);
-        let judged = judged.into_iter().map(|(_, facts)| facts).collect::<Result<Vec<_>>>()?;
+        let judged = judged.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>>>()?;
         let mut found = parts.iter().zip(judged).filter(|(part, _)| part.set.is_empty());
         let first = found.next().filter(|(part, _)| part.is_rung());
         let (_, mut facts) = first.ok_or_else(|| refused("it has no rung".to_owned()))?;
@@ -116,9 +102,9 @@ impl Gate<'_> {
     fn part(&self, out_dir: &Path, entry: &Entry, part: &Part<'_>, told: Told<'_>) -> Result<MediaFacts> {
         let path = out_dir.join(format!("{}.{}{}.m3u8", entry.name, part.set, part.file));
         match part.plays {
-            Plays::Pictures(size, encode, sound) => {
+            Plays::Pictures(size, sound) => {
                 let rendered = Rendered { size, ..self.rendered.clone() };
-                Gate { path: &path, rendered: &rendered, encode, ..*self }.rung(entry, sound, told)
+                Gate { path: &path, rendered: &rendered, ..*self }.rung(entry, sound, told)
             }
             Plays::Sound(i, of) => {
                 let mut rendered = Rendered { input_seen: None, ..self.rendered.clone() };
@@ -127,7 +113,7 @@ impl Gate<'_> {
                     let heard = heard.ok_or_else(|| Error::internal("a sound of which nothing is told"))?.clone();
                     (rendered.input_peak_dbfs, rendered.mixed) = (heard.input_peak_dbfs, heard.mixed);
                 }
-                Gate { path: &path, rendered: &rendered, encode: None, ..*self }.heard(entry, of, told)
+                Gate { path: &path, rendered: &rendered, ..*self }.heard(entry, of, told)
             }
         }
     }

@@ -8,13 +8,7 @@ use std::{
     process::Command,
 };
 
-use super::{
-    Decoded, Gate, Told, What,
-    film::pictures,
-    frame_ms,
-    packets::{PACKETS, Scrap},
-    refused, same, seconds, slack,
-};
+use super::{Decoded, Gate, Told, What, film::pictures, frame_ms, refused, same, seconds, slack};
 use crate::{
     digest::{Digest, Hasher},
     error::{Error, Result},
@@ -94,7 +88,8 @@ impl Gate<'_> {
         let is_stream = segments.iter().any(|s| s.configuration.is_none());
         let mut command = Command::new("ffmpeg");
         command.args(["-v", "error", "-nostdin", "-y"]).args(PLAIN).arg("-i").arg(file_url(self.path));
-        command.args(PACKETS).arg(file_url(&told.0));
+        command.args(["-map", "0:v", "-c", "copy", "-f", "framehash", "-hash", "sha256"]);
+        command.arg(file_url(&told.0));
         if is_stream {
             command.args(["-map", "0:v", "-c", "copy", "-f", "data"]).arg(file_url(&stream.0));
         }
@@ -260,6 +255,15 @@ impl Units {
     /// Zeros at the end belong to no unit.
     fn digest(self) -> Digest {
         self.hasher.finish()
+    }
+}
+
+/// A file that is gone when this is.
+struct Scrap(PathBuf);
+
+impl Drop for Scrap {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
     }
 }
 

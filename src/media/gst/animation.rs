@@ -148,6 +148,5 @@ fn finish(work: &Work<'_>, entry: &Entry, branch: &FilmBuilt) -> Result<Rendered
         encoder: Some(branch.encoder.clone()),
         film: branch.part.as_ref().map(super::around::Part::told),
         others: Vec::new(),
-        encodes: vec![branch.encode],
     })
 }

@@ -234,7 +234,6 @@ impl Branch {
             encoder: None,
             film: None,
             others: sounds.collect(),
-            encodes: Vec::new(),
         };
         let tally = match self {
             Branch::Film { built, has_sound } => {
@@ -256,7 +255,6 @@ impl Branch {
                 rendered.size = built.size;
                 rendered.frames = tally.buffers();
                 rendered.encoder = Some(built.encoder.clone());
-                rendered.encodes = vec![built.encode];
                 rendered.film = built.part.as_ref().map(around::Part::told);
                 tally
             }
@@ -277,7 +275,6 @@ impl Branch {
                 rendered.size = ladder.size();
                 rendered.frames = ladder.tally().buffers();
                 rendered.film = ladder.part();
-                rendered.encodes = ladder.encodes();
                 rendered.files = ladder.finish(work, entry)?;
                 ladder.tally()
             }

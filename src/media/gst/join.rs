@@ -75,7 +75,7 @@ impl Building<'_> {
         }
         let readers = lists.iter().map(|list| Reader::beside(list)).collect::<Result<Vec<_>>>()?;
         feed(source, segments, readers);
-        let built = FilmBuilt { elements: elements.to_vec(), mux, tally, size, encoder, encode: None, part: None };
+        let built = FilmBuilt { elements: elements.to_vec(), mux, tally, size, encoder, part: None };
         Ok(Branch::Film { built, has_sound })
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn build(
         let channels = entry.spec.sound().map_or(2, |wanted| mix::channels_of(facts, &wanted));
         elements.extend(audio::pcm(&pipeline, prepared, channels, &mux)?);
     }
-    Ok(FilmBuilt { elements, mux, tally, size, encoder: name, encode: None, part: None })
+    Ok(FilmBuilt { elements, mux, tally, size, encoder: name, part: None })
 }
 
 /// The encoder as its profile asks for it.

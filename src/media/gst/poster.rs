@@ -41,7 +41,6 @@ pub(super) fn write(work: &Work<'_>, entry: &Entry, frame: &Taken, look: &Look, 
         encoder: None,
         film: None,
         others: Vec::new(),
-        encodes: Vec::new(),
     })
 }
 

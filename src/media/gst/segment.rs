@@ -112,7 +112,6 @@ pub(super) fn render(
             encoder: Some(made.encoder.clone()),
             film: None,
             others: Vec::new(),
-            encodes: Vec::new(),
         })
     };
     Ok(built.iter().zip(wanted).map(finish).collect())

@@ -89,18 +89,12 @@ impl Shared {
         Ok((tee, elements))
     }
 
-    /// An encode that is there, and its number.
-    pub(super) fn encoded(&self, wanted: &Encode) -> Option<(usize, Encoded)> {
-        let all = self.encoded.borrow();
-        let number = all.iter().position(|(encode, _)| encode == wanted)?;
-        Some((number, all[number].1.clone()))
+    pub(super) fn encoded(&self, wanted: &Encode) -> Option<Encoded> {
+        self.encoded.borrow().iter().find(|(encode, _)| encode == wanted).map(|(_, encoded)| encoded.clone())
     }
 
-    /// Keeps an encode; gives its number.
-    pub(super) fn keep(&self, encode: Encode, encoded: Encoded) -> usize {
-        let mut all = self.encoded.borrow_mut();
-        all.push((encode, encoded));
-        all.len() - 1
+    pub(super) fn keep(&self, encode: Encode, encoded: Encoded) {
+        self.encoded.borrow_mut().push((encode, encoded));
     }
 }
 

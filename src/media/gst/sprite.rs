@@ -50,7 +50,6 @@ pub(super) fn render(
         encoder: None,
         film: None,
         others: Vec::new(),
-        encodes: Vec::new(),
     }))
 }
 

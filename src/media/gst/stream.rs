@@ -33,7 +33,6 @@ struct RungBuilt {
     size: (u32, u32),
     tally: Tally,
     part: Option<Part>,
-    encode: Option<usize>,
 }
 
 struct SoundBuilt {
@@ -95,8 +94,8 @@ impl Building<'_> {
             };
             let built = branch.build(pipeline, (&tee, &pictures.shared), self.pulse)?;
             self.complaints.own(index, &built.elements);
-            let video::FilmBuilt { tally, part, encode, .. } = built;
-            rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally, part, encode });
+            let video::FilmBuilt { tally, part, .. } = built;
+            rungs.push(RungBuilt { name: rung.name.clone(), path, size, tally, part });
         }
         let mut sounds = Vec::new();
         for of in spec.sounds_of(&self.work.facts.audio) {
@@ -123,11 +122,6 @@ impl Ladder {
     pub(super) fn tally(&self) -> &Tally {
         // A profile asks for one rung at least.
         &self.rungs[0].tally
-    }
-
-    /// The numbers of its rungs' encodes.
-    pub(super) fn encodes(&self) -> Vec<Option<usize>> {
-        self.rungs.iter().map(|rung| rung.encode).collect()
     }
 
     /// What of its first rung is the film's own.

@@ -376,8 +376,6 @@ pub(super) struct FilmBuilt {
     pub(super) size: (u32, u32),
     /// What encodes it.
     pub(super) encoder: String,
-    /// The number of its encode, where others may have that, too.
-    pub(super) encode: Option<usize>,
     /// What of it is the film's own, where clips are around it.
     pub(super) part: Option<Part>,
 }
@@ -447,12 +445,11 @@ impl<'a> FilmBranch<'a> {
         };
         let is_plain = self.brand.is_none() && self.timecode.is_none() && self.recorder.is_none();
         let encode = Encode::new(&framing, &job).filter(|_| is_plain);
-        if let Some((number, known)) = encode.as_ref().and_then(|encode| shared.encoded(encode)) {
-            let Encoded { tee, tally, encoder } = known;
+        if let Some(Encoded { tee, tally, encoder }) = encode.as_ref().and_then(|encode| shared.encoded(encode)) {
             let mux = self.container.mux(self.path, self.has_sound)?;
             let elements = vec![queue(0)?, mux.clone(), file_sink(self.path, pulse)?];
             chain(pipeline, &[&[tee], &elements[..]].concat())?;
-            return Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder, encode: Some(number), part: None });
+            return Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder, part: None });
         }
         let (frames, new) = shared.frames(pipeline, decoded, &framing)?;
         let mut elements = Vec::new();
@@ -478,14 +475,11 @@ impl<'a> FilmBranch<'a> {
         }
         let encoding = encoder.elements[0].clone();
         elements.extend(encoder.elements);
-        let number = match encode {
-            Some(encode) => {
-                let tee = graph::tee()?;
-                elements.push(tee.clone());
-                Some(shared.keep(encode, Encoded { tee, tally: tally.clone(), encoder: encoder.name.clone() }))
-            }
-            None => None,
-        };
+        if let Some(encode) = encode {
+            let tee = graph::tee()?;
+            elements.push(tee.clone());
+            shared.keep(encode, Encoded { tee, tally: tally.clone(), encoder: encoder.name.clone() });
+        }
         let mux = match (&self.pass, self.recorder) {
             (_, Some(recorder)) => {
                 let sink = recorder.sink(pulse)?;
@@ -508,7 +502,7 @@ impl<'a> FilmBranch<'a> {
         branding.map_or(Ok(()), |b| b.say())?;
         self.recorder.map_or(Ok(()), |recorder| recorder.attend(&encoding))?;
         elements.extend(new);
-        Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name, encode: number, part })
+        Ok(FilmBuilt { elements, mux, tally, size: self.size, encoder: encoder.name, part })
     }
 }
 

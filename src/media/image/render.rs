@@ -178,6 +178,5 @@ fn write(pixels: &Pixels, wanted: &Wanted<'_>, out_dir: &Path) -> Result<Rendere
         encoder: None,
         film: None,
         others: Vec::new(),
-        encodes: Vec::new(),
     })
 }

@@ -175,15 +175,7 @@ fn wav(name: &str) -> Entry {
 /// Judges an output as the child process does.
 fn judge(desk: &Desk, master: &MediaFacts, entry: &Entry, rendered: &Rendered) -> Result<MediaFacts> {
     let stop = Stop::new();
-    let case = gate::Case {
-        out_dir: desk.0.path(),
-        entry,
-        master,
-        part: None,
-        timeout: BOUND,
-        stop: &stop,
-        common: &gate::Common::default(),
-    };
+    let case = gate::Case { out_dir: desk.0.path(), entry, master, part: None, timeout: BOUND, stop: &stop };
     gate::accept(&case, rendered, &|_| ())
 }
 
