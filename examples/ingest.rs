@@ -50,7 +50,7 @@ fn main() -> Result<()> {
 
     catalog.enqueue(&wanted)?;
     // Audio and video are measured by `damctl render`, a process that may die of them.
-    let child = ChildProcess { exe: "damctl".into(), registry: None };
+    let child = ChildProcess::new("damctl".into(), None);
     let stage = Ingest { catalog: &catalog, store: &store, child: &child, spool: &spool };
     let how = Drain { scope: survey.scope.clone(), ..Drain::default() };
     let summary = work::drain(&catalog, &stage, &how, &Lines, &stop)?;

@@ -30,7 +30,7 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&root)?;
     let catalog = Catalog::open_sqlite(&root.join("catalog.sqlite"))?;
     let (store, spool) = (FsStore::open(&root.join("store"))?, Spool::open(&root.join("scratch"))?);
-    let child = ChildProcess { exe: damctl()?, registry: None };
+    let child = ChildProcess::new(damctl()?, None);
     let stop = Stop::new();
     ocfl::declare_root(&store)?;
 

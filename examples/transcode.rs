@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     let wanted: Vec<_> = plan.masters.iter().flat_map(|m| m.jobs()).collect();
     catalog.enqueue(&wanted)?;
     let (store, spool) = (FsStore::open(&root.join("store"))?, Spool::open(&root.join("scratch"))?);
-    let child = ChildProcess { exe: damctl()?, registry: None };
+    let child = ChildProcess::new(damctl()?, None);
     child.warm()?;
     let (quarantine, limits) = (root.join("quarantine"), Limits { wall_seconds: 3600, ..Limits::default() });
     let stage =

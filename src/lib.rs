@@ -32,7 +32,7 @@
 //! let catalog = Catalog::open_sqlite(&dir.path().join("catalog.sqlite"))?;
 //! let store = FsStore::open(&dir.path().join("store"))?;
 //! let spool = Spool::open(&dir.path().join("scratch"))?;
-//! let child = ChildProcess { exe: "damctl".into(), registry: None };
+//! let child = ChildProcess::new("damctl".into(), None);
 //! ocfl::declare_root(&store)?;
 //!
 //! let found = survey(&catalog, &drive, &Stop::new())?;

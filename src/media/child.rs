@@ -2,17 +2,23 @@
 //! failure of one item.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Limits, Order, Report, memory, room};
+use super::{
+    Limits, Order, Report, memory, room,
+    zygote::{Forked, Zygote},
+};
 use crate::{
     error::{Doing, Error, Kind, Result},
     stop::Stop,
@@ -36,15 +42,32 @@ pub struct ChildProcess {
     pub exe: PathBuf,
     /// Where GStreamer keeps what it knows of its plugins, so that no child has to find out again.
     pub registry: Option<PathBuf>,
+    /// What forks those that carry out orders; clones share it.
+    forks: Arc<Mutex<Forks>>,
+}
+
+/// Whether processes are forked.
+#[derive(Debug, Default)]
+enum Forks {
+    #[default]
+    NotYet,
+    By(Arc<Zygote>),
+    /// Each is started for itself.
+    Never,
 }
 
 impl ChildProcess {
+    /// Nothing is started yet.
+    pub fn new(exe: PathBuf, registry: Option<PathBuf>) -> Self {
+        Self { exe, registry, forks: Arc::default() }
+    }
+
     /// Has the order carried out, handing each of the child's reports to `each`. Returns when the child and all it
     /// started are gone. Reports handed over before an error stand.
     pub fn run(&self, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
         stop.check()?;
-        let mut child = self.start(order)?;
-        let outcome = watch(&mut child, order, stop, &mut |report| {
+        let (mut child, heard) = self.start(order)?;
+        let outcome = watch((&mut child, &heard), order, stop, &mut |report| {
             each(match report {
                 Report::Failed { output, failure } => {
                     Report::Failed { output, failure: room::told(&order.out_dir, failure) }
@@ -106,20 +129,81 @@ impl ChildProcess {
         command
     }
 
-    fn start(&self, order: &Order) -> Result<Running> {
-        let mut process =
-            self.command("render", &order.out_dir).spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
-        let order = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
+    fn start(&self, order: &Order) -> Result<(Running, Receiver<Heard>)> {
+        let text = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
         // A child that dies before it has read is told by its exit status.
-        if let Some(mut stdin) = process.stdin.take() {
-            stdin.write_all(&order).ok();
+        if let Some(mut forked) = self.fork(&order.out_dir) {
+            let heard = listen(forked.stdout.take(), forked.stderr.take(), LINE);
+            forked.stdin.take().and_then(|mut stdin| stdin.write_all(&text).ok());
+            return Ok((Running { process: Process::Forked(forked) }, heard));
         }
-        Ok(Running { process })
+        let mut spawned =
+            self.command("render", &order.out_dir).spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
+        let heard = listen(spawned.stdout.take(), spawned.stderr.take(), LINE);
+        spawned.stdin.take().and_then(|mut stdin| stdin.write_all(&text).ok());
+        Ok((Running { process: Process::Spawned(spawned) }, heard))
+    }
+
+    /// A process that works in this folder, by the zygote, or by another one where that has died. None where there can be none.
+    fn fork(&self, dir: &Path) -> Option<Forked> {
+        loop {
+            let (zygote, is_new) = match &mut *self.forks() {
+                Forks::Never => return None,
+                Forks::By(zygote) => (zygote.clone(), false),
+                none => {
+                    let mut command = self.command("render", Path::new("/"));
+                    command.arg("--zygote");
+                    let Ok(zygote) = Zygote::start(command).map(Arc::new) else { return None };
+                    *none = Forks::By(zygote.clone());
+                    (zygote, true)
+                }
+            };
+            if let Ok(forked) = zygote.fork(dir) {
+                return Some(forked);
+            }
+            let mut forks = self.forks();
+            if matches!(&*forks, Forks::By(known) if Arc::ptr_eq(known, &zygote)) {
+                *forks = if is_new { Forks::Never } else { Forks::NotYet };
+            }
+        }
+    }
+
+    fn forks(&self) -> MutexGuard<'_, Forks> {
+        self.forks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A child, however it was started.
+pub(super) enum Process {
+    Spawned(Child),
+    Forked(Forked),
+}
+
+impl Process {
+    pub(super) fn id(&self) -> u32 {
+        match self {
+            Process::Spawned(child) => child.id(),
+            Process::Forked(forked) => forked.pid,
+        }
+    }
+
+    pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        match self {
+            Process::Spawned(child) => child.try_wait(),
+            Process::Forked(forked) => forked.try_wait(),
+        }
+    }
+
+    pub(super) fn wait(&mut self) -> io::Result<ExitStatus> {
+        match self {
+            Process::Spawned(child) => child.wait(),
+            Process::Forked(forked) => forked.wait(),
+        }
     }
 }
 
 pub(super) struct Running {
-    pub(super) process: Child,
+    pub(super) process: Process,
 }
 
 impl Running {
@@ -135,9 +219,13 @@ pub(super) enum Heard {
     Complaint(Vec<u8>),
 }
 
-pub(super) fn listen(child: &mut Child, longest: u64) -> Receiver<Heard> {
+pub(super) fn listen(
+    out: Option<impl Read + Send + 'static>,
+    err: Option<impl Read + Send + 'static>,
+    longest: u64,
+) -> Receiver<Heard> {
     let (sender, receiver) = channel();
-    if let Some(out) = child.stdout.take() {
+    if let Some(out) = out {
         let sender: Sender<Heard> = sender.clone();
         std::thread::spawn(move || {
             let mut out = BufReader::new(out);
@@ -154,7 +242,7 @@ pub(super) fn listen(child: &mut Child, longest: u64) -> Receiver<Heard> {
             }
         });
     }
-    if let Some(mut err) = child.stderr.take() {
+    if let Some(mut err) = err {
         std::thread::spawn(move || {
             let mut kept = Vec::new();
             let mut block = [0; 1024];
@@ -169,8 +257,12 @@ pub(super) fn listen(child: &mut Child, longest: u64) -> Receiver<Heard> {
     receiver
 }
 
-fn watch(child: &mut Running, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
-    let heard = listen(&mut child.process, LINE);
+fn watch(
+    (child, heard): (&mut Running, &Receiver<Heard>),
+    order: &Order,
+    stop: &Stop,
+    each: &mut dyn FnMut(Report),
+) -> Result<()> {
     let limits = &order.limits;
     let (began, mut moved) = (Instant::now(), Instant::now());
     let mut asked_to_end: Option<(Instant, Error)> = None;

@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Limits,
-    child::{ChildProcess, Heard, Running, judge, listen, out_of_memory},
+    child::{ChildProcess, Heard, Process, Running, judge, listen, out_of_memory},
     memory, room,
 };
 use crate::{
@@ -55,9 +55,16 @@ impl ChildProcess {
         // Where it fails, ggml would have a debugger look at it, and wait.
         command.env("GGML_NO_BACKTRACE", "1");
         let mut process = command.spawn().doing(|| format!("cannot start {}", self.exe.display()))?;
-        let heard = listen(&mut process, LONGEST);
+        let heard = listen(process.stdout.take(), process.stderr.take(), LONGEST);
         let stdin = process.stdin.take();
-        Ok(Dialog { child: Running { process }, heard, stdin, limits: limits.clone(), dir: dir.to_owned(), peak: 0 })
+        Ok(Dialog {
+            child: Running { process: Process::Spawned(process) },
+            heard,
+            stdin,
+            limits: limits.clone(),
+            dir: dir.to_owned(),
+            peak: 0,
+        })
     }
 }
 

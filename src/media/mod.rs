@@ -51,6 +51,7 @@ pub mod sprite;
 #[cfg(feature = "gst")]
 mod table;
 pub mod waveform;
+pub mod zygote;
 
 /// What the child process is to do: one file, decoded once, for many outputs. Read as JSON from standard input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -56,3 +56,4 @@ mod structure;
 mod transcode;
 mod verify;
 mod vision;
+mod zygote;

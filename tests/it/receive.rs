@@ -145,7 +145,7 @@ impl Gate {
     /// One look at everything, or, with `waits`, at what is due.
     fn look(&self, waits: bool) -> Summary {
         let spool = Spool::open(&self.dir.path().join("scratch")).unwrap();
-        let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
+        let child = ChildProcess::new(harness::DAMCTL.into(), None);
         let stage = Receive { catalog: &self.catalog, store: &self.door, child: &child, spool: &spool, waits };
         self.catalog.enqueue(&wanted(&self.catalog).unwrap()).unwrap();
         // The clock stands still, so what is not due is not waited for.

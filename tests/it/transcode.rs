@@ -329,7 +329,8 @@ fn renderers(parent: u32) -> Vec<i32> {
         .flat_map(|list| list.split_whitespace().filter_map(|w| w.parse().ok()).collect::<Vec<i32>>())
         .collect();
     found.extend(children(parent));
-    found.retain(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.ends_with(b"render\0")));
+    found.retain(|pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| c.ends_with(b"--zygote\0")));
+    let mut found: Vec<i32> = found.into_iter().flat_map(|zygote| children(zygote as u32)).collect();
     found.sort_unstable();
     found.dedup();
     found
@@ -439,7 +440,7 @@ fn a_renderer_that_hangs_is_ended() {
         limits,
         part: None,
     };
-    let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
+    let child = ChildProcess::new(harness::DAMCTL.into(), None);
     let began = Instant::now();
     let error = child.run(&order, &Stop::new(), &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("stalled: the renderer gave no sign of life for 1 s"), "{error:?}");
@@ -468,7 +469,7 @@ fn a_source_that_dries_up_is_told_with_where_it_stands_and_may_be_tried_again() 
         limits: Limits { stall_seconds: 12, ..Limits::default() },
         part: None,
     };
-    let child = ChildProcess { exe: harness::DAMCTL.into(), registry: None };
+    let child = ChildProcess::new(harness::DAMCTL.into(), None);
     let mut told = None;
     std::thread::scope(|scope| {
         let (done, ended) = std::sync::mpsc::channel::<()>();
@@ -504,7 +505,7 @@ fn a_renderer_whose_share_stands_still_while_something_moves_is_left_alone() {
     let dir = scratch();
     let exe = dir.path().join("slow");
     // As an encoder that drains: at the end of the film, and at work for longer than a hung one would be given.
-    let script = "#!/bin/sh\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo '{\"event\":\"progress\",\"done\":1.0}'; sleep 0.5; done\n";
+    let script = "#!/bin/sh\n[ $# = 1 ] || exit 1\nfor i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo '{\"event\":\"progress\",\"done\":1.0}'; sleep 0.5; done\n";
     fs::write(&exe, script).unwrap();
     fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let limits = Limits { stall_seconds: 1, ..Limits::default() };
@@ -517,7 +518,7 @@ fn a_renderer_whose_share_stands_still_while_something_moves_is_left_alone() {
         limits,
         part: None,
     };
-    ChildProcess { exe, registry: None }.run(&order, &Stop::new(), &mut |_| {}).unwrap();
+    ChildProcess::new(exe, None).run(&order, &Stop::new(), &mut |_| {}).unwrap();
 }
 
 #[test]

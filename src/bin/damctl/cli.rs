@@ -321,6 +321,9 @@ pub struct RenderArgs {
     /// Brings GStreamer's list of plugins up to date, and does nothing else.
     #[arg(long, hide = true, conflicts_with = "job")]
     pub warm: bool,
+    /// Forks into one that carries out an order, as often as it is asked to on its standard input.
+    #[arg(long, hide = true, conflicts_with_all = ["job", "warm"])]
+    pub zygote: bool,
 }
 
 #[derive(Debug, Args)]

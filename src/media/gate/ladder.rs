@@ -146,7 +146,7 @@ impl Gate<'_> {
         let video = pictures(&facts, &Looks::web())?;
         same("the size", (video.width, video.height), self.rendered.size)?;
         self.ends_with_its_master(frame_ms(video))?;
-        let decoded = self.played(sound.is_some(), told)?;
+        let decoded = self.decode(What::Everything, told)?;
         same("the number of frames", decoded.frames, self.rendered.frames)?;
         self.lasts(&facts, frame_ms(video))?;
         self.shows(&decoded)?;

@@ -2,6 +2,7 @@
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use gstreamer_video as gst_video;
 
 use crate::error::{Error, Result};
 
@@ -119,6 +120,18 @@ pub(super) fn discard(pipeline: &gst::Pipeline, from: &gst::Pad) -> Result<()> {
     sink.sync_state_with_parent().map_err(|e| cannot_build(&e))?;
     from.link(&pad(&sink, "sink")?).map_err(|e| cannot_build(&e))?;
     Ok(())
+}
+
+/// Says that frames may come to this pad with borders between their lines, as decoders have them. They would be copied
+/// else.
+pub(super) fn take_padded(pad: &gst::Pad) {
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| match info.query_mut().map(|q| q.view_mut()) {
+        Some(gst::QueryViewMut::Allocation(asked)) => {
+            asked.add_allocation_meta::<gst_video::VideoMeta>(None);
+            gst::PadProbeReturn::Handled
+        }
+        _ => gst::PadProbeReturn::Ok,
+    });
 }
 
 pub(super) fn cannot_build(error: &dyn std::fmt::Display) -> Error {

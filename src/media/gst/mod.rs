@@ -86,6 +86,17 @@ pub fn warm() -> Result<()> {
     gst::init().map_err(|e| Error::unavailable("GStreamer cannot be started").because(e))
 }
 
+/// Loads the plugins that nearly all recordings need, so that what is forked later has them. What is missing is told by the file
+/// that needs it.
+pub fn load() {
+    if warm().is_err() {
+        return;
+    }
+    for element in ["uridecodebin", "typefind", "qtdemux", "h264parse", "avdec_h264", "videoconvertscale", "appsink"] {
+        gst::ElementFactory::find(element).map(|factory| factory.load().ok());
+    }
+}
+
 /// An element that the renderer may use.
 pub struct ElementCheck {
     /// GStreamer's name of it.

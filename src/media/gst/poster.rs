@@ -58,7 +58,8 @@ pub(super) fn by_seeking(
     let sink = graph::make("fakesink", &[("sync", "false")])?;
     graph::chain(source.live.pipeline(), &[tee.clone(), sink])?;
     let passage = Passage::new(graph::pad(tee, "sink")?);
-    source.release()?;
+    graph::take_padded(&graph::pad(tee, "sink")?);
+    source.flow()?;
     // What has not begun cannot be sought in.
     pause(&source, work, complaints)?;
     let mut seeker = Seeker { source, passage, work, pulse, complaints };

@@ -242,6 +242,12 @@ impl Source {
                 graph::discard(self.live.pipeline(), pad)?;
             }
         }
+        self.flow()
+    }
+
+    /// Lets the data flow to what is linked. Of other streams the demuxer hears that nobody takes them: thrown away, they
+    /// would be read for as long as the first pictures are decoded.
+    pub(super) fn flow(&mut self) -> Result<()> {
         for Exposed { pad, block } in self.exposed.drain(..) {
             pad.remove_probe(block);
         }

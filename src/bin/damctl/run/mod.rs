@@ -182,6 +182,7 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Profile { command } => profile::run(command, stop),
         Command::Render(args) => match &args.job {
             None if args.warm => render::warm(),
+            None if args.zygote => render::serve(stop),
             None => render::run(stop),
             Some(job) => compose::run(job, &args, &|| open(&[]), &*reporter, stop),
         },
@@ -393,7 +394,7 @@ fn child(scratch: &std::path::Path) -> Result<ChildProcess> {
     // What plugins there are is a fact of this machine, not of the archive.
     let cache = settings::cache_folder().filter(|dir| std::fs::create_dir_all(dir).is_ok());
     let dir = cache.unwrap_or_else(|| scratch.to_owned());
-    Ok(ChildProcess { exe, registry: Some(dir.join("gstreamer-registry.bin")) })
+    Ok(ChildProcess::new(exe, Some(dir.join("gstreamer-registry.bin"))))
 }
 
 /// Prints a result line. A reader that went away (`| head`) is no failure.

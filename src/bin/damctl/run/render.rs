@@ -28,6 +28,16 @@ pub fn warm() -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
+/// Forks a process for each order, with all loaded that most need.
+pub fn serve(stop: &Stop) -> Result<Verdict> {
+    #[cfg(feature = "gst")]
+    media::gst::load();
+    match media::zygote::serve(stop)? {
+        true => run(stop),
+        false => Ok(Verdict::Done),
+    }
+}
+
 pub fn run(stop: &Stop) -> Result<Verdict> {
     let asked = stop.clone();
     std::thread::spawn(move || end_at_last(&asked));
