@@ -261,7 +261,7 @@ impl Searcher {
         };
         let end = from + hits.len();
         let next = (!is_last && end < DEEPEST).then(|| cursor(end, question, &view.id));
-        let notices = is_damaged.then(vectors::notice).into_iter().collect();
+        let notices = is_damaged.then(vectors::notice).into_iter().chain(ask::notice(question.words)).collect();
         Ok(Answer { total, more, hits, facets, corrections: built.corrections, next, notices })
     }
 

@@ -18,6 +18,7 @@ mod every;
 pub mod export;
 mod facets;
 mod family;
+mod fields;
 pub mod folder;
 mod hours;
 mod hybrid;

@@ -197,7 +197,8 @@ pub struct Answer {
     /// Where the next page begins; none at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// What is wrong with the index and was left out, in words, with what helps.
+    /// What was not as it may have been meant, in words: fields that there are none of, what is wrong with the index and was
+    /// left out, with what helps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
 }

@@ -5,6 +5,7 @@ use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Right
 
 mod counted;
 mod meaning;
+mod unknown;
 
 struct Archive {
     dir: tempfile::TempDir,
