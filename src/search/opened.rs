@@ -10,9 +10,10 @@ use std::{
     },
 };
 
-use tantivy::{Index, IndexReader, ReloadPolicy, Searcher as Pieces};
+use tantivy::{IndexReader, ReloadPolicy, Searcher as Pieces};
 
 use super::{
+    directory,
     facets::Values,
     failed,
     folder::{self, IndexId, shard_path},
@@ -128,8 +129,7 @@ impl Folder {
     }
 
     fn reader(&self, id: &IndexId, shard: u32) -> Result<IndexReader> {
-        let index =
-            Index::open_in_dir(shard_path(&self.dir, &id.id, shard)).map_err(failed("cannot open the index"))?;
+        let index = directory::open(&shard_path(&self.dir, &id.id, shard)).map_err(failed("cannot open the index"))?;
         let reader = analyzed(index).reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
         reader.map_err(failed("cannot read the index"))
     }

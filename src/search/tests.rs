@@ -5,6 +5,7 @@ use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Right
 
 mod counted;
 mod meaning;
+mod refused;
 mod unknown;
 
 struct Archive {
