@@ -4,6 +4,7 @@ use super::*;
 use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Rights, Timecode};
 
 mod counted;
+mod hidden;
 mod meaning;
 mod refused;
 mod unknown;
