@@ -371,7 +371,7 @@ impl Searcher {
     /// What an asset must have to be shown.
     pub(super) fn seen(&self, view: &View, access: &Access) -> Result<Vec<(Occur, Box<dyn Query>)>> {
         let mut clauses = Vec::new();
-        if let Some(withheld) = hours::withheld(view, self.fields.asset, &access.withheld.assets)? {
+        if let Some(withheld) = view.barred.of(&view.shards, &access.withheld.assets)? {
             clauses.push((Occur::MustNot, Box::new(withheld) as Box<dyn Query>));
         }
         for collection in &access.withheld.collections {

@@ -17,7 +17,7 @@ use super::{
     facets::Values,
     failed,
     folder::{self, IndexId, shard_path},
-    hours::Hours,
+    hours::{Barred, Hours},
     join::Assets,
     near::Blocks,
     pieces::PerPiece,
@@ -36,6 +36,7 @@ pub(super) struct View {
     pub(super) values: Values,
     pub(super) blocks: Blocks,
     pub(super) hours: PerPiece<Hours>,
+    pub(super) barred: Barred,
     /// The files of vectors of each shard.
     pub(super) vectors: Vec<Vec<Vectors>>,
     pub(super) id: String,
@@ -124,7 +125,8 @@ impl Folder {
         values.keep(&pieces);
         blocks.keep(&pieces);
         hours.keep(&pieces);
-        let view = Arc::new(View { shards, assets, values, blocks, hours, vectors, id: id.id.clone() });
+        let barred = Barred::default();
+        let view = Arc::new(View { shards, assets, values, blocks, hours, barred, vectors, id: id.id.clone() });
         Ok(Opened { id, readers, view, named, files })
     }
 

@@ -36,7 +36,7 @@ pub struct Access {
 /// What is left out of an answer, whatever the index knows of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Withheld {
-    /// Assets. Each is looked up in each piece of the index: a few hundred at most.
+    /// Assets. Each is looked up in each piece of the index by the first question that withholds them: ten thousand at most.
     pub assets: Vec<AssetId>,
     /// All that the index has in these collections.
     pub collections: Vec<String>,

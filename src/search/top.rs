@@ -18,10 +18,9 @@ use super::{
     answer::{Found, searching},
     breadth::Breadth,
     build::Must,
-    hours,
-    join::Assets,
+    join::{Assets, Scored},
     opened::View,
-    question::{Question, Withheld},
+    question::Question,
     schema::EVERYWHERE,
 };
 use crate::error::Result;
@@ -90,13 +89,15 @@ pub(super) fn best(
 ) -> Result<Vec<(Score, Found)>> {
     let best: Mutex<BinaryHeap<Ranked>> = Mutex::new(BinaryHeap::with_capacity(most + 1));
     let locked = || best.lock().unwrap_or_else(PoisonError::into_inner);
+    let barred = view.barred.of(&view.shards, &question.access.withheld.assets)?;
     for (n, pieces) in view.shards.iter().enumerate() {
         let assets = count(&view.assets, pieces, what).map_err(searching(""))?;
         let weighing = Weighing { pieces, assets };
         let scoring = EnableScoring::enabled_from_statistics_provider(&weighing, pieces);
         let weight = query.weight(scoring).map_err(searching(""))?;
         let look = |piece: usize, reader: &SegmentReader| {
-            let seen = Seen::of(question, musts, reader)?;
+            let barred = barred.as_ref().and_then(|barred| barred.of(reader.segment_id()));
+            let seen = Seen::of(question, musts, reader, barred)?;
             let at = |doc: DocId| (n, DocAddress::new(piece as u32, doc));
             let first = bar(&locked(), most, at(0));
             let mut threshold = first;
@@ -148,7 +149,7 @@ struct Seen<'a> {
     times: Option<(Column<i64>, Column<i64>, i64)>,
     numbers: Vec<Range>,
     /// What is withheld: documents, and values of a column.
-    withheld: (Vec<DocId>, Option<StrColumn>, Vec<u64>),
+    withheld: (Option<&'a Scored>, Option<StrColumn>, Vec<u64>),
 }
 
 /// A column of numbers, and between which they lie.
@@ -179,7 +180,12 @@ impl Numbers {
 }
 
 impl<'a> Seen<'a> {
-    fn of(question: &Question<'_>, musts: &[Must], reader: &'a SegmentReader) -> tantivy::Result<Self> {
+    fn of(
+        question: &Question<'_>,
+        musts: &[Must],
+        reader: &'a SegmentReader,
+        barred: Option<&'a Scored>,
+    ) -> tantivy::Result<Self> {
         let known = |field: &str, values: &mut dyn Iterator<Item = &str>| -> tantivy::Result<_> {
             let column = reader.fast_fields().str(field)?;
             let mut known = Vec::new();
@@ -222,16 +228,12 @@ impl<'a> Seen<'a> {
                 }
             }
         }
-        let Withheld { assets, collections } = &question.access.withheld;
-        let documents = match assets.is_empty() {
-            true => Vec::new(),
-            false => hours::documents(reader, reader.schema().get_field("asset")?, assets)?,
-        };
-        let (column, barred) = match collections.is_empty() {
+        let collections = &question.access.withheld.collections;
+        let (column, values) = match collections.is_empty() {
             true => (None, Vec::new()),
             false => known("collection", &mut collections.iter().map(String::as_str))?,
         };
-        Ok(Self { reader, labels, times, numbers, withheld: (documents, column, barred) })
+        Ok(Self { reader, labels, times, numbers, withheld: (barred, column, values) })
     }
 
     fn has(&self, doc: DocId) -> bool {
@@ -242,10 +244,10 @@ impl<'a> Seen<'a> {
         let is_shown = |(from, ends, now): &(Column<i64>, Column<i64>, i64)| {
             from.first(doc).is_some_and(|from| from <= *now) && ends.first(doc).is_some_and(|ends| ends > *now)
         };
-        let (documents, column, barred) = &self.withheld;
-        let is_barred = |column: &StrColumn| column.term_ords(doc).any(|ord| barred.contains(&ord));
+        let (documents, column, values) = &self.withheld;
+        let is_barred = |column: &StrColumn| column.term_ords(doc).any(|ord| values.contains(&ord));
         is_alive
-            && documents.binary_search(&doc).is_err()
+            && documents.is_none_or(|all| all.binary_search_by_key(&doc, |(doc, _)| *doc).is_err())
             && !column.as_ref().is_some_and(is_barred)
             && self.numbers.iter().all(|range| range.has(doc))
             && self.labels.iter().all(has_label)
