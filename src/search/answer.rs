@@ -66,7 +66,7 @@ impl Searcher {
         Self { synonyms, ..self }
     }
 
-    fn view(&self) -> Result<Arc<View>> {
+    pub(super) fn view(&self) -> Result<Arc<View>> {
         self.folder.view()
     }
 

@@ -11,6 +11,7 @@ mod breadth;
 mod build;
 mod directory;
 mod document;
+mod either;
 mod every;
 pub mod export;
 mod facets;

@@ -6,6 +6,7 @@ use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Right
 mod counted;
 mod hidden;
 mod meaning;
+mod pruned;
 mod refused;
 mod unknown;
 

@@ -8,9 +8,9 @@ use std::{
 };
 
 use tantivy::{
-    DocAddress, DocId, Score, Searcher as Pieces, SegmentReader, Term,
+    DocAddress, DocId, Score, Searcher as Pieces, SegmentReader, TERMINATED, Term,
     columnar::{Column, StrColumn},
-    query::{Bm25StatisticsProvider, EnableScoring, Query},
+    query::{Bm25StatisticsProvider, EnableScoring, Query, Weight},
     schema::Field,
 };
 
@@ -18,6 +18,8 @@ use super::{
     answer::{Found, searching},
     breadth::Breadth,
     build::Must,
+    either::Either,
+    every::Every,
     join::{Assets, Scored},
     opened::View,
     question::Question,
@@ -90,6 +92,7 @@ pub(super) fn best(
     let best: Mutex<BinaryHeap<Ranked>> = Mutex::new(BinaryHeap::with_capacity(most + 1));
     let locked = || best.lock().unwrap_or_else(PoisonError::into_inner);
     let barred = view.barred.of(&view.shards, &question.access.withheld.assets)?;
+    let is_exact = query.is::<Every>() || query.is::<Either>();
     for (n, pieces) in view.shards.iter().enumerate() {
         let assets = count(&view.assets, pieces, what).map_err(searching(""))?;
         let weighing = Weighing { pieces, assets };
@@ -112,12 +115,35 @@ pub(super) fn best(
                 }
                 threshold
             };
-            weight.for_each_pruning(first, reader, &mut each)
+            match is_exact {
+                true => weight.for_each_pruning(first, reader, &mut each),
+                false => all(&*weight, reader, first, &mut each),
+            }
         };
         breadth.each(pieces.segment_readers(), look).map_err(searching(""))?;
     }
     let best = best.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(best.into_sorted_vec().into_iter().map(|ranked| (ranked.score, ranked.at)).collect())
+}
+
+/// Calls `callback` with each one that is better than what it says is good enough. Of what the index looks for by itself each
+/// one is looked at: the bounds that it keeps of its blocks are for another average length, and would leave out some of the best.
+fn all(
+    weight: &dyn Weight,
+    reader: &SegmentReader,
+    mut threshold: Score,
+    callback: &mut dyn FnMut(DocId, Score) -> Score,
+) -> tantivy::Result<()> {
+    let mut scorer = weight.scorer(reader, 1.0)?;
+    let mut doc = scorer.doc();
+    while doc != TERMINATED {
+        let score = scorer.score();
+        if score > threshold {
+            threshold = callback(doc, score);
+        }
+        doc = scorer.advance();
+    }
+    Ok(())
 }
 
 /// What the next one behind a place must be better than. Of equals the first one of the index counts: what lies further
