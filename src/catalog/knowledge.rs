@@ -231,6 +231,22 @@ impl Catalog {
         rows.first().map(|row| row.int(0)).transpose()
     }
 
+    /// The number of the last event and that [`index_cursor`](Self::index_cursor), as they are at one moment. Events that have no
+    /// number are numbered first.
+    pub fn last_event_and_index_cursor(&self, index: &str) -> Result<(i64, Option<i64>)> {
+        let sql =
+            "SELECT (SELECT COALESCE(MAX(seq), 0) FROM events), (SELECT seq FROM index_cursors WHERE index_id = ?1),
+                          CASE WHEN EXISTS (SELECT 1 FROM news) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END";
+        loop {
+            let rows = self.db.query(sql, values![index])?;
+            let row = rows.first().ok_or_else(|| Error::internal("a selection of values without a row"))?;
+            match row.int(2)? {
+                0 => return Ok((row.int(0)?, row.maybe_int(1)?)),
+                _ => self.number_events()?,
+            }
+        }
+    }
+
     /// Remembers up to which event the jobs of an index were planned.
     pub fn set_index_cursor(&self, index: &str, seq: i64) -> Result<()> {
         self.db.with_tx(&mut |tx| {

@@ -22,6 +22,8 @@ use crate::{
 
 /// Assets of a query.
 const PAGE: usize = 250;
+/// Stands for the digest of what the store's records say of an asset while somebody tells them, or died of it.
+const UNKNOWN: &str = "";
 
 /// An asset as it was at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -330,30 +332,48 @@ impl Catalog {
         Ok(())
     }
 
-    /// The digests of what the store's own records say of assets.
-    pub fn recorded_of(&self, assets: &[AssetId]) -> Result<HashMap<AssetId, Digest>> {
-        let mut all = HashMap::new();
-        for page in assets.chunks(PAGE) {
-            let mut ids: Vec<Value> = page.iter().map(Value::from).collect();
-            ids.resize(PAGE, page.last().into());
-            let list: Vec<String> = (1..=PAGE).map(|i| format!("?{i}")).collect();
-            let sql = format!("SELECT asset, digest FROM recorded WHERE asset IN ({})", list.join(", "));
-            for r in self.db.query(&sql, &ids)? {
-                all.insert(r.parse(0)?, r.parse(1)?);
+    /// Begins to tell the store of assets: says the time (ms) of what is told, and the digests of what was told before. From then
+    /// on, until [`mark_recorded`](Self::mark_recorded) at that time, nobody knows what the store's records say of them.
+    ///
+    /// What is read after this call is at least as new as what anybody told at an earlier time, for no two begin to tell of an
+    /// asset at the same.
+    pub fn begin_record(&self, assets: &[AssetId]) -> Result<(i64, HashMap<AssetId, Digest>)> {
+        let now = self.now()?;
+        let (mut at, mut known) = (now, HashMap::new());
+        self.db.with_tx(&mut |tx| {
+            tx.lock("records")?;
+            (at, known) = (now, HashMap::new());
+            for page in assets.chunks(PAGE) {
+                let mut ids: Vec<Value> = page.iter().map(Value::from).collect();
+                ids.resize(PAGE, page.last().into());
+                let list: Vec<String> = (1..=PAGE).map(|i| format!("?{i}")).collect();
+                let sql = format!("SELECT asset, digest, at FROM recorded WHERE asset IN ({})", list.join(", "));
+                for r in tx.query(&sql, &ids)? {
+                    if r.text(1)? != UNKNOWN {
+                        known.insert(r.parse(0)?, r.parse(1)?);
+                    }
+                    at = at.max(r.int(2)? + 1);
+                }
             }
-        }
-        Ok(all)
+            mark(tx, assets.iter().map(|asset| (*asset, UNKNOWN.to_owned())), at)
+        })?;
+        Ok((at, known))
     }
 
     /// The digest of what the store's own records say of an asset.
     pub fn recorded(&self, asset: AssetId) -> Result<Option<Digest>> {
-        let sql = "SELECT digest FROM recorded WHERE asset = ?1";
-        self.db.query(sql, values![asset])?.first().map(|r| r.parse(0)).transpose()
+        let sql = "SELECT digest FROM recorded WHERE asset = ?1 AND digest <> ?2";
+        self.db.query(sql, values![asset, UNKNOWN])?.first().map(|r| r.parse(0)).transpose()
     }
 
-    /// Notes what the store's own records say of assets since then (ms).
+    /// Notes what the store's own records say of assets since then (ms), but for those of which somebody began to tell later.
     pub fn mark_recorded(&self, all: &[(AssetId, Digest)], at: i64) -> Result<()> {
-        self.db.with_tx(&mut |tx| all.iter().try_for_each(|(asset, digest)| mark(tx, *asset, digest, at)))
+        match all {
+            [] => Ok(()),
+            all => {
+                self.db.with_tx(&mut |tx| mark(tx, all.iter().map(|(asset, digest)| (*asset, digest.to_string())), at))
+            }
+        }
     }
 
     /// Up to which event something was looked at; none if it never was.
@@ -401,17 +421,31 @@ impl Catalog {
                 tx.execute(&format!("DELETE FROM {table} WHERE asset = ?1"), values![id])?;
             }
             restore_asset(tx, record)?;
-            mark(tx, id, digest, at)?;
+            mark(tx, std::iter::once((id, digest.to_string())), at)?;
             append(tx, now, "asset.rebuilt", &id.to_string(), &serde_json::json!({"recorded_at": at}))
         })?;
         Ok(is_latest)
     }
 }
 
-fn mark(tx: &mut dyn Tx, asset: AssetId, digest: &Digest, at: i64) -> Result<()> {
-    let sql = "INSERT INTO recorded (asset, digest, at) VALUES (?1, ?2, ?3)
-               ON CONFLICT (asset) DO UPDATE SET digest = excluded.digest, at = excluded.at";
-    tx.execute(sql, values![asset, digest, at]).map(drop)
+fn mark(tx: &mut dyn Tx, all: impl Iterator<Item = (AssetId, String)>, at: i64) -> Result<()> {
+    let sql = |rows: &str| {
+        format!(
+            "INSERT INTO recorded (asset, digest, at) VALUES {rows}
+             ON CONFLICT (asset) DO UPDATE SET digest = excluded.digest, at = excluded.at WHERE recorded.at <= excluded.at"
+        )
+    };
+    let all: Vec<(AssetId, String)> = all.collect();
+    let mut pages = all.chunks_exact(PAGE);
+    for page in &mut pages {
+        let rows: Vec<String> = (1..=PAGE).map(|n| format!("(?{}, ?{}, ?1)", 2 * n, 2 * n + 1)).collect();
+        let each = page.iter().flat_map(|(asset, digest)| [asset.into(), digest.as_str().into()]);
+        let values: Vec<Value> = std::iter::once(at.into()).chain(each).collect();
+        tx.execute(&sql(&rows.join(", ")), &values)?;
+    }
+    let single = sql("(?2, ?3, ?1)");
+    let mut rest = pages.remainder().iter();
+    rest.try_for_each(|(asset, digest)| tx.execute(&single, values![at, *asset, digest.as_str()]).map(drop))
 }
 
 fn restore_asset(tx: &mut dyn Tx, record: &Record) -> Result<()> {

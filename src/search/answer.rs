@@ -66,7 +66,7 @@ impl Searcher {
         Self { synonyms, ..self }
     }
 
-    fn view(&self) -> Result<Arc<View>> {
+    pub(super) fn view(&self) -> Result<Arc<View>> {
         self.folder.view()
     }
 
@@ -261,7 +261,7 @@ impl Searcher {
         };
         let end = from + hits.len();
         let next = (!is_last && end < DEEPEST).then(|| cursor(end, question, &view.id));
-        let notices = is_damaged.then(vectors::notice).into_iter().collect();
+        let notices = is_damaged.then(vectors::notice).into_iter().chain(ask::notice(question.words)).collect();
         Ok(Answer { total, more, hits, facets, corrections: built.corrections, next, notices })
     }
 
@@ -371,7 +371,7 @@ impl Searcher {
     /// What an asset must have to be shown.
     pub(super) fn seen(&self, view: &View, access: &Access) -> Result<Vec<(Occur, Box<dyn Query>)>> {
         let mut clauses = Vec::new();
-        if let Some(withheld) = hours::withheld(view, self.fields.asset, &access.withheld.assets)? {
+        if let Some(withheld) = view.barred.of(&view.shards, &access.withheld.assets)? {
             clauses.push((Occur::MustNot, Box::new(withheld) as Box<dyn Query>));
         }
         for collection in &access.withheld.collections {

@@ -14,6 +14,8 @@
 
 use std::ops::Bound;
 
+use super::fields::{self, Named, counted, named};
+pub(super) use super::fields::{Label, Number, Place};
 use crate::{
     error::{Error, Result},
     model::{FindingKind, description},
@@ -26,53 +28,6 @@ const DEEPEST: usize = 16;
 pub const MOST_BYTES: usize = 1000;
 /// Fewest letters of a beginning or of a part.
 const FEWEST: usize = 2;
-
-/// A field of words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Title,
-    Description,
-    Tag,
-    Person,
-    Location,
-    Organization,
-    Path,
-    /// Names of files, any part of them.
-    File,
-    /// Who speaks.
-    Speaker,
-    /// What was said, read or seen in it.
-    Found(FindingKind),
-}
-
-/// A field of one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Label {
-    Kind,
-    Collection,
-    Program,
-    Category,
-    License,
-    Codec,
-    Territory,
-    Consent,
-    Archived,
-}
-
-/// A field of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Number {
-    Duration,
-    Bytes,
-    Width,
-    Height,
-    Rate,
-    Channels,
-    Recorded,
-    Created,
-    Hdr,
-    Expires,
-}
 
 /// Words as they are looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +81,16 @@ pub(super) fn parse(text: &str, by: Match) -> Result<Option<Ask>> {
         None => Ok(ask),
         Some((at, _)) => Err(wrong(at, "there is a ')' without its '('")),
     }
+}
+
+/// What is told of names in a question that are meant as fields and are none. Their words are looked for.
+pub(super) fn notice(text: &str) -> Option<String> {
+    let tokens = tokens(text).unwrap_or_default();
+    let words = tokens.iter().filter_map(|(_, token)| match token {
+        Token::Word(None, text) => fields::mistaken(text),
+        _ => None,
+    });
+    fields::notice(words.collect())
 }
 
 fn wrong(at: usize, what: impl std::fmt::Display) -> Error {
@@ -229,83 +194,6 @@ fn quoted(chars: &[char], begin: usize) -> Result<(String, usize)> {
         at += 1;
     }
     Err(wrong(begin, "a quotation mark has no other"))
-}
-
-enum Named {
-    Place(Place),
-    Label(Label),
-    Number(Number),
-    Year,
-    Before,
-    After,
-    Has,
-}
-
-fn named(field: &str) -> Option<Named> {
-    Some(match field {
-        "title" => Named::Place(Place::Title),
-        "description" | "about" => Named::Place(Place::Description),
-        "tag" | "tags" => Named::Place(Place::Tag),
-        "person" | "people" => Named::Place(Place::Person),
-        "place" | "places" => Named::Place(Place::Location),
-        "organization" | "organizations" | "org" => Named::Place(Place::Organization),
-        "path" => Named::Place(Place::Path),
-        "file" | "filename" => Named::Place(Place::File),
-        "speaker" | "speakers" => Named::Place(Place::Speaker),
-        "said" | "speech" => Named::Place(Place::Found(FindingKind::Speech)),
-        "translated" | "translation" => Named::Place(Place::Found(FindingKind::Translation)),
-        "shown" | "text" => Named::Place(Place::Found(FindingKind::Text)),
-        "object" | "objects" | "seen" => Named::Place(Place::Found(FindingKind::Object)),
-        "keyword" | "keywords" => Named::Place(Place::Found(FindingKind::Keyword)),
-        "topic" | "topics" => Named::Place(Place::Found(FindingKind::Topic)),
-        "kind" => Named::Label(Label::Kind),
-        "collection" => Named::Label(Label::Collection),
-        "program" => Named::Label(Label::Program),
-        "category" => Named::Label(Label::Category),
-        "license" => Named::Label(Label::License),
-        "codec" => Named::Label(Label::Codec),
-        "territory" => Named::Label(Label::Territory),
-        "consent" => Named::Label(Label::Consent),
-        "archived" => Named::Label(Label::Archived),
-        "expires" => Named::Number(Number::Expires),
-        "duration" => Named::Number(Number::Duration),
-        "bytes" | "size" => Named::Number(Number::Bytes),
-        "width" => Named::Number(Number::Width),
-        "height" => Named::Number(Number::Height),
-        "fps" | "rate" => Named::Number(Number::Rate),
-        "channels" => Named::Number(Number::Channels),
-        "date" | "recorded" => Named::Number(Number::Recorded),
-        "created" | "ingested" => Named::Number(Number::Created),
-        "hdr" => Named::Number(Number::Hdr),
-        "year" => Named::Year,
-        "before" => Named::Before,
-        "after" => Named::After,
-        "has" => Named::Has,
-        _ => return None,
-    })
-}
-
-/// The field that is counted, of a field's name.
-fn counted(field: &str) -> Option<&'static str> {
-    let counted = match named(field)? {
-        Named::Label(Label::Kind) => "kind",
-        Named::Label(Label::Collection) => "collection",
-        Named::Label(Label::Program) => "program",
-        Named::Label(Label::Category) => "category",
-        Named::Label(Label::Codec) => "codec",
-        Named::Label(Label::License) => "license",
-        Named::Label(Label::Territory) => "territory",
-        Named::Label(Label::Consent) => "consent",
-        Named::Label(Label::Archived) => "archived",
-        Named::Place(Place::Tag) => "tags",
-        Named::Place(Place::Person) => "people",
-        Named::Place(Place::Location) => "places",
-        Named::Place(Place::Organization) => "organizations",
-        Named::Place(Place::Found(FindingKind::Object)) => "objects",
-        Named::Place(Place::Found(FindingKind::Topic)) => "topics",
-        _ => return None,
-    };
-    Some(counted)
 }
 
 /// A word with a colon that is no field is a word: addresses, times.

@@ -18,6 +18,7 @@ use super::{
     answer::has_any,
     ask::{Ask, Label, Number, Place, Words},
     breadth::Breadth,
+    either::Either,
     every::{Every, Form},
     failed, family,
     join::{ASSET, Assets, Enough, ToAsset},
@@ -175,15 +176,22 @@ impl<'a> Builder<'a> {
                 Box::new(BooleanQuery::new(vec![(Occur::Must, self.every()), (Occur::MustNot, inner)]))
             }
             Ask::Any(all) => {
-                let mut each = Vec::new();
+                let (mut known, mut each) = (Vec::new(), Vec::new());
                 for ask in all {
                     match ask {
-                        // Terms side by side, and not in groups: the index knows which of them need not be looked at.
+                        // Single words are looked for together.
                         Ask::Words(None, Words::All(text)) if words(text).count() == 1 => {
-                            each.extend(self.forms_anywhere(text)?)
+                            let word = words(text).next().map_or(text.as_str(), |(_, word)| word);
+                            match self.forms_anywhere(word)? {
+                                Some(forms) => known.push(forms),
+                                None => each.extend(self.instead(word)?),
+                            }
                         }
                         ask => each.push(self.assets_of(ask)?),
                     }
+                }
+                if !known.is_empty() {
+                    each.push(Box::new(Either { field: self.fields.all, words: known }));
                 }
                 any(each)
             }
@@ -297,14 +305,11 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// A word in whatever place, by each of its forms.
-    fn forms_anywhere(&mut self, word: &str) -> Result<Vec<Boxed>> {
-        let forms = self.word(self.fields.all, words(word).next().map_or(word, |(_, word)| word))?;
-        let clones = forms.iter().map(|form| form.box_clone()).collect();
-        match forms.is_empty() || !self.is_seen(&any(clones))? {
-            true => self.instead(word),
-            false => Ok(forms),
-        }
+    /// The forms of a word in whatever place; none where nothing that may be seen has it.
+    fn forms_anywhere(&mut self, word: &str) -> Result<Option<Vec<Form>>> {
+        let forms = self.terms(self.fields.all, word)?;
+        let is_there = !forms.is_empty() && self.is_seen(&any(forms.iter().map(Form::asked).collect()))?;
+        Ok(is_there.then_some(forms))
     }
 
     /// Assets that have all words of these texts, in whatever place.
@@ -312,20 +317,14 @@ impl<'a> Builder<'a> {
         let field = self.fields.all;
         let (mut known, mut each) = (Vec::new(), Vec::new());
         for (_, word) in texts.iter().flat_map(|text| words(text)) {
-            let terms = self.terms(field, word)?;
-            if terms.is_empty() || !self.is_seen(&any(terms.iter().map(Form::asked).collect()))? {
-                each.push(any(self.instead(word)?));
-            } else {
-                known.push(terms);
+            match self.forms_anywhere(word)? {
+                Some(forms) => known.push(forms),
+                None => each.push(any(self.instead(word)?)),
             }
         }
         match known.len() {
             0 => {}
-            1 => each.extend(known.pop().map(|forms| match forms.as_slice() {
-                // By itself it needs no weight, and the index leaves out what cannot be among the best.
-                [only] => only.plain(),
-                forms => any(forms.iter().map(Form::asked).collect()),
-            })),
+            1 => each.push(Box::new(Either { field, words: known })),
             _ => each.push(Box::new(Every { field, words: known })),
         }
         Ok(some(each))

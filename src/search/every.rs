@@ -44,6 +44,18 @@ pub(super) struct Every {
 
 impl Query for Every {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(Weighed(Weights::of(self.field, &self.words, scoring)?)))
+    }
+}
+
+/// Terms of words, weighed. Without a weight nobody asks for scores.
+pub(super) struct Weights {
+    field: Field,
+    words: Vec<Vec<(Term, Option<Bm25Weight>)>>,
+}
+
+impl Weights {
+    pub(super) fn of(field: Field, words: &[Vec<Form>], scoring: EnableScoring<'_>) -> tantivy::Result<Self> {
         let weighed = |form: &Form| {
             let weight = match scoring {
                 EnableScoring::Enabled { statistics_provider, .. } => {
@@ -54,19 +66,16 @@ impl Query for Every {
             };
             Ok((form.term.clone(), weight))
         };
-        let words = self.words.iter().map(|forms| forms.iter().map(weighed).collect());
-        Ok(Box::new(Weighed { field: self.field, words: words.collect::<tantivy::Result<_>>()? }))
+        let words = words.iter().map(|forms| forms.iter().map(weighed).collect());
+        Ok(Self { field, words: words.collect::<tantivy::Result<_>>()? })
     }
-}
 
-struct Weighed {
-    field: Field,
-    /// Without a weight nobody asks for scores.
-    words: Vec<Vec<(Term, Option<Bm25Weight>)>>,
-}
-
-impl Weighed {
-    fn matches(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Matches> {
+    /// The words in a piece of the index, and the lengths of its documents.
+    pub(super) fn lists(
+        &self,
+        reader: &SegmentReader,
+        boost: Score,
+    ) -> tantivy::Result<(Vec<Word>, Option<FieldNormReader>)> {
         let inverted = reader.inverted_index(self.field)?;
         let norms = reader.fieldnorms_readers().get_field(self.field)?;
         let mut words = Vec::with_capacity(self.words.len());
@@ -79,18 +88,26 @@ impl Weighed {
             }
             words.push(Word { forms: there });
         }
-        words.sort_by_key(Word::count);
-        Ok(Matches { words, norms, doc: TERMINATED })
+        Ok((words, norms))
     }
 }
 
+struct Weighed(Weights);
+
 impl Weighed {
+    fn matches(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Matches> {
+        let (mut words, norms) = self.0.lists(reader, boost)?;
+        words.sort_by_key(Word::count);
+        Ok(Matches { words, norms, doc: TERMINATED })
+    }
+
     /// A bit for each document, set where all words are.
     fn marked(&self, reader: &SegmentReader) -> tantivy::Result<Vec<u64>> {
-        let inverted = reader.inverted_index(self.field)?;
+        let Weights { field, words } = &self.0;
+        let inverted = reader.inverted_index(*field)?;
         let places = (reader.max_doc() as usize).div_ceil(u64::BITS as usize);
         let mut all: Option<Vec<u64>> = None;
-        for forms in &self.words {
+        for forms in words {
             let mut any = vec![0_u64; places];
             for (term, _) in forms {
                 let Some(mut postings) = inverted.read_block_postings(term, IndexRecordOption::Basic)? else {
@@ -175,7 +192,7 @@ struct List {
 }
 
 /// A word in a piece of the index.
-struct Word {
+pub(super) struct Word {
     forms: Vec<List>,
 }
 
@@ -185,16 +202,16 @@ impl Word {
     }
 
     /// The most that it can bring to a document before this one: forms that come later bring nothing.
-    fn most(&self, end: DocId) -> Score {
+    pub(super) fn most(&self, end: DocId) -> Score {
         let there = self.forms.iter().filter(|form| form.postings.doc() < end);
         there.filter_map(|form| Some(form.weight.as_ref()?.max_score())).sum()
     }
 
-    fn doc(&self) -> DocId {
+    pub(super) fn doc(&self) -> DocId {
         self.forms.iter().map(|form| form.postings.doc()).min().unwrap_or(TERMINATED)
     }
 
-    fn seek(&mut self, target: DocId) -> DocId {
+    pub(super) fn seek(&mut self, target: DocId) -> DocId {
         if target == TERMINATED {
             return TERMINATED;
         }
@@ -211,7 +228,7 @@ impl Word {
         self.doc()
     }
 
-    fn score(&self, doc: DocId, norm: u8) -> Score {
+    pub(super) fn score(&self, doc: DocId, norm: u8) -> Score {
         let here = self.forms.iter().filter(|form| form.postings.doc() == doc);
         here.filter_map(|form| Some(form.weight.as_ref()?.score(norm, form.postings.term_freq()))).sum()
     }
@@ -259,7 +276,7 @@ impl Matches {
         // Before this one there is none that all words have.
         let mut next = 0;
         while most > threshold && rarest.seek(next) != TERMINATED {
-            let end = stretch.fill(rarest, norm);
+            let end = stretch.fill(rarest.doc(), std::slice::from_mut(rarest), norm);
             for (n, word) in others.iter_mut().enumerate().rev() {
                 word.seek(stretch.first);
                 rest[n] = rest[n + 1] + word.most(end);
@@ -289,8 +306,8 @@ impl Matches {
 /// Documents that are looked at together: as many as leave their scores where the processor has them at hand.
 const STRETCH: usize = 4096;
 
-/// What a word brings to the documents of a stretch.
-struct Stretch {
+/// What words bring to the documents of a stretch.
+pub(super) struct Stretch {
     first: DocId,
     there: [u64; STRETCH / u64::BITS as usize],
     scores: [Score; STRETCH],
@@ -303,14 +320,14 @@ impl Default for Stretch {
 }
 
 impl Stretch {
-    /// Goes on with a word through the stretch that begins where it is; says where that ends.
-    fn fill(&mut self, word: &mut Word, norm: impl Fn(DocId) -> u8) -> DocId {
-        self.first = word.doc();
-        let end = self.first.saturating_add(STRETCH as u32).min(TERMINATED);
-        for List { postings, weight } in &mut word.forms {
+    /// Goes on with words through the stretch that begins with a document, before which none of them is; says where that ends.
+    pub(super) fn fill(&mut self, first: DocId, words: &mut [Word], norm: impl Fn(DocId) -> u8) -> DocId {
+        self.first = first;
+        let end = first.saturating_add(STRETCH as u32).min(TERMINATED);
+        for List { postings, weight } in words.iter_mut().flat_map(|word| &mut word.forms) {
             let mut doc = postings.doc();
             while doc < end {
-                let at = (doc - self.first) as usize;
+                let at = (doc - first) as usize;
                 self.there[at / u64::BITS as usize] |= 1 << (at % u64::BITS as usize);
                 self.scores[at] += weight.as_ref().map_or(0.0, |weight| weight.score(norm(doc), postings.term_freq()));
                 doc = postings.advance();
@@ -320,7 +337,7 @@ impl Stretch {
     }
 
     /// Takes out the documents that are there, each with what the word brings.
-    fn take(&mut self) -> impl Iterator<Item = (DocId, Score)> {
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (DocId, Score)> {
         let mut place = 0;
         std::iter::from_fn(move || {
             while *self.there.get(place)? == 0 {

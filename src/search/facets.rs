@@ -1,15 +1,11 @@
 //! Counts what is found by its labels.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use serde::Serialize;
 use tantivy::{
     DocId, Searcher as Pieces, SegmentReader,
     columnar::StrColumn,
-    index::SegmentId,
     query::{EnableScoring, Query, Weight},
     schema::Field,
 };
@@ -17,6 +13,7 @@ use tantivy::{
 use super::{
     breadth::Breadth,
     join::{Assets, from},
+    pieces::PerPiece,
     question::MOST_VALUES,
 };
 
@@ -39,7 +36,9 @@ pub const FACETS: [&str; 15] = [
     "archived",
 ];
 
-/// How many assets have each value of a field, the most frequent first.
+/// How many assets have each value of a field, the most frequent first, and of equals by their names. Numbers are those of all
+/// assets that are found. A value that is not among the 200 most frequent of any piece of the index is not listed, though in all
+/// pieces together it may be as frequent as the last ones that are.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Facet {
     /// One of [`FACETS`].
@@ -58,21 +57,17 @@ pub(super) struct Counter<'a> {
     pub(super) assets: (&'a Assets, Field),
 }
 
-/// Values of a field that are looked at in each piece of an index.
-const LOOKED_UP: usize = 200;
+/// Values of a field that are spelled out of each piece of an index, to be the most frequent of all.
+const SPELLED: usize = 200;
 /// Values of a field that are kept in memory; of more, each is looked up where it lies.
 const MOST_KEPT: usize = 4_000_000;
 
 /// Values of fields, by the pieces of an index that have them: to look one up in its dictionary takes as long as to count
 /// a thousand of them.
 #[derive(Clone, Default)]
-pub(super) struct Values(Arc<Mutex<Kept>>);
-
-#[derive(Default)]
-struct Kept {
-    spelled: HashMap<(SegmentId, String), Arc<Spelled>>,
-    /// None while somebody makes it.
-    placed: HashMap<(SegmentId, String), Option<Arc<Placed>>>,
+pub(super) struct Values {
+    spelled: PerPiece<Spelled, String>,
+    placed: PerPiece<Placed, String>,
 }
 
 /// The values of one field of each asset of a piece, by their numbers: the column finds an asset's among those of all
@@ -98,59 +93,78 @@ struct Spelled {
 impl Values {
     /// Forgets pieces that are not part of the index any more.
     pub(super) fn keep(&self, pieces: &[&SegmentReader]) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_there = |id: &SegmentId| pieces.iter().any(|reader| reader.segment_id() == *id);
-        known.spelled.retain(|(id, _), _| is_there(id));
-        known.placed.retain(|(id, _), _| is_there(id));
+        self.spelled.keep(pieces);
+        self.placed.keep(pieces);
     }
+}
 
-    /// None while somebody else makes it: of a large piece that takes half a second, which whoever comes meanwhile is
-    /// neither to wait for nor to do as well.
-    fn placed(&self, key: &(SegmentId, String), column: &StrColumn, assets: &[DocId]) -> Option<Arc<Placed>> {
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).placed.entry(key.clone()) {
-            Entry::Occupied(known) => return known.get().clone(),
-            Entry::Vacant(new) => new.insert(None),
-        };
-        let mut placed =
-            Placed { begins: vec![0], ords: Vec::with_capacity(assets.len()), counts: vec![0; column.num_terms()] };
-        for doc in assets {
-            placed.ords.extend(column.term_ords(*doc).map(|ord| ord as u32));
-            placed.begins.push(placed.ords.len() as u32);
-        }
-        placed.ords.iter().for_each(|ord| placed.counts[*ord as usize] += 1);
-        let placed = Arc::new(placed);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).placed.insert(key.clone(), Some(placed.clone()));
-        Some(placed)
-    }
-
-    fn of(&self, key: &(SegmentId, String), column: &StrColumn) -> tantivy::Result<Option<Arc<Spelled>>> {
-        let known = |all: &Self| all.0.lock().unwrap_or_else(PoisonError::into_inner).spelled.get(key).cloned();
-        if column.num_terms() > MOST_KEPT {
-            return Ok(None);
-        }
-        if let Some(known) = known(self) {
-            return Ok(Some(known));
-        }
-        let mut spelled = Spelled::default();
+impl Spelled {
+    fn read(column: &StrColumn) -> tantivy::Result<Self> {
+        let mut spelled = Self::default();
         let mut stream = column.dictionary().stream()?;
         while stream.advance() {
             spelled.text.push_str(&String::from_utf8_lossy(stream.key()));
             spelled.ends.push(spelled.text.len());
         }
-        let spelled = Arc::new(spelled);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).spelled.insert(key.clone(), spelled.clone());
-        Ok(Some(spelled))
+        Ok(spelled)
     }
-}
 
-impl Spelled {
     fn value(&self, ord: usize) -> Option<&str> {
         let begin = ord.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
         self.text.get(begin..*self.ends.get(ord)?)
     }
+
+    fn ord(&self, value: &str) -> Option<usize> {
+        let (mut from, mut to) = (0, self.ends.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.value(middle)?.cmp(value) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => to = middle,
+            }
+        }
+        None
+    }
+}
+
+/// How the values of one field of one piece are spelled.
+struct Names {
+    column: StrColumn,
+    /// None where there are too many to be kept.
+    spelled: Option<Arc<Spelled>>,
+}
+
+impl Names {
+    fn value(&self, ord: u32) -> tantivy::Result<String> {
+        if let Some(value) = self.spelled.as_ref().and_then(|spelled| spelled.value(ord as usize)) {
+            return Ok(value.to_owned());
+        }
+        let mut value = String::new();
+        self.column.ord_to_str(u64::from(ord), &mut value)?;
+        Ok(value)
+    }
+
+    fn ord(&self, value: &str) -> tantivy::Result<Option<u32>> {
+        Ok(match &self.spelled {
+            Some(spelled) => spelled.ord(value).map(|ord| ord as u32),
+            None => self.column.dictionary().term_ord(value)?.map(|ord| ord as u32),
+        })
+    }
 }
 
 impl Placed {
+    fn read(column: &StrColumn, assets: &[DocId]) -> Self {
+        let mut placed =
+            Self { begins: vec![0], ords: Vec::with_capacity(assets.len()), counts: vec![0; column.num_terms()] };
+        for doc in assets {
+            placed.ords.extend(column.term_ords(*doc).map(|ord| ord as u32));
+            placed.begins.push(placed.ords.len() as u32);
+        }
+        placed.ords.iter().for_each(|ord| placed.counts[*ord as usize] += 1);
+        placed
+    }
+
     fn of(&self, asset: usize) -> &[u32] {
         &self.ords[self.begins[asset] as usize..self.begins[asset + 1] as usize]
     }
@@ -201,36 +215,99 @@ impl Marked {
     }
 }
 
-/// Counted values of one field, and what was counted and not looked up.
-#[derive(Clone, Debug, Default)]
-struct Counts {
-    values: HashMap<String, u64>,
-    rest: u64,
+/// How often each value of a field was found in a piece, by their numbers.
+enum Tally {
+    Each(Vec<u32>),
+    Few(HashMap<u32, u32>),
 }
 
-impl Counts {
-    fn add(&mut self, more: Self) {
-        for (value, n) in more.values {
-            *self.values.entry(value).or_default() += n;
+impl Tally {
+    fn of(&self, ord: u32) -> u32 {
+        match self {
+            Self::Each(counts) => counts.get(ord as usize).copied(),
+            Self::Few(counts) => counts.get(&ord).copied(),
         }
-        self.rest += more.rest;
+        .unwrap_or(0)
+    }
+
+    fn each(&self, mut each: impl FnMut(u32, u32)) {
+        match self {
+            Self::Each(counts) => counts.iter().zip(0..).filter(|(n, _)| **n > 0).for_each(|(n, ord)| each(*n, ord)),
+            Self::Few(counts) => counts.iter().for_each(|(ord, n)| each(*n, *ord)),
+        }
+    }
+}
+
+/// What was counted of one field in one piece.
+struct Counted {
+    names: Names,
+    /// The most frequent values, each with how often it is there and its number, in their order.
+    most: Vec<(u32, u32)>,
+    /// How often all values are there together.
+    sum: u64,
+    /// All values, where there are others.
+    beyond: Option<Tally>,
+}
+
+/// The most frequent first, of equals the one whose number is the first.
+fn order(a: &(u32, u32), b: &(u32, u32)) -> Ordering {
+    b.0.cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+impl Counted {
+    fn new(names: Names, tally: Tally) -> Self {
+        let mut sum = 0;
+        let mut most: Vec<(u32, u32)> = Vec::with_capacity(2 * SPELLED);
+        // The last of those that are kept: most values of names are there once or twice, and come after it.
+        let mut last = (0, 0);
+        let mut is_cut = false;
+        tally.each(|n, ord| {
+            sum += u64::from(n);
+            if order(&(n, ord), &last).is_gt() {
+                is_cut = true;
+                return;
+            }
+            most.push((n, ord));
+            if most.len() == 2 * SPELLED {
+                most.select_nth_unstable_by(SPELLED - 1, order);
+                most.truncate(SPELLED);
+                (last, is_cut) = (most[SPELLED - 1], true);
+            }
+        });
+        most.sort_unstable_by(order);
+        is_cut |= most.len() > SPELLED;
+        most.truncate(SPELLED);
+        Self { names, most, sum, beyond: is_cut.then_some(tally) }
+    }
+
+    /// How often a value is there at most that is not among the most frequent.
+    fn at_most(&self) -> u64 {
+        self.beyond.as_ref().and_then(|_| self.most.last()).map_or(0, |(n, _)| u64::from(*n))
+    }
+
+    /// How often a value is there, if it is not among the most frequent.
+    fn further(&self, value: &str) -> tantivy::Result<u64> {
+        let (Some(tally), Some(last)) = (&self.beyond, self.most.last()) else { return Ok(0) };
+        let Some(ord) = self.names.ord(value)? else { return Ok(0) };
+        let n = tally.of(ord);
+        Ok(if order(&(n, ord), last).is_gt() { u64::from(n) } else { 0 })
     }
 }
 
 impl Counter<'_> {
     /// The most frequent values of each field, of what a query finds.
     pub(super) fn count(&self, shards: &[Pieces], query: &dyn Query, breadth: Breadth) -> tantivy::Result<Vec<Facet>> {
-        let mut sum = vec![Counts::default(); self.fields.len()];
+        let mut counted: Vec<Vec<Counted>> = self.fields.iter().map(|_| Vec::new()).collect();
         for shard in shards {
             let weight = query.weight(EnableScoring::disabled_from_searcher(shard))?;
             for of_piece in breadth.each(shard.segment_readers(), |_, reader| self.of_piece(&*weight, reader))? {
-                sum.iter_mut().zip(of_piece).for_each(|(sum, counts)| sum.add(counts));
+                counted.iter_mut().zip(of_piece).for_each(|(all, counted)| all.extend(counted));
             }
         }
-        Ok(facets(self.fields, sum, MOST_VALUES))
+        self.fields.iter().zip(counted).map(|(field, pieces)| facet(field, &pieces)).collect()
     }
 
-    fn of_piece(&self, weight: &dyn Weight, reader: &SegmentReader) -> tantivy::Result<Vec<Counts>> {
+    fn of_piece(&self, weight: &dyn Weight, reader: &SegmentReader) -> tantivy::Result<Vec<Option<Counted>>> {
         let assets = self.assets.0.of(reader, self.assets.1)?;
         let alive = reader.alive_bitset();
         let (mut found, mut at) = (Marked::new(assets.len()), 0);
@@ -242,76 +319,65 @@ impl Counter<'_> {
                 }
             }
         })?;
-        self.fields.iter().map(|field| self.counts(field, reader, (&found, &assets))).collect()
+        self.fields.iter().map(|field| self.counted(field, reader, (&found, &assets))).collect()
     }
 
-    fn counts(
+    fn counted(
         &self,
         field: &str,
         reader: &SegmentReader,
         (found, assets): (&Marked, &[DocId]),
-    ) -> tantivy::Result<Counts> {
-        let mut all = Counts::default();
-        let Some(column) = reader.fast_fields().str(field)? else { return Ok(all) };
-        let key = (reader.segment_id(), field.to_owned());
-        let is_many = found.count > assets.len() / MANY && column.num_terms() <= MOST_KEPT;
-        let frequent = match is_many.then(|| self.values.placed(&key, &column, assets)).flatten() {
-            Some(placed) => frequent(placed.count(found).into_iter().zip(0..), &mut all.rest),
+    ) -> tantivy::Result<Option<Counted>> {
+        let Some(column) = reader.fast_fields().str(field)? else { return Ok(None) };
+        let part = || field.to_owned();
+        let is_kept = column.num_terms() <= MOST_KEPT;
+        let is_many = found.count > assets.len() / MANY && is_kept;
+        let placed =
+            is_many.then(|| self.values.placed.at_hand(reader, part(), || Placed::read(&column, assets))).flatten();
+        let tally = match placed {
+            Some(placed) => Tally::Each(placed.count(found)),
             None => {
                 let mut counts: HashMap<u32, u32> = HashMap::new();
                 found.each(true, |asset| {
                     column.term_ords(assets[asset]).for_each(|ord| *counts.entry(ord as u32).or_default() += 1);
                 });
-                frequent(counts.into_iter().map(|(ord, n)| (n, ord)), &mut all.rest)
+                Tally::Few(counts)
             }
         };
-        let spelled = self.values.of(&key, &column)?;
-        for (n, ord) in frequent {
-            let value = match spelled.as_ref().and_then(|spelled| spelled.value(ord as usize)) {
-                Some(value) => value.to_owned(),
-                None => {
-                    let mut value = String::new();
-                    column.ord_to_str(u64::from(ord), &mut value)?;
-                    value
-                }
-            };
-            all.values.insert(value, u64::from(n));
-        }
-        Ok(all)
+        let spelled = is_kept.then(|| self.values.spelled.of_part(reader, part(), || Spelled::read(&column)));
+        let names = Names { spelled: spelled.transpose()?, column };
+        Ok(Some(Counted::new(names, tally)))
     }
 }
 
-/// The most frequent of counted values, of equals the first, and of the others the sum.
-fn frequent(counted: impl Iterator<Item = (u32, u32)>, rest: &mut u64) -> Vec<(u32, u32)> {
-    let order = |a: &(u32, u32), b: &(u32, u32)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
-    let mut best: Vec<(u32, u32)> = Vec::with_capacity(2 * LOOKED_UP);
-    // The last of those that are kept: most values of names are there once or twice, and come after it.
-    let mut last = (0, 0);
-    for each in counted {
-        *rest += u64::from(each.0);
-        if order(&each, &last).is_lt() {
-            best.push(each);
-            if best.len() == 2 * LOOKED_UP {
-                best.select_nth_unstable_by(LOOKED_UP - 1, order);
-                best.truncate(LOOKED_UP);
-                last = best[LOOKED_UP - 1];
-            }
+/// The most frequent values of a field in all pieces together.
+fn facet(field: &str, pieces: &[Counted]) -> tantivy::Result<Facet> {
+    // Of each value how often it is there, as far as it is among the most frequent, and how often beyond that at most.
+    let mut known: HashMap<String, (u64, u64)> = HashMap::new();
+    let beyond: u64 = pieces.iter().map(Counted::at_most).sum();
+    for piece in pieces {
+        for (n, ord) in &piece.most {
+            let (sure, further) = known.entry(piece.names.value(*ord)?).or_insert((0, beyond));
+            *sure += u64::from(*n);
+            *further -= piece.at_most();
         }
     }
-    best.sort_unstable_by(order);
-    best.truncate(LOOKED_UP);
-    *rest -= best.iter().map(|(n, _)| u64::from(*n)).sum::<u64>();
-    best
-}
-
-/// The most frequent values of each field.
-fn facets(fields: &[String], counts: Vec<Counts>, most: usize) -> Vec<Facet> {
-    let facet = |(field, counts): (&String, Counts)| {
-        let mut values: Vec<(String, u64)> = counts.values.into_iter().collect();
-        values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let others = counts.rest + values.iter().skip(most).map(|(_, n)| n).sum::<u64>();
-        values.truncate(most);
-        Facet { field: field.clone(), values, others }
+    let mut sure: Vec<u64> = known.values().map(|(sure, _)| *sure).collect();
+    let least = match sure.len() > MOST_VALUES {
+        true => *sure.select_nth_unstable_by(MOST_VALUES - 1, |a, b| b.cmp(a)).1,
+        false => 0,
     };
-    fields.iter().zip(counts).map(facet).collect()
+    let mut values = Vec::new();
+    // What can be among those that are shown is counted to the end.
+    for (value, (sure, further)) in known.into_iter().filter(|(_, (sure, further))| sure + further >= least) {
+        let mut n = sure;
+        for piece in pieces.iter().filter(|_| further > 0) {
+            n += piece.further(&value)?;
+        }
+        values.push((value, n));
+    }
+    values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    values.truncate(MOST_VALUES);
+    let others = pieces.iter().map(|piece| piece.sum).sum::<u64>() - values.iter().map(|(_, n)| n).sum::<u64>();
+    Ok(Facet { field: field.to_owned(), values, others })
 }

@@ -7,9 +7,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tantivy::{Index, IndexSettings};
+use tantivy::IndexSettings;
 
-use super::{VERSION, failed, schema::schema};
+use super::{VERSION, directory, failed, schema::schema};
 use crate::{
     error::{Doing, Error, Result},
     model::AssetId,
@@ -138,8 +138,7 @@ fn begun_or_new(dir: &Path, shards: u32) -> Result<IndexId> {
         fs::create_dir_all(&data).doing(|| format!("cannot make {}", data.display()))?;
         // Hits lie far from each other: what is unpacked for one is seldom of use to another.
         let settings = IndexSettings { docstore_blocksize: BLOCK, ..IndexSettings::default() };
-        let made = Index::builder().schema(schema().0).settings(settings).create_in_dir(&data);
-        made.map_err(failed("cannot make an index"))?;
+        directory::create(&data, schema().0, settings).map_err(failed("cannot make an index"))?;
     }
     Ok(IndexId { id, shards })
 }
@@ -161,10 +160,8 @@ fn others(dir: &Path, id: Option<&str>) -> Vec<String> {
 pub fn switch(dir: &Path, index: &IndexId) -> Result<()> {
     let now = Current { id: index.id.clone(), version: VERSION, shards: index.shards };
     let text = serde_json::to_vec(&now).map_err(|e| Error::internal("cannot write JSON").because(e))?;
-    let mut file = tempfile::NamedTempFile::new_in(dir).doing(|| format!("cannot write in {}", dir.display()))?;
-    std::io::Write::write_all(&mut file, &text).doing(|| "cannot write the index's name")?;
-    file.as_file().sync_all().doing(|| "cannot write the index's name")?;
-    file.persist(dir.join("current.json")).map_err(|e| crate::error::io("cannot switch the index", e.error))?;
+    let name = dir.join("current.json");
+    directory::replace(&name, &text).doing(|| format!("cannot write {}", name.display()))?;
     // Names grow with time: what was begun later is somebody's work.
     for old in others(dir, Some(&index.id)).into_iter().filter(|old| !is_newer(old, &index.id)) {
         // A reader that has its files open goes on with them.

@@ -7,10 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tantivy::{
-    DocId, DocSet, SegmentReader, TERMINATED, Term,
-    schema::{Field, IndexRecordOption},
-};
+use tantivy::{DocId, DocSet, Searcher as Pieces, SegmentReader, TERMINATED, Term, schema::IndexRecordOption};
 
 use super::{
     answer::searching,
@@ -82,31 +79,48 @@ pub(super) fn hidden(view: &View, fields: &Fields, now: i64) -> Result<Option<Th
     Ok((!all.is_empty()).then(|| These::listed(all)))
 }
 
-/// The documents of these assets in one piece, in their order.
-pub(super) fn documents(reader: &SegmentReader, asset: Field, of: &[AssetId]) -> tantivy::Result<Vec<DocId>> {
+/// The documents of assets that are withheld. Those of the last question are kept: as long as nothing changes, the next one
+/// withholds the same.
+#[derive(Default)]
+pub(super) struct Barred(Mutex<(Vec<AssetId>, Option<These>)>);
+
+impl Barred {
+    /// Those of these assets; none where the index has none of them.
+    pub(super) fn of(&self, shards: &[Pieces], assets: &[AssetId]) -> Result<Option<These>> {
+        if assets.is_empty() {
+            return Ok(None);
+        }
+        let locked = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (known, these) = &*locked()
+            && known == assets
+        {
+            return Ok(these.clone());
+        }
+        let mut all = Vec::new();
+        for reader in shards.iter().flat_map(Pieces::segment_readers) {
+            let documents = documents(reader, assets).map_err(searching(""))?;
+            all.extend(documents.into_iter().map(|doc| (reader.segment_id(), doc)));
+        }
+        let these = (!all.is_empty()).then(|| These::new(all.into_iter()));
+        *locked() = (assets.to_owned(), these.clone());
+        Ok(these)
+    }
+}
+
+/// The documents of these assets in one piece.
+fn documents(reader: &SegmentReader, of: &[AssetId]) -> tantivy::Result<Vec<DocId>> {
     let mut all = Vec::new();
+    let asset = reader.schema().get_field("asset")?;
+    let inverted = reader.inverted_index(asset)?;
     for id in of {
         let term = Term::from_field_bytes(asset, id.0.as_bytes());
-        let Some(mut postings) = reader.inverted_index(asset)?.read_postings(&term, IndexRecordOption::Basic)? else {
-            continue;
-        };
+        let Some(mut postings) = inverted.read_postings(&term, IndexRecordOption::Basic)? else { continue };
         while postings.doc() != TERMINATED {
             all.push(postings.doc());
             postings.advance();
         }
     }
-    all.sort_unstable();
     Ok(all)
-}
-
-/// The same of all pieces; none where they have none.
-pub(super) fn withheld(view: &View, asset: Field, of: &[AssetId]) -> Result<Option<These>> {
-    let mut all = Vec::new();
-    for reader in view.shards.iter().flat_map(|shard| shard.segment_readers()).filter(|_| !of.is_empty()) {
-        let documents = documents(reader, asset, of).map_err(searching(""))?;
-        all.extend(documents.into_iter().map(|doc| (reader.segment_id(), doc)));
-    }
-    Ok((!all.is_empty()).then(|| These::new(all.into_iter())))
 }
 
 #[cfg(test)]

@@ -261,6 +261,11 @@ impl These {
         Self(Arc::new(all.into_iter().collect()))
     }
 
+    /// Those of one piece.
+    pub(super) fn of(&self, piece: SegmentId) -> Option<&Scored> {
+        self.0.get(&piece)
+    }
+
     /// How many they are.
     pub(super) fn count(&self) -> usize {
         self.0.values().map(|list| list.len()).sum()

@@ -4,20 +4,20 @@
 //! Documents come from the catalog ([`Document`]); a [`Writer`] replaces them in one shard; [`folder`] says which index is
 //! the current one. What a question may be is said in [`ask`].
 
-use tantivy::TantivyError;
-
-use crate::error::{Error, Kind};
-
 mod answer;
 pub mod ask;
 mod best;
 mod breadth;
 mod build;
+mod directory;
 mod document;
+mod either;
 mod every;
 pub mod export;
 mod facets;
+mod failure;
 mod family;
+mod fields;
 pub mod folder;
 mod hours;
 mod hybrid;
@@ -38,6 +38,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use failure::failed;
+
 pub use answer::Searcher;
 pub use ask::Match;
 pub use document::{Card, DateSource, Dated, Document, Meaning, Moment, Passage, Technical};
@@ -50,21 +52,3 @@ pub use write::Writer;
 
 /// Grows when the schema or the analyzers change: an index of another version is built anew.
 pub(crate) const VERSION: u32 = 6;
-
-fn failed(doing: &'static str) -> impl Fn(TantivyError) -> Error {
-    move |e| {
-        let (kind, hint) = match &e {
-            TantivyError::LockFailure(..) => {
-                (Kind::Unavailable, "another process writes to the index: try again when it is through")
-            }
-            TantivyError::DataCorruption(_) | TantivyError::OpenReadError(_) => {
-                (Kind::Corrupt, "the index is damaged: 'damctl index --rebuild' makes a new one")
-            }
-            TantivyError::IoError(io) if io.kind() == std::io::ErrorKind::StorageFull => {
-                (Kind::Paused, "the disk is full: free some space, then run the same command again")
-            }
-            _ => (Kind::Internal, "'damctl index --rebuild' makes a new index"),
-        };
-        Error::new(kind, doing).because(e).hint(hint)
-    }
-}

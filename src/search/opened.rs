@@ -10,13 +10,14 @@ use std::{
     },
 };
 
-use tantivy::{Index, IndexReader, ReloadPolicy, Searcher as Pieces};
+use tantivy::{IndexReader, ReloadPolicy, Searcher as Pieces};
 
 use super::{
+    directory,
     facets::Values,
     failed,
     folder::{self, IndexId, shard_path},
-    hours::Hours,
+    hours::{Barred, Hours},
     join::Assets,
     near::Blocks,
     pieces::PerPiece,
@@ -35,6 +36,7 @@ pub(super) struct View {
     pub(super) values: Values,
     pub(super) blocks: Blocks,
     pub(super) hours: PerPiece<Hours>,
+    pub(super) barred: Barred,
     /// The files of vectors of each shard.
     pub(super) vectors: Vec<Vec<Vectors>>,
     pub(super) id: String,
@@ -123,13 +125,13 @@ impl Folder {
         values.keep(&pieces);
         blocks.keep(&pieces);
         hours.keep(&pieces);
-        let view = Arc::new(View { shards, assets, values, blocks, hours, vectors, id: id.id.clone() });
+        let barred = Barred::default();
+        let view = Arc::new(View { shards, assets, values, blocks, hours, barred, vectors, id: id.id.clone() });
         Ok(Opened { id, readers, view, named, files })
     }
 
     fn reader(&self, id: &IndexId, shard: u32) -> Result<IndexReader> {
-        let index =
-            Index::open_in_dir(shard_path(&self.dir, &id.id, shard)).map_err(failed("cannot open the index"))?;
+        let index = directory::open(&shard_path(&self.dir, &id.id, shard)).map_err(failed("cannot open the index"))?;
         let reader = analyzed(index).reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
         reader.map_err(failed("cannot read the index"))
     }

@@ -36,7 +36,7 @@ pub struct Access {
 /// What is left out of an answer, whatever the index knows of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Withheld {
-    /// Assets. Each is looked up in each piece of the index: a few hundred at most.
+    /// Assets. Each is looked up in each piece of the index by the first question that withholds them: ten thousand at most.
     pub assets: Vec<AssetId>,
     /// All that the index has in these collections.
     pub collections: Vec<String>,
@@ -197,7 +197,8 @@ pub struct Answer {
     /// Where the next page begins; none at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// What is wrong with the index and was left out, in words, with what helps.
+    /// What was not as it may have been meant, in words: fields that there are none of, what is wrong with the index and was
+    /// left out, with what helps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
 }

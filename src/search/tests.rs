@@ -3,7 +3,12 @@
 use super::*;
 use crate::model::{AssetId, Audience, Description, FindingKind, MediaKind, Rights, Timecode};
 
+mod counted;
+mod hidden;
 mod meaning;
+mod pruned;
+mod refused;
+mod unknown;
 
 struct Archive {
     dir: tempfile::TempDir,
@@ -25,6 +30,31 @@ fn index(documents: &[Document], shards: u32) -> Archive {
     switch(dir.path(), &id).unwrap();
     let searcher = Searcher::new(dir.path());
     Archive { dir, searcher }
+}
+
+/// An index of one shard, each piece of it as it is given.
+fn in_pieces(pieces: &[Vec<Document>]) -> Archive {
+    let dir = tempfile::tempdir().unwrap();
+    let id = beside(dir.path(), 1).unwrap();
+    let writer = Writer::open(dir.path(), &id.id, 0, 1).unwrap();
+    for piece in pieces {
+        writer.replace(piece, &[]).unwrap();
+        writer.commit().unwrap();
+    }
+    switch(dir.path(), &id).unwrap();
+    let searcher = Searcher::new(dir.path());
+    Archive { dir, searcher }
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    /// One below `end`.
+    fn next(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
 }
 
 fn card(title: &str) -> Card {

@@ -8,9 +8,9 @@ use std::{
 };
 
 use tantivy::{
-    DocAddress, DocId, Score, Searcher as Pieces, SegmentReader, Term,
+    DocAddress, DocId, Score, Searcher as Pieces, SegmentReader, TERMINATED, Term,
     columnar::{Column, StrColumn},
-    query::{Bm25StatisticsProvider, EnableScoring, Query},
+    query::{Bm25StatisticsProvider, EnableScoring, Query, Weight},
     schema::Field,
 };
 
@@ -18,10 +18,11 @@ use super::{
     answer::{Found, searching},
     breadth::Breadth,
     build::Must,
-    hours,
-    join::Assets,
+    either::Either,
+    every::Every,
+    join::{Assets, Scored},
     opened::View,
-    question::{Question, Withheld},
+    question::Question,
     schema::EVERYWHERE,
 };
 use crate::error::Result;
@@ -90,13 +91,16 @@ pub(super) fn best(
 ) -> Result<Vec<(Score, Found)>> {
     let best: Mutex<BinaryHeap<Ranked>> = Mutex::new(BinaryHeap::with_capacity(most + 1));
     let locked = || best.lock().unwrap_or_else(PoisonError::into_inner);
+    let barred = view.barred.of(&view.shards, &question.access.withheld.assets)?;
+    let is_exact = query.is::<Every>() || query.is::<Either>();
     for (n, pieces) in view.shards.iter().enumerate() {
         let assets = count(&view.assets, pieces, what).map_err(searching(""))?;
         let weighing = Weighing { pieces, assets };
         let scoring = EnableScoring::enabled_from_statistics_provider(&weighing, pieces);
         let weight = query.weight(scoring).map_err(searching(""))?;
         let look = |piece: usize, reader: &SegmentReader| {
-            let seen = Seen::of(question, musts, reader)?;
+            let barred = barred.as_ref().and_then(|barred| barred.of(reader.segment_id()));
+            let seen = Seen::of(question, musts, reader, barred)?;
             let at = |doc: DocId| (n, DocAddress::new(piece as u32, doc));
             let first = bar(&locked(), most, at(0));
             let mut threshold = first;
@@ -111,12 +115,35 @@ pub(super) fn best(
                 }
                 threshold
             };
-            weight.for_each_pruning(first, reader, &mut each)
+            match is_exact {
+                true => weight.for_each_pruning(first, reader, &mut each),
+                false => all(&*weight, reader, first, &mut each),
+            }
         };
         breadth.each(pieces.segment_readers(), look).map_err(searching(""))?;
     }
     let best = best.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(best.into_sorted_vec().into_iter().map(|ranked| (ranked.score, ranked.at)).collect())
+}
+
+/// Calls `callback` with each one that is better than what it says is good enough. Of what the index looks for by itself each
+/// one is looked at: the bounds that it keeps of its blocks are for another average length, and would leave out some of the best.
+fn all(
+    weight: &dyn Weight,
+    reader: &SegmentReader,
+    mut threshold: Score,
+    callback: &mut dyn FnMut(DocId, Score) -> Score,
+) -> tantivy::Result<()> {
+    let mut scorer = weight.scorer(reader, 1.0)?;
+    let mut doc = scorer.doc();
+    while doc != TERMINATED {
+        let score = scorer.score();
+        if score > threshold {
+            threshold = callback(doc, score);
+        }
+        doc = scorer.advance();
+    }
+    Ok(())
 }
 
 /// What the next one behind a place must be better than. Of equals the first one of the index counts: what lies further
@@ -148,7 +175,7 @@ struct Seen<'a> {
     times: Option<(Column<i64>, Column<i64>, i64)>,
     numbers: Vec<Range>,
     /// What is withheld: documents, and values of a column.
-    withheld: (Vec<DocId>, Option<StrColumn>, Vec<u64>),
+    withheld: (Option<&'a Scored>, Option<StrColumn>, Vec<u64>),
 }
 
 /// A column of numbers, and between which they lie.
@@ -179,7 +206,12 @@ impl Numbers {
 }
 
 impl<'a> Seen<'a> {
-    fn of(question: &Question<'_>, musts: &[Must], reader: &'a SegmentReader) -> tantivy::Result<Self> {
+    fn of(
+        question: &Question<'_>,
+        musts: &[Must],
+        reader: &'a SegmentReader,
+        barred: Option<&'a Scored>,
+    ) -> tantivy::Result<Self> {
         let known = |field: &str, values: &mut dyn Iterator<Item = &str>| -> tantivy::Result<_> {
             let column = reader.fast_fields().str(field)?;
             let mut known = Vec::new();
@@ -222,16 +254,12 @@ impl<'a> Seen<'a> {
                 }
             }
         }
-        let Withheld { assets, collections } = &question.access.withheld;
-        let documents = match assets.is_empty() {
-            true => Vec::new(),
-            false => hours::documents(reader, reader.schema().get_field("asset")?, assets)?,
-        };
-        let (column, barred) = match collections.is_empty() {
+        let collections = &question.access.withheld.collections;
+        let (column, values) = match collections.is_empty() {
             true => (None, Vec::new()),
             false => known("collection", &mut collections.iter().map(String::as_str))?,
         };
-        Ok(Self { reader, labels, times, numbers, withheld: (documents, column, barred) })
+        Ok(Self { reader, labels, times, numbers, withheld: (barred, column, values) })
     }
 
     fn has(&self, doc: DocId) -> bool {
@@ -242,10 +270,10 @@ impl<'a> Seen<'a> {
         let is_shown = |(from, ends, now): &(Column<i64>, Column<i64>, i64)| {
             from.first(doc).is_some_and(|from| from <= *now) && ends.first(doc).is_some_and(|ends| ends > *now)
         };
-        let (documents, column, barred) = &self.withheld;
-        let is_barred = |column: &StrColumn| column.term_ords(doc).any(|ord| barred.contains(&ord));
+        let (documents, column, values) = &self.withheld;
+        let is_barred = |column: &StrColumn| column.term_ords(doc).any(|ord| values.contains(&ord));
         is_alive
-            && documents.binary_search(&doc).is_err()
+            && documents.is_none_or(|all| all.binary_search_by_key(&doc, |(doc, _)| *doc).is_err())
             && !column.as_ref().is_some_and(is_barred)
             && self.numbers.iter().all(|range| range.has(doc))
             && self.labels.iter().all(has_label)

@@ -6,10 +6,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term, indexer::UserOperation};
+use tantivy::{IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, TantivyError, Term, indexer::UserOperation};
 
 use super::{
-    Document, Moment,
+    Document, Moment, directory,
     family::{self, Told},
     folder::shard_path,
     join::ASSET,
@@ -39,6 +39,8 @@ pub struct Writer {
 
 struct Open {
     writer: IndexWriter,
+    /// Whether it could not begin anew after an error: then it would drop what it is given.
+    is_broken: bool,
     told: Told,
     vectors: Appender,
     reader: IndexReader,
@@ -48,6 +50,26 @@ struct Open {
 }
 
 impl Open {
+    /// Begins anew from the last commit, for a writer whose threads have ended takes documents and forgets them. Says what they
+    /// have ended of, which only who waits for them is told.
+    fn begin_anew(&mut self, doing: &'static str, e: TantivyError) -> Error {
+        let cause = match e {
+            TantivyError::ErrorInThread(_) => self.writer.prepare_commit().map_or_else(|cause| cause, |_| e),
+            e => e,
+        };
+        self.told.forget();
+        self.is_broken = self.writer.rollback().is_err();
+        failed(doing)(cause)
+    }
+
+    fn sound(&self) -> Result<()> {
+        match self.is_broken {
+            true => Err(Error::unavailable("the index cannot be written to after what happened before")
+                .hint("run the same command again")),
+            false => Ok(()),
+        }
+    }
+
     fn has(&self, asset: AssetId, term: &Term) -> Result<bool> {
         let was_there =
             || self.reader.searcher().doc_freq(term).map(|n| n > 0).map_err(failed("cannot read the index"));
@@ -61,14 +83,14 @@ impl Writer {
     pub fn open(dir: &Path, id: &str, shard: u32, threads: usize) -> Result<Self> {
         let path = shard_path(dir, id, shard);
         let vectors = Appender::new(&path);
-        let index = analyzed(Index::open_in_dir(path).map_err(failed("cannot open the index"))?);
+        let index = analyzed(directory::open(&path).map_err(failed("cannot open the index"))?);
         let threads = threads.max(1);
         let writer =
             index.writer_with_num_threads(threads, threads * BYTES).map_err(failed("cannot write to the index"))?;
         // After the writer, for then nobody else writes.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into();
         let reader = reader.map_err(failed("cannot read the index"))?;
-        let open = Open { writer, told: Told::default(), vectors, reader, since: HashSet::new() };
+        let open = Open { writer, is_broken: false, told: Told::default(), vectors, reader, since: HashSet::new() };
         Ok(Self { open: Mutex::new(open), fields: schema().1 })
     }
 
@@ -76,6 +98,7 @@ impl Writer {
     /// sees it before [`commit`](Self::commit).
     pub fn replace(&self, documents: &[Document], gone: &[AssetId]) -> Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.sound()?;
         for asset in gone {
             open.writer.delete_term(Term::from_field_bytes(self.fields.asset, asset.0.as_bytes()));
         }
@@ -103,11 +126,15 @@ impl Writer {
             }
             operations.push(UserOperation::Add(asset));
             // As one batch, so that they come to lie side by side.
-            open.writer.run(operations).map_err(failed("cannot write to the index"))?;
+            if let Err(e) = open.writer.run(operations) {
+                return Err(open.begin_anew("cannot write to the index", e));
+            }
         }
         if !new.is_empty() {
             let forms = family::document(&self.fields, &new);
-            open.writer.add_document(forms).map_err(failed("cannot write to the index"))?;
+            if let Err(e) = open.writer.add_document(forms) {
+                return Err(open.begin_anew("cannot write to the index", e));
+            }
         }
         Ok(())
     }
@@ -115,11 +142,11 @@ impl Writer {
     /// Makes everything visible that was written, at once: all of it, or (killed in between) nothing.
     pub fn commit(&self) -> Result<()> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.sound()?;
         // What a document leads to is there before it.
         open.vectors.sync()?;
         if let Err(e) = open.writer.commit() {
-            open.told.forget();
-            return Err(failed("cannot write the index through to the disk")(e));
+            return Err(open.begin_anew("cannot write the index through to the disk", e));
         }
         // Pieces that are no more are not held any longer.
         open.reader.reload().map_err(failed("cannot read the index"))?;

@@ -8,13 +8,21 @@ use std::{
 
 use crate::{
     catalog::{Catalog, Claim, Event},
-    error::Result,
+    error::{Error, Result},
     model::{AssetId, Description, Rights, Stage},
     search::{Access, IndexId, Withheld},
 };
 
-/// Most assets that are known of, the last ones: each of them is looked up by each question.
-const MOST: usize = 300;
+/// How many changed assets are looked at.
+#[derive(Clone, Copy)]
+struct Most {
+    /// Up to so many each one's rights are held against who asks. Of more, all are left out for whoever does not see everything.
+    weighed: usize,
+    /// Up to so many are left out. Of more, whoever does not see everything gets no answer, for nobody knows what it may tell.
+    known: usize,
+}
+
+const MOST: Most = Most { weighed: 300, known: 10_000 };
 /// How many events before the place of the plan are looked at where jobs of the index are at work: they may not have
 /// written what was planned.
 const BEFORE: i64 = 10_000;
@@ -22,8 +30,16 @@ const BEFORE: i64 = 10_000;
 const PAGE: i64 = 1000;
 
 /// What was changed lately.
-#[derive(Default)]
-pub(super) struct Lately(Mutex<Known>);
+pub(super) struct Lately {
+    known: Mutex<Known>,
+    most: Most,
+}
+
+impl Default for Lately {
+    fn default() -> Self {
+        Self { known: Mutex::default(), most: MOST }
+    }
+}
 
 #[derive(Default)]
 struct Known {
@@ -33,6 +49,8 @@ struct Known {
     read: i64,
     assets: BTreeMap<AssetId, Changed>,
     collections: BTreeMap<String, Changed>,
+    /// Whether there were more than can be known of: until the index has followed.
+    is_over: bool,
 }
 
 /// What holds since an event.
@@ -43,14 +61,21 @@ struct Changed {
 }
 
 impl Lately {
-    /// Access without what it may not show by now.
+    /// Access without what it may not show by now. `Unavailable` where too much has changed for that.
     pub(super) fn narrowed(&self, catalog: &Catalog, index: &IndexId, access: Access) -> Result<Access> {
         if access == Access::all() {
             return Ok(access);
         }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.read_on(catalog, index)?;
-        let is_hidden = |of: &&Changed| !access.allows(of.collection.as_deref(), &of.rights);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.read_on(catalog, index, self.most.known)?;
+        if known.is_over {
+            return Err(Error::unavailable(
+                "the rights of too many assets have changed since the search index was written",
+            )
+            .hint("'damctl index' brings it up to date; editors are answered meanwhile"));
+        }
+        let are_many = known.assets.len() > self.most.weighed;
+        let is_hidden = |of: &&Changed| are_many || !access.allows(of.collection.as_deref(), &of.rights);
         let assets = known.assets.iter().filter(|(_, of)| is_hidden(of)).map(|(id, _)| *id).collect();
         // What a collection says may hold for none of its assets that say something else. They are hidden as well until the
         // index has taken it in, for nobody is shown too much by that.
@@ -62,10 +87,10 @@ impl Lately {
 }
 
 impl Known {
-    fn read_on(&mut self, catalog: &Catalog, index: &IndexId) -> Result<()> {
-        let last = catalog.last_event()?;
+    fn read_on(&mut self, catalog: &Catalog, index: &IndexId, most: usize) -> Result<()> {
         // Before its jobs are looked at: what they do then was planned up to here.
-        let planned = catalog.index_cursor(&index.id)?.unwrap_or(last);
+        let (last, planned) = catalog.last_event_and_index_cursor(&index.id)?;
+        let planned = planned.unwrap_or(last);
         if self.index != index.id {
             *self = Self { index: index.id.clone(), followed: (planned - BEFORE).max(0), ..Self::default() };
         }
@@ -73,12 +98,19 @@ impl Known {
             self.followed = planned;
             self.assets.retain(|_, of| of.seq > planned);
             self.collections.retain(|_, of| of.seq > planned);
+            self.is_over = false;
         }
         self.read = self.read.max(self.followed);
-        while self.read < last {
+        while self.read < last && !self.is_over {
             let page = catalog.changes_of_rights((self.read, last), PAGE)?;
             for event in &page {
                 self.learn(catalog, event)?;
+            }
+            if self.assets.len() > most {
+                // They are read again once the index has followed a part of them.
+                (self.is_over, self.read) = (true, self.followed);
+                self.assets.clear();
+                return Ok(());
             }
             self.read = page.last().filter(|_| page.len() as i64 == PAGE).map_or(last, |event| event.seq);
         }
@@ -96,10 +128,6 @@ impl Known {
         let Some((collection, rights)) = catalog.rights_of(asset)? else { return Ok(()) };
         if before(catalog, event)? != Some((collection.clone(), rights.clone())) || self.assets.contains_key(&asset) {
             self.assets.insert(asset, Changed { seq, collection, rights });
-        }
-        if self.assets.len() > MOST {
-            let first = self.assets.iter().min_by_key(|(_, of)| of.seq).map(|(id, _)| *id);
-            first.and_then(|id| self.assets.remove(&id));
         }
         Ok(())
     }
@@ -124,4 +152,87 @@ fn is_at_work(catalog: &Catalog, index: &IndexId) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        catalog::{
+            Edit, SqliteDb, SystemClock,
+            db::{Db, Value},
+        },
+        error::Kind,
+        model::Audience,
+    };
+
+    /// A catalog of so many assets, and an index that knows all of it.
+    fn archive(assets: usize) -> (tempfile::TempDir, Catalog, IndexId, Vec<AssetId>) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Arc::new(SqliteDb::open(&dir.path().join("catalog"), Arc::new(SystemClock)).unwrap());
+        let all: Vec<AssetId> = (0..assets).map(|n| AssetId::derived(&[format!("{n}")])).collect();
+        let sql = "INSERT INTO assets (id, kind, title, collection, generation, created_at) VALUES (?1, 'video', 'a', NULL, 1, 0)";
+        db.with_tx(&mut |tx| all.iter().try_for_each(|id| tx.execute(sql, &[Value::from(id)]).map(drop))).unwrap();
+        let (catalog, index) = (Catalog::new(db), IndexId { id: "v0-test".to_owned(), shards: 1 });
+        followed(&catalog, &index);
+        (dir, catalog, index, all)
+    }
+
+    fn followed(catalog: &Catalog, index: &IndexId) {
+        catalog.set_index_cursor(&index.id, catalog.last_event().unwrap()).unwrap();
+    }
+
+    fn describe(catalog: &Catalog, asset: AssetId, embargo_until: Option<&str>) {
+        let rights = Rights { embargo_until: embargo_until.map(str::to_owned), ..Rights::default() };
+        let edit = Edit { description: Some(Description { rights, ..Description::default() }), ..Edit::default() };
+        catalog.describe(asset, &edit, None, "Ana").unwrap();
+    }
+
+    fn viewer() -> Access {
+        Access { audience: Some(Audience { now: 0, territory: None }), ..Access::all() }
+    }
+
+    #[test]
+    fn all_of_more_embargoed_assets_than_are_weighed_one_by_one_are_withheld() {
+        let (_dir, catalog, index, all) = archive(MOST.weighed + 20);
+        let lately = Lately::default();
+        assert_eq!(lately.narrowed(&catalog, &index, viewer()).unwrap(), viewer());
+        let (embargoed, lifted) = all.split_at(MOST.weighed + 1);
+        embargoed.iter().for_each(|asset| describe(&catalog, *asset, Some("2999-01-01")));
+        let withheld = |lately: &Lately| lately.narrowed(&catalog, &index, viewer()).unwrap().withheld.assets;
+        let sorted = |assets: &[AssetId]| assets.iter().copied().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(sorted(&withheld(&lately)), sorted(embargoed));
+        assert_eq!(sorted(&withheld(&Lately::default())), sorted(embargoed), "whoever has just begun knows as much");
+        // Of so many, what may be seen again is left out as well; the first ones stay.
+        lifted.iter().for_each(|asset| {
+            describe(&catalog, *asset, Some("2999-01-01"));
+            describe(&catalog, *asset, None);
+        });
+        assert!(sorted(&withheld(&lately)).is_superset(&sorted(embargoed)));
+        assert_eq!(lately.narrowed(&catalog, &index, Access::all()).unwrap(), Access::all());
+        followed(&catalog, &index);
+        assert!(withheld(&lately).is_empty());
+    }
+
+    #[test]
+    fn of_more_than_can_be_known_nothing_is_told_until_the_index_has_followed() {
+        let (_dir, catalog, index, all) = archive(6);
+        let lately = Lately { known: Mutex::default(), most: Most { weighed: 2, known: 4 } };
+        lately.narrowed(&catalog, &index, viewer()).unwrap();
+        all[..5].iter().for_each(|asset| describe(&catalog, *asset, Some("2999-01-01")));
+        for _ in 0..2 {
+            let e = lately.narrowed(&catalog, &index, viewer()).unwrap_err();
+            assert_eq!(e.kind(), Kind::Unavailable);
+            assert!(e.hint_text().unwrap().contains("damctl index"));
+            assert_eq!(lately.narrowed(&catalog, &index, Access::all()).unwrap(), Access::all());
+        }
+        let so_far = catalog.last_event().unwrap();
+        describe(&catalog, all[5], Some("2999-01-01"));
+        lately.narrowed(&catalog, &index, viewer()).unwrap_err();
+        catalog.set_index_cursor(&index.id, so_far).unwrap();
+        let narrowed = lately.narrowed(&catalog, &index, viewer()).unwrap();
+        assert_eq!(narrowed.withheld.assets, [all[5]], "what came since is known again");
+    }
 }

@@ -1,6 +1,7 @@
 //! What is found by what it means.
 
 use super::*;
+use crate::error::Kind;
 use crate::{digest::Digest, model::Vector};
 
 /// What a document means: one direction for the whole and one for each moment.

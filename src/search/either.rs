@@ -1,0 +1,100 @@
+//! Any of some words, each in any of its forms.
+//!
+//! The words that can be enough by themselves are gone through, and the others are asked only about what those find and what
+//! can still be among the best (MaxScore, Turtle and Flood 1995). The bounds that the index keeps of its blocks are of no use:
+//! they are for another average length than the one by which assets are weighed, and would leave out some of the best.
+
+use tantivy::{
+    DocId, Score, SegmentReader, TERMINATED,
+    query::{BooleanQuery, EnableScoring, Explanation, Query, Scorer, Weight},
+    schema::Field,
+};
+
+use super::every::{Form, Stretch, Weights, Word};
+
+/// Words of one field, of which one is enough.
+#[derive(Clone, Debug)]
+pub(super) struct Either {
+    pub(super) field: Field,
+    /// The terms of each word.
+    pub(super) words: Vec<Vec<Form>>,
+}
+
+impl Query for Either {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        let all = BooleanQuery::union(self.words.iter().flatten().map(Form::asked).collect());
+        let weights = Weights::of(self.field, &self.words, scoring)?;
+        Ok(Box::new(Weighed { all: all.weight(scoring)?, weights }))
+    }
+}
+
+struct Weighed {
+    /// The index's own way to all of them.
+    all: Box<dyn Weight>,
+    weights: Weights,
+}
+
+impl Weight for Weighed {
+    fn scorer(&self, reader: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        self.all.scorer(reader, boost)
+    }
+
+    fn explain(&self, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        self.all.explain(reader, doc)
+    }
+
+    fn for_each_no_score(&self, reader: &SegmentReader, callback: &mut dyn FnMut(&[DocId])) -> tantivy::Result<()> {
+        self.all.for_each_no_score(reader, callback)
+    }
+
+    fn for_each_pruning(
+        &self,
+        threshold: Score,
+        reader: &SegmentReader,
+        callback: &mut dyn FnMut(DocId, Score) -> Score,
+    ) -> tantivy::Result<()> {
+        let (words, norms) = self.weights.lists(reader, 1.0)?;
+        let norm = |doc| norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc));
+        best(words, norm, threshold, callback);
+        Ok(())
+    }
+}
+
+/// Calls `callback` with each asset that is better than what it says is good enough.
+fn best(
+    mut words: Vec<Word>,
+    norm: impl Fn(DocId) -> u8,
+    mut threshold: Score,
+    callback: &mut dyn FnMut(DocId, Score) -> Score,
+) {
+    words.sort_by(|a, b| a.most(TERMINATED).total_cmp(&b.most(TERMINATED)));
+    let mut stretch = Stretch::default();
+    // How many of the first words are not enough, all of them together, and what each of these and those before it can bring.
+    let mut weak = 0;
+    let mut rest = vec![0.0; words.len() + 1];
+    loop {
+        while weak < words.len() && rest[weak] + words[weak].most(TERMINATED) <= threshold {
+            rest[weak + 1] = rest[weak] + words[weak].most(TERMINATED);
+            weak += 1;
+        }
+        let (asked, led) = words.split_at_mut(weak);
+        let first = led.iter().map(Word::doc).min().unwrap_or(TERMINATED);
+        if first == TERMINATED {
+            return;
+        }
+        stretch.fill(first, led, &norm);
+        'docs: for (doc, mut score) in stretch.take() {
+            for (n, word) in asked.iter_mut().enumerate().rev() {
+                if score + rest[n + 1] <= threshold {
+                    continue 'docs;
+                }
+                if word.seek(doc) == doc {
+                    score += word.score(doc, norm(doc));
+                }
+            }
+            if score > threshold {
+                threshold = callback(doc, score);
+            }
+        }
+    }
+}
