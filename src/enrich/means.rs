@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use super::question::{Detects, Tools};
+use super::{
+    languages::understands,
+    question::{Detects, Tools},
+};
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
@@ -118,7 +121,9 @@ impl Means {
             take(
                 "speech",
                 || -> Result<()> {
-                    let found = hearing(shelf, &spec.on(how.has_gpu), how.care, stop)?;
+                    let own = spec.on(how.has_gpu);
+                    understands(&own, &shelf.known()?)?;
+                    let found = hearing(shelf, &own, how.care, stop)?;
                     let instead_of = (found.spec.model != spec.model).then(|| spec.model.clone());
                     means.speech = Some(Fulfilled { instead_of, ..found });
                     Ok(())
