@@ -374,12 +374,20 @@ fn built(what: &str, is: bool, feature: &str) -> Result<()> {
     }
 }
 
-/// What can be looked for alone.
+/// What can be looked for alone: a key of the section `enrich`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learned {
-    /// Findings of a kind, and of those that are found with it.
-    Found(FindingKind),
-    /// What texts mean.
+    /// What is said, and that in English.
+    Speech,
+    /// What can be read.
+    Text,
+    /// What is to be seen.
+    Objects,
+    /// Who and what is named in the words that are there, and keywords.
+    Names,
+    /// What these words are about.
+    Topics,
+    /// What they mean.
     Meaning,
     /// How pictures look.
     Looks,
@@ -388,43 +396,42 @@ pub enum Learned {
 impl std::str::FromStr for Learned {
     type Err = Error;
 
+    /// A key of the section, or a kind of findings, which stands for the key that finds it.
     fn from_str(text: &str) -> Result<Self> {
         match text {
-            "meaning" => Ok(Self::Meaning),
-            "looks" => Ok(Self::Looks),
-            kind => kind.parse().map(Self::Found).map_err(|_| {
-                let kinds = FindingKind::ALL.map(FindingKind::as_str).join(", ");
-                Error::invalid(format!("'{text}' cannot be looked for: expected one of {kinds}, meaning, looks"))
-            }),
+            "objects" => return Ok(Self::Objects),
+            "names" => return Ok(Self::Names),
+            "topics" => return Ok(Self::Topics),
+            "meaning" => return Ok(Self::Meaning),
+            "looks" => return Ok(Self::Looks),
+            _ => {}
         }
+        let kind: FindingKind = text.parse().map_err(|_| {
+            let keys = "speech, text, objects, names, topics, meaning, looks";
+            let kinds = FindingKind::ALL.map(FindingKind::as_str).join(", ");
+            Error::invalid(format!("'{text}' cannot be looked for: expected one of {keys}, or of {kinds}"))
+        })?;
+        Ok(match kind {
+            FindingKind::Speech | FindingKind::Translation => Self::Speech,
+            FindingKind::Text => Self::Text,
+            FindingKind::Object => Self::Objects,
+            FindingKind::Person | FindingKind::Place | FindingKind::Organization | FindingKind::Keyword => Self::Names,
+            FindingKind::Topic => Self::Topics,
+        })
     }
 }
 
 /// Drops all wishes but these; none given: all stay.
 pub fn narrowed(wanted: &Learning, only: &[Learned]) -> Learning {
-    let has = |learned: &Learned| only.is_empty() || only.contains(learned);
-    let is = |kinds: &[FindingKind]| kinds.iter().any(|kind| has(&Learned::Found(*kind)));
-    let mut kept = wanted.clone();
-    if !is(&[FindingKind::Speech, FindingKind::Translation]) {
-        kept.speech = None;
+    let has = |learned: Learned| only.is_empty() || only.contains(&learned);
+    let Learning { speech, text, objects, names, topics, looks, meaning } = wanted.clone();
+    Learning {
+        speech: speech.filter(|_| has(Learned::Speech)),
+        text: text.filter(|_| has(Learned::Text)),
+        objects: objects.filter(|_| has(Learned::Objects)),
+        names: names.filter(|_| has(Learned::Names)),
+        topics: topics.filter(|_| has(Learned::Topics)),
+        looks: looks.filter(|_| has(Learned::Looks)),
+        meaning: meaning.filter(|_| has(Learned::Meaning)),
     }
-    if !is(&[FindingKind::Text]) {
-        kept.text = None;
-    }
-    if !is(&[FindingKind::Object]) {
-        kept.objects = None;
-    }
-    if !is(&super::plan::NAMED) {
-        kept.names = None;
-    }
-    if !is(&[FindingKind::Topic]) {
-        kept.topics = None;
-    }
-    if !has(&Learned::Meaning) {
-        kept.meaning = None;
-    }
-    if !has(&Learned::Looks) {
-        kept.looks = None;
-    }
-    kept
 }

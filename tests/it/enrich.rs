@@ -304,6 +304,14 @@ fn a_model_that_is_missing_is_told_with_the_command_that_gets_it_and_the_rest_go
     let ran = ran.says("damctl models pull whisper-medium");
     ran.says("1 job(s) done");
     assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["1"]);
+
+    // Where nothing else is left, it is not said that there is nothing to learn.
+    for more in [&["enrich"][..], &["enrich", "--only", "speech"]] {
+        let told = "nothing was learned: speech cannot be learned here ('damctl models pull whisper-medium' gets it)";
+        let ran = archive.run(more).ends(1).says(told);
+        assert!(!ran.stdout.contains("nothing to learn"), "{}", ran.stdout);
+    }
+    archive.run(["enrich", "--only", "looks"]).ends(0).says("nothing to learn: all 1 sets of findings are present");
 }
 
 #[test]
@@ -358,12 +366,6 @@ fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
     let profile = archive.root().join("learn.yaml");
     fs::write(&profile, "enrich:\n  speech: { model: whisper-tiny.en, languages: [en], translate: true }\n").unwrap();
     archive.run(["enrich"]).ends(1).says("cannot translate");
-    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
-
-    // One that reads text, as one that sees objects.
-    for name in ["onnxruntime", "pp-ocr-v6-small"] {
-        std::os::unix::fs::symlink(ocr.parent().unwrap().join(name), own.join(name)).unwrap();
-    }
     // One whose name tells nothing is told by itself, of each recording.
     let own = archive.root().join("own");
     fs::create_dir(&own).unwrap();
@@ -374,6 +376,12 @@ fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
     let ran = archive.command(["enrich"]).env("DAMCTL_MODELS", &own).output().unwrap();
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert!(ran.status.code() == Some(1) && told.contains("talk.wav") && told.contains("English alone"), "{told}");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
+
+    // One that reads text, as one that sees objects.
+    for name in ["onnxruntime", "pp-ocr-v6-small"] {
+        std::os::unix::fs::symlink(ocr.parent().unwrap().join(name), own.join(name)).unwrap();
+    }
     shelved(&own, "other", "objects", "model.onnx", &fs::read(ocr.join("rec.onnx")).unwrap());
     fs::write(&profile, "enrich:\n  objects: { model: other }\n").unwrap();
     let ran = archive.command(["enrich"]).env("DAMCTL_MODELS", &own).output().unwrap();

@@ -178,6 +178,40 @@ fn what_it_is_about_is_told_from_its_words_and_found_by_name_and_code() {
 }
 
 #[test]
+fn what_is_found_in_words_is_looked_for_alone_in_those_that_are_there() {
+    for name in ["es-core-news-sm", "en-core-web-sm"] {
+        if models(name).is_none() {
+            return;
+        }
+    }
+    let archive = archive("  speech: { model: whisper-medium }\n  names: {}\n  topics: {}\n");
+    let drive = scratch();
+    make(&drive.path().join("talk.wav"), &["-f", "lavfi", "-i", "sine=f=440:d=9"]);
+    archive.ingest(drive.path()).0.ends(0);
+    let id = archive.rows("SELECT id FROM assets").remove(0);
+    let srt = archive.root().join("mine.srt");
+    let words =
+        "Dolores Ibárruri dijo en Madrid que la inflación bajó y que el banco central no movió la tasa de interés.";
+    fs::write(&srt, format!("1\n00:00:01,000 --> 00:00:08,000\n{words}\n")).unwrap();
+    archive.run(["transcript", "import", srt.to_str().unwrap(), "--asset", &id, "--language", "es"]).ends(0);
+
+    // What speech lacks is nothing to those who do not ask for it.
+    let kinds = "SELECT DISTINCT kind FROM findings WHERE kind <> 'speech' ORDER BY kind";
+    archive.run(["enrich", "--only", "names", "--dry-run"]).ends(0).says("learn names of").says("would do 1 job(s)");
+    archive.run(["enrich", "--only", "names"]).ends(0).says("1 job(s) done");
+    assert_eq!(archive.rows(kinds), ["keyword", "organization", "person", "place"]);
+    assert_eq!(found(&archive, "talk.wav", "person")[0]["text"], "Dolores Ibárruri");
+    archive.run(["enrich", "--only", "person,place"]).ends(0).says("nothing to learn");
+    archive.run(["enrich", "--only", "topics"]).ends(0).says("1 job(s) done");
+    assert!(archive.rows(kinds).contains(&"topic".to_owned()));
+
+    for key in ["text", "objects", "meaning", "looks"] {
+        archive.run(["enrich", "--only", key]).ends(2).says("nothing of what --only names is asked for");
+    }
+    archive.run(["enrich", "--only", "people"]).ends(2).says("expected one of speech, text, objects, names, topics");
+}
+
+#[test]
 fn french_where_spanish_and_english_were_asked_for_is_not_trusted_and_is_told_where_any_language_may_be_spoken() {
     let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
     let archive = archive("  speech: { model: whisper-base, languages: [es, en] }\n");
