@@ -238,6 +238,50 @@ fn french_where_spanish_and_english_were_asked_for_is_not_trusted_and_is_told_wh
     assert!(said.iter().any(|f| text(f).contains("France")), "{said:?}");
 }
 
+#[test]
+fn another_language_that_begins_within_a_stretch_is_doubted_from_there_on_however_many_are_expected() {
+    let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
+    let archive = archive("  speech: { model: whisper-base, languages: [es, en], words: false }\n");
+    let (drive, parts) = (scratch(), scratch());
+    let say = |voice: &str, speed: &str, words: &str| {
+        let path = parts.path().join(format!("{voice}.wav"));
+        tool("espeak-ng", ["-v", voice, "-s", speed, "-w", path.to_str().unwrap(), words]);
+        path.to_str().unwrap().to_owned()
+    };
+    let own = say(
+        "es",
+        "140",
+        "Buenas noches a todos. Hoy hablamos del tiempo en España y del gobierno en Madrid, que decidió ayer una nueva ley \
+         sobre las escuelas y los hospitales.",
+    );
+    let other = say(
+        "de+f2",
+        "150",
+        "Guten Abend, meine Damen und Herren. Heute sprechen wir über das Wetter in Deutschland und über die Regierung in \
+         Berlin, die gestern ein neues Gesetz beschlossen hat. Morgen wird es in Bayern regnen, und am Wochenende kommt die \
+         Sonne zurück.",
+    );
+    // The first ends in the middle of a sentence, without a pause.
+    let both = "[0]atrim=end=11[a];[a][1]concat=n=2:v=0:a=1";
+    make(&drive.path().join("both.wav"), &["-i", &own, "-i", &other, "-filter_complex", both]);
+    make(&drive.path().join("own.wav"), &["-i", &own]);
+    archive.ingest(drive.path()).0.ends(0);
+    for languages in ["[es, en]", "[es]"] {
+        profile(&archive, &format!("  speech: {{ model: whisper-base, languages: {languages}, words: false }}\n"));
+        archive.run(["enrich"]).ends(0).says("2 job(s) done");
+        let said = found(&archive, "both.wav", "speech");
+        let (early, late): (Vec<&Value>, Vec<&Value>) = said.iter().partition(|f| f["to_ms"].as_u64() < Some(12_500));
+        assert!(!early.is_empty() && late.len() > 1, "{languages}: {said:?}");
+        assert!(early.iter().all(|f| f.get("doubts").is_none()), "{languages}: {said:?}");
+        for f in late {
+            let is_doubted = f["doubts"].to_string().contains("\"language\"") && f["trust"].as_f64() <= Some(0.3);
+            assert!(is_doubted, "{languages}: {f}");
+        }
+        let said = found(&archive, "own.wav", "speech");
+        assert!(said.len() > 1 && said.iter().all(|f| f.get("doubts").is_none()), "{languages}: {said:?}");
+    }
+}
+
 /// Ten hours at 8 kHz, of which little is not silence: at these seconds somebody speaks.
 fn ten_hours(path: &Path, voice: &Path, at: &[u64]) {
     let late = |(n, s): (usize, &u64)| format!("[s{n}]adelay={}:all=1[v{n}]", s * 1000);
