@@ -77,7 +77,7 @@ pub enum Care {
     /// They are there.
     #[default]
     Here,
-    /// They are what they were when they came.
+    /// They are what they were when they came, and models as far as their outline tells.
     All,
 }
 
@@ -354,16 +354,15 @@ fn in_print(spec: &LearnText, stop: &Stop) -> Result<Fulfilled<LearnText>> {
 
 fn named(shelf: &Shelf, name: &str, purpose: Use, care: Care, stop: &Stop) -> Result<Model> {
     let model = shelf.get(name)?;
+    if model.purpose != purpose {
+        let (is, wanted) = (model.purpose.as_str(), purpose.as_str());
+        return Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted}")));
+    }
     if care == Care::All {
         model.verify(stop)?;
+        model.check()?;
     }
-    match model.purpose == purpose {
-        true => Ok(model),
-        false => {
-            let (is, wanted) = (model.purpose.as_str(), purpose.as_str());
-            Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted}")))
-        }
-    }
+    Ok(model)
 }
 
 fn built(what: &str, is: bool, feature: &str) -> Result<()> {

@@ -235,6 +235,18 @@ impl Model {
         }
     }
 
+    /// Looks at its head and its outline, as is done when one is imported: not all come that way. `Invalid` where it is no model of
+    /// its use, or is cut short.
+    pub fn check(&self) -> Result<()> {
+        let from = if self.purpose.file().is_some() { self.file() } else { self.dir.clone() };
+        check::check(&from, self.purpose).map_err(|e| match e.kind() {
+            Kind::Invalid => e.within(format_args!("the model '{}' is of no use", self.name)).hint(
+                "'damctl models list' tells what else is here or can be had; 'damctl models import' takes another file or folder",
+            ),
+            _ => e,
+        })
+    }
+
     /// Reads all of it and compares it with what came.
     pub fn verify(&self, stop: &Stop) -> Result<()> {
         for (name, wanted) in &self.files {

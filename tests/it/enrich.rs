@@ -386,7 +386,8 @@ fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
     fs::write(&profile, "enrich:\n  objects: { model: other }\n").unwrap();
     let ran = archive.command(["enrich"]).env("DAMCTL_MODELS", &own).output().unwrap();
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    assert!(ran.status.code() == Some(1) && told.contains("page.png") && told.contains("model"), "{told}");
+    let why = "cannot learn objects here: the model 'other' is of no use";
+    assert!(ran.status.code() == Some(1) && told.contains(why) && told.contains("no detector of objects"), "{told}");
     assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
 }
 

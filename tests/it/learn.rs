@@ -404,13 +404,30 @@ fn what_is_no_model_is_refused_when_it_is_brought_and_fails_alone_where_it_came_
         with(&archive, own.path(), &import).ends(2).says("no detector of objects").says("expected is");
     }
 
-    // Whatever else is wrong with one is seen when it is loaded: its job fails, and says why.
+    // One that came all the same is told once, and not by each recording.
     shelved(own.path(), "garbage", "speech", "model.bin", &garbage);
+    let whole = fs::read(base.join("model.bin")).unwrap();
+    shelved(own.path(), "cut", "speech", "model.bin", &whole[..whole.len() - 1]);
+    shelved(own.path(), "empty", "speech", "model.bin", b"");
+    // Its head and its outline are those of a model that it is not.
+    let odd = [&whole[..4], &51_865_i32.to_le_bytes(), &whole[8..]].concat();
+    shelved(own.path(), "odd", "speech", "model.bin", &odd);
     let made = own.path().join("my-silero-vad");
     fs::rename(&made, own.path().join("silero-vad")).unwrap();
     let talk = scratch();
     make(&talk.path().join("talk.wav"), &["-f", "lavfi", "-i", "sine=f=440:d=3"]);
     archive.ingest(talk.path()).0.ends(0);
-    let ran = with(&archive, own.path(), &["enrich"]).ends(1);
-    ran.says("talk.wav").says("cannot be loaded");
+    for (name, why) in
+        [("garbage", "no Whisper model says"), ("cut", "it ends early"), ("empty", "does not begin as they do")]
+    {
+        profile(&archive, &format!("  speech: {{ model: {name}, languages: [en] }}\n"));
+        let ran = with(&archive, own.path(), &["enrich"]).ends(1).says("cannot learn speech here");
+        let ran = ran.says(&format!("the model '{name}' is of no use")).says(why);
+        assert!(!ran.stdout.contains("talk.wav"), "{}", ran.stdout);
+    }
+    // Whatever else is wrong with one is seen when it is loaded: its job fails, and says why.
+    profile(&archive, "  speech: { model: odd, languages: [en] }\n");
+    let ran = with(&archive, own.path(), &["enrich"]).ends(1).says("talk.wav");
+    ran.says("odd/model.bin cannot be loaded");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
 }
