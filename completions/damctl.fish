@@ -184,7 +184,7 @@ complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l enqueue -d '
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -l drain -d 'Plans nothing: does what waits, whosever plan it is, and leaves when there has been nothing to do for the time of a lease. Any number of these can work at once, on any machines that reach catalog and store'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand transcode" -s V -l version -d 'Print version'
-complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l only -d 'Looks for nothing but this: speech, text, object, topic, meaning, looks; person, place, organization or keyword (each of them means all names)' -r
+complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l only -d 'Looks for nothing but this: speech, text, objects, names, topics, meaning, looks. Names, topics and meaning are looked for in the words that are there. A kind of findings, such as person, stands for what finds it' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l asset -d 'Just these assets' -r
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l profile -d 'A profile instead of the archive\'s; its section `enrich` says what is wanted' -r -F
 complete -c damctl -n "__fish_damctl_using_subcommand enrich" -l again -d 'Listens again, with the model of --with, to just that of what is said that is to be doubted. What is trusted more takes its place; what a person brought stays as it is' -r -f -a "doubtful\t'What has doubts'"

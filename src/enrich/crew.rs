@@ -20,6 +20,9 @@ use crate::{
 /// How long models may take to be loaded, in seconds.
 const LOADING: u64 = 300;
 
+/// What helps where they end who loads them.
+const LOADED: &str = "'damctl models verify' tells whether they are as they came; one that is, and ends who loads it, is no model for this";
+
 /// How long an answer may take at least, in seconds; for each second of a recording there are 20 more.
 const LONGEST: u64 = 3600;
 
@@ -124,7 +127,7 @@ impl Crew {
             })
             .map_err(|e| match e.kind() {
                 // What ends a process while it loads a model ends the next one, too.
-                Kind::Corrupt => e.within("the models cannot be loaded"),
+                Kind::Corrupt => e.within(format_args!("{} cannot be loaded", tools.files())).hint(LOADED),
                 _ => e,
             })?;
         match failed {

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use super::question::{Detects, Tools};
+use super::{
+    languages::understands,
+    question::{Detects, Tools},
+};
 use crate::{
     digest::Digest,
     error::{Error, Kind, Result},
@@ -74,7 +77,7 @@ pub enum Care {
     /// They are there.
     #[default]
     Here,
-    /// They are what they were when they came.
+    /// They are what they were when they came, and models as far as their outline tells.
     All,
 }
 
@@ -118,7 +121,9 @@ impl Means {
             take(
                 "speech",
                 || -> Result<()> {
-                    let found = hearing(shelf, &spec.on(how.has_gpu), how.care, stop)?;
+                    let own = spec.on(how.has_gpu);
+                    understands(&own, &shelf.known()?)?;
+                    let found = hearing(shelf, &own, how.care, stop)?;
                     let instead_of = (found.spec.model != spec.model).then(|| spec.model.clone());
                     means.speech = Some(Fulfilled { instead_of, ..found });
                     Ok(())
@@ -349,16 +354,15 @@ fn in_print(spec: &LearnText, stop: &Stop) -> Result<Fulfilled<LearnText>> {
 
 fn named(shelf: &Shelf, name: &str, purpose: Use, care: Care, stop: &Stop) -> Result<Model> {
     let model = shelf.get(name)?;
+    if model.purpose != purpose {
+        let (is, wanted) = (model.purpose.as_str(), purpose.as_str());
+        return Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted}")));
+    }
     if care == Care::All {
         model.verify(stop)?;
+        model.check()?;
     }
-    match model.purpose == purpose {
-        true => Ok(model),
-        false => {
-            let (is, wanted) = (model.purpose.as_str(), purpose.as_str());
-            Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted}")))
-        }
-    }
+    Ok(model)
 }
 
 fn built(what: &str, is: bool, feature: &str) -> Result<()> {
@@ -369,12 +373,20 @@ fn built(what: &str, is: bool, feature: &str) -> Result<()> {
     }
 }
 
-/// What can be looked for alone.
+/// What can be looked for alone: a key of the section `enrich`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learned {
-    /// Findings of a kind, and of those that are found with it.
-    Found(FindingKind),
-    /// What texts mean.
+    /// What is said, and that in English.
+    Speech,
+    /// What can be read.
+    Text,
+    /// What is to be seen.
+    Objects,
+    /// Who and what is named in the words that are there, and keywords.
+    Names,
+    /// What these words are about.
+    Topics,
+    /// What they mean.
     Meaning,
     /// How pictures look.
     Looks,
@@ -383,43 +395,42 @@ pub enum Learned {
 impl std::str::FromStr for Learned {
     type Err = Error;
 
+    /// A key of the section, or a kind of findings, which stands for the key that finds it.
     fn from_str(text: &str) -> Result<Self> {
         match text {
-            "meaning" => Ok(Self::Meaning),
-            "looks" => Ok(Self::Looks),
-            kind => kind.parse().map(Self::Found).map_err(|_| {
-                let kinds = FindingKind::ALL.map(FindingKind::as_str).join(", ");
-                Error::invalid(format!("'{text}' cannot be looked for: expected one of {kinds}, meaning, looks"))
-            }),
+            "objects" => return Ok(Self::Objects),
+            "names" => return Ok(Self::Names),
+            "topics" => return Ok(Self::Topics),
+            "meaning" => return Ok(Self::Meaning),
+            "looks" => return Ok(Self::Looks),
+            _ => {}
         }
+        let kind: FindingKind = text.parse().map_err(|_| {
+            let keys = "speech, text, objects, names, topics, meaning, looks";
+            let kinds = FindingKind::ALL.map(FindingKind::as_str).join(", ");
+            Error::invalid(format!("'{text}' cannot be looked for: expected one of {keys}, or of {kinds}"))
+        })?;
+        Ok(match kind {
+            FindingKind::Speech | FindingKind::Translation => Self::Speech,
+            FindingKind::Text => Self::Text,
+            FindingKind::Object => Self::Objects,
+            FindingKind::Person | FindingKind::Place | FindingKind::Organization | FindingKind::Keyword => Self::Names,
+            FindingKind::Topic => Self::Topics,
+        })
     }
 }
 
 /// Drops all wishes but these; none given: all stay.
 pub fn narrowed(wanted: &Learning, only: &[Learned]) -> Learning {
-    let has = |learned: &Learned| only.is_empty() || only.contains(learned);
-    let is = |kinds: &[FindingKind]| kinds.iter().any(|kind| has(&Learned::Found(*kind)));
-    let mut kept = wanted.clone();
-    if !is(&[FindingKind::Speech, FindingKind::Translation]) {
-        kept.speech = None;
+    let has = |learned: Learned| only.is_empty() || only.contains(&learned);
+    let Learning { speech, text, objects, names, topics, looks, meaning } = wanted.clone();
+    Learning {
+        speech: speech.filter(|_| has(Learned::Speech)),
+        text: text.filter(|_| has(Learned::Text)),
+        objects: objects.filter(|_| has(Learned::Objects)),
+        names: names.filter(|_| has(Learned::Names)),
+        topics: topics.filter(|_| has(Learned::Topics)),
+        looks: looks.filter(|_| has(Learned::Looks)),
+        meaning: meaning.filter(|_| has(Learned::Meaning)),
     }
-    if !is(&[FindingKind::Text]) {
-        kept.text = None;
-    }
-    if !is(&[FindingKind::Object]) {
-        kept.objects = None;
-    }
-    if !is(&super::plan::NAMED) {
-        kept.names = None;
-    }
-    if !is(&[FindingKind::Topic]) {
-        kept.topics = None;
-    }
-    if !has(&Learned::Meaning) {
-        kept.meaning = None;
-    }
-    if !has(&Learned::Looks) {
-        kept.looks = None;
-    }
-    kept
 }

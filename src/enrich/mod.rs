@@ -10,6 +10,7 @@ mod credentials;
 mod crew;
 mod eyes;
 mod infer;
+mod languages;
 #[cfg(feature = "gst")]
 mod listen;
 mod means;
@@ -23,6 +24,7 @@ mod subtitles;
 pub use again::plan_again;
 pub use crew::Crew;
 pub use infer::Scholar;
+pub use languages::check_languages;
 pub use means::{Care, How, Lacking, Learned, Means, narrowed};
 pub use plan::{Plan, Wish, plan};
 pub use question::{Answer, Question, Setup};

@@ -66,6 +66,22 @@ pub enum Tools {
     },
 }
 
+impl Tools {
+    /// The files and folders of models that are loaded, in words.
+    pub(super) fn files(&self) -> String {
+        let all: Vec<&PathBuf> = match self {
+            Self::Ears { model, voice } => vec![model, voice],
+            Self::Eyes { runtime, text, objects, .. } => {
+                let objects = objects.as_ref().map(|o| &o.model);
+                text.iter().chain(objects).chain(runtime).collect()
+            }
+            Self::Names { models } => models.iter().collect(),
+            Self::Meaning { runtime, model, .. } => vec![model, runtime],
+        };
+        all.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or ")
+    }
+}
+
 /// A detector and how it is set up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -30,7 +30,7 @@ use crate::{
     stop::Stop,
 };
 
-/// What comes with damctl.
+/// The list that comes with damctl.
 const KNOWN: &str = include_str!("known.yaml");
 /// What a user adds, in the folder of the models.
 const OWN: &str = "models.yaml";
@@ -105,7 +105,7 @@ pub struct Known {
     pub purpose: Use,
     /// What it is, in a line.
     pub about: String,
-    /// Which languages it knows, in words.
+    /// Which languages it knows: their codes, or more of them in words.
     #[serde(default)]
     pub languages: Option<String>,
     /// Under which license it may be used.
@@ -125,6 +125,36 @@ pub struct Known {
     /// part has its own.
     #[serde(default)]
     pub files: BTreeMap<String, Digest>,
+}
+
+impl Known {
+    /// The languages that it knows, if they are these alone and not "many".
+    fn just(&self) -> Option<Vec<&str>> {
+        let all: Vec<&str> = self.languages.as_deref()?.split(',').map(str::trim).collect();
+        let is_code = |l: &&str| (2..=3).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_lowercase());
+        all.iter().all(is_code).then_some(all)
+    }
+}
+
+/// What comes with damctl.
+pub fn known() -> Result<BTreeMap<String, Known>> {
+    read(KNOWN, "the list of models")
+}
+
+/// The languages that a model of speech knows, where it knows few: as the list says it, or as Whisper's models are called.
+pub fn languages_of<'a>(name: &str, known: &'a BTreeMap<String, Known>) -> Option<Vec<&'a str>> {
+    match known.get(name).filter(|model| model.languages.is_some()) {
+        Some(model) => model.just(),
+        None => name.ends_with(".en").then(|| vec!["en"]),
+    }
+}
+
+/// The models of speech that know more languages than can be told one by one, with what is told of them.
+pub fn of_many_languages(known: &BTreeMap<String, Known>) -> Vec<String> {
+    let is_it = |m: &&Known| m.purpose == Use::Speech && m.just().is_none();
+    let told =
+        |(name, m): (&String, &Known)| Some(format!("{name} ({})", Some(m).filter(is_it)?.languages.as_deref()?));
+    known.iter().filter_map(told).collect()
 }
 
 /// Something that is fetched.
@@ -205,6 +235,18 @@ impl Model {
         }
     }
 
+    /// Looks at its head and its outline, as is done when one is imported: not all come that way. `Invalid` where it is no model of
+    /// its use, or is cut short.
+    pub fn check(&self) -> Result<()> {
+        let from = if self.purpose.file().is_some() { self.file() } else { self.dir.clone() };
+        check::check(&from, self.purpose).map_err(|e| match e.kind() {
+            Kind::Invalid => e.within(format_args!("the model '{}' is of no use", self.name)).hint(
+                "'damctl models list' tells what else is here or can be had; 'damctl models import' takes another file or folder",
+            ),
+            _ => e,
+        })
+    }
+
     /// Reads all of it and compares it with what came.
     pub fn verify(&self, stop: &Stop) -> Result<()> {
         for (name, wanted) in &self.files {
@@ -239,7 +281,7 @@ impl Shelf {
 
     /// Everything that can be fetched by name: what comes with damctl, and what the user adds.
     pub fn known(&self) -> Result<BTreeMap<String, Known>> {
-        let mut known = read(KNOWN, "the list of models")?;
+        let mut known = known()?;
         let own = self.dir.join(OWN);
         if own.is_file() {
             let yaml = fs::read_to_string(&own).doing(|| format!("cannot read {}", own.display()))?;

@@ -32,6 +32,8 @@ pub use brand::{
     Brand, Caption, Corner, Effects, Grade, Logo, Music, OwnWords, Piece, Place, Style, Subtitles, WordsBy,
 };
 pub use bumper::{Around, Bumper, Dress, Fit};
+#[cfg(all(test, feature = "whisper"))]
+pub(crate) use enrich::SPOKEN;
 pub use enrich::{
     Channels, Fallback, LearnLooks, LearnMeaning, LearnNames, LearnObjects, LearnSpeech, LearnText, LearnTopics,
     Learning, SpeechTracks, Topic,

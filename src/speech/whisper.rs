@@ -58,18 +58,26 @@ impl Listener {
             Some(guesser) => guesser,
             none => none.insert(guesser(state(model)?)?),
         };
-        detect(guesser, samples, among).map_err(failed)
+        guesser.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1).map_err(failed)?;
+        let (_, shares) = guesser.lang_detect(0, 1).map_err(failed)?;
+        let of = |l: i32| shares.get(l as usize).copied().unwrap_or(0.0).ln();
+        Ok(told(languages_of(model), among, of))
     }
 
-    /// Whether what the encoder looked at last may be in this language. It is a step of the decoder; a look of its own for the
-    /// language alone is a sixth of all time.
-    fn may_be(&mut self, model: &WhisperContext, language: i32) -> Result<bool> {
+    /// The same of what the encoder looked at last, to write it down. It is a step of the decoder, as each part of a word takes one;
+    /// a look of its own for the language alone is a sixth of all time.
+    fn looked(&mut self, model: &WhisperContext, among: &[i32]) -> Result<(i32, Option<i32>)> {
         self.state.decode(&[model.token_sot()], 0, 1).map_err(failed)?;
         let logits = self.state.get_logits().map_err(failed)?;
         let of = |l: i32| logits.get(model.token_lang(l) as usize).copied().unwrap_or(f32::MIN);
-        let most = (0..=get_lang_max_id()).map(of).fold(f32::MIN, f32::max);
-        Ok((of(language) - most).exp() >= OTHER)
+        Ok(told(languages_of(model), among, of))
     }
+}
+
+/// How many languages a model knows, as the size of its vocabulary tells. Where it knows fewer than this program, the marks of the
+/// others are other marks.
+fn languages_of(model: &WhisperContext) -> i32 {
+    (model.n_vocab() - 51_766).clamp(1, get_lang_max_id() + 1)
 }
 
 fn state(model: &WhisperContext) -> Result<WhisperState> {
@@ -178,6 +186,12 @@ impl Ears {
             })
         };
         let numbers = wish.languages.iter().map(number).collect::<Result<Vec<_>>>()?;
+        let all = languages_of(&self.model);
+        if let Some((name, _)) = wish.languages.iter().zip(&numbers).find(|(_, n)| self.is_multilingual() && **n >= all)
+        {
+            return Err(Error::invalid(format!("the model knows {all} languages, and '{name}' is none of them"))
+                .hint("whisper-large-v3-turbo knows it"));
+        }
         match self.is_multilingual() {
             true => Ok(numbers),
             false if wish.translate => Err(Error::invalid("the model knows English alone, and cannot translate")
@@ -215,7 +229,11 @@ impl Ears {
         stop: &Stop,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<Said> {
-        let at_a_time = wish.at_a_time.clamp(1, cut.len().max(1));
+        // Silence needs nobody who listens, nor the memory that it takes.
+        if cut.is_empty() {
+            return Ok(Said::default());
+        }
+        let at_a_time = wish.at_a_time.clamp(1, cut.len());
         while self.states.len() < at_a_time {
             self.states.push(Listener { state: state(&self.model)?, guesser: None });
         }
@@ -273,7 +291,7 @@ fn one(
 ) -> Result<Said> {
     let mut samples = heard.samples[slice.from..slice.to].to_vec();
     samples.resize(samples.len().max(SHORTEST), 0.0);
-    let (language, mut other) = match *languages {
+    let (language, other) = match *languages {
         [one] => (one, None),
         _ => listener.guess(model, &samples, languages)?,
     };
@@ -282,30 +300,65 @@ fn one(
     let itself = Into::Itself { words: wish.words };
     let mut name = named(language);
     let mut said = written(name).by(&mut listener.state, itself)?;
-    // Where one language alone is expected, it is taken for that and doubted afterwards.
-    let is_asked_for = languages.len() == 1 && model.is_multilingual();
-    if is_asked_for && (said.is_empty() || !listener.may_be(model, language)?) {
-        other = listener.guess(model, &samples, languages)?.1;
+    let foreign = match other {
+        None if model.is_multilingual() => doubted(model, listener, &samples, languages, !said.is_empty())?,
+        other => other.map(|language| Foreign { language, from: 0 }),
+    };
+    // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
+    if let Some(other) = foreign.filter(|_| said.is_empty()) {
+        name = named(other.language);
+        said = written(name).by(&mut listener.state, itself)?;
     }
-    let is_other = other.is_some();
-    if let Some(other) = other {
-        // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
-        if said.is_empty() {
-            name = named(other);
-            said = written(name).by(&mut listener.state, itself)?;
-        }
-        said.iter_mut().for_each(doubt::language);
-    }
+    let doubt = |found: &mut [Finding]| {
+        let from = foreign.map(|other| ((heard.base + slice.from + other.from) * 1000 / RATE) as u64);
+        let is_in = |f: &&mut Finding| from.is_some_and(|from| f.from_ms.midpoint(f.to_ms) >= from);
+        found.iter_mut().filter(is_in).for_each(doubt::language);
+    };
+    doubt(&mut said);
     let decode = &written(name);
     let mut english = match wish.translate {
         false => Vec::new(),
         true if name == "en" => said.iter().map(|f| Finding { words: Vec::new(), ..f.clone() }).collect(),
         true => decode.by(&mut listener.state, Into::English)?,
     };
-    if is_other && name != "en" {
-        english.iter_mut().for_each(doubt::language);
+    if name != "en" {
+        doubt(&mut english);
     }
     Ok(Said { said, english })
+}
+
+/// A language that nobody asked for.
+#[derive(Clone, Copy)]
+struct Foreign {
+    language: i32,
+    /// From which sample of its slice on it is spoken.
+    from: usize,
+}
+
+/// Which other language is spoken where none of those that are expected is. Of what was written down, the whole look tells first: that
+/// costs next to nothing, and is not believed until the beginning or the end of the slice, looked at alone, tells the same.
+fn doubted(
+    model: &WhisperContext,
+    listener: &mut Listener,
+    samples: &[f32],
+    expected: &[i32],
+    is_written: bool,
+) -> Result<Option<Foreign>> {
+    if expected.is_empty() || (is_written && listener.looked(model, expected)?.1.is_none()) {
+        return Ok(None);
+    }
+    // The choice among several was made by the beginning, which told of no others.
+    if expected.len() == 1
+        && let (_, Some(language)) = listener.guess(model, samples, expected)?
+    {
+        return Ok(Some(Foreign { language, from: 0 }));
+    }
+    if samples.len() <= GUESSED_BY {
+        return Ok(None);
+    }
+    let (_, other) = listener.guess(model, &samples[samples.len() - GUESSED_BY..], expected)?;
+    let from = if is_written { GUESSED_BY } else { 0 };
+    Ok(other.map(|language| Foreign { language, from }))
 }
 
 fn failed(e: whisper_rs::WhisperError) -> Error {
@@ -420,19 +473,14 @@ fn guesser(mut state: WhisperState) -> Result<WhisperState> {
 /// asked for. Near relatives (Spanish and Galician) share theirs.
 const OTHER: f32 = 0.2;
 
-fn detect(
-    state: &mut WhisperState,
-    samples: &[f32],
-    among: &[i32],
-) -> std::result::Result<(i32, Option<i32>), whisper_rs::WhisperError> {
-    state.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1)?;
-    let (best, shares) = state.lang_detect(0, 1)?;
-    let share = |l: &i32| shares.get(*l as usize).copied().unwrap_or(0.0);
-    let all: Vec<i32> = (0..=get_lang_max_id()).collect();
-    let among = if among.is_empty() { &all } else { among };
-    let told = among.iter().copied().max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or(best);
-    let most = all.iter().map(share).fold(0.0, f32::max);
-    Ok((told, (share(&told) < OTHER * most).then_some(best)))
+/// The most probable of the languages that are asked for, of all where none is; and the most probable of all where none of them
+/// comes near to it. `of` is the logarithm of a language's probability, or that and a number that is the same for all.
+fn told(all: i32, among: &[i32], of: impl Fn(i32) -> f32) -> (i32, Option<i32>) {
+    let most =
+        |languages: &mut dyn Iterator<Item = i32>| languages.max_by(|a, b| of(*a).total_cmp(&of(*b))).unwrap_or(0);
+    let best = most(&mut (0..all));
+    let told = if among.is_empty() { best } else { most(&mut among.iter().copied()) };
+    (told, (of(told) - of(best) < OTHER.ln()).then_some(best))
 }
 
 /// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.
@@ -481,6 +529,46 @@ fn finished(words: Vec<Spelled>) -> Vec<Word> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn profiles_may_name_the_languages_that_whisper_knows_and_no_others() {
+        let mut known: Vec<&str> = (0..=get_lang_max_id()).filter_map(get_lang_str).collect();
+        known.sort_unstable();
+        assert_eq!(known.join(" "), crate::profile::SPOKEN);
+    }
+
+    struct Quiet(usize);
+
+    impl Sound for Quiet {
+        fn next(&mut self) -> Result<Option<Vec<f32>>> {
+            self.0 = self.0.saturating_sub(1);
+            Ok((self.0 > 0).then(|| vec![0.0; RATE]))
+        }
+    }
+
+    #[test]
+    fn nobody_is_made_to_listen_to_silence() {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/target/test-models");
+        let all = std::env::var_os("DAMCTL_TEST_MODELS").map_or_else(|| here.into(), std::path::PathBuf::from);
+        let file = |name: &str| all.join(name).join("model.bin");
+        let (model, voice) = (file("whisper-tiny.en"), file("silero-vad"));
+        if !model.is_file() || !voice.is_file() {
+            eprintln!("skipped: {} is not here", model.display());
+            return;
+        }
+        let mut ears = Ears::load(&model, &voice).unwrap();
+        let said = ears.hear(&mut Quiet(700), &Wish::default(), &Stop::new(), &mut |_| ()).unwrap();
+        assert_eq!((said, ears.states.len()), (Said::default(), 0));
+    }
+
+    #[test]
+    fn none_of_the_languages_that_are_expected_is_told_by_a_fifth_of_the_most_probable() {
+        let of = |l: i32| [0.1_f32, 0.6, 0.13, 0.17][l as usize].ln();
+        assert_eq!(told(4, &[], of), (1, None));
+        assert_eq!(told(4, &[0], of), (0, Some(1)));
+        assert_eq!(told(4, &[0, 2], of), (2, None));
+        assert_eq!(told(4, &[3, 0], of), (3, None));
+    }
 
     #[test]
     fn marks_of_noise_are_no_words() {

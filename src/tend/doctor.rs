@@ -47,6 +47,7 @@ pub fn doctor() -> Vec<Check> {
         get: "build with the feature 'gst'".to_owned(),
         needed: true,
     });
+    checks.extend(pictures());
     let landlock = std::fs::read_to_string("/sys/kernel/security/lsm").ok().filter(|l| l.contains("landlock"));
     checks.push(Check {
         what: "Landlock".to_owned(),
@@ -55,6 +56,37 @@ pub fn doctor() -> Vec<Check> {
         get: "a kernel of 5.13 or newer with 'landlock' among its security modules".to_owned(),
         needed: false,
     });
+    checks
+}
+
+/// What some pictures need, and what this build has nothing to do with.
+fn pictures() -> Vec<Check> {
+    let mut checks = Vec::new();
+    #[cfg(any(feature = "heif", feature = "jxl"))]
+    checks.extend(crate::media::image::libraries().into_iter().map(|library| {
+        let (found, why) = match library.version {
+            Ok(version) => (Some(version), String::new()),
+            Err(e) => (None, format!(" ({e})")),
+        };
+        Check {
+            what: library.name.to_owned(),
+            found,
+            cost: format!("{}{why}", library.cost),
+            get: format!("apt-get install {}", library.package),
+            needed: true,
+        }
+    }));
+    let built = [
+        ("libheif", cfg!(feature = "heif"), "HEIC and AVIF cannot be read, nor AVIF written", "heif"),
+        ("libjxl", cfg!(feature = "jxl"), "JPEG XL cannot be written", "jxl"),
+    ];
+    checks.extend(built.into_iter().filter(|(_, is, ..)| !is).map(|(name, _, cost, feature)| Check {
+        what: name.to_owned(),
+        found: None,
+        cost: cost.to_owned(),
+        get: format!("build with the feature '{feature}'"),
+        needed: false,
+    }));
     checks
 }
 

@@ -51,6 +51,13 @@ fn doctor_tells_what_is_here() {
     let dir = scratch();
     let poor = harness::command(["doctor"]).env("PATH", dir.path()).output().unwrap();
     Ran::from(poor).ends(1).says("missing  ffprobe").says("to get it: apt-get install ffmpeg");
+
+    // What is loaded when a picture needs it: here a file of its name that is no library comes first.
+    damctl(["doctor"]).says("here     libheif: 1.").says("here     libjxl: 0.");
+    fs::write(dir.path().join("libheif.so.1"), "no library").unwrap();
+    let poor = harness::command(["doctor"]).env("LD_LIBRARY_PATH", dir.path()).output().unwrap();
+    let ran = Ran::from(poor).ends(1).says("missing  libheif: HEIC and AVIF cannot be read");
+    ran.says("to get it: apt-get install libheif1").says("here     libjxl");
 }
 
 #[test]

@@ -304,6 +304,14 @@ fn a_model_that_is_missing_is_told_with_the_command_that_gets_it_and_the_rest_go
     let ran = ran.says("damctl models pull whisper-medium");
     ran.says("1 job(s) done");
     assert_eq!(archive.rows("SELECT count(*) FROM looks"), ["1"]);
+
+    // Where nothing else is left, it is not said that there is nothing to learn.
+    for more in [&["enrich"][..], &["enrich", "--only", "speech"]] {
+        let told = "nothing was learned: speech cannot be learned here ('damctl models pull whisper-medium' gets it)";
+        let ran = archive.run(more).ends(1).says(told);
+        assert!(!ran.stdout.contains("nothing to learn"), "{}", ran.stdout);
+    }
+    archive.run(["enrich", "--only", "looks"]).ends(0).says("nothing to learn: all 1 sets of findings are present");
 }
 
 #[test]
@@ -347,22 +355,30 @@ fn a_damaged_model_and_a_damaged_recording_fail_alone_and_say_why() {
 
 #[test]
 fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
-    let (Some(_), Some(ocr)) = (models("whisper-tiny.en"), models("pp-ocr-v6-small")) else { return };
+    let (Some(english), Some(ocr)) = (models("whisper-tiny.en"), models("pp-ocr-v6-small")) else { return };
     let Some(voice) = speech("en_US_f_Allison", "demo-nogo") else { return };
     let archive = archive("  speech: { model: whisper-tiny.en, languages: [es] }\n");
     let drive = scratch();
     make(&drive.path().join("talk.wav"), &["-f", "g722", "-i", voice.to_str().unwrap(), "-t", "4"]);
     image::RgbImage::new(320, 200).save(drive.path().join("page.png")).unwrap();
     archive.ingest(drive.path()).0.ends(0);
-    archive.run(["enrich"]).ends(1).says("talk.wav").says("the model knows English alone");
+    archive.run(["enrich"]).ends(1).says("the model 'whisper-tiny.en' knows en alone, and 'languages' asks for es");
     let profile = archive.root().join("learn.yaml");
     fs::write(&profile, "enrich:\n  speech: { model: whisper-tiny.en, languages: [en], translate: true }\n").unwrap();
     archive.run(["enrich"]).ends(1).says("cannot translate");
+    // One whose name tells nothing is told by itself, of each recording.
+    let own = archive.root().join("own");
+    fs::create_dir(&own).unwrap();
+    let from = english.parent().unwrap();
+    shelved(&own, "mine", "speech", "model.bin", &fs::read(english.join("model.bin")).unwrap());
+    std::os::unix::fs::symlink(from.join("silero-vad"), own.join("silero-vad")).unwrap();
+    fs::write(&profile, "enrich:\n  speech: { model: mine, languages: [es] }\n").unwrap();
+    let ran = archive.command(["enrich"]).env("DAMCTL_MODELS", &own).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(ran.status.code() == Some(1) && told.contains("talk.wav") && told.contains("English alone"), "{told}");
     assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
 
     // One that reads text, as one that sees objects.
-    let own = archive.root().join("own");
-    fs::create_dir(&own).unwrap();
     for name in ["onnxruntime", "pp-ocr-v6-small"] {
         std::os::unix::fs::symlink(ocr.parent().unwrap().join(name), own.join(name)).unwrap();
     }
@@ -370,7 +386,8 @@ fn models_that_cannot_do_what_is_asked_are_refused_with_the_reason() {
     fs::write(&profile, "enrich:\n  objects: { model: other }\n").unwrap();
     let ran = archive.command(["enrich"]).env("DAMCTL_MODELS", &own).output().unwrap();
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    assert!(ran.status.code() == Some(1) && told.contains("page.png") && told.contains("model"), "{told}");
+    let why = "cannot learn objects here: the model 'other' is of no use";
+    assert!(ran.status.code() == Some(1) && told.contains(why) && told.contains("no detector of objects"), "{told}");
     assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
 }
 

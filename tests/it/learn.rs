@@ -178,6 +178,40 @@ fn what_it_is_about_is_told_from_its_words_and_found_by_name_and_code() {
 }
 
 #[test]
+fn what_is_found_in_words_is_looked_for_alone_in_those_that_are_there() {
+    for name in ["es-core-news-sm", "en-core-web-sm"] {
+        if models(name).is_none() {
+            return;
+        }
+    }
+    let archive = archive("  speech: { model: whisper-medium }\n  names: {}\n  topics: {}\n");
+    let drive = scratch();
+    make(&drive.path().join("talk.wav"), &["-f", "lavfi", "-i", "sine=f=440:d=9"]);
+    archive.ingest(drive.path()).0.ends(0);
+    let id = archive.rows("SELECT id FROM assets").remove(0);
+    let srt = archive.root().join("mine.srt");
+    let words =
+        "Dolores Ibárruri dijo en Madrid que la inflación bajó y que el banco central no movió la tasa de interés.";
+    fs::write(&srt, format!("1\n00:00:01,000 --> 00:00:08,000\n{words}\n")).unwrap();
+    archive.run(["transcript", "import", srt.to_str().unwrap(), "--asset", &id, "--language", "es"]).ends(0);
+
+    // What speech lacks is nothing to those who do not ask for it.
+    let kinds = "SELECT DISTINCT kind FROM findings WHERE kind <> 'speech' ORDER BY kind";
+    archive.run(["enrich", "--only", "names", "--dry-run"]).ends(0).says("learn names of").says("would do 1 job(s)");
+    archive.run(["enrich", "--only", "names"]).ends(0).says("1 job(s) done");
+    assert_eq!(archive.rows(kinds), ["keyword", "organization", "person", "place"]);
+    assert_eq!(found(&archive, "talk.wav", "person")[0]["text"], "Dolores Ibárruri");
+    archive.run(["enrich", "--only", "person,place"]).ends(0).says("nothing to learn");
+    archive.run(["enrich", "--only", "topics"]).ends(0).says("1 job(s) done");
+    assert!(archive.rows(kinds).contains(&"topic".to_owned()));
+
+    for key in ["text", "objects", "meaning", "looks"] {
+        archive.run(["enrich", "--only", key]).ends(2).says("nothing of what --only names is asked for");
+    }
+    archive.run(["enrich", "--only", "people"]).ends(2).says("expected one of speech, text, objects, names, topics");
+}
+
+#[test]
 fn french_where_spanish_and_english_were_asked_for_is_not_trusted_and_is_told_where_any_language_may_be_spoken() {
     let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
     let archive = archive("  speech: { model: whisper-base, languages: [es, en] }\n");
@@ -202,6 +236,50 @@ fn french_where_spanish_and_english_were_asked_for_is_not_trusted_and_is_told_wh
     let said = found(&archive, "french.wav", "speech");
     assert!(said.len() > 1 && said.iter().all(|f| f["language"] == "fr"), "{said:?}");
     assert!(said.iter().any(|f| text(f).contains("France")), "{said:?}");
+}
+
+#[test]
+fn another_language_that_begins_within_a_stretch_is_doubted_from_there_on_however_many_are_expected() {
+    let (Some(_), Some(_)) = (models("whisper-base"), models("silero-vad")) else { return };
+    let archive = archive("  speech: { model: whisper-base, languages: [es, en], words: false }\n");
+    let (drive, parts) = (scratch(), scratch());
+    let say = |voice: &str, speed: &str, words: &str| {
+        let path = parts.path().join(format!("{voice}.wav"));
+        tool("espeak-ng", ["-v", voice, "-s", speed, "-w", path.to_str().unwrap(), words]);
+        path.to_str().unwrap().to_owned()
+    };
+    let own = say(
+        "es",
+        "140",
+        "Buenas noches a todos. Hoy hablamos del tiempo en España y del gobierno en Madrid, que decidió ayer una nueva ley \
+         sobre las escuelas y los hospitales.",
+    );
+    let other = say(
+        "de+f2",
+        "150",
+        "Guten Abend, meine Damen und Herren. Heute sprechen wir über das Wetter in Deutschland und über die Regierung in \
+         Berlin, die gestern ein neues Gesetz beschlossen hat. Morgen wird es in Bayern regnen, und am Wochenende kommt die \
+         Sonne zurück.",
+    );
+    // The first ends in the middle of a sentence, without a pause.
+    let both = "[0]atrim=end=11[a];[a][1]concat=n=2:v=0:a=1";
+    make(&drive.path().join("both.wav"), &["-i", &own, "-i", &other, "-filter_complex", both]);
+    make(&drive.path().join("own.wav"), &["-i", &own]);
+    archive.ingest(drive.path()).0.ends(0);
+    for languages in ["[es, en]", "[es]"] {
+        profile(&archive, &format!("  speech: {{ model: whisper-base, languages: {languages}, words: false }}\n"));
+        archive.run(["enrich"]).ends(0).says("2 job(s) done");
+        let said = found(&archive, "both.wav", "speech");
+        let (early, late): (Vec<&Value>, Vec<&Value>) = said.iter().partition(|f| f["to_ms"].as_u64() < Some(12_500));
+        assert!(!early.is_empty() && late.len() > 1, "{languages}: {said:?}");
+        assert!(early.iter().all(|f| f.get("doubts").is_none()), "{languages}: {said:?}");
+        for f in late {
+            let is_doubted = f["doubts"].to_string().contains("\"language\"") && f["trust"].as_f64() <= Some(0.3);
+            assert!(is_doubted, "{languages}: {f}");
+        }
+        let said = found(&archive, "own.wav", "speech");
+        assert!(said.len() > 1 && said.iter().all(|f| f.get("doubts").is_none()), "{languages}: {said:?}");
+    }
 }
 
 /// Ten hours at 8 kHz, of which little is not silence: at these seconds somebody speaks.
@@ -326,13 +404,30 @@ fn what_is_no_model_is_refused_when_it_is_brought_and_fails_alone_where_it_came_
         with(&archive, own.path(), &import).ends(2).says("no detector of objects").says("expected is");
     }
 
-    // Whatever else is wrong with one is seen when it is loaded: its job fails, and says why.
+    // One that came all the same is told once, and not by each recording.
     shelved(own.path(), "garbage", "speech", "model.bin", &garbage);
+    let whole = fs::read(base.join("model.bin")).unwrap();
+    shelved(own.path(), "cut", "speech", "model.bin", &whole[..whole.len() - 1]);
+    shelved(own.path(), "empty", "speech", "model.bin", b"");
+    // Its head and its outline are those of a model that it is not.
+    let odd = [&whole[..4], &51_865_i32.to_le_bytes(), &whole[8..]].concat();
+    shelved(own.path(), "odd", "speech", "model.bin", &odd);
     let made = own.path().join("my-silero-vad");
     fs::rename(&made, own.path().join("silero-vad")).unwrap();
     let talk = scratch();
     make(&talk.path().join("talk.wav"), &["-f", "lavfi", "-i", "sine=f=440:d=3"]);
     archive.ingest(talk.path()).0.ends(0);
-    let ran = with(&archive, own.path(), &["enrich"]).ends(1);
-    ran.says("talk.wav").says("cannot be loaded");
+    for (name, why) in
+        [("garbage", "no Whisper model says"), ("cut", "it ends early"), ("empty", "does not begin as they do")]
+    {
+        profile(&archive, &format!("  speech: {{ model: {name}, languages: [en] }}\n"));
+        let ran = with(&archive, own.path(), &["enrich"]).ends(1).says("cannot learn speech here");
+        let ran = ran.says(&format!("the model '{name}' is of no use")).says(why);
+        assert!(!ran.stdout.contains("talk.wav"), "{}", ran.stdout);
+    }
+    // Whatever else is wrong with one is seen when it is loaded: its job fails, and says why.
+    profile(&archive, "  speech: { model: odd, languages: [en] }\n");
+    let ran = with(&archive, own.path(), &["enrich"]).ends(1).says("talk.wav");
+    ran.says("odd/model.bin cannot be loaded");
+    assert_eq!(archive.rows("SELECT count(*) FROM findings"), ["0"]);
 }

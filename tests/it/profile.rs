@@ -56,6 +56,37 @@ fn mistakes_are_told_with_file_line_column_and_what_was_expected() {
 }
 
 #[test]
+fn a_language_or_a_model_that_cannot_be_is_told_with_what_can_be() {
+    let of = |speech: &str| check(&format!("enrich:\n  speech: {{ {speech} }}\n"));
+    for other in ["xx", "es-AR", "spanish", "''"] {
+        let told = of(&format!("languages: [es, {other}]"));
+        let name = other.trim_matches('\'');
+        assert!(told.contains(&format!("p.yaml:2:3: enrich: speech: languages: Whisper knows no '{name}'")), "{told}");
+        assert!(told.contains(", es, et, ") && told.contains("yo, yue, zh"), "{told}");
+    }
+    for (speech, model) in [
+        ("model: whisper-tiny.en, languages: [es]", "whisper-tiny.en"),
+        ("model: whisper-tiny.en", "whisper-tiny.en"),
+        ("model: my-small.en, languages: [en, es]", "my-small.en"),
+        ("without_gpu: whisper-tiny.en", "whisper-tiny.en"),
+    ] {
+        let told = of(speech);
+        let why = format!("p.yaml: enrich: speech: the model '{model}' knows en alone, and 'languages' asks for es");
+        assert!(told.contains(&why), "{told}");
+    }
+    let dir = scratch();
+    let file = dir.path().join("p.yaml");
+    let run = |speech: &str| {
+        fs::write(&file, format!("enrich:\n  speech: {{ {speech} }}\n")).unwrap();
+        damctl(["profile".as_ref(), "check".as_ref(), file.as_os_str()])
+    };
+    run("model: whisper-tiny.en").ends(2).says("whisper-base (es, en and 97 more)").says("languages: [en]");
+    run("model: whisper-tiny.en, languages: [en]").ends(0);
+    run("languages: [es, haw, yue]").ends(0);
+    run("languages: []").ends(0);
+}
+
+#[test]
 fn what_a_container_a_codec_or_a_condition_cannot_be_is_told() {
     let of = |settings: &str| format!("video:\n  p:\n    {settings}\n");
     let told: Vec<String> = [

@@ -34,6 +34,8 @@ mod webp;
 
 use std::path::Path;
 
+#[cfg(any(feature = "heif", feature = "jxl"))]
+pub use self::library::{Library, libraries};
 pub use self::{
     encode::{encode_drawing, encode_still},
     facts::facts,

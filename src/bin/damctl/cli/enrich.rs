@@ -9,8 +9,8 @@ use super::{ShiftArgs, WorkArgs};
 
 #[derive(Debug, Args)]
 pub struct EnrichArgs {
-    /// Looks for nothing but this: speech, text, object, topic, meaning, looks; person, place, organization or keyword (each of
-    /// them means all names).
+    /// Looks for nothing but this: speech, text, objects, names, topics, meaning, looks. Names, topics and meaning are looked for
+    /// in the words that are there. A kind of findings, such as person, stands for what finds it.
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub only: Vec<Learned>,
     /// Just these assets.

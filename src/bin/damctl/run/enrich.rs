@@ -75,7 +75,7 @@ pub fn run(args: &EnrichArgs, archive: &Archive, reporter: &dyn Reporter, stop: 
             0 => print("nothing to hear again: nothing is doubted that a model heard"),
             n => print(format_args!("nothing to hear again: of {n} recording(s) that model has heard what is doubted")),
         },
-        (_, 0, true) => print(format_args!("nothing to learn: all {present} sets of findings are present")),
+        (_, 0, true) => print(nothing(present, &lacking)),
         (done, _, _) => print(format_args!("{done} job(s) done; {present} sets of findings were present")),
     }
     let verdict = verdict(Stage::Enrich, summary, &earlier, reporter, stop);
@@ -111,6 +111,21 @@ pub fn enqueue(archive: &Archive, catalog: &Catalog, profile: &Profile, has_gpu:
         }
     };
     Ok(lacking.iter().map(told).collect())
+}
+
+/// Why there is nothing to do. What cannot be looked for is not known to be there.
+fn nothing(present: usize, lacking: &[Lacking]) -> String {
+    let told = |l: &Lacking| match l.why.hint_text() {
+        Some(hint) => format!("{} cannot be learned here ({hint})", l.what),
+        None => format!("{} cannot be learned here", l.what),
+    };
+    let absent: Vec<String> = lacking.iter().filter(|l| l.instead.is_none()).map(told).collect();
+    match absent.as_slice() {
+        [] => format!("nothing to learn: all {present} sets of findings are present"),
+        absent => {
+            format!("nothing was learned: {}; of the rest all {present} sets are present", absent.join(", "))
+        }
+    }
 }
 
 /// What is wanted and cannot be learned here, or not as it is wanted, and what helps. The rest goes on.

@@ -179,7 +179,8 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Verify(args) => verify::run(&args, &open(&[])?, &*reporter, stop),
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
         Command::Export { command } => export::run(&command, &|| open(&[]), stop),
-        Command::Profile { command } => profile::run(command, stop),
+        // A profile is checked where there is no archive, too.
+        Command::Profile { command } => profile::run(command, open(&[]).ok().as_ref(), stop),
         Command::Render(args) => match &args.job {
             None if args.warm => render::warm(),
             None if args.zygote => render::serve(stop),

@@ -4,17 +4,19 @@ use std::path::Path;
 
 use anyhow::Result;
 use damctl::{
+    enrich::check_languages,
     media::Order,
     model::MediaKind,
+    models,
     profile::{self, Brand, Profile},
     stop::Stop,
 };
 #[cfg(feature = "gst")]
 use damctl::{media::rehearsal::Rehearsal, spool::Spool};
 
+use super::{Archive, Verdict, print};
 #[cfg(feature = "gst")]
 use super::{SCRATCH, child};
-use super::{Verdict, print};
 use crate::cli::ProfileCommand;
 
 /// Tries the brands, each once.
@@ -39,10 +41,14 @@ fn rehearse(_: &Profile, _: &Path, _: &Stop) -> Result<()> {
     Ok(())
 }
 
-pub fn run(command: ProfileCommand, stop: &Stop) -> Result<Verdict> {
+/// `archive` is where models of one's own may be told of, if there is one.
+pub fn run(command: ProfileCommand, archive: Option<&Archive>, stop: &Stop) -> Result<Verdict> {
     match command {
         ProfileCommand::Check { file } => {
             let profile = Profile::load(&file)?;
+            let known = archive.map_or_else(models::known, |archive| archive.shelf().known())?;
+            check_languages(&profile.learning, &known)
+                .map_err(|e| e.within(format_args!("{}: enrich", file.display())))?;
             rehearse(&profile, &file, stop)?;
             for kind in MediaKind::ALL {
                 for entry in profile.wanted(kind) {
