@@ -1,8 +1,8 @@
 //! Any of some words, each in any of its forms.
 //!
 //! The words that can be enough by themselves are gone through, and the others are asked only about what those find and what
-//! can still be among the best (MaxScore, Turtle and Flood 1995). The bounds that the index keeps of its blocks are of no use:
-//! they are for another average length than the one by which assets are weighed, and would leave out some of the best.
+//! can still be among the best (MaxScore, Turtle and Flood 1995). The bounds that the index keeps of its blocks are
+//! for another average length than the one by which assets are weighed, and would leave out some of the best.
 
 use tantivy::{
     DocId, Score, SegmentReader, TERMINATED,
@@ -53,6 +53,9 @@ impl Weight for Weighed {
         reader: &SegmentReader,
         callback: &mut dyn FnMut(DocId, Score) -> Score,
     ) -> tantivy::Result<()> {
+        if let Some(only) = self.weights.only() {
+            return only.best(reader, threshold, callback);
+        }
         let (words, norms) = self.weights.lists(reader, 1.0)?;
         let norm = |doc| norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc));
         best(words, norm, threshold, callback);

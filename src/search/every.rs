@@ -11,6 +11,8 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
+use super::only::Only;
+
 /// One of the terms that a word is looked up by.
 #[derive(Clone, Debug)]
 pub(super) struct Form {
@@ -52,6 +54,14 @@ impl Query for Every {
 pub(super) struct Weights {
     field: Field,
     words: Vec<Vec<(Term, Option<Bm25Weight>)>>,
+    /// Of how many words an asset is, on average.
+    length: Score,
+}
+
+/// More than a term of this weight can bring to any document.
+pub(super) fn all_of(weight: &Bm25Weight) -> Score {
+    // Bm25Weight::max_score is of the longest document that there can be, which brings less than a short one.
+    weight.score(0, u32::MAX)
 }
 
 impl Weights {
@@ -67,7 +77,24 @@ impl Weights {
             Ok((form.term.clone(), weight))
         };
         let words = words.iter().map(|forms| forms.iter().map(weighed).collect());
-        Ok(Self { field, words: words.collect::<tantivy::Result<_>>()? })
+        let length = match scoring {
+            EnableScoring::Enabled { statistics_provider: known, .. } => {
+                known.total_num_tokens(field)? as Score / known.total_num_docs()?.max(1) as Score
+            }
+            EnableScoring::Disabled { .. } => 0.0,
+        };
+        Ok(Self { field, words: words.collect::<tantivy::Result<_>>()?, length })
+    }
+
+    /// The only term of the only word, where that is all.
+    pub(super) fn only(&self) -> Option<Only<'_>> {
+        match self.words.as_slice() {
+            [forms] => match forms.as_slice() {
+                [(term, Some(weight))] => Some(Only { field: self.field, term, weight, length: self.length }),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The words in a piece of the index, and the lengths of its documents.
@@ -103,7 +130,7 @@ impl Weighed {
 
     /// A bit for each document, set where all words are.
     fn marked(&self, reader: &SegmentReader) -> tantivy::Result<Vec<u64>> {
-        let Weights { field, words } = &self.0;
+        let Weights { field, words, .. } = &self.0;
         let inverted = reader.inverted_index(*field)?;
         let places = (reader.max_doc() as usize).div_ceil(u64::BITS as usize);
         let mut all: Option<Vec<u64>> = None;
@@ -204,7 +231,7 @@ impl Word {
     /// The most that it can bring to a document before this one: forms that come later bring nothing.
     pub(super) fn most(&self, end: DocId) -> Score {
         let there = self.forms.iter().filter(|form| form.postings.doc() < end);
-        there.filter_map(|form| Some(form.weight.as_ref()?.max_score())).sum()
+        there.filter_map(|form| Some(all_of(form.weight.as_ref()?))).sum()
     }
 
     pub(super) fn doc(&self) -> DocId {

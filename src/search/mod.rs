@@ -24,6 +24,7 @@ mod hybrid;
 mod join;
 mod mark;
 mod near;
+mod only;
 mod opened;
 mod pieces;
 mod question;
