@@ -19,9 +19,8 @@ pub(super) struct Only<'a> {
     pub(super) length: Score,
 }
 
-/// BM25's constants, which are tantivy's: k1 and b.
+/// BM25's k1, which is tantivy's.
 const K: Score = 1.2;
-const B: Score = 0.75;
 
 /// Rounding is not to leave anything out.
 const SLACK: Score = 1.001;
@@ -89,6 +88,9 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// BM25's b, which is tantivy's.
+    const B: Score = 0.75;
 
     #[test]
     fn bounds_hold_for_every_length_count_and_average() {
