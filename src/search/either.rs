@@ -6,6 +6,7 @@
 
 use tantivy::{
     DocId, Score, SegmentReader, TERMINATED,
+    fieldnorm::FieldNormReader,
     query::{BooleanQuery, EnableScoring, Explanation, Query, Scorer, Weight},
     schema::Field,
 };
@@ -53,12 +54,8 @@ impl Weight for Weighed {
         reader: &SegmentReader,
         callback: &mut dyn FnMut(DocId, Score) -> Score,
     ) -> tantivy::Result<()> {
-        if let Some(only) = self.weights.only() {
-            return only.best(reader, threshold, callback);
-        }
         let (words, norms) = self.weights.lists(reader, 1.0)?;
-        let norm = |doc| norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc));
-        best(words, norm, threshold, callback);
+        best(words.into_iter().flat_map(Word::by_form).collect(), norms.as_ref(), threshold, callback);
         Ok(())
     }
 }
@@ -66,10 +63,11 @@ impl Weight for Weighed {
 /// Calls `callback` with each asset that is better than what it says is good enough.
 fn best(
     mut words: Vec<Word>,
-    norm: impl Fn(DocId) -> u8,
+    norms: Option<&FieldNormReader>,
     mut threshold: Score,
     callback: &mut dyn FnMut(DocId, Score) -> Score,
 ) {
+    let norm = |doc| norms.map_or(0, |norms| norms.fieldnorm_id(doc));
     words.sort_by(|a, b| a.most(TERMINATED).total_cmp(&b.most(TERMINATED)));
     let mut stretch = Stretch::default();
     // How many of the first words are not enough, all of them together, and what each of these and those before it can bring.
@@ -85,7 +83,7 @@ fn best(
         if first == TERMINATED {
             return;
         }
-        stretch.fill(first, led, &norm);
+        stretch.fill(first, led, norms, (threshold, rest[weak]));
         'docs: for (doc, mut score) in stretch.take() {
             for (n, word) in asked.iter_mut().enumerate().rev() {
                 if score + rest[n + 1] <= threshold {

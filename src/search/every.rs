@@ -6,12 +6,11 @@
 use tantivy::{
     COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term,
     fieldnorm::FieldNormReader,
-    postings::{Postings, SegmentPostings},
     query::{Bm25Weight, BoostQuery, EnableScoring, Explanation, Query, Scorer, TermQuery, Weight},
     schema::{Field, IndexRecordOption},
 };
 
-use super::only::Only;
+use super::list::{Bounds, List};
 
 /// One of the terms that a word is looked up by.
 #[derive(Clone, Debug)]
@@ -58,12 +57,6 @@ pub(super) struct Weights {
     length: Score,
 }
 
-/// More than a term of this weight can bring to any document.
-pub(super) fn all_of(weight: &Bm25Weight) -> Score {
-    // Bm25Weight::max_score is of the longest document that there can be, which brings less than a short one.
-    weight.score(0, u32::MAX)
-}
-
 impl Weights {
     pub(super) fn of(field: Field, words: &[Vec<Form>], scoring: EnableScoring<'_>) -> tantivy::Result<Self> {
         let weighed = |form: &Form| {
@@ -86,17 +79,6 @@ impl Weights {
         Ok(Self { field, words: words.collect::<tantivy::Result<_>>()?, length })
     }
 
-    /// The only term of the only word, where that is all.
-    pub(super) fn only(&self) -> Option<Only<'_>> {
-        match self.words.as_slice() {
-            [forms] => match forms.as_slice() {
-                [(term, Some(weight))] => Some(Only { field: self.field, term, weight, length: self.length }),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
     /// The words in a piece of the index, and the lengths of its documents.
     pub(super) fn lists(
         &self,
@@ -105,13 +87,14 @@ impl Weights {
     ) -> tantivy::Result<(Vec<Word>, Option<FieldNormReader>)> {
         let inverted = reader.inverted_index(self.field)?;
         let norms = reader.fieldnorms_readers().get_field(self.field)?;
+        let average = inverted.total_num_tokens() as Score / reader.max_doc().max(1) as Score;
+        let bounds = Bounds::new(average, self.length);
         let mut words = Vec::with_capacity(self.words.len());
         for forms in &self.words {
             let mut there = Vec::with_capacity(forms.len());
             for (term, weight) in forms {
-                let option = weight.as_ref().map_or(IndexRecordOption::Basic, |_| IndexRecordOption::WithFreqs);
-                let weight = weight.as_ref().map(|weight| weight.boost_by(boost));
-                there.extend(inverted.read_postings(term, option)?.map(|postings| List { postings, weight }));
+                let weighed = weight.as_ref().map(|weight| (weight.boost_by(boost), bounds.clone()));
+                there.extend(List::open(&inverted, term, weighed)?);
             }
             words.push(Word { forms: there });
         }
@@ -212,52 +195,49 @@ impl Weight for Weighed {
     }
 }
 
-/// One of a word's terms in a piece of the index.
-struct List {
-    postings: SegmentPostings,
-    weight: Option<Bm25Weight>,
-}
-
 /// A word in a piece of the index.
 pub(super) struct Word {
     forms: Vec<List>,
 }
 
 impl Word {
+    /// A word for each form: where one word is enough, each form is.
+    pub(super) fn by_form(self) -> impl Iterator<Item = Self> {
+        self.forms.into_iter().map(|form| Self { forms: vec![form] })
+    }
+
     fn count(&self) -> u64 {
-        self.forms.iter().map(|form| u64::from(form.postings.doc_freq())).sum()
+        self.forms.iter().map(List::count).sum()
     }
 
     /// The most that it can bring to a document before this one: forms that come later bring nothing.
     pub(super) fn most(&self, end: DocId) -> Score {
-        let there = self.forms.iter().filter(|form| form.postings.doc() < end);
-        there.filter_map(|form| Some(all_of(form.weight.as_ref()?))).sum()
+        self.forms.iter().filter(|form| form.doc() < end).map(List::most).sum()
     }
 
     pub(super) fn doc(&self) -> DocId {
-        self.forms.iter().map(|form| form.postings.doc()).min().unwrap_or(TERMINATED)
+        self.forms.iter().map(List::doc).min().unwrap_or(TERMINATED)
     }
 
     pub(super) fn seek(&mut self, target: DocId) -> DocId {
         if target == TERMINATED {
             return TERMINATED;
         }
-        for form in self.forms.iter_mut().filter(|form| form.postings.doc() < target) {
-            form.postings.seek(target);
+        for form in self.forms.iter_mut().filter(|form| form.doc() < target) {
+            form.seek(target);
         }
         self.doc()
     }
 
     fn advance(&mut self, from: DocId) -> DocId {
-        for form in self.forms.iter_mut().filter(|form| form.postings.doc() == from) {
-            form.postings.advance();
+        for form in self.forms.iter_mut().filter(|form| form.doc() == from) {
+            form.advance();
         }
         self.doc()
     }
 
     pub(super) fn score(&self, doc: DocId, norm: u8) -> Score {
-        let here = self.forms.iter().filter(|form| form.postings.doc() == doc);
-        here.filter_map(|form| Some(form.weight.as_ref()?.score(norm, form.postings.term_freq()))).sum()
+        self.forms.iter().filter(|form| form.doc() == doc).map(|form| form.score(norm)).sum()
     }
 }
 
@@ -298,12 +278,14 @@ impl Matches {
         let Some((rarest, others)) = self.words.split_first_mut() else { return };
         let norm = |doc| self.norms.as_ref().map_or(0, |norms| norms.fieldnorm_id(doc));
         let mut stretch = Stretch::default();
+        let beside: Score = others.iter().map(|word| word.most(TERMINATED)).sum();
         // What the others from each one on can bring together.
         let mut rest = vec![0.0; others.len() + 1];
         // Before this one there is none that all words have.
         let mut next = 0;
         while most > threshold && rarest.seek(next) != TERMINATED {
-            let end = stretch.fill(rarest.doc(), std::slice::from_mut(rarest), norm);
+            let end =
+                stretch.fill(rarest.doc(), std::slice::from_mut(rarest), self.norms.as_ref(), (threshold, beside));
             for (n, word) in others.iter_mut().enumerate().rev() {
                 word.seek(stretch.first);
                 rest[n] = rest[n + 1] + word.most(end);
@@ -348,17 +330,24 @@ impl Default for Stretch {
 
 impl Stretch {
     /// Goes on with words through the stretch that begins with a document, before which none of them is; says where that ends.
-    pub(super) fn fill(&mut self, first: DocId, words: &mut [Word], norm: impl Fn(DocId) -> u8) -> DocId {
+    /// What cannot be better than `threshold`, where other words bring `beside` at most, may be left out.
+    pub(super) fn fill(
+        &mut self,
+        first: DocId,
+        words: &mut [Word],
+        norms: Option<&FieldNormReader>,
+        (threshold, beside): (Score, Score),
+    ) -> DocId {
         self.first = first;
         let end = first.saturating_add(STRETCH as u32).min(TERMINATED);
-        for List { postings, weight } in words.iter_mut().flat_map(|word| &mut word.forms) {
-            let mut doc = postings.doc();
-            while doc < end {
+        let most: Vec<Score> = words.iter().flat_map(|word| &word.forms).map(List::most).collect();
+        for (n, form) in words.iter_mut().flat_map(|word| &mut word.forms).enumerate() {
+            let others: Score = most.iter().enumerate().filter(|(other, _)| *other != n).map(|(_, most)| most).sum();
+            form.pour(end, norms, (threshold, beside + others), |doc, score| {
                 let at = (doc - first) as usize;
                 self.there[at / u64::BITS as usize] |= 1 << (at % u64::BITS as usize);
-                self.scores[at] += weight.as_ref().map_or(0.0, |weight| weight.score(norm(doc), postings.term_freq()));
-                doc = postings.advance();
-            }
+                self.scores[at] += score;
+            });
         }
         end
     }

@@ -59,7 +59,7 @@ pub(super) fn by_seeking(
     graph::chain(source.live.pipeline(), &[tee.clone(), sink])?;
     let passage = Passage::new(graph::pad(tee, "sink")?);
     graph::take_padded(&graph::pad(tee, "sink")?);
-    source.flow()?;
+    source.release()?;
     // What has not begun cannot be sought in.
     pause(&source, work, complaints)?;
     let mut seeker = Seeker { source, passage, work, pulse, complaints };

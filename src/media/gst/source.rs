@@ -119,8 +119,9 @@ pub(super) fn open(
         let mut arrivals = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !arrivals.closed && (holds(pad, "video/x-raw") || holds(pad, "audio/x-raw")) {
             arrivals.pads.extend(Exposed::halted(pad));
-        } else {
-            // An error here shows as "not-linked" on the bus.
+        } else if decode != Decode::FewFrames {
+            // An error here shows as "not-linked" on the bus. Where a few frames are wanted, the demuxer hears that nobody takes
+            // this one: thrown away, it would be read on, and the pictures with it, for as long as the first of them are decoded.
             graph::discard(&pipeline, pad).ok();
         }
     });
@@ -242,12 +243,6 @@ impl Source {
                 graph::discard(self.live.pipeline(), pad)?;
             }
         }
-        self.flow()
-    }
-
-    /// Lets the data flow to what is linked. Of other streams the demuxer hears that nobody takes them: thrown away, they
-    /// would be read for as long as the first pictures are decoded.
-    pub(super) fn flow(&mut self) -> Result<()> {
         for Exposed { pad, block } in self.exposed.drain(..) {
             pad.remove_probe(block);
         }
