@@ -66,7 +66,7 @@ impl ChildProcess {
     /// started are gone. Reports handed over before an error stand.
     pub fn run(&self, order: &Order, stop: &Stop, each: &mut dyn FnMut(Report)) -> Result<()> {
         stop.check()?;
-        let (mut child, heard) = self.start(order)?;
+        let (mut child, heard) = self.start(order, stop)?;
         let outcome = watch((&mut child, &heard), order, stop, &mut |report| {
             each(match report {
                 Report::Failed { output, failure } => {
@@ -129,10 +129,13 @@ impl ChildProcess {
         command
     }
 
-    fn start(&self, order: &Order) -> Result<(Running, Receiver<Heard>)> {
+    fn start(&self, order: &Order, stop: &Stop) -> Result<(Running, Receiver<Heard>)> {
+        // Told here, where it is known what kind of error it is.
+        let dir = &order.out_dir;
+        std::fs::metadata(dir.join(".")).doing(|| format!("cannot work in {}", dir.display()))?;
         let text = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
         // A child that dies before it has read is told by its exit status.
-        if let Some(mut forked) = self.fork(&order.out_dir) {
+        if let Some(mut forked) = self.fork(dir, stop) {
             let heard = listen(forked.stdout.take(), forked.stderr.take(), LINE);
             forked.stdin.take().and_then(|mut stdin| stdin.write_all(&text).ok());
             return Ok((Running { process: Process::Forked(forked) }, heard));
@@ -145,7 +148,7 @@ impl ChildProcess {
     }
 
     /// A process that works in this folder, by the zygote, or by another one where that has died. None where there can be none.
-    fn fork(&self, dir: &Path) -> Option<Forked> {
+    fn fork(&self, dir: &Path, stop: &Stop) -> Option<Forked> {
         loop {
             let (zygote, is_new) = match &mut *self.forks() {
                 Forks::Never => return None,
@@ -158,8 +161,8 @@ impl ChildProcess {
                     (zygote, true)
                 }
             };
-            if let Ok(forked) = zygote.fork(dir) {
-                return Some(forked);
+            if let Ok(forked) = zygote.fork(dir, stop) {
+                return forked;
             }
             let mut forks = self.forks();
             if matches!(&*forks, Forks::By(known) if Arc::ptr_eq(known, &zygote)) {

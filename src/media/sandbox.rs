@@ -43,7 +43,7 @@ pub fn enter_for(reads: &[PathBuf], dir: &Path, limits: &Limits) -> Result<()> {
     fence.close()
 }
 
-fn die_with_parent() -> Result<()> {
+pub(super) fn die_with_parent() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| Error::internal("cannot tie the process to its parent").because(e))
 }

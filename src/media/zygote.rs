@@ -14,6 +14,7 @@ use std::{
     },
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -23,9 +24,10 @@ use rustix::{
         AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
         SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
     },
-    process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open, setpgid, waitpid},
+    process::{Pid, PidfdFlags, WaitOptions, getpid, getppid, pidfd_open, setpgid, waitpid},
 };
 
+use super::sandbox;
 use crate::{
     error::{Doing, Error, Result},
     stop::Stop,
@@ -37,8 +39,22 @@ const LONGEST: usize = 4096;
 /// Ends of pipes in a request: standard input, output and error, and where it is told how it ended.
 const ENDS: usize = 4;
 
-/// How long a zygote may take to load all and to fork, on a machine that is busy.
-const PATIENCE: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+/// How long a zygote may take to load all and to fork, on a machine that is busy; how long to tell that a process has ended.
+const PATIENCE: Duration = Duration::from_secs(30);
+const UNTOLD: Duration = Duration::from_secs(1);
+
+/// How long is waited at a time.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// Whether there is something to be read, now or a little later.
+fn is_ready(from: &impl AsFd, within: Timespec) -> io::Result<bool> {
+    match poll(&mut [PollFd::new(from, PollFlags::IN)], Some(&within)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
 
 /// The one who asks for processes. Dropping it ends the zygote, and with it all that it forked.
 #[derive(Debug)]
@@ -61,6 +77,9 @@ pub(super) struct Forked {
     pub(super) stdout: Option<PipeReader>,
     pub(super) stderr: Option<PipeReader>,
     status: PipeReader,
+    /// The process itself, which can be seen to have ended where the zygote does not tell. None: it had ended by then.
+    itself: Option<OwnedFd>,
+    gone: Option<Instant>,
     ended: Option<ExitStatus>,
 }
 
@@ -72,26 +91,48 @@ impl Zygote {
         Ok(Self { socket: ours, process })
     }
 
-    /// A process that works in this folder. An error where the zygote is gone.
-    pub(super) fn fork(&self, dir: &Path) -> io::Result<Forked> {
-        let (order, stdin) = io::pipe()?;
-        let (stdout, reports) = io::pipe()?;
-        let (stderr, complaints) = io::pipe()?;
-        let (mut status, tells) = io::pipe()?;
+    /// A process that works in this folder; none where there could be none this time. An error where the zygote is no good any
+    /// more.
+    pub(super) fn fork(&self, dir: &Path, stop: &Stop) -> io::Result<Option<Forked>> {
+        let (Ok((order, stdin)), Ok((stdout, reports)), Ok((stderr, complaints)), Ok((mut status, tells))) =
+            (io::pipe(), io::pipe(), io::pipe(), io::pipe())
+        else {
+            return Ok(None);
+        };
         let ends = [order.as_fd(), reports.as_fd(), complaints.as_fd(), tells.as_fd()];
         let mut room = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ENDS))];
         let mut control = SendAncillaryBuffer::new(&mut room);
         control.push(SendAncillaryMessage::ScmRights(&ends));
         sendmsg(&self.socket, &[IoSlice::new(dir.as_os_str().as_bytes())], &mut control, SendFlags::NOSIGNAL)?;
         drop((order, reports, complaints, tells));
-        if poll(&mut [PollFd::new(&status, PollFlags::IN)], Some(&PATIENCE))? == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
+        let asked = Instant::now();
+        while !is_ready(&status, LOOK)? {
+            if stop.is_tripped() {
+                return Ok(None);
+            }
+            if asked.elapsed() > PATIENCE {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
         }
         let mut pid = [0; 4];
-        status.read_exact(&mut pid)?;
+        if let Err(e) = status.read_exact(&mut pid) {
+            // It has lost this request alone where it is still there.
+            return if self.has_ended()? { Err(e) } else { Ok(None) };
+        }
+        let Some(pid) = Pid::from_raw(i32::from_ne_bytes(pid)) else { return Ok(None) };
         ioctl_fionbio(&status, true)?;
         let [stdout, stderr] = [stdout, stderr].map(Some);
-        Ok(Forked { pid: u32::from_ne_bytes(pid), stdin: Some(stdin), stdout, stderr, status, ended: None })
+        let itself = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let pid = pid.as_raw_nonzero().get().unsigned_abs();
+        Ok(Some(Forked { pid, stdin: Some(stdin), stdout, stderr, status, itself, gone: None, ended: None }))
+    }
+}
+
+impl Zygote {
+    fn has_ended(&self) -> io::Result<bool> {
+        let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+        poll(&mut polled, Some(&NOW))?;
+        Ok(polled[0].revents().contains(PollFlags::HUP))
     }
 }
 
@@ -105,7 +146,13 @@ impl Forked {
                 Ok(4) => self.ended = Some(ExitStatus::from_raw(i32::from_ne_bytes(raw))),
                 // The zygote was killed, which kills all that it forked.
                 Ok(_) => self.ended = Some(ExitStatus::from_raw(9)),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let is_gone = self.itself.as_ref().map_or(Ok(true), |itself| is_ready(itself, NOW))?;
+                    // A zygote that stands still tells nothing, and cannot be asked how it ended.
+                    if is_gone && self.gone.get_or_insert_with(Instant::now).elapsed() > UNTOLD {
+                        self.ended = Some(ExitStatus::from_raw(9));
+                    }
+                }
                 Err(e) => return Err(e),
             },
         }
@@ -118,7 +165,7 @@ impl Forked {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            poll(&mut [PollFd::new(&self.status, PollFlags::IN)], None)?;
+            is_ready(&self.status, LOOK)?;
         }
     }
 }
@@ -157,13 +204,23 @@ pub fn serve(stop: &Stop) -> Result<bool> {
         let is_asked = ready.next() == Some(true);
         waited.retain_mut(|w| !(ready.next() == Some(true) && w.has_ended()));
         if is_asked {
-            let Some((dir, ends)) = request().map_err(failed)? else { break };
+            let (dir, ends) = match request() {
+                Ok(Request::Fork(dir, ends)) => (dir, ends),
+                Ok(Request::Unheard) | Err(Errno::INTR | Errno::NOMEM | Errno::NOBUFS) => continue,
+                Ok(Request::NoMore) => break,
+                Err(e) => return Err(failed(e)),
+            };
+            let zygote = getpid();
             // SAFETY: there is one thread, so nothing that another one holds is lost in what is forked.
             match unsafe { libc::fork() } {
-                -1 => {}
+                // Who asked hears that there is none.
+                -1 => {
+                    let [.., tells] = ends;
+                    PipeWriter::from(tells).write_all(&0_i32.to_ne_bytes()).ok();
+                }
                 0 => {
                     drop(waited);
-                    become_it(&dir, ends)?;
+                    become_it(zygote, &dir, ends)?;
                     return Ok(true);
                 }
                 pid => waited.extend(note(pid, ends)),
@@ -187,8 +244,15 @@ impl Waited {
     }
 }
 
-/// The next request; none when there will be none any more.
-fn request() -> rustix::io::Result<Option<(Vec<u8>, [OwnedFd; ENDS])>> {
+/// What comes from who asks.
+enum Request {
+    Fork(Vec<u8>, [OwnedFd; ENDS]),
+    /// Its descriptors did not all get here, and those that did are closed, which tells who asked.
+    Unheard,
+    NoMore,
+}
+
+fn request() -> rustix::io::Result<Request> {
     let mut dir = [0; LONGEST];
     let mut room = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ENDS))];
     let mut control = RecvAncillaryBuffer::new(&mut room);
@@ -201,12 +265,21 @@ fn request() -> rustix::io::Result<Option<(Vec<u8>, [OwnedFd; ENDS])>> {
         })
         .collect();
     let is_whole = !got.flags.contains(ReturnFlags::TRUNC);
-    Ok(ends.try_into().ok().filter(|_| is_whole).map(|ends| (dir[..got.bytes].to_vec(), ends)))
+    Ok(match ends.try_into() {
+        _ if got.bytes == 0 => Request::NoMore,
+        Ok(ends) if is_whole => Request::Fork(dir[..got.bytes].to_vec(), ends),
+        _ => Request::Unheard,
+    })
 }
 
 /// Makes this process the one that was asked for.
-fn become_it(dir: &[u8], [order, reports, complaints, _]: [OwnedFd; ENDS]) -> Result<()> {
+fn become_it(zygote: Pid, dir: &[u8], [order, reports, complaints, _]: [OwnedFd; ENDS]) -> Result<()> {
     let doing = || "cannot become a renderer";
+    // Not only once it knows its order.
+    sandbox::die_with_parent()?;
+    if getppid() != Some(zygote) {
+        return Err(Error::unavailable("the zygote has ended"));
+    }
     // Its group may be ended as a whole.
     setpgid(None, None).map_err(io::Error::from).doing(doing)?;
     rustix::stdio::dup2_stdin(order).map_err(io::Error::from).doing(doing)?;

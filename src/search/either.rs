@@ -1,8 +1,7 @@
 //! Any of some words, each in any of its forms.
 //!
 //! The words that can be enough by themselves are gone through, and the others are asked only about what those find and what
-//! can still be among the best (MaxScore, Turtle and Flood 1995). The bounds that the index keeps of its blocks are
-//! for another average length than the one by which assets are weighed, and would leave out some of the best.
+//! can still be among the best (MaxScore, Turtle and Flood 1995).
 
 use tantivy::{
     DocId, Score, SegmentReader, TERMINATED,

@@ -85,12 +85,18 @@ impl List {
                 self.next_block();
                 continue;
             }
-            let length = self.block.block_len();
-            while self.at < length && self.doc() < end {
-                let norm = norms.map_or(0, |norms| norms.fieldnorm_id(self.doc()));
-                each(self.doc(), self.score(norm));
-                self.at += 1;
+            let docs = &self.block.docs()[self.at..];
+            let docs = &docs[..docs.partition_point(|doc| *doc < end)];
+            match &self.weighed {
+                Some((weight, _)) => {
+                    for (doc, count) in docs.iter().zip(&self.block.freqs()[self.at..]) {
+                        let norm = norms.map_or(0, |norms| norms.fieldnorm_id(*doc));
+                        each(*doc, weight.score(norm, *count));
+                    }
+                }
+                None => docs.iter().for_each(|doc| each(*doc, 0.0)),
             }
+            self.at += docs.len();
             if self.at == BLOCK {
                 self.next_block();
             }

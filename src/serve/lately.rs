@@ -23,9 +23,8 @@ struct Most {
 }
 
 const MOST: Most = Most { weighed: 300, known: 10_000 };
-/// How many events before the place of the plan are looked at where jobs of the index are at work: they may not have
-/// written what was planned.
-const BEFORE: i64 = 10_000;
+/// Of more events than this since the index is known to have everything, nobody can say what they may tell.
+const LOOKED_AT: usize = 100_000;
 /// Events that are read at a time.
 const PAGE: i64 = 1000;
 
@@ -72,7 +71,7 @@ impl Lately {
             return Err(Error::unavailable(
                 "the rights of too many assets have changed since the search index was written",
             )
-            .hint("'damctl index' brings it up to date; editors are answered meanwhile"));
+            .hint("'damctl index' brings it up to date; who may see everything is answered meanwhile"));
         }
         let are_many = known.assets.len() > self.most.weighed;
         let is_hidden = |of: &&Changed| are_many || !access.allows(of.collection.as_deref(), &of.rights);
@@ -90,9 +89,10 @@ impl Known {
     fn read_on(&mut self, catalog: &Catalog, index: &IndexId, most: usize) -> Result<()> {
         // Before its jobs are looked at: what they do then was planned up to here.
         let (last, planned) = catalog.last_event_and_index_cursor(&index.id)?;
-        let planned = planned.unwrap_or(last);
+        let planned = planned.unwrap_or(0);
         if self.index != index.id {
-            *self = Self { index: index.id.clone(), followed: (planned - BEFORE).max(0), ..Self::default() };
+            // Where jobs are at work, nobody knows how much of what was planned is written.
+            *self = Self { index: index.id.clone(), ..Self::default() };
         }
         if planned > self.followed && !is_at_work(catalog, index)? {
             self.followed = planned;
@@ -101,12 +101,14 @@ impl Known {
             self.is_over = false;
         }
         self.read = self.read.max(self.followed);
+        let mut looked_at = 0;
         while self.read < last && !self.is_over {
             let page = catalog.changes_of_rights((self.read, last), PAGE)?;
             for event in &page {
                 self.learn(catalog, event)?;
             }
-            if self.assets.len() > most {
+            looked_at += page.len();
+            if self.assets.len() > most || looked_at > LOOKED_AT {
                 // They are read again once the index has followed a part of them.
                 (self.is_over, self.read) = (true, self.followed);
                 self.assets.clear();

@@ -42,8 +42,8 @@ fn zygotes(registry: &Path) -> Vec<i32> {
     all.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(is_one).collect()
 }
 
-fn kill(pid: i32) {
-    tool("kill", ["-9", &pid.to_string()]);
+fn kill(pid: i32, signal: &str) {
+    tool("kill", [signal, &pid.to_string()]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn one_that_is_killed_is_replaced_and_goes_with_whoever_asked() {
     assert_eq!(first.len(), 1);
     render();
     assert_eq!(zygotes(&registry), first);
-    kill(first[0]);
+    kill(first[0], "-KILL");
     render();
     let second = zygotes(&registry);
     assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
@@ -73,8 +73,8 @@ fn one_that_is_killed_is_replaced_and_goes_with_whoever_asked() {
     assert_eq!(zygotes(&registry), [0; 0]);
 }
 
-#[test]
-fn orders_whose_zygote_is_killed_end_and_may_be_tried_again() {
+/// Does this to the zygote and to the stop when an order is at work. Gives how the order ended, and how long after.
+fn in_the_middle(signal: &str, trips: bool) -> (damctl::error::Error, Duration) {
     let dir = scratch();
     let film = dir.path().join("film.mp4");
     let words = "-v error -f lavfi -i testsrc2=s=1280x720:r=25:d=60 -c:v libx264 -preset ultrafast -pix_fmt yuv420p";
@@ -83,16 +83,33 @@ fn orders_whose_zygote_is_killed_end_and_may_be_tried_again() {
     let order = order(dir.path(), "film.mp4", outputs);
     let registry = dir.path().join("registry");
     let child = ChildProcess::new(harness::DAMCTL.into(), Some(registry.clone()));
-    let mut killed = None;
+    let (mut killed, stop) = (None, Stop::new());
     let e = child
-        .run(&order, &Stop::new(), &mut |report| {
+        .run(&order, &stop, &mut |report| {
             if matches!(report, Report::Progress { .. }) && killed.is_none() {
-                zygotes(&registry).into_iter().for_each(kill);
+                zygotes(&registry).into_iter().for_each(|pid| kill(pid, signal));
                 killed = Some(Instant::now());
+                if trips {
+                    stop.trip();
+                }
             }
         })
         .unwrap_err();
-    assert!(killed.unwrap().elapsed() < Duration::from_secs(2));
-    assert!(e.kind() == Kind::Unavailable && e.one_line().contains("killed from outside"), "{e:?}");
+    drop(child);
     assert_eq!(zygotes(&registry), [0; 0]);
+    (e, killed.unwrap().elapsed())
+}
+
+#[test]
+fn orders_whose_zygote_is_killed_end_and_may_be_tried_again() {
+    let (e, after) = in_the_middle("-KILL", false);
+    assert!(e.kind() == Kind::Unavailable && e.one_line().contains("killed from outside"), "{e:?}");
+    assert!(after < Duration::from_secs(2), "{after:?}");
+}
+
+#[test]
+fn a_zygote_that_stands_still_does_not_hold_up_a_stop() {
+    let (e, after) = in_the_middle("-STOP", true);
+    assert!(e.kind() == Kind::Stopped, "{e:?}");
+    assert!(after < Duration::from_secs(5), "{after:?}");
 }
