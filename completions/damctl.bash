@@ -5089,7 +5089,7 @@ _damctl() {
             return 0
             ;;
         damctl__subcmd__render)
-            opts="-C -h -V --out --dry-run --warm --archive --log-format --help --version"
+            opts="-C -h -V --out --dry-run --warm --zygote --archive --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

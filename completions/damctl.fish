@@ -1060,6 +1060,7 @@ json\t'A JSON object a line, for machines'
 quiet\t'Nothing but errors'"
 complete -c damctl -n "__fish_damctl_using_subcommand render" -l dry-run -d 'Tells what would be made, as JSON; nothing is spoken or rendered'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -l warm -d 'Brings GStreamer\'s list of plugins up to date, and does nothing else'
+complete -c damctl -n "__fish_damctl_using_subcommand render" -l zygote -d 'Forks into one that carries out an order, as often as it is asked to on its standard input'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c damctl -n "__fish_damctl_using_subcommand render" -s V -l version -d 'Print version'
 complete -c damctl -n "__fish_damctl_using_subcommand generate" -s C -l archive -d 'The archive\'s folder. Default: the one with a damctl.yaml, from the working folder upward' -r -F

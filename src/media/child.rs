@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     error::{Doing, Error, Kind, Result},
+    model::{MediaFacts, MediaKind},
     stop::Stop,
 };
 
@@ -135,7 +136,7 @@ impl ChildProcess {
         std::fs::metadata(dir.join(".")).doing(|| format!("cannot work in {}", dir.display()))?;
         let text = serde_json::to_vec(order).map_err(|e| Error::internal("cannot write the order").because(e))?;
         // A child that dies before it has read is told by its exit status.
-        if let Some(mut forked) = self.fork(dir, stop) {
+        if let Some(mut forked) = is_of_recording(order).then(|| self.fork(dir, stop)).flatten() {
             let heard = listen(forked.stdout.take(), forked.stderr.take(), LINE);
             forked.stdin.take().and_then(|mut stdin| stdin.write_all(&text).ok());
             return Ok((Running { process: Process::Forked(forked) }, heard));
@@ -174,6 +175,13 @@ impl ChildProcess {
     fn forks(&self) -> MutexGuard<'_, Forks> {
         self.forks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an order is for what the zygote has loaded. What that takes counts against its memory, so that pictures, and files
+/// that are measured by tools, do without.
+fn is_of_recording(order: &Order) -> bool {
+    let is_picture = |facts: &MediaFacts| matches!(facts.kind, MediaKind::Image | MediaKind::Animation);
+    !order.outputs.is_empty() && !order.facts.as_ref().is_some_and(is_picture)
 }
 
 /// A child, however it was started.
