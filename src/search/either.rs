@@ -82,19 +82,28 @@ fn best(
         if first == TERMINATED {
             return;
         }
-        stretch.fill(first, led, norms, (threshold, rest[weak]));
-        'docs: for (doc, mut score) in stretch.take() {
+        let mut enough = threshold;
+        let mut offer = |doc, mut score| {
             for (n, word) in asked.iter_mut().enumerate().rev() {
-                if score + rest[n + 1] <= threshold {
-                    continue 'docs;
+                if score + rest[n + 1] <= enough {
+                    return;
                 }
                 if word.seek(doc) == doc {
                     score += word.score(doc, norm(doc));
                 }
             }
-            if score > threshold {
-                threshold = callback(doc, score);
+            if score > enough {
+                enough = callback(doc, score);
+            }
+        };
+        match led {
+            // Nothing is to be summed up, and each block is held against what is good enough by then.
+            [alone] => alone.pour_block(norms, (threshold, rest[weak]), offer),
+            led => {
+                stretch.fill(first, led, norms, (threshold, rest[weak]));
+                stretch.take().for_each(|(doc, score)| offer(doc, score));
             }
         }
+        threshold = enough;
     }
 }

@@ -206,6 +206,16 @@ impl Word {
         self.forms.into_iter().map(|form| Self { forms: vec![form] })
     }
 
+    /// Goes on through the block where a word of one form is.
+    pub(super) fn pour_block(
+        &mut self,
+        norms: Option<&FieldNormReader>,
+        bounds: (Score, Score),
+        mut each: impl FnMut(DocId, Score),
+    ) {
+        self.forms.iter_mut().for_each(|form| form.pour(form.end_of_block(), norms, bounds, &mut each));
+    }
+
     fn count(&self) -> u64 {
         self.forms.iter().map(List::count).sum()
     }

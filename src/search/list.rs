@@ -1,7 +1,7 @@
 //! The places of a term in a piece of the index, and what they can bring.
 
 use tantivy::{
-    DocId, InvertedIndexReader, Score, Term, fieldnorm::FieldNormReader, postings::BlockSegmentPostings,
+    DocId, InvertedIndexReader, Score, TERMINATED, Term, fieldnorm::FieldNormReader, postings::BlockSegmentPostings,
     query::Bm25Weight, schema::IndexRecordOption,
 };
 
@@ -47,6 +47,11 @@ impl List {
         if self.at == BLOCK {
             self.next_block();
         }
+    }
+
+    /// The document after the last one of the block where it is.
+    pub(super) fn end_of_block(&self) -> DocId {
+        self.block.docs().last().map_or(TERMINATED, |last| last + 1)
     }
 
     fn next_block(&mut self) {
