@@ -54,7 +54,7 @@ impl Weight for Weighed {
         callback: &mut dyn FnMut(DocId, Score) -> Score,
     ) -> tantivy::Result<()> {
         let (words, norms) = self.weights.lists(reader, 1.0)?;
-        best(words.into_iter().flat_map(Word::by_form).collect(), norms.as_ref(), threshold, callback);
+        best(words, norms.as_ref(), threshold, callback);
         Ok(())
     }
 }
@@ -98,7 +98,7 @@ fn best(
         };
         match led {
             // Nothing is to be summed up, and each block is held against what is good enough by then.
-            [alone] => alone.pour_block(norms, (threshold, rest[weak]), offer),
+            [alone] if alone.has_one_form() => alone.pour_block(norms, (threshold, rest[weak]), offer),
             led => {
                 stretch.fill(first, led, norms, (threshold, rest[weak]));
                 stretch.take().for_each(|(doc, score)| offer(doc, score));

@@ -201,9 +201,8 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// A word for each form: where one word is enough, each form is.
-    pub(super) fn by_form(self) -> impl Iterator<Item = Self> {
-        self.forms.into_iter().map(|form| Self { forms: vec![form] })
+    pub(super) fn has_one_form(&self) -> bool {
+        self.forms.len() == 1
     }
 
     /// Goes on through the block where a word of one form is.
