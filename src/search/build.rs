@@ -191,7 +191,8 @@ impl<'a> Builder<'a> {
                     }
                 }
                 if !known.is_empty() {
-                    each.push(Box::new(Either { field: self.fields.all, words: known }));
+                    let assets = self.assets.clone();
+                    each.push(Box::new(Either { field: self.fields.all, words: known, assets }));
                 }
                 any(each)
             }
@@ -322,10 +323,11 @@ impl<'a> Builder<'a> {
                 None => each.push(any(self.instead(word)?)),
             }
         }
+        let assets = self.assets.clone();
         match known.len() {
             0 => {}
-            1 => each.push(Box::new(Either { field, words: known })),
-            _ => each.push(Box::new(Every { field, words: known })),
+            1 => each.push(Box::new(Either { field, words: known, assets })),
+            _ => each.push(Box::new(Every { field, words: known, assets })),
         }
         Ok(some(each))
     }

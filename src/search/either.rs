@@ -10,20 +10,25 @@ use tantivy::{
     schema::Field,
 };
 
-use super::every::{Form, Stretch, Weights, Word};
+use super::{
+    every::{Form, Stretch, Weights, Word},
+    join::Assets,
+    list::SLACK,
+};
 
-/// Words of one field, of which one is enough.
+/// Words of one field, which assets have, of which one is enough.
 #[derive(Clone, Debug)]
 pub(super) struct Either {
     pub(super) field: Field,
     /// The terms of each word.
     pub(super) words: Vec<Vec<Form>>,
+    pub(super) assets: Assets,
 }
 
 impl Query for Either {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
         let all = BooleanQuery::union(self.words.iter().flatten().map(Form::asked).collect());
-        let weights = Weights::of(self.field, &self.words, scoring)?;
+        let weights = Weights::of((self.field, &self.assets), &self.words, scoring)?;
         Ok(Box::new(Weighed { all: all.weight(scoring)?, weights }))
     }
 }
@@ -83,7 +88,12 @@ fn best(
             return;
         }
         let mut enough = threshold;
-        let mut offer = |doc, mut score| {
+        // `most` is what the led ones bring at most, `score` tells how much it is.
+        let mut offer = |doc, most: Score, score: &dyn Fn() -> Score| {
+            if (most + rest[weak]) * SLACK <= enough {
+                return;
+            }
+            let mut score = score();
             for (n, word) in asked.iter_mut().enumerate().rev() {
                 if score + rest[n + 1] <= enough {
                     return;
@@ -98,10 +108,14 @@ fn best(
         };
         match led {
             // Nothing is to be summed up, and each block is held against what is good enough by then.
-            [alone] if alone.has_one_form() => alone.pour_block(norms, (threshold, rest[weak]), offer),
+            [alone] if alone.has_one_form() => {
+                alone.pour_block(norms, (threshold, rest[weak]), |doc, score| offer(doc, score, &|| score));
+            }
             led => {
-                stretch.fill(first, led, norms, (threshold, rest[weak]));
-                stretch.take().for_each(|(doc, score)| offer(doc, score));
+                let (_, sketch) = stretch.fill(first, led, norms, (threshold, rest[weak]));
+                for (doc, seen) in stretch.take() {
+                    offer(doc, sketch.most(&seen), &|| sketch.score(&seen, norm(doc)));
+                }
             }
         }
         threshold = enough;

@@ -3,6 +3,8 @@
 //! The assets that have the rarest word are gone through, and the others are asked only about those that can still be
 //! among the best: what a word can bring at most is known beforehand (MaxScore, Turtle and Flood 1995).
 
+use std::sync::Arc;
+
 use tantivy::{
     COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet, Score, SegmentReader, TERMINATED, TantivyError, Term,
     fieldnorm::FieldNormReader,
@@ -10,7 +12,10 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
-use super::list::{Bounds, List};
+use super::{
+    join::Assets,
+    list::{self, Bounds, List, SLACK},
+};
 
 /// One of the terms that a word is looked up by.
 #[derive(Clone, Debug)]
@@ -35,30 +40,36 @@ impl Form {
 /// A word that more than one document in so many has is frequent.
 const FREQUENT: u64 = 256;
 
-/// Words of one field.
+/// Words of one field, which assets have.
 #[derive(Clone, Debug)]
 pub(super) struct Every {
     pub(super) field: Field,
     /// The terms of each word.
     pub(super) words: Vec<Vec<Form>>,
+    pub(super) assets: Assets,
 }
 
 impl Query for Every {
     fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
-        Ok(Box::new(Weighed(Weights::of(self.field, &self.words, scoring)?)))
+        Ok(Box::new(Weighed(Weights::of((self.field, &self.assets), &self.words, scoring)?)))
     }
 }
 
 /// Terms of words, weighed. Without a weight nobody asks for scores.
 pub(super) struct Weights {
     field: Field,
+    assets: Assets,
     words: Vec<Vec<(Term, Option<Bm25Weight>)>>,
     /// Of how many words an asset is, on average.
     length: Score,
 }
 
 impl Weights {
-    pub(super) fn of(field: Field, words: &[Vec<Form>], scoring: EnableScoring<'_>) -> tantivy::Result<Self> {
+    pub(super) fn of(
+        (field, assets): (Field, &Assets),
+        words: &[Vec<Form>],
+        scoring: EnableScoring<'_>,
+    ) -> tantivy::Result<Self> {
         let weighed = |form: &Form| {
             let weight = match scoring {
                 EnableScoring::Enabled { statistics_provider, .. } => {
@@ -76,7 +87,7 @@ impl Weights {
             }
             EnableScoring::Disabled { .. } => 0.0,
         };
-        Ok(Self { field, words: words.collect::<tantivy::Result<_>>()?, length })
+        Ok(Self { field, assets: assets.clone(), words: words.collect::<tantivy::Result<_>>()?, length })
     }
 
     /// The words in a piece of the index, and the lengths of its documents.
@@ -88,12 +99,12 @@ impl Weights {
         let inverted = reader.inverted_index(self.field)?;
         let norms = reader.fieldnorms_readers().get_field(self.field)?;
         let average = inverted.total_num_tokens() as Score / reader.max_doc().max(1) as Score;
-        let bounds = Bounds::new(average, self.length);
+        let bounds = Bounds::new(average, self.length, *self.assets.lengths(reader, self.field)?);
         let mut words = Vec::with_capacity(self.words.len());
         for forms in &self.words {
             let mut there = Vec::with_capacity(forms.len());
             for (term, weight) in forms {
-                let weighed = weight.as_ref().map(|weight| (weight.boost_by(boost), bounds.clone()));
+                let weighed = weight.as_ref().map(|weight| list::Weighed::new(weight.boost_by(boost), bounds.clone()));
                 there.extend(List::open(&inverted, term, weighed)?);
             }
             words.push(Word { forms: there });
@@ -205,14 +216,19 @@ impl Word {
         self.forms.len() == 1
     }
 
-    /// Goes on through the block where a word of one form is.
+    /// Goes on through the block where a word of one form is, and tells what it brings to each document there.
     pub(super) fn pour_block(
         &mut self,
         norms: Option<&FieldNormReader>,
         bounds: (Score, Score),
         mut each: impl FnMut(DocId, Score),
     ) {
-        self.forms.iter_mut().for_each(|form| form.pour(form.end_of_block(), norms, bounds, &mut each));
+        let norm = |doc| norms.map_or(0, |norms| norms.fieldnorm_id(doc));
+        for form in &mut self.forms {
+            let weighed = form.weighed().cloned();
+            let score = |doc, count| weighed.as_ref().map_or(0.0, |weighed| weighed.score(norm(doc), count));
+            form.pour(form.end_of_block(), norms, bounds, |doc, count| each(doc, score(doc, count)));
+        }
     }
 
     fn count(&self) -> u64 {
@@ -293,16 +309,17 @@ impl Matches {
         // Before this one there is none that all words have.
         let mut next = 0;
         while most > threshold && rarest.seek(next) != TERMINATED {
-            let end =
+            let (end, sketch) =
                 stretch.fill(rarest.doc(), std::slice::from_mut(rarest), self.norms.as_ref(), (threshold, beside));
             for (n, word) in others.iter_mut().enumerate().rev() {
                 word.seek(stretch.first);
                 rest[n] = rest[n + 1] + word.most(end);
             }
-            'docs: for (doc, mut score) in stretch.take() {
-                if doc < next {
+            'docs: for (doc, seen) in stretch.take() {
+                if doc < next || (sketch.most(&seen) + rest[0]) * SLACK <= threshold {
                     continue;
                 }
+                let mut score = sketch.score(&seen, norm(doc));
                 for (n, word) in others.iter_mut().enumerate() {
                     if score + rest[n] <= threshold {
                         continue 'docs;
@@ -324,16 +341,47 @@ impl Matches {
 /// Documents that are looked at together: as many as leave their scores where the processor has them at hand.
 const STRETCH: usize = 4096;
 
-/// What words bring to the documents of a stretch.
+/// So many forms have their numbers noted.
+const NOTED: usize = 4;
+
+/// Which documents of a stretch have words, and how often.
 pub(super) struct Stretch {
     first: DocId,
     there: [u64; STRETCH / u64::BITS as usize],
-    scores: [Score; STRETCH],
+    seen: [Seen; STRETCH],
+}
+
+/// What was seen of words in a document: how often the first forms are there, and what the others bring. A form that is there
+/// more often counts as if it were so often.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen {
+    counts: [u16; NOTED],
+    others: Score,
+}
+
+/// What the forms that have their numbers noted bring. How long documents are lies far from where they are listed, and is of
+/// no use for most of them: what they can have at most is not enough.
+pub(super) struct Sketch(Vec<Arc<list::Weighed>>);
+
+impl Sketch {
+    fn each<'a>(&'a self, seen: &'a Seen) -> impl Iterator<Item = (&'a list::Weighed, u32)> {
+        self.0.iter().map(|weighed| &**weighed).zip(seen.counts.into_iter().map(u32::from)).filter(|(_, n)| *n > 0)
+    }
+
+    /// The most that a document can have.
+    pub(super) fn most(&self, seen: &Seen) -> Score {
+        seen.others + self.each(seen).map(|(weighed, count)| weighed.most(count)).sum::<Score>()
+    }
+
+    /// What one of this length has.
+    pub(super) fn score(&self, seen: &Seen, norm: u8) -> Score {
+        seen.others + self.each(seen).map(|(weighed, count)| weighed.score(norm, count)).sum::<Score>()
+    }
 }
 
 impl Default for Stretch {
     fn default() -> Self {
-        Self { first: 0, there: [0; STRETCH / u64::BITS as usize], scores: [0.0; STRETCH] }
+        Self { first: 0, there: [0; STRETCH / u64::BITS as usize], seen: [Seen::default(); STRETCH] }
     }
 }
 
@@ -346,23 +394,34 @@ impl Stretch {
         words: &mut [Word],
         norms: Option<&FieldNormReader>,
         (threshold, beside): (Score, Score),
-    ) -> DocId {
+    ) -> (DocId, Sketch) {
         self.first = first;
         let end = first.saturating_add(STRETCH as u32).min(TERMINATED);
-        let most: Vec<Score> = words.iter().flat_map(|word| &word.forms).map(List::most).collect();
+        let forms = || words.iter().flat_map(|word| &word.forms);
+        // A form that comes later brings nothing.
+        let most: Vec<Score> = forms().map(|form| if form.doc() < end { form.most() } else { 0.0 }).collect();
+        let sketch = Sketch(forms().take(NOTED).filter_map(List::weighed).cloned().collect());
         for (n, form) in words.iter_mut().flat_map(|word| &mut word.forms).enumerate() {
             let others: Score = most.iter().enumerate().filter(|(other, _)| *other != n).map(|(_, most)| most).sum();
-            form.pour(end, norms, (threshold, beside + others), |doc, score| {
+            let weighed = form.weighed().cloned();
+            form.pour(end, norms, (threshold, beside + others), |doc, count| {
                 let at = (doc - first) as usize;
                 self.there[at / u64::BITS as usize] |= 1 << (at % u64::BITS as usize);
-                self.scores[at] += score;
+                let seen = &mut self.seen[at];
+                match (seen.counts.get_mut(n), &weighed) {
+                    (Some(noted), _) => *noted = count.min(u16::MAX.into()) as u16,
+                    (None, Some(weighed)) => {
+                        seen.others += weighed.score(norms.map_or(0, |norms| norms.fieldnorm_id(doc)), count);
+                    }
+                    (None, None) => {}
+                }
             });
         }
-        end
+        (end, sketch)
     }
 
-    /// Takes out the documents that are there, each with what the word brings.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = (DocId, Score)> {
+    /// Takes out the documents that are there, each with what was seen of the words.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (DocId, Seen)> {
         let mut place = 0;
         std::iter::from_fn(move || {
             while *self.there.get(place)? == 0 {
@@ -370,7 +429,7 @@ impl Stretch {
             }
             let at = place * u64::BITS as usize + self.there[place].trailing_zeros() as usize;
             self.there[place] &= self.there[place] - 1;
-            Some((self.first + at as DocId, std::mem::take(&mut self.scores[at])))
+            Some((self.first + at as DocId, std::mem::take(&mut self.seen[at])))
         })
     }
 }
@@ -457,7 +516,8 @@ mod tests {
             vec![vec![10, 11], vec![9, 8, 7]],
         ] {
             let form = |n: &usize| Form { term: term(*n), boost: 1.0 };
-            let every = Every { field, words: words.iter().map(|w| w.iter().map(form).collect()).collect() };
+            let words_of = words.iter().map(|w| w.iter().map(form).collect()).collect();
+            let every = Every { field, words: words_of, assets: Assets::default() };
             let top = |query: &dyn Query| searcher.search(query, &TopDocs::with_limit(25).order_by_score()).unwrap();
             let plain = plain(&every.words);
             let (ours, theirs) = (top(&every), top(&plain));

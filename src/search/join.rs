@@ -15,19 +15,22 @@ use tantivy::{
     schema::{Field, IndexRecordOption},
 };
 
-use super::{breadth::Breadth, pieces::PerPiece};
+use super::{breadth::Breadth, list::Lengths, pieces::PerPiece};
 
 /// What `what` says of assets.
 pub(super) const ASSET: &str = "asset";
 
-/// Where assets lie in each piece of an index.
+/// Where assets lie in each piece of an index, and how long they are.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Assets(PerPiece<Vec<DocId>>);
+pub(super) struct Assets {
+    places: PerPiece<Vec<DocId>>,
+    lengths: PerPiece<Lengths, Field>,
+}
 
 impl Assets {
     /// The assets of one piece, removed ones too, in their order.
     pub(super) fn of(&self, reader: &SegmentReader, what: Field) -> tantivy::Result<Arc<Vec<DocId>>> {
-        self.0.of(reader, || {
+        self.places.of(reader, || {
             let mut all = Vec::new();
             let term = Term::from_field_text(what, ASSET);
             if let Some(mut postings) = reader.inverted_index(what)?.read_postings(&term, IndexRecordOption::Basic)? {
@@ -40,9 +43,18 @@ impl Assets {
         })
     }
 
+    /// How long the shortest and the longest text of a field is that only assets have.
+    pub(super) fn lengths(&self, reader: &SegmentReader, field: Field) -> tantivy::Result<Arc<Lengths>> {
+        self.lengths.of_part(reader, field, || {
+            let norms = reader.fieldnorms_readers().get_field(field)?;
+            Ok(Lengths::of(norms.as_ref(), reader.max_doc()))
+        })
+    }
+
     /// Forgets pieces that are not part of the index any more.
     pub(super) fn keep(&self, pieces: &[&SegmentReader]) {
-        self.0.keep(pieces);
+        self.places.keep(pieces);
+        self.lengths.keep(pieces);
     }
 }
 

@@ -42,6 +42,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod timecode;
+mod unseen;
 mod video;
 mod watching;
 

@@ -124,8 +124,20 @@ impl Seeker<'_> {
     }
 
     /// Plays from the keyframe before `from` until the frame on screen at `at` is known, which is at once when that has
-    /// passed.
+    /// passed. What nobody sees on the way is not decoded, unless it turns out to be that frame.
     fn look(&mut self, from: gst::ClockTime, at: gst::ClockTime) -> (Option<(Taken, bool)>, Result<()>) {
+        self.source.unseen.leave_out(Some(self.passage.demuxed(at)));
+        let looked = self.play(from, at);
+        let last = self.source.unseen.last();
+        self.source.unseen.leave_out(None);
+        let begins = looked.0.as_ref().and_then(|(frame, _)| frame.begins).map(|begins| self.passage.demuxed(begins));
+        match looked.1.is_ok() && last > begins {
+            true => self.play(from, at),
+            false => looked,
+        }
+    }
+
+    fn play(&mut self, from: gst::ClockTime, at: gst::ClockTime) -> (Option<(Taken, bool)>, Result<()>) {
         // While it stands still, no frame of before can be taken for one of after.
         if let Err(e) = pause(&self.source, self.work, self.complaints) {
             return (None, Err(e));

@@ -18,6 +18,7 @@ use gstreamer::prelude::*;
 use super::{
     graph, reel,
     run::{self, Complaints, Live},
+    unseen::Unseen,
 };
 use crate::{
     error::{Doing, Error, Result},
@@ -62,6 +63,8 @@ pub(super) struct Source {
     pub(super) video: Option<gst::Pad>,
     /// Each with the number of its track, from 0.
     pub(super) sounds: Vec<(usize, gst::Pad)>,
+    /// What is left out before the decoder of a few frames.
+    pub(super) unseen: Unseen,
     exposed: Vec<Exposed>,
 }
 
@@ -105,10 +108,15 @@ pub(super) fn open(
     live.pipeline().add(&decoder).map_err(|e| graph::cannot_build(&e))?;
     let order = decode_sounds(&decoder, wanted.tracks.clone());
     choose(&decoder, wanted.pictures);
+    let unseen = Unseen::default();
     if decode == Decode::FewFrames {
-        live.pipeline().connect_deep_element_added(|_, _, element| {
+        let unseen = unseen.clone();
+        live.pipeline().connect_deep_element_added(move |_, _, element| {
             if element.find_property("max-threads").is_some() {
                 element.set_property_from_str("max-threads", "2");
+            }
+            if element.factory().is_some_and(|factory| decodes_pictures(&factory)) {
+                unseen.watch(element);
             }
         });
     }
@@ -150,7 +158,7 @@ pub(super) fn open(
         false => of("audio/x-raw").filter_map(|pad| Some((number(&pad)?, pad))).collect(),
     };
     let sounds = Vec::into_iter(sounds).filter(|(number, _)| wanted.tracks.contains(number)).collect();
-    Ok(Source { video: of("video/x-raw").next(), sounds, exposed, live })
+    Ok(Source { video: of("video/x-raw").next(), sounds, unseen, exposed, live })
 }
 
 /// Whether a pad carries this media type.
@@ -233,7 +241,7 @@ impl Source {
         sounds: Vec<(usize, gst::Pad)>,
         exposed: Vec<Exposed>,
     ) -> Self {
-        Self { live, video, sounds, exposed }
+        Self { live, video, sounds, unseen: Unseen::default(), exposed }
     }
 
     /// Lets the data flow; what has no branch by now is thrown away.

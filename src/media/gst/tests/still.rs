@@ -81,6 +81,15 @@ fn a_poster_of_a_transport_stream_is_the_frame_at_its_place() {
 }
 
 #[test]
+fn a_poster_is_the_frame_that_is_held_whether_others_are_made_from_it_or_not() {
+    for frame in 36..40 {
+        let held = format!("-vf setpts='PTS+gt(N,{frame})*2/TB' -fps_mode vfr -c:v libx264 -g 250 -bf 3 -b_strategy 0");
+        let later = format!("{}ms", frame * 40 + 1500);
+        both_ways_show(&format!("{held} in.mp4"), &[(&later, frame), ("50%", frame), ("80%", 70)]);
+    }
+}
+
+#[test]
 fn a_poster_between_two_frames_is_the_one_on_screen() {
     both_ways_show("-c:v libx264 -preset ultrafast -g 1 in.mp4", &[("1.03s", 25), ("1.07s", 26)]);
 }
