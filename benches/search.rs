@@ -340,6 +340,8 @@ fn main() {
     let (mut hits, mut spots) = (0, 0);
     let (mut times, mut worked): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
     let mut kinds: Vec<Vec<Duration>> = vec![Vec::new(); 10];
+    let mut first: Vec<Vec<(AssetId, f32)>> = Vec::new();
+    let mut others = Vec::new();
     for round in 0..2 {
         times.clear();
         worked.clear();
@@ -351,6 +353,12 @@ fn main() {
             times.push(time);
             worked.push(work);
             kinds[n % 10].push(time);
+            let found = answer.hits.iter().map(|h| (h.card.asset, h.score.unwrap_or_default())).collect::<Vec<_>>();
+            match first.get(n) {
+                None => first.push(found),
+                Some(before) if *before != found => others.push((n, found)),
+                Some(_) => {}
+            }
             if round == 1 {
                 hits += answer.hits.len();
                 spots += answer.hits.iter().map(|h| h.moments.len()).sum::<usize>();
@@ -373,6 +381,11 @@ fn main() {
     ];
     for (name, times) in names.iter().zip(&mut kinds) {
         tell(&format!("  {name}"), times);
+    }
+    println!("{} questions with other hits in the second round", others.len());
+    for (n, found) in others.iter().take(3) {
+        let differ = first[*n].iter().zip(found).position(|(a, b)| a != b).unwrap_or_default();
+        println!("  {} at {differ}: {:?} {:?}", asked[*n].words, first[*n].get(differ), found.get(differ));
     }
     println!("{hits} hits, {spots} moments; resident {} MB", resident());
     let mut sorted: Vec<(Duration, &Ask)> = asked

@@ -16,9 +16,10 @@ use std::ops::Bound;
 
 use super::fields::{self, Named, counted, named};
 pub(super) use super::fields::{Label, Number, Place};
+use super::words::folded;
 use crate::{
     error::{Error, Result},
-    model::{FindingKind, description},
+    model::{FindingKind, MediaKind, description},
 };
 
 /// Most words of a question, and deepest nesting of its groups.
@@ -321,6 +322,10 @@ impl Reader {
                 Some(words) => Ask::Words(Some(place), words),
                 None => return Err(wrong(at, format!("'{name}:' is followed by no word"))),
             },
+            Some(Named::Label(Label::Kind)) if !is_kind(&text) => {
+                let known = MediaKind::ALL.map(MediaKind::as_str).join(", ");
+                return Err(wrong(at, format!("there is no kind '{text}': expected one of {known}")));
+            }
             Some(Named::Label(label)) => Ask::Label(label, text),
             Some(Named::Number(number)) => {
                 let (from, to) = range(number, &text).map_err(here)?;
@@ -344,6 +349,11 @@ impl Reader {
             },
         }))
     }
+}
+
+fn is_kind(text: &str) -> bool {
+    let text = folded(&text.to_lowercase());
+    MediaKind::ALL.iter().any(|kind| kind.as_str() == text)
 }
 
 /// One of several as it is, none of none.
@@ -563,6 +573,10 @@ mod tests {
             ("a*", "a '*' needs at least 2 letters with it (at character 1)"),
             ("p*r*o", "a '*' stands at the beginning or the end of a word (at character 1)"),
             ("kind:", "'kind:' is followed by nothing (at character 1)"),
+            (
+                "kind:foto",
+                "there is no kind 'foto': expected one of video, audio, image, animation, sidecar, other (at character 1)",
+            ),
             ("collection:=", "'collection:=' is followed by nothing (at character 1)"),
             ("collection:=\"a", "a quotation mark has no other (at character 13)"),
             ("said:=a", "'said:=' is not understood: only values that are counted have one (at character 1)"),

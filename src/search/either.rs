@@ -121,3 +121,56 @@ fn best(
         threshold = enough;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tantivy::{
+        Index, Term, doc,
+        schema::{Schema, TEXT},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_seldom_form_counts_wherever_it_is_beside_a_frequent_one() {
+        let mut schema = Schema::builder();
+        let field = schema.add_text_field("words", TEXT);
+        let index = Index::create_in_ram(schema.build());
+        let mut writer = index.writer_with_num_threads(1, 100_000_000).unwrap();
+        // Once in a while it is in none of those that are looked at together.
+        let has_both = |n: usize| n < 40 || (8192..8210).contains(&n);
+        for n in 0..9000 {
+            let mut text = "casa ".repeat(if n % 7 == 0 { 0 } else { 1 + n % 3 });
+            text += &"de ".repeat(n % 5);
+            if has_both(n) {
+                text += &"casona ".repeat(if n < 40 { 1 } else { 9 - n % 4 });
+            }
+            writer.add_document(doc!(field => text)).unwrap();
+        }
+        writer.commit().unwrap();
+        let searcher = index.reader().unwrap().searcher();
+        let form = |word: &str, boost| Form { term: Term::from_field_text(field, word), boost };
+        for (frequent, seldom) in [(1.0, 1.0), (2.0, 0.02), (0.1, 1.9)] {
+            let words = vec![vec![form("casa", frequent), form("casona", seldom)], vec![form("nada", 1.0)]];
+            let plain = BooleanQuery::union(words.iter().flatten().map(Form::asked).collect());
+            let either = Either { field, words, assets: Assets::default() };
+            for most in [1, 10, 60] {
+                let top = |query: &dyn Query| {
+                    let weight = query.weight(EnableScoring::enabled_from_searcher(&searcher)).unwrap();
+                    let mut best: Vec<(Score, DocId)> = Vec::new();
+                    let mut each = |doc, score| {
+                        best.push((score, doc));
+                        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+                        best.truncate(most);
+                        best.get(most - 1).map_or(Score::MIN, |(score, _)| *score)
+                    };
+                    weight.for_each_pruning(Score::MIN, searcher.segment_reader(0), &mut each).unwrap();
+                    best
+                };
+                for ((score, doc), (expected, other)) in top(&either).into_iter().zip(top(&plain)) {
+                    assert!((score - expected).abs() < 1e-5, "{frequent} {most}: {doc} {score}, {other} {expected}");
+                }
+            }
+        }
+    }
+}

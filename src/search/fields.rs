@@ -137,7 +137,7 @@ pub(super) fn mistaken(word: &str) -> Option<&str> {
     let (name, value) = word.split_once(':')?;
     let is_name = name.chars().all(|c| c.is_alphabetic() || c == '_' || c == '-') && name.chars().nth(1).is_some();
     let is_value = value.chars().any(char::is_alphanumeric) && !value.starts_with(['/', '\\', ':']);
-    (is_name && is_value && named(name).is_none()).then_some(name)
+    (is_name && is_value && name != "localhost" && named(name).is_none()).then_some(name)
 }
 
 /// What is told of names that are no fields; none where there are none.
@@ -180,6 +180,7 @@ mod tests {
             "http://ejemplo.es/a:b",
             "rtsp://camara",
             "www.ejemplo.es:8080",
+            "localhost:8080",
             "C:\\videos\\a.mov",
             "S01:E02",
             "std::io",

@@ -92,22 +92,19 @@ impl List {
         mut each: impl FnMut(DocId, u32),
     ) {
         while self.doc() < end {
-            if let (Some(weighed), Some(norms)) = (&self.weighed, norms)
-                && (weighed.whole * weighed.bounds.most(&mut self.block, norms) + beside) * SLACK <= threshold
-            {
-                self.next_block();
-                continue;
-            }
+            let block_most = match (&self.weighed, norms) {
+                (Some(weighed), Some(norms)) => weighed.whole * weighed.bounds.most(&mut self.block, norms),
+                _ => Score::MAX,
+            };
             let docs = &self.block.docs()[self.at..];
+            // What lies behind `end` may have others that nothing here has.
             let docs = &docs[..docs.partition_point(|doc| *doc < end)];
             match &self.weighed {
+                _ if (block_most + beside) * SLACK <= threshold => {}
                 Some(weighed) => {
                     let fewest = weighed.bounds.fewest((threshold - beside) / weighed.whole);
                     let counts = self.block.freqs()[self.at..].iter().copied();
-                    docs.iter()
-                        .zip(counts)
-                        .filter(|(_, count)| *count >= fewest)
-                        .for_each(|(d, count)| each(*d, count));
+                    docs.iter().zip(counts).filter(|(_, n)| *n >= fewest).for_each(|(doc, n)| each(*doc, n));
                 }
                 None => docs.iter().for_each(|doc| each(*doc, 1)),
             }
