@@ -153,7 +153,7 @@ impl Splice {
                     if let Some(element) = weak.upgrade().filter(|_| e.kind() != crate::error::Kind::Stopped) {
                         gst::element_error!(element, gst::StreamError::Failed, ("{}", e.one_line()));
                     }
-                    gst::PadProbeReturn::Drop
+                    gst::PadProbeReturn::Handled
                 }
             }
         });
@@ -165,7 +165,7 @@ impl Splice {
             self.begin(out)?;
             let segment = self.segment.as_ref().ok_or_else(|| Error::internal("a buffer of no segment"))?;
             let Some(time) = buffer.pts().and_then(|pts| segment.to_running_time(pts)) else {
-                return Ok(gst::PadProbeReturn::Drop);
+                return Ok(gst::PadProbeReturn::Handled);
             };
             self.stage.see(buffer);
             buffer.make_mut().set_pts(time + self.lead);
@@ -184,14 +184,14 @@ impl Splice {
                 let known = self.segment.is_some();
                 self.segment = segment.segment().downcast_ref::<gst::ClockTime>().cloned();
                 if known {
-                    return Ok(gst::PadProbeReturn::Drop);
+                    return Ok(gst::PadProbeReturn::Handled);
                 }
                 // From here on all counts from the beginning of the clip before it, and has no end yet.
                 let open = gst::FormattedSegment::<gst::ClockTime>::new();
                 info.data = Some(gst::PadProbeData::Event(gst::event::Segment::new(&open)));
                 Ok(gst::PadProbeReturn::Ok)
             }
-            gst::EventView::Gap(_) => Ok(gst::PadProbeReturn::Drop),
+            gst::EventView::Gap(_) => Ok(gst::PadProbeReturn::Handled),
             gst::EventView::Eos(_) => {
                 self.begin(out)?;
                 self.finish(out)?;

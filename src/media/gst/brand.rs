@@ -188,11 +188,11 @@ impl Beds {
         pad(&element, "src")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let known = pad.current_caps().and_then(|c| gst_audio::AudioInfo::from_caps(&c).ok());
             let (Some(known), Some(buffer), Ok(mut mixer)) = (known, info.buffer_mut(), mixer.lock()) else {
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             };
             let time = running_time(pad, buffer).unwrap_or(gst::ClockTime::ZERO);
             let at = (u128::from(time.nseconds()) * u128::from(known.rate()) + 500_000_000) / 1_000_000_000;
-            let Ok(mut map) = buffer.make_mut().map_writable() else { return gst::PadProbeReturn::Drop };
+            let Ok(mut map) = buffer.make_mut().map_writable() else { return gst::PadProbeReturn::Handled };
             let mut samples = level::floats(map.as_slice());
             mixer.mix(at as u64, &mut samples, known.channels() as usize);
             map.as_mut_slice().copy_from_slice(&level::raw(samples.into_iter()));
@@ -216,7 +216,7 @@ fn cut(pad: &gst::Pad, rate: u32, stretch: Stretch, enough: Arc<AtomicBool>) {
             enough.store(true, Ordering::Relaxed);
         }
         if end <= from || at >= to {
-            return gst::PadProbeReturn::Drop;
+            return gst::PadProbeReturn::Handled;
         }
         let (skip, keep) = (from.saturating_sub(at) as usize * 8, (end.min(to) - at.max(from)) as usize * 8);
         match buffer.copy_region(gst::BufferCopyFlags::MEMORY | gst::BufferCopyFlags::TIMESTAMPS, skip..skip + keep) {
@@ -224,7 +224,7 @@ fn cut(pad: &gst::Pad, rate: u32, stretch: Stretch, enough: Arc<AtomicBool>) {
                 *buffer = part;
                 gst::PadProbeReturn::Ok
             }
-            Err(_) => gst::PadProbeReturn::Drop,
+            Err(_) => gst::PadProbeReturn::Handled,
         }
     });
 }

@@ -340,7 +340,7 @@ pub(super) fn before(pad: &gst::Pad, background: [u8; 3]) {
                 gst::PadProbeReturn::Ok
             }
             // A frame whose hidden parts would show is worse than one frame less.
-            Err(_) => gst::PadProbeReturn::Drop,
+            Err(_) => gst::PadProbeReturn::Handled,
         }
     });
 }

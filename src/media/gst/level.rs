@@ -250,7 +250,7 @@ pub(super) fn turn(level: &Level) -> Result<gst::Element> {
                 *buffer = turned;
                 gst::PadProbeReturn::Ok
             }
-            None => gst::PadProbeReturn::Drop,
+            None => gst::PadProbeReturn::Handled,
         }
     });
     // Where the end comes in: once it has gone out, nothing can follow it any more.

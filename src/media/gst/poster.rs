@@ -13,7 +13,7 @@ use super::{
     still::{self, Lookout, Passage, Taken},
 };
 use crate::{
-    error::{Doing, Error, Result},
+    error::{Doing, Error, Kind, Result},
     media::{Rendered, image},
     profile::{Entry, Position, Spec},
 };
@@ -69,8 +69,8 @@ pub(super) fn by_seeking(
         let share = |done: f64| (i as f64 + done) / wanted.len() as f64;
         progress(share(0.0));
         let mut told = |done| progress(share(done));
-        results.push(match (&entry.spec, entry.spec.at()) {
-            (Spec::Sprite(spec), _) => super::sprite::render(&mut seeker, entry, spec, look, &mut told)?,
+        let mut rendered = || match (&entry.spec, entry.spec.at()) {
+            (Spec::Sprite(spec), _) => super::sprite::render(&mut seeker, entry, spec, look, &mut told),
             (_, Some(Position::Best)) => {
                 let at = match best {
                     Some(at) => at,
@@ -78,12 +78,17 @@ pub(super) fn by_seeking(
                 };
                 best = Some(at);
                 let frame = seeker.frame_at(at)?;
-                write(work, entry, &frame, look, fit(work, entry)?)
+                Ok(write(work, entry, &frame, look, fit(work, entry)?))
             }
             (spec, _) => {
                 let frame = seeker.frame_at(place(work, spec))?;
-                write(work, entry, &frame, look, fit(work, entry)?)
+                Ok(write(work, entry, &frame, look, fit(work, entry)?))
             }
+        };
+        results.push(match rendered() {
+            // What others want may lie where it can be decoded.
+            Err(e) if e.kind() == Kind::Corrupt => Err(e),
+            outcome => outcome?,
         });
     }
     seeker.source.live.close();
@@ -101,30 +106,37 @@ pub(super) struct Seeker<'a> {
 
 impl Seeker<'_> {
     /// The frame on screen at a place. Where a demuxer lands after it, or finds nothing there because the pictures end
-    /// before the sound, it is looked for from further back.
+    /// before the sound, or because nothing that comes can be decoded by itself, it is looked for from further back.
     pub(super) fn frame_at(&mut self, at: gst::ClockTime) -> Result<Taken> {
-        let mut best = None;
-        for back in [at, at.saturating_sub(gst::ClockTime::from_seconds(5)), gst::ClockTime::ZERO] {
-            match self.look(back, at) {
+        let (mut best, mut failed) = (None, None);
+        let [there, begin] = [at, gst::ClockTime::ZERO].map(|place| self.passage.demuxed(place));
+        let before = self.passage.demuxed(at.saturating_sub(gst::ClockTime::from_seconds(5)));
+        // Program streams are sought in by another clock, which at the first picture is ahead of where that lies.
+        let ahead = (begin > gst::ClockTime::ZERO).then_some(gst::ClockTime::ZERO);
+        for from in [there, before, begin].into_iter().chain(ahead) {
+            match self.look(from, at) {
                 (Some((frame, true)), _) => return Ok(frame),
                 (found, Ok(())) => best = found.map(|(frame, _)| frame).or(best),
+                (_, Err(e)) if e.kind() == Kind::Corrupt => failed = Some(e),
                 (_, Err(e)) => return Err(e),
             }
         }
-        best.ok_or_else(|| Error::corrupt("not one picture of it could be decoded"))
+        let nothing = || Error::corrupt("not one picture of it could be decoded");
+        best.ok_or_else(|| failed.unwrap_or_else(nothing))
     }
 
     /// The keyframe at or before a place, or what comes first where there is none; none behind the end.
     pub(super) fn keyframe_before(&mut self, at: gst::ClockTime) -> Result<Option<Taken>> {
-        match self.look(at, gst::ClockTime::ZERO) {
+        match self.look(self.passage.demuxed(at), gst::ClockTime::ZERO) {
             (Some((frame, _)), _) => Ok(Some(frame)),
             (None, Ok(())) => Ok(None),
+            (None, Err(e)) if e.kind() == Kind::Corrupt => Ok(None),
             (None, Err(e)) => Err(e),
         }
     }
 
-    /// Plays from the keyframe before `from` until the frame on screen at `at` is known, which is at once when that has
-    /// passed. What nobody sees on the way is not decoded, unless it turns out to be that frame.
+    /// Plays from the keyframe before `from`, in the demuxer's time, until the frame on screen at `at` is known, which is at once
+    /// when that has passed. What nobody sees on the way is not decoded, unless it turns out to be that frame.
     fn look(&mut self, from: gst::ClockTime, at: gst::ClockTime) -> (Option<(Taken, bool)>, Result<()>) {
         self.source.unseen.leave_out(Some(self.passage.demuxed(at)));
         let looked = self.play(from, at);
@@ -146,7 +158,7 @@ impl Seeker<'_> {
         lookout.watch(&self.passage, at);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
         // A file that cannot be sought in is read on from where it is, the beginning.
-        self.source.live.pipeline().seek_simple(flags, self.passage.demuxed(from)).ok();
+        self.source.live.pipeline().seek_simple(flags, from).ok();
         if let Err(e) = drain(&self.source, self.complaints) {
             return (None, Err(e));
         }

@@ -158,7 +158,7 @@ impl Window {
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             let mut seen = window.lock();
             let Some(time) = info.buffer().and_then(|buffer| place(pad, buffer)) else {
-                return gst::PadProbeReturn::Drop;
+                return gst::PadProbeReturn::Handled;
             };
             match seen.stretch.until_ns {
                 Some(until) if time >= 0 && time.unsigned_abs() >= until => {

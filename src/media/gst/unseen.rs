@@ -33,7 +33,7 @@ impl Unseen {
         let Some(pad) = decoder.static_pad("sink") else { return };
         let left = self.clone();
         pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| match info.buffer() {
-            Some(buffer) if left.is_left_out(pad, buffer) => gst::PadProbeReturn::Drop,
+            Some(buffer) if left.is_left_out(pad, buffer) => gst::PadProbeReturn::Handled,
             _ => gst::PadProbeReturn::Ok,
         });
     }

@@ -177,7 +177,7 @@ fn put_in_order(pad: &gst::Pad) {
         };
         let length = buffer.duration().filter(|d| !d.is_zero()).unwrap_or(gst::ClockTime::from_mseconds(40));
         let pts = match (buffer.pts(), *last) {
-            (Some(pts), Some((before, _))) if pts <= before => return gst::PadProbeReturn::Drop,
+            (Some(pts), Some((before, _))) if pts <= before => return gst::PadProbeReturn::Handled,
             (Some(pts), _) => pts,
             (None, Some((_, end))) => end,
             (None, None) => segment_start(pad),
@@ -625,16 +625,18 @@ pub(super) fn in_place(
 ) {
     let known: Mutex<Option<gst_video::VideoInfo>> = Mutex::new(None);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let Ok(mut known) = known.lock() else { return gst::PadProbeReturn::Drop };
+        let Ok(mut known) = known.lock() else { return gst::PadProbeReturn::Handled };
         if known.is_none() {
             *known = pad.current_caps().and_then(|c| gst_video::VideoInfo::from_caps(&c).ok());
         }
-        let (Some(video), Some(buffer)) = (known.as_ref(), info.buffer_mut()) else { return gst::PadProbeReturn::Drop };
+        let (Some(video), Some(buffer)) = (known.as_ref(), info.buffer_mut()) else {
+            return gst::PadProbeReturn::Handled;
+        };
         let frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer.make_mut(), video);
         // A frame that cannot be changed is left out, and missed by the count of frames.
         match frame.ok().map(|mut f| change(&mut f)) {
             Some(Ok(())) => gst::PadProbeReturn::Ok,
-            _ => gst::PadProbeReturn::Drop,
+            _ => gst::PadProbeReturn::Handled,
         }
     });
 }

@@ -93,15 +93,15 @@ pub fn frames(work: &Work<'_>, every_ms: u64, longest: u32, each: &mut dyn FnMut
     pad(&queue, "src")?.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let mut choice = choosing.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(buffer), Some(caps), None) = (info.buffer(), pad.current_caps(), &choice.failed) else {
-            return gst::PadProbeReturn::Drop;
+            return gst::PadProbeReturn::Handled;
         };
         let frame = Taken { buffer: buffer.to_owned(), caps, begins: start.place(pad, buffer) };
         match choice.wants(&frame) {
             Ok(true) => gst::PadProbeReturn::Ok,
-            Ok(false) => gst::PadProbeReturn::Drop,
+            Ok(false) => gst::PadProbeReturn::Handled,
             Err(e) => {
                 choice.failed = Some(e);
-                gst::PadProbeReturn::Drop
+                gst::PadProbeReturn::Handled
             }
         }
     });

@@ -90,6 +90,16 @@ fn a_poster_is_the_frame_that_is_held_whether_others_are_made_from_it_or_not() {
 }
 
 #[test]
+fn a_poster_of_a_program_stream_is_the_frame_at_its_place_though_nothing_behind_it_can_be_decoded_by_itself() {
+    both_ways_show("-c:v mpeg2video -q:v 1 -g 300 -f mpeg in.mpg", &[("0.42s", 10), ("3.22s", 80)]);
+    let desk = Desk::new();
+    gray_clock(&desk, "-c:v mpeg2video -q:v 1 -g 300 -f mpeg in.mpg");
+    let made = desk.render("in.mpg", &[entry("best", json!({"jpeg": {"at": "best"}})), poster("late", "2.42s")]);
+    assert_eq!(made.rendered("best").size, (160, 96));
+    shows(&desk.path("late.jpg"), 60);
+}
+
+#[test]
 fn a_poster_between_two_frames_is_the_one_on_screen() {
     both_ways_show("-c:v libx264 -preset ultrafast -g 1 in.mp4", &[("1.03s", 25), ("1.07s", 26)]);
 }
