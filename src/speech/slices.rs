@@ -8,7 +8,7 @@ pub(super) const LONGEST: usize = 28 * RATE;
 /// Silence within a slice, in samples, below which it is one.
 const PAUSE: usize = 2 * RATE;
 /// What is heard around a voice, in samples: its first sound is often softer than what is taken for voice.
-const AROUND: usize = RATE / 10;
+pub(super) const AROUND: usize = RATE / 10;
 
 /// A stretch of a recording, in samples from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +22,15 @@ impl Span {
         self.to - self.from
     }
 
+    /// What of it is in another.
+    pub(super) fn within(self, other: Span) -> Option<Span> {
+        let (from, to) = (self.from.max(other.from), self.to.min(other.to));
+        (from < to).then_some(Span { from, to })
+    }
+
     /// Number of samples that both have.
     pub(super) fn common(self, other: Span) -> usize {
-        self.to.min(other.to).saturating_sub(self.from.max(other.from))
+        self.within(other).map_or(0, Span::length)
     }
 }
 
