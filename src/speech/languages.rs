@@ -70,6 +70,13 @@ pub(super) struct Tongue {
     pub(super) foreign: Option<i32>,
 }
 
+impl Tongue {
+    /// Which foreign language it is does not matter: that is often told as a near relative.
+    fn is_written_as(self, other: Self) -> bool {
+        (self.language, self.foreign.is_some()) == (other.language, other.foreign.is_some())
+    }
+}
+
 /// Joins voices, each to the nearer of its neighbors, until every one is long enough to tell its language.
 pub(super) fn parts(voices: &[Span]) -> Vec<Span> {
     let mut parts = voices.to_vec();
@@ -109,12 +116,13 @@ pub(super) fn is_sure(voices: &[Span], lines: &[Finding], base: usize) -> bool {
     2 * written >= all && lines.iter().all(is_fine)
 }
 
-/// Joins parts that follow each other in one language. Each is heard with a little of the pauses around it, which two share.
+/// Joins parts that follow each other and are written down in one language. Each is heard with a little of the pauses around it,
+/// which two share.
 pub(super) fn pieces(parts: &[(Span, Tongue)], slice: Span) -> Vec<(Span, Tongue)> {
     let mut pieces: Vec<(Span, Tongue)> = Vec::new();
     for (part, tongue) in parts {
         match pieces.last_mut() {
-            Some((before, same)) if same == tongue => before.to = part.to,
+            Some((before, last)) if last.is_written_as(*tongue) => before.to = part.to,
             _ => pieces.push((*part, *tongue)),
         }
     }
@@ -222,5 +230,7 @@ mod tests {
             ((span(0.9, 9.05), spanish), (span(9.05, 14.1), german), (span(14.9, 20.1), spanish))
         );
         assert_eq!(pieces(&parts[..2], span(0.9, 9.1)), [(span(0.9, 9.1), spanish)]);
+        let latin = Tongue { foreign: Some(3), ..german };
+        assert_eq!(pieces(&[(parts[2].0, german), (parts[3].0, latin)], slice), [(span(9.0, 20.1), german)]);
     }
 }
