@@ -1,13 +1,12 @@
 //! Which language is spoken where in a slice: what was written down of it says where that is sure, and the rest is looked at by itself.
 
-use super::{
-    RATE,
-    slices::{AROUND, Span},
-};
+use super::{RATE, slices::Span};
 use crate::model::Finding;
 
-/// Voices shorter than this, in samples, tell too little of their language by themselves.
-const TELLING: usize = 5 * RATE / 2;
+/// Voices shorter than this, in samples, tell too little of their language where it may be any.
+pub(super) const TELLING: usize = 5 * RATE / 2;
+/// The same where it is one of those that are spoken around them.
+pub(super) const BRIEF: usize = RATE;
 /// Less than this part of the probability of what is most probable of all, the language is probably none of those that are
 /// asked for. Near relatives (Spanish and Galician) share theirs.
 const OTHER: f32 = 0.2;
@@ -46,6 +45,18 @@ impl Shares {
         }
     }
 
+    /// Which of these is spoken.
+    pub(super) fn nearest(&self, among: &[Tongue]) -> Option<Tongue> {
+        let of = |tongue: &Tongue| self.of(tongue.foreign.unwrap_or(tongue.language));
+        among.iter().copied().max_by(|a, b| of(a).total_cmp(&of(b)))
+    }
+
+    /// How probable a language is, 0 to 1.
+    fn share(&self, language: i32) -> f32 {
+        let most = self.0.iter().copied().fold(f32::MIN, f32::max);
+        (self.of(language) - most).exp() / self.0.iter().map(|of| (of - most).exp()).sum::<f32>()
+    }
+
     /// Whether all of it may be in this language: no other is far more probable, and none of those that may be spoken as well comes
     /// near to it.
     pub(super) fn allow(&self, language: i32, expected: &[i32]) -> bool {
@@ -77,10 +88,18 @@ impl Tongue {
     }
 }
 
-/// Joins voices, each to the nearer of its neighbors, until every one is long enough to tell its language.
-pub(super) fn parts(voices: &[Span]) -> Vec<Span> {
+/// Which language takes up most of the time.
+pub(super) fn prevailing(looks: &[(Span, Shares)], among: &[i32]) -> Option<i32> {
+    let all: Vec<i32> = (0..looks.first()?.1.0.len() as i32).collect();
+    let time = |l: i32| looks.iter().map(|(span, shares)| span.length() as f32 * shares.share(l)).sum::<f32>();
+    let among = if among.is_empty() { &all } else { among };
+    among.iter().copied().max_by(|a, b| time(*a).total_cmp(&time(*b)))
+}
+
+/// Joins voices, each to the nearer of its neighbors, until none is shorter than that.
+pub(super) fn parts(voices: &[Span], shortest: usize) -> Vec<Span> {
     let mut parts = voices.to_vec();
-    let is_short = |(_, part): &(usize, &Span)| part.length() < TELLING;
+    let is_short = |(_, part): &(usize, &Span)| part.length() < shortest;
     while let Some((i, _)) = parts.iter().enumerate().filter(is_short).min_by_key(|(_, part)| part.length()) {
         let pause = |i: usize| parts.get(i + 1).map_or(usize::MAX, |next| next.from - parts[i].to);
         let first = match i.checked_sub(1) {
@@ -130,7 +149,7 @@ pub(super) fn pieces(parts: &[(Span, Tongue)], slice: Span) -> Vec<(Span, Tongue
     for (i, (piece, _)) in pieces.iter_mut().enumerate() {
         let from = i.checked_sub(1).map_or(slice.from, |before| borders[before]);
         let to = borders.get(i).copied().unwrap_or(slice.to);
-        *piece = Span { from: piece.from.saturating_sub(AROUND).max(from), to: (piece.to + AROUND).min(to) };
+        *piece = piece.wide(Span { from, to });
     }
     pieces
 }
@@ -171,6 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_brief_is_in_one_of_the_languages_around_it_and_most_of_the_time_tells_the_main_one() {
+        let [first, second] = [shares(&[0.2, 0.1, 0.7]), shares(&[0.3, 0.6, 0.1])];
+        let [spanish, foreign] = [Tongue { language: 0, foreign: None }, Tongue { language: 0, foreign: Some(1) }];
+        assert_eq!(first.nearest(&[spanish, foreign]), Some(spanish));
+        assert_eq!(second.nearest(&[spanish, foreign]), Some(foreign));
+        let looks = [(span(0.0, 2.0), first), (span(2.5, 10.0), second)];
+        assert_eq!(
+            (prevailing(&looks, &[]), prevailing(&looks, &[0, 2]), prevailing(&[], &[])),
+            (Some(1), Some(0), None)
+        );
+    }
+
+    #[test]
     fn all_may_be_in_a_language_where_no_other_that_may_be_spoken_comes_near() {
         let half = shares(&[0.5, 0.4, 0.02]);
         assert!(half.allow(0, &[0]), "of one, the rest is not asked");
@@ -181,10 +213,11 @@ mod tests {
     #[test]
     fn short_voices_go_with_the_nearer_of_their_neighbors() {
         let voices = [span(0.0, 4.0), span(4.3, 5.0), span(6.5, 8.0), span(8.2, 11.0)];
-        assert_eq!(parts(&voices), [span(0.0, 5.0), span(6.5, 11.0)]);
-        assert_eq!(parts(&[span(0.0, 0.5), span(0.7, 1.0)]), [span(0.0, 1.0)], "there is nobody else");
-        assert_eq!(parts(&[span(0.0, 9.0), span(9.4, 12.0)]), [span(0.0, 9.0), span(9.4, 12.0)]);
-        assert_eq!(parts(&[]), []);
+        assert_eq!(parts(&voices, TELLING), [span(0.0, 5.0), span(6.5, 11.0)]);
+        assert_eq!(parts(&[span(0.0, 0.5), span(0.7, 1.0)], BRIEF), [span(0.0, 1.0)], "there is nobody else");
+        assert_eq!(parts(&voices[1..], BRIEF), [span(4.3, 8.0), span(8.2, 11.0)]);
+        assert_eq!(parts(&[span(0.0, 9.0), span(9.4, 12.0)], TELLING), [span(0.0, 9.0), span(9.4, 12.0)]);
+        assert_eq!(parts(&[], BRIEF), []);
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub(super) const LONGEST: usize = 28 * RATE;
 /// Silence within a slice, in samples, below which it is one.
 const PAUSE: usize = 2 * RATE;
 /// What is heard around a voice, in samples: its first sound is often softer than what is taken for voice.
-pub(super) const AROUND: usize = RATE / 10;
+const AROUND: usize = RATE / 10;
 
 /// A stretch of a recording, in samples from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,11 @@ pub(super) struct Span {
 impl Span {
     pub(super) fn length(self) -> usize {
         self.to - self.from
+    }
+
+    /// It and a little around it, no further than another.
+    pub(super) fn wide(self, within: Span) -> Span {
+        Span { from: self.from.saturating_sub(AROUND).max(within.from), to: (self.to + AROUND).min(within.to) }
     }
 
     /// What of it is in another.
@@ -49,7 +54,7 @@ pub(super) fn slices(voices: &[Span], end: usize) -> Vec<Span> {
         let is_full = rest.get(count).is_some_and(|next| next.from < rest[count - 1].to + PAUSE);
         let kept = if is_full { longest_pause(&rest[..=count]) } else { count };
         let last = rest[kept - 1];
-        let wide = Span { from: from.saturating_sub(AROUND), to: (last.to + AROUND).min(end) };
+        let wide = Span { from, to: last.to }.wide(Span { from: 0, to: end });
         // Two slices may share a short pause, and no more.
         let after = slices.last().map_or(0, |before: &Span| before.to.min(from));
         push(&mut slices, Span { from: wide.from.max(after), to: wide.to });

@@ -15,7 +15,7 @@ use whisper_rs::{
 
 use super::{
     RATE, Said, Sound, Wish, doubt,
-    languages::{Shares, Tongue, is_sure, parts, pieces},
+    languages::{BRIEF, Shares, TELLING, Tongue, is_sure, parts, pieces, prevailing},
     slices::{LONGEST, Span, slices},
 };
 use crate::{
@@ -329,7 +329,7 @@ fn one(
 }
 
 /// In which language each piece of a slice is spoken that was written down in the first of them, and looked at last for that. Nothing
-/// is looked at again where all that was written is sure; where a part turns out to be in another language, all are.
+/// is looked at again where all that was written is sure.
 fn spoken(
     (model, state): (&WhisperContext, &mut WhisperState),
     heard: &Heard<'_>,
@@ -337,27 +337,31 @@ fn spoken(
     said: &[Finding],
     (first, expected): (Tongue, &[i32]),
 ) -> Result<Vec<(Span, Tongue)>> {
-    let kept = Tongue { language: first.language, foreign: None };
+    let written = Tongue { language: first.language, foreign: None };
     let voices: Vec<Span> = heard.voices.iter().filter_map(|v| v.within(slice)).collect();
-    let parts = parts(&voices);
-    let is_sure = |part: &Span| {
+    let is_disputed = first.foreign.is_some() || !state.looked(model)?.allow(first.language, expected);
+    let mut look = |part: Span| -> Result<(Span, Shares)> {
+        let wide = part.wide(slice);
+        Ok((part, state.look(model, &heard.samples[wide.from..wide.to])?))
+    };
+    let is_doubtful = |part: &Span| {
         let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
-        is_sure(&its, said, heard.base)
+        is_disputed || !is_sure(&its, said, heard.base)
     };
-    let may_be_all = first.foreign.is_none() && state.looked(model)?.allow(first.language, expected);
-    let (sure, unsure): (Vec<Span>, Vec<Span>) = parts.into_iter().partition(|part| may_be_all && is_sure(part));
-    let mut told = Vec::new();
-    let mut tell = |parts: Vec<Span>| -> Result<bool> {
-        for part in parts {
-            let shares = state.look(model, &heard.samples[part.from..part.to])?;
-            told.push((part, shares.told_within(first.language, expected)));
+    let doubtful = parts(&voices, TELLING).into_iter().filter(is_doubtful);
+    let looks = doubtful.map(&mut look).collect::<Result<Vec<_>>>()?;
+    let main = if is_disputed { prevailing(&looks, expected) } else { None }.unwrap_or(first.language);
+    let mut tongues = if is_disputed { Vec::new() } else { vec![written] };
+    for tongue in looks.iter().map(|(_, shares)| shares.told_within(main, expected)) {
+        if !tongues.contains(&tongue) {
+            tongues.push(tongue);
         }
-        Ok(told.iter().all(|(_, tongue)| *tongue == kept))
-    };
-    if tell(unsure)? || tell(sure)? {
-        return Ok(vec![(slice, kept)]);
     }
-    told.sort_by_key(|(part, _)| part.from);
+    if tongues.len() < 2 {
+        return Ok(vec![(slice, tongues.first().copied().unwrap_or(written))]);
+    }
+    let told = |(part, shares): (Span, Shares)| (part, shares.nearest(&tongues).unwrap_or(written));
+    let told = parts(&voices, BRIEF).into_iter().map(|part| look(part).map(told)).collect::<Result<Vec<_>>>()?;
     Ok(pieces(&told, slice))
 }
 
