@@ -37,18 +37,19 @@ impl Shares {
         Tongue { language, foreign: self.is_far(language, best).then_some(best) }
     }
 
-    /// The same of a part of what is in one language: that, if it may be.
-    pub(super) fn told_within(&self, language: i32, among: &[i32]) -> Tongue {
-        match self.told(&[language]).foreign {
-            None => Tongue { language, foreign: None },
+    /// The same of a part of something: as that is, if it may be.
+    pub(super) fn told_within(&self, whole: Tongue, among: &[i32]) -> Tongue {
+        match self.told(&[whole.spoken()]).foreign {
+            None => whole,
             Some(_) => self.told(among),
         }
     }
 
-    /// Which of these is spoken.
-    pub(super) fn nearest(&self, among: &[Tongue]) -> Option<Tongue> {
-        let of = |tongue: &Tongue| self.of(tongue.foreign.unwrap_or(tongue.language));
-        among.iter().copied().max_by(|a, b| of(a).total_cmp(&of(b)))
+    /// Which of these a short piece of a part is, which is as that, if it may be.
+    pub(super) fn nearest(&self, part: Tongue, among: &[Tongue]) -> Tongue {
+        let of = |tongue: &Tongue| self.of(tongue.spoken());
+        let best = among.iter().copied().max_by(|a, b| of(a).total_cmp(&of(b)));
+        best.filter(|best| self.is_far(part.spoken(), best.spoken())).unwrap_or(part)
     }
 
     /// How probable a language is, 0 to 1.
@@ -82,18 +83,21 @@ pub(super) struct Tongue {
 }
 
 impl Tongue {
+    fn spoken(self) -> i32 {
+        self.foreign.unwrap_or(self.language)
+    }
+
     /// Which foreign language it is does not matter: that is often told as a near relative.
-    fn is_written_as(self, other: Self) -> bool {
+    pub(super) fn is_written_as(self, other: Self) -> bool {
         (self.language, self.foreign.is_some()) == (other.language, other.foreign.is_some())
     }
 }
 
-/// Which language takes up most of the time.
-pub(super) fn prevailing(looks: &[(Span, Shares)], among: &[i32]) -> Option<i32> {
-    let all: Vec<i32> = (0..looks.first()?.1.0.len() as i32).collect();
+/// How probable each language is in all of these together, by how long they are.
+pub(super) fn together(looks: &[(Span, Shares)]) -> Shares {
+    let number = looks.first().map_or(0, |(_, shares)| shares.0.len() as i32);
     let time = |l: i32| looks.iter().map(|(span, shares)| span.length() as f32 * shares.share(l)).sum::<f32>();
-    let among = if among.is_empty() { &all } else { among };
-    among.iter().copied().max_by(|a, b| time(*a).total_cmp(&time(*b)))
+    Shares((0..number).map(|l| time(l).ln()).collect())
 }
 
 /// Joins voices, each to the nearer of its neighbors, until none is shorter than that.
@@ -180,26 +184,40 @@ mod tests {
         assert_eq!(told(&[3, 0]), (3, None));
     }
 
-    #[test]
-    fn a_part_is_in_the_language_of_the_whole_if_it_may_be() {
-        let shares = shares(&[0.15, 0.6, 0.01, 0.02]);
-        assert_eq!(shares.told_within(0, &[]), Tongue { language: 0, foreign: None });
-        assert_eq!(shares.told_within(2, &[]), Tongue { language: 1, foreign: None });
-        assert_eq!(shares.told_within(2, &[2, 1]), Tongue { language: 1, foreign: None });
-        assert_eq!(shares.told_within(2, &[2, 3]), Tongue { language: 3, foreign: Some(1) });
+    fn plain(language: i32) -> Tongue {
+        Tongue { language, foreign: None }
     }
 
     #[test]
-    fn what_is_brief_is_in_one_of_the_languages_around_it_and_most_of_the_time_tells_the_main_one() {
-        let [first, second] = [shares(&[0.2, 0.1, 0.7]), shares(&[0.3, 0.6, 0.1])];
-        let [spanish, foreign] = [Tongue { language: 0, foreign: None }, Tongue { language: 0, foreign: Some(1) }];
-        assert_eq!(first.nearest(&[spanish, foreign]), Some(spanish));
-        assert_eq!(second.nearest(&[spanish, foreign]), Some(foreign));
-        let looks = [(span(0.0, 2.0), first), (span(2.5, 10.0), second)];
+    fn a_part_is_as_the_whole_if_it_may_be() {
+        let shares = shares(&[0.15, 0.6, 0.01, 0.02]);
+        assert_eq!(shares.told_within(plain(0), &[]), plain(0));
+        assert_eq!(shares.told_within(plain(2), &[]), plain(1));
+        assert_eq!(shares.told_within(plain(2), &[2, 1]), plain(1));
+        assert_eq!(shares.told_within(plain(2), &[2, 3]), Tongue { language: 3, foreign: Some(1) });
+        let foreign = Tongue { language: 2, foreign: Some(0) };
+        assert_eq!(shares.told_within(foreign, &[2, 1]), foreign);
+    }
+
+    #[test]
+    fn a_short_piece_is_as_its_part_unless_another_around_it_is_far_more_probable() {
+        let [spanish, foreign] = [plain(0), Tongue { language: 0, foreign: Some(1) }];
+        let (near, far) = (shares(&[0.2, 0.1, 0.7]), shares(&[0.05, 0.4, 0.5]));
         assert_eq!(
-            (prevailing(&looks, &[]), prevailing(&looks, &[0, 2]), prevailing(&[], &[])),
-            (Some(1), Some(0), None)
+            [near.nearest(spanish, &[spanish, foreign]), near.nearest(foreign, &[spanish, foreign])],
+            [spanish, foreign]
         );
+        assert_eq!(
+            [far.nearest(spanish, &[spanish, foreign]), far.nearest(foreign, &[spanish, foreign])],
+            [foreign, foreign]
+        );
+    }
+
+    #[test]
+    fn what_is_told_of_parts_counts_by_their_length() {
+        let looks = [(span(0.0, 2.0), shares(&[0.2, 0.1, 0.7])), (span(2.5, 10.0), shares(&[0.3, 0.6, 0.1]))];
+        assert_eq!(together(&looks).told(&[]), plain(1));
+        assert_eq!(together(&looks[..1]).told(&[]), plain(2));
     }
 
     #[test]

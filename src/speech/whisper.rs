@@ -15,7 +15,7 @@ use whisper_rs::{
 
 use super::{
     RATE, Said, Sound, Wish, doubt,
-    languages::{BRIEF, Shares, TELLING, Tongue, is_sure, parts, pieces, prevailing},
+    languages::{BRIEF, Shares, TELLING, Tongue, is_sure, parts, pieces, together},
     slices::{LONGEST, Span, slices},
 };
 use crate::{
@@ -340,29 +340,39 @@ fn spoken(
     let written = Tongue { language: first.language, foreign: None };
     let voices: Vec<Span> = heard.voices.iter().filter_map(|v| v.within(slice)).collect();
     let is_disputed = first.foreign.is_some() || !state.looked(model)?.allow(first.language, expected);
-    let mut look = |part: Span| -> Result<(Span, Shares)> {
+    let mut look = |part: Span| -> Result<Shares> {
         let wide = part.wide(slice);
-        Ok((part, state.look(model, &heard.samples[wide.from..wide.to])?))
+        state.look(model, &heard.samples[wide.from..wide.to])
     };
     let is_doubtful = |part: &Span| {
         let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
         is_disputed || !is_sure(&its, said, heard.base)
     };
-    let doubtful = parts(&voices, TELLING).into_iter().filter(is_doubtful);
-    let looks = doubtful.map(&mut look).collect::<Result<Vec<_>>>()?;
-    let main = if is_disputed { prevailing(&looks, expected) } else { None }.unwrap_or(first.language);
-    let mut tongues = if is_disputed { Vec::new() } else { vec![written] };
-    for tongue in looks.iter().map(|(_, shares)| shares.told_within(main, expected)) {
-        if !tongues.contains(&tongue) {
-            tongues.push(tongue);
+    let (doubtful, sure): (Vec<Span>, Vec<Span>) = parts(&voices, TELLING).into_iter().partition(is_doubtful);
+    let looks = doubtful.into_iter().map(|part| Ok((part, look(part)?))).collect::<Result<Vec<_>>>()?;
+    let whole = match first.foreign {
+        None if is_disputed => together(&looks).told(expected),
+        _ => first,
+    };
+    let told = looks.iter().map(|(part, shares)| (*part, shares.told_within(whole, expected)));
+    let (told, sure): (Vec<_>, Vec<_>) = (told.collect(), sure.into_iter().map(|part| (part, written)).collect());
+    let all: Vec<Tongue> = told.iter().chain(&sure).map(|(_, tongue)| *tongue).collect();
+    let one = all.first().copied().unwrap_or(written);
+    if all.iter().all(|tongue| tongue.is_written_as(one)) {
+        return Ok(vec![(slice, one)]);
+    }
+    // A short voice beside the border may belong to the other side.
+    let mut fine = sure;
+    for (part, tongue) in told {
+        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(part)).collect();
+        let brief = parts(&its, BRIEF);
+        let is_whole = brief.len() == 1;
+        for piece in brief {
+            fine.push((piece, if is_whole { tongue } else { look(piece)?.nearest(tongue, &all) }));
         }
     }
-    if tongues.len() < 2 {
-        return Ok(vec![(slice, tongues.first().copied().unwrap_or(written))]);
-    }
-    let told = |(part, shares): (Span, Shares)| (part, shares.nearest(&tongues).unwrap_or(written));
-    let told = parts(&voices, BRIEF).into_iter().map(|part| look(part).map(told)).collect::<Result<Vec<_>>>()?;
-    Ok(pieces(&told, slice))
+    fine.sort_by_key(|(part, _)| part.from);
+    Ok(pieces(&fine, slice))
 }
 
 fn name(language: i32) -> &'static str {
