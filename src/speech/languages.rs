@@ -10,6 +10,8 @@ pub(super) const BRIEF: usize = RATE;
 /// Less than this part of the probability of what is most probable of all, the language is probably none of those that are
 /// asked for. Near relatives (Spanish and Galician) share theirs.
 const OTHER: f32 = 0.2;
+/// Two languages that have so much of the probability together are both spoken.
+const SHARED: f32 = 0.9;
 /// Mean log-probability of its tokens below which a line may be in another language than the one that is spoken.
 const UNSURE: f32 = -0.6;
 /// Fewer bytes of text for a second of voice leave out some of what is said.
@@ -58,14 +60,14 @@ impl Shares {
         (self.of(language) - most).exp() / self.0.iter().map(|of| (of - most).exp()).sum::<f32>()
     }
 
-    /// Whether all of it may be in this language: no other is far more probable, and none of those that may be spoken as well comes
-    /// near to it.
+    /// Whether all of it may be in this language: no other is far more probable, none of the others that are expected comes near to
+    /// it, and it does not share all of it with one other. Of speech that is hard to tell many have a share.
     pub(super) fn allow(&self, language: i32, expected: &[i32]) -> bool {
+        let others = || (0..self.0.len() as i32).filter(|other| *other != language);
         let comes_near = |other: i32| other != language && !self.is_far(other, language);
-        let is_disputed = match expected {
-            [] => (0..self.0.len() as i32).any(comes_near),
-            _ => expected.iter().any(|other| comes_near(*other)),
-        };
+        let second = self.most(others());
+        let is_shared = comes_near(second) && self.share(language) + self.share(second) >= SHARED;
+        let is_disputed = is_shared || expected.iter().any(|other| comes_near(*other));
         !is_disputed && self.told(&[language]).foreign.is_none()
     }
 
@@ -222,10 +224,11 @@ mod tests {
 
     #[test]
     fn all_may_be_in_a_language_where_no_other_that_may_be_spoken_comes_near() {
-        let half = shares(&[0.5, 0.4, 0.02]);
-        assert!(half.allow(0, &[0]), "of one, the rest is not asked");
-        assert!(half.allow(0, &[0, 2]) && !half.allow(0, &[0, 1]) && !half.allow(0, &[]));
-        assert!(!half.allow(2, &[2]) && shares(&[0.9, 0.05, 0.02]).allow(0, &[]));
+        let spread = shares(&[0.4, 0.2, 0.1, 0.05, 0.1, 0.15]);
+        assert!(spread.allow(0, &[0]) && spread.allow(0, &[]) && spread.allow(0, &[0, 3]) && !spread.allow(0, &[0, 1]));
+        let split = shares(&[0.6, 0.35, 0.05]);
+        assert!(!split.allow(0, &[0]) && !split.allow(0, &[]));
+        assert!(!spread.allow(3, &[3]) && shares(&[0.9, 0.05, 0.05]).allow(0, &[]));
     }
 
     #[test]
