@@ -349,30 +349,35 @@ fn spoken(
         is_disputed || !is_sure(&its, said, heard.base)
     };
     let (doubtful, sure): (Vec<Span>, Vec<Span>) = parts(&voices, TELLING).into_iter().partition(is_doubtful);
-    let looks = doubtful.into_iter().map(|part| Ok((part, look(part)?))).collect::<Result<Vec<_>>>()?;
+    let mut looks = doubtful.into_iter().map(|part| Ok((part, look(part)?))).collect::<Result<Vec<_>>>()?;
     let whole = match first.foreign {
         None if is_disputed => together(&looks).told(expected),
         _ => first,
     };
-    let told = looks.iter().map(|(part, shares)| (*part, shares.told_within(whole, expected)));
-    let (told, sure): (Vec<_>, Vec<_>) = (told.collect(), sure.into_iter().map(|part| (part, written)).collect());
-    let all: Vec<Tongue> = told.iter().chain(&sure).map(|(_, tongue)| *tongue).collect();
-    let one = all.first().copied().unwrap_or(written);
-    if all.iter().all(|tongue| tongue.is_written_as(one)) {
-        return Ok(vec![(slice, one)]);
+    let is_other = |(_, shares): &(Span, Shares)| !shares.told_within(whole, expected).is_written_as(written);
+    if !looks.iter().any(is_other) {
+        return Ok(vec![(slice, written)]);
+    }
+    // Where languages change, Whisper may have changed with them: what is sure is in any of them.
+    for part in sure {
+        looks.push((part, look(part)?));
+    }
+    let all: Vec<Tongue> = looks.iter().map(|(_, shares)| shares.told_within(whole, expected)).collect();
+    if all.iter().all(|tongue| tongue.is_written_as(all[0])) {
+        return Ok(vec![(slice, all[0])]);
     }
     // A short voice beside the border may belong to the other side.
-    let mut fine = sure;
-    for (part, tongue) in told {
-        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(part)).collect();
+    let mut told = Vec::new();
+    for ((part, _), tongue) in looks.iter().zip(&all) {
+        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
         let brief = parts(&its, BRIEF);
         let is_whole = brief.len() == 1;
         for piece in brief {
-            fine.push((piece, if is_whole { tongue } else { look(piece)?.nearest(tongue, &all) }));
+            told.push((piece, if is_whole { *tongue } else { look(piece)?.nearest(*tongue, &all) }));
         }
     }
-    fine.sort_by_key(|(part, _)| part.from);
-    Ok(pieces(&fine, slice))
+    told.sort_by_key(|(part, _)| part.from);
+    Ok(pieces(&told, slice))
 }
 
 fn name(language: i32) -> &'static str {
