@@ -47,11 +47,12 @@ impl Shares {
         }
     }
 
-    /// Which of these a short piece of a part is, which is as that, if it may be.
+    /// Which of these a short piece of a part is. What is foreign stays so, unless another is far more probable.
     pub(super) fn nearest(&self, part: Tongue, among: &[Tongue]) -> Tongue {
         let of = |tongue: &Tongue| self.of(tongue.spoken());
         let best = among.iter().copied().max_by(|a, b| of(a).total_cmp(&of(b)));
-        best.filter(|best| self.is_far(part.spoken(), best.spoken())).unwrap_or(part)
+        let may_go = |best: &Tongue| part.foreign.is_none() || self.is_far(part.spoken(), best.spoken());
+        best.filter(may_go).unwrap_or(part)
     }
 
     /// How probable a language is, 0 to 1.
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_piece_is_as_its_part_unless_another_around_it_is_far_more_probable() {
+    fn a_short_piece_is_the_most_probable_of_what_is_around_it_and_foreign_for_longer() {
         let [spanish, foreign] = [plain(0), Tongue { language: 0, foreign: Some(1) }];
         let (near, far) = (shares(&[0.2, 0.1, 0.7]), shares(&[0.05, 0.4, 0.5]));
         assert_eq!(
@@ -213,6 +214,7 @@ mod tests {
             [far.nearest(spanish, &[spanish, foreign]), far.nearest(foreign, &[spanish, foreign])],
             [foreign, foreign]
         );
+        assert_eq!(shares(&[0.2, 0.3, 0.5]).nearest(plain(0), &[plain(0), plain(1)]), plain(1));
     }
 
     #[test]
