@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    languages::understands,
+    fits::understands,
     question::{Detects, Tools},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How texts and hashes are made by us: a change of them is a change of recipes.
-const HEARING: &str = "speech/2";
+const HEARING: &str = "speech/3";
 const READING: &str = "text/1";
 const SEEING: &str = "objects/1";
 const NAMING: &str = "names/1";
@@ -354,10 +354,7 @@ fn in_print(spec: &LearnText, stop: &Stop) -> Result<Fulfilled<LearnText>> {
 
 fn named(shelf: &Shelf, name: &str, purpose: Use, care: Care, stop: &Stop) -> Result<Model> {
     let model = shelf.get(name)?;
-    if model.purpose != purpose {
-        let (is, wanted) = (model.purpose.as_str(), purpose.as_str());
-        return Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted}")));
-    }
+    model.purpose.must_be(purpose, name)?;
     if care == Care::All {
         model.verify(stop)?;
         model.check()?;

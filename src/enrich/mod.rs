@@ -9,8 +9,8 @@ mod again;
 mod credentials;
 mod crew;
 mod eyes;
+mod fits;
 mod infer;
-mod languages;
 #[cfg(feature = "gst")]
 mod listen;
 mod means;
@@ -23,8 +23,8 @@ mod subtitles;
 
 pub use again::plan_again;
 pub use crew::Crew;
+pub use fits::check_models;
 pub use infer::Scholar;
-pub use languages::check_languages;
 pub use means::{Care, How, Lacking, Learned, Means, narrowed};
 pub use plan::{Plan, Wish, plan};
 pub use question::{Answer, Question, Setup};

@@ -73,6 +73,15 @@ impl Use {
         }
     }
 
+    /// `Invalid` where a model of this use is asked for by its name for another.
+    pub fn must_be(self, wanted: Use, name: &str) -> Result<()> {
+        let (is, wanted_for) = (self.as_str(), wanted.as_str());
+        match self == wanted {
+            true => Ok(()),
+            false => Err(Error::invalid(format!("the model '{name}' is for {is}, and not for {wanted_for}"))),
+        }
+    }
+
     /// How the file of a model that has one is called; none of those that are folders.
     fn file(self) -> Option<&'static str> {
         match self {
@@ -108,6 +117,9 @@ pub struct Known {
     /// Which languages it knows: their codes, or more of them in words.
     #[serde(default)]
     pub languages: Option<String>,
+    /// Whether one of speech can also write down in English what is said in other languages.
+    #[serde(default = "yes")]
+    pub translates: bool,
     /// Under which license it may be used.
     pub license: String,
     /// Another model that it does nothing without.
@@ -127,12 +139,49 @@ pub struct Known {
     pub files: BTreeMap<String, Digest>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Known {
-    /// The languages that it knows, if they are these alone and not "many".
-    fn just(&self) -> Option<Vec<&str>> {
-        let all: Vec<&str> = self.languages.as_deref()?.split(',').map(str::trim).collect();
+    /// Which languages it knows, as far as that is said.
+    pub fn spoken(&self) -> Option<Spoken<'_>> {
+        let said = self.languages.as_deref()?;
+        let (named, more) = said.split_once(" and ").map_or((said, None), |(named, more)| (named, Some(more)));
+        let named: Vec<&str> = named.split(',').map(str::trim).collect();
         let is_code = |l: &&str| (2..=3).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_lowercase());
-        all.iter().all(is_code).then_some(all)
+        match more {
+            None => named.iter().all(is_code).then_some(Spoken::Just(named)),
+            Some(more) => Some(Spoken::Many(named.len() + more.strip_suffix(" more")?.parse::<usize>().ok()?)),
+        }
+    }
+}
+
+/// The languages that a model of speech knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spoken<'a> {
+    /// These alone, by their codes.
+    Just(Vec<&'a str>),
+    /// So many of those that Whisper knows.
+    Many(usize),
+}
+
+impl Spoken<'_> {
+    /// Whether one of Whisper's languages is among them. Cantonese came last: models of 99 languages know all but that.
+    pub fn contains(&self, language: &str) -> bool {
+        match self {
+            Spoken::Just(all) => all.contains(&language),
+            Spoken::Many(number) => language != "yue" || *number > 99,
+        }
+    }
+}
+
+impl std::fmt::Display for Spoken<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Spoken::Just(all) => write!(f, "{} alone", all.join(", ")),
+            Spoken::Many(number) => write!(f, "{number} languages"),
+        }
     }
 }
 
@@ -141,20 +190,17 @@ pub fn known() -> Result<BTreeMap<String, Known>> {
     read(KNOWN, "the list of models")
 }
 
-/// The languages that a model of speech knows, where it knows few: as the list says it, or as Whisper's models are called.
-pub fn languages_of<'a>(name: &str, known: &'a BTreeMap<String, Known>) -> Option<Vec<&'a str>> {
+/// The languages that a model of speech knows: as the list says it, or as Whisper's models are called.
+pub fn spoken_by<'a>(name: &str, known: &'a BTreeMap<String, Known>) -> Option<Spoken<'a>> {
     match known.get(name).filter(|model| model.languages.is_some()) {
-        Some(model) => model.just(),
-        None => name.ends_with(".en").then(|| vec!["en"]),
+        Some(model) => model.spoken(),
+        None => name.ends_with(".en").then(|| Spoken::Just(vec!["en"])),
     }
 }
 
-/// The models of speech that know more languages than can be told one by one, with what is told of them.
-pub fn of_many_languages(known: &BTreeMap<String, Known>) -> Vec<String> {
-    let is_it = |m: &&Known| m.purpose == Use::Speech && m.just().is_none();
-    let told =
-        |(name, m): (&String, &Known)| Some(format!("{name} ({})", Some(m).filter(is_it)?.languages.as_deref()?));
-    known.iter().filter_map(told).collect()
+/// Whether a model of speech was taught to translate, which those called turbo were not.
+pub fn translates(name: &str, known: &BTreeMap<String, Known>) -> bool {
+    known.get(name).map_or(!name.contains("turbo"), |model| model.translates)
 }
 
 /// Something that is fetched.

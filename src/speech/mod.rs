@@ -6,6 +6,8 @@
 #[cfg(feature = "whisper")]
 mod doubt;
 #[cfg(feature = "whisper")]
+mod languages;
+#[cfg(feature = "whisper")]
 mod slices;
 #[cfg(feature = "whisper")]
 mod whisper;

@@ -22,9 +22,20 @@ impl Span {
         self.to - self.from
     }
 
+    /// It and a little around it, no further than another.
+    pub(super) fn wide(self, within: Span) -> Span {
+        Span { from: self.from.saturating_sub(AROUND).max(within.from), to: (self.to + AROUND).min(within.to) }
+    }
+
+    /// What of it is in another.
+    pub(super) fn within(self, other: Span) -> Option<Span> {
+        let (from, to) = (self.from.max(other.from), self.to.min(other.to));
+        (from < to).then_some(Span { from, to })
+    }
+
     /// Number of samples that both have.
     pub(super) fn common(self, other: Span) -> usize {
-        self.to.min(other.to).saturating_sub(self.from.max(other.from))
+        self.within(other).map_or(0, Span::length)
     }
 }
 
@@ -43,7 +54,7 @@ pub(super) fn slices(voices: &[Span], end: usize) -> Vec<Span> {
         let is_full = rest.get(count).is_some_and(|next| next.from < rest[count - 1].to + PAUSE);
         let kept = if is_full { longest_pause(&rest[..=count]) } else { count };
         let last = rest[kept - 1];
-        let wide = Span { from: from.saturating_sub(AROUND), to: (last.to + AROUND).min(end) };
+        let wide = Span { from, to: last.to }.wide(Span { from: 0, to: end });
         // Two slices may share a short pause, and no more.
         let after = slices.last().map_or(0, |before: &Span| before.to.min(from));
         push(&mut slices, Span { from: wide.from.max(after), to: wide.to });

@@ -15,6 +15,7 @@ use whisper_rs::{
 
 use super::{
     RATE, Said, Sound, Wish, doubt,
+    languages::{BRIEF, Shares, TELLING, Tongue, is_sure, parts, pieces, together},
     slices::{LONGEST, Span, slices},
 };
 use crate::{
@@ -32,6 +33,8 @@ const DECODED: usize = 30 * RATE;
 const POSITIONS: usize = 1500;
 /// Softer than this (-66 dBFS) is no voice.
 const INAUDIBLE: f32 = 0.0005;
+/// The language of something is told by so much of it, in samples, at most.
+const TOLD_BY: usize = 10 * RATE;
 /// Shortest slice that Whisper takes, in samples; shorter ones are followed by silence.
 const SHORTEST: usize = RATE + RATE / 10;
 
@@ -40,37 +43,36 @@ pub struct Ears {
     model: WhisperContext,
     voice: WhisperVadContext,
     /// One for each slice that is listened to at a time.
-    states: Vec<Listener>,
+    states: Vec<WhisperState>,
 }
 
-/// Who listens to one slice at a time.
-struct Listener {
-    state: WhisperState,
-    /// Tells languages, from the first time on that it is asked.
-    guesser: Option<WhisperState>,
+/// Tells languages by what a state makes of a sound.
+trait Tells {
+    /// By a look at the first ten seconds. It is a third of a whole look.
+    fn look(&mut self, model: &WhisperContext, samples: &[f32]) -> Result<Shares>;
+
+    /// By what the encoder looked at last, to write it down. It is a step of the decoder, as each part of a word takes one.
+    fn looked(&mut self, model: &WhisperContext) -> Result<Shares>;
 }
 
-impl Listener {
-    /// Which of the languages is spoken: the most probable of those that are asked for, and another where it is probably that
-    /// one.
-    fn guess(&mut self, model: &WhisperContext, samples: &[f32], among: &[i32]) -> Result<(i32, Option<i32>)> {
-        let guesser = match &mut self.guesser {
-            Some(guesser) => guesser,
-            none => none.insert(guesser(state(model)?)?),
-        };
-        guesser.pcm_to_mel(&samples[..samples.len().min(GUESSED_BY)], 1).map_err(failed)?;
-        let (_, shares) = guesser.lang_detect(0, 1).map_err(failed)?;
-        let of = |l: i32| shares.get(l as usize).copied().unwrap_or(0.0).ln();
-        Ok(told(languages_of(model), among, of))
+impl Tells for WhisperState {
+    fn look(&mut self, model: &WhisperContext, samples: &[f32]) -> Result<Shares> {
+        let mut samples = samples[..samples.len().min(TOLD_BY)].to_vec();
+        samples.resize(samples.len().max(SHORTEST), 0.0);
+        // How far a state looks is set by what it is to write down: of a tenth of a second it writes nothing.
+        let mut how = quiet("en");
+        how.set_audio_ctx((samples.len() * POSITIONS / (30 * RATE)).next_multiple_of(64) as i32);
+        how.set_duration_ms(100);
+        self.full(how, &samples).map_err(failed)?;
+        self.encode(0, 1).map_err(failed)?;
+        self.looked(model)
     }
 
-    /// The same of what the encoder looked at last, to write it down. It is a step of the decoder, as each part of a word takes one;
-    /// a look of its own for the language alone is a sixth of all time.
-    fn looked(&mut self, model: &WhisperContext, among: &[i32]) -> Result<(i32, Option<i32>)> {
-        self.state.decode(&[model.token_sot()], 0, 1).map_err(failed)?;
-        let logits = self.state.get_logits().map_err(failed)?;
+    fn looked(&mut self, model: &WhisperContext) -> Result<Shares> {
+        self.decode(&[model.token_sot()], 0, 1).map_err(failed)?;
+        let logits = self.get_logits().map_err(failed)?;
         let of = |l: i32| logits.get(model.token_lang(l) as usize).copied().unwrap_or(f32::MIN);
-        Ok(told(languages_of(model), among, of))
+        Ok(Shares((0..languages_of(model)).map(of).collect()))
     }
 }
 
@@ -195,7 +197,7 @@ impl Ears {
         match self.is_multilingual() {
             true => Ok(numbers),
             false if wish.translate => Err(Error::invalid("the model knows English alone, and cannot translate")
-                .hint("take a model of more languages, or leave 'translate' out")),
+                .hint("take one that can, such as whisper-base or whisper-small, or leave 'translate' out")),
             false => {
                 let english = get_lang_id("en").unwrap_or(0);
                 if !numbers.is_empty() && !numbers.contains(&english) {
@@ -235,7 +237,7 @@ impl Ears {
         }
         let at_a_time = wish.at_a_time.clamp(1, cut.len());
         while self.states.len() < at_a_time {
-            self.states.push(Listener { state: state(&self.model)?, guesser: None });
+            self.states.push(state(&self.model)?);
         }
         let (next, found) = (AtomicUsize::new(0), Mutex::new(Said::default()));
         let told = Mutex::new((progress, 0));
@@ -244,7 +246,7 @@ impl Ears {
         order.sort_by_key(|slice| std::cmp::Reverse(slice.length()));
         let all: usize = order.iter().map(|slice| slice.length()).sum();
         let model = &self.model;
-        let listen = |state: &mut Listener| -> Result<()> {
+        let listen = |state: &mut WhisperState| -> Result<()> {
             loop {
                 stop.check()?;
                 let Some(slice) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
@@ -281,84 +283,105 @@ impl Said {
     }
 }
 
-/// Transcribes one slice, and translates it where that is wanted.
+/// Transcribes one slice, each piece of it in its language, and translates it where that is wanted.
 fn one(
-    (model, listener): (&WhisperContext, &mut Listener),
+    (model, state): (&WhisperContext, &mut WhisperState),
     heard: &Heard<'_>,
     slice: Span,
     wish: &Wish,
-    languages: &[i32],
-) -> Result<Said> {
-    let mut samples = heard.samples[slice.from..slice.to].to_vec();
-    samples.resize(samples.len().max(SHORTEST), 0.0);
-    let (language, other) = match *languages {
-        [one] => (one, None),
-        _ => listener.guess(model, &samples, languages)?,
-    };
-    let named = |language: i32| get_lang_str(language).unwrap_or("en");
-    let written = |spoken: &'static str| Decode { heard, slice, samples: &samples, spoken };
-    let itself = Into::Itself { words: wish.words };
-    let mut name = named(language);
-    let mut said = written(name).by(&mut listener.state, itself)?;
-    let foreign = match other {
-        None if model.is_multilingual() => doubted(model, listener, &samples, languages, !said.is_empty())?,
-        other => other.map(|language| Foreign { language, from: 0 }),
-    };
-    // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
-    if let Some(other) = foreign.filter(|_| said.is_empty()) {
-        name = named(other.language);
-        said = written(name).by(&mut listener.state, itself)?;
-    }
-    let doubt = |found: &mut [Finding]| {
-        let from = foreign.map(|other| ((heard.base + slice.from + other.from) * 1000 / RATE) as u64);
-        let is_in = |f: &&mut Finding| from.is_some_and(|from| f.from_ms.midpoint(f.to_ms) >= from);
-        found.iter_mut().filter(is_in).for_each(doubt::language);
-    };
-    doubt(&mut said);
-    let decode = &written(name);
-    let mut english = match wish.translate {
-        false => Vec::new(),
-        true if name == "en" => said.iter().map(|f| Finding { words: Vec::new(), ..f.clone() }).collect(),
-        true => decode.by(&mut listener.state, Into::English)?,
-    };
-    if name != "en" {
-        doubt(&mut english);
-    }
-    Ok(Said { said, english })
-}
-
-/// A language that nobody asked for.
-#[derive(Clone, Copy)]
-struct Foreign {
-    language: i32,
-    /// From which sample of its slice on it is spoken.
-    from: usize,
-}
-
-/// Which other language is spoken where none of those that are expected is. Of what was written down, the whole look tells first: that
-/// costs next to nothing, and is not believed until the beginning or the end of the slice, looked at alone, tells the same.
-fn doubted(
-    model: &WhisperContext,
-    listener: &mut Listener,
-    samples: &[f32],
     expected: &[i32],
-    is_written: bool,
-) -> Result<Option<Foreign>> {
-    if expected.is_empty() || (is_written && listener.looked(model, expected)?.1.is_none()) {
-        return Ok(None);
+) -> Result<Said> {
+    let first = match *expected {
+        [language] => Tongue { language, foreign: None },
+        _ => state.look(model, &heard.samples[slice.from..slice.to])?.told(expected),
+    };
+    let itself = Into::Itself { words: wish.words };
+    let mut said = Decode { heard, slice, spoken: name(first.language) }.by(state, itself)?;
+    let pieces = match model.is_multilingual() {
+        true => spoken((model, state), heard, slice, &said, (first, expected))?,
+        false => vec![(slice, first)],
+    };
+    let mut all = Said::default();
+    for (piece, tongue) in &pieces {
+        let mut decode = Decode { heard, slice: *piece, spoken: name(tongue.language) };
+        if pieces.len() > 1 || tongue.language != first.language {
+            said = decode.by(state, itself)?;
+        }
+        // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
+        if let Some(foreign) = tongue.foreign.filter(|_| said.is_empty()) {
+            decode.spoken = name(foreign);
+            said = decode.by(state, itself)?;
+        }
+        let is_english = decode.spoken == "en";
+        let mut english = match wish.translate {
+            true if !is_english => decode.by(state, Into::English)?,
+            _ => Vec::new(),
+        };
+        if tongue.foreign.is_some() {
+            said.iter_mut().chain(&mut english).for_each(doubt::language);
+        }
+        if wish.translate && is_english {
+            english = said.iter().map(|f| Finding { words: Vec::new(), ..f.clone() }).collect();
+        }
+        all.extend(Said { said: std::mem::take(&mut said), english });
     }
-    // The choice among several was made by the beginning, which told of no others.
-    if expected.len() == 1
-        && let (_, Some(language)) = listener.guess(model, samples, expected)?
-    {
-        return Ok(Some(Foreign { language, from: 0 }));
+    Ok(all)
+}
+
+/// In which language each piece of a slice is spoken that was written down in the first of them, and looked at last for that. Nothing
+/// is looked at again where all that was written is sure.
+fn spoken(
+    (model, state): (&WhisperContext, &mut WhisperState),
+    heard: &Heard<'_>,
+    slice: Span,
+    said: &[Finding],
+    (first, expected): (Tongue, &[i32]),
+) -> Result<Vec<(Span, Tongue)>> {
+    let written = Tongue { language: first.language, foreign: None };
+    let voices: Vec<Span> = heard.voices.iter().filter_map(|v| v.within(slice)).collect();
+    let is_disputed = first.foreign.is_some() || !state.looked(model)?.allow(first.language, expected);
+    let mut look = |part: Span| -> Result<Shares> {
+        let wide = part.wide(slice);
+        state.look(model, &heard.samples[wide.from..wide.to])
+    };
+    let is_doubtful = |part: &Span| {
+        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
+        is_disputed || !is_sure(&its, said, heard.base)
+    };
+    let (doubtful, sure): (Vec<Span>, Vec<Span>) = parts(&voices, TELLING).into_iter().partition(is_doubtful);
+    let mut looks = doubtful.into_iter().map(|part| Ok((part, look(part)?))).collect::<Result<Vec<_>>>()?;
+    let whole = match first.foreign {
+        None if is_disputed => together(&looks).told(expected),
+        _ => first,
+    };
+    let is_other = |(_, shares): &(Span, Shares)| !shares.told_within(whole, expected).is_written_as(written);
+    if !looks.iter().any(is_other) {
+        return Ok(vec![(slice, written)]);
     }
-    if samples.len() <= GUESSED_BY {
-        return Ok(None);
+    // Where languages change, Whisper may have changed with them: what is sure is in any of them.
+    for part in sure {
+        looks.push((part, look(part)?));
     }
-    let (_, other) = listener.guess(model, &samples[samples.len() - GUESSED_BY..], expected)?;
-    let from = if is_written { GUESSED_BY } else { 0 };
-    Ok(other.map(|language| Foreign { language, from }))
+    let all: Vec<Tongue> = looks.iter().map(|(_, shares)| shares.told_within(whole, expected)).collect();
+    if all.iter().all(|tongue| tongue.is_written_as(all[0])) {
+        return Ok(vec![(slice, all[0])]);
+    }
+    // A short voice beside the border may belong to the other side.
+    let mut told = Vec::new();
+    for ((part, _), tongue) in looks.iter().zip(&all) {
+        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
+        let brief = parts(&its, BRIEF);
+        let is_whole = brief.len() == 1;
+        for piece in brief {
+            told.push((piece, if is_whole { *tongue } else { look(piece)?.nearest(*tongue, &all) }));
+        }
+    }
+    told.sort_by_key(|(part, _)| part.from);
+    Ok(pieces(&told, slice))
+}
+
+fn name(language: i32) -> &'static str {
+    get_lang_str(language).unwrap_or("en")
 }
 
 fn failed(e: whisper_rs::WhisperError) -> Error {
@@ -378,29 +401,23 @@ enum Into {
 struct Decode<'a> {
     heard: &'a Heard<'a>,
     slice: Span,
-    samples: &'a [f32],
     spoken: &'static str,
 }
 
 impl Decode<'_> {
     fn by(&self, state: &mut WhisperState, into: Into) -> Result<Vec<Finding>> {
-        let Self { heard, slice, samples, spoken: name } = *self;
+        let Self { heard, slice, spoken: name } = *self;
+        let mut samples = heard.samples[slice.from..slice.to].to_vec();
+        samples.resize(samples.len().max(SHORTEST), 0.0);
         let (has_words, language) = match into {
             Into::Itself { words } => (words, name),
             Into::English => (false, "en"),
         };
-        let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-        how.set_n_threads(1);
-        how.set_language(Some(name));
+        let mut how = quiet(name);
         how.set_translate(matches!(into, Into::English));
-        how.set_no_context(true);
         how.set_token_timestamps(has_words);
-        how.set_print_progress(false);
-        how.set_print_realtime(false);
-        how.set_print_timestamps(false);
-        how.set_print_special(false);
         how.set_audio_ctx(positions(samples.len()) as i32);
-        state.full(how, samples).map_err(failed)?;
+        state.full(how, &samples).map_err(failed)?;
         let mut found = Vec::new();
         for segment in state.as_iter() {
             let text = segment.to_str_lossy().map_err(failed)?;
@@ -449,38 +466,17 @@ impl Decode<'_> {
     }
 }
 
-/// The language is told by so much of a slice.
-const GUESSED_BY: usize = 10 * RATE;
-
-/// A state that looks no further than languages need. How far a state looks is set by what it did last, so it has done something.
-fn guesser(mut state: WhisperState) -> Result<WhisperState> {
+/// How something is written down on one core: the most probable, by itself, and nothing is printed.
+fn quiet(language: &'static str) -> FullParams<'static, 'static> {
     let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
     how.set_n_threads(1);
-    how.set_language(Some("en"));
-    how.set_max_tokens(1);
-    how.set_single_segment(true);
-    how.set_temperature_inc(0.0);
+    how.set_language(Some(language));
+    how.set_no_context(true);
     how.set_print_progress(false);
     how.set_print_realtime(false);
     how.set_print_timestamps(false);
-    how.set_audio_ctx((GUESSED_BY * POSITIONS / (30 * RATE)) as i32);
-    let failed = |e| Error::internal("the recognizer failed on silence").because(e);
-    state.full(how, &vec![0.0; SHORTEST]).map_err(failed)?;
-    Ok(state)
-}
-
-/// Less than this part of the probability of what is most probable of all, the language is probably none of those that are
-/// asked for. Near relatives (Spanish and Galician) share theirs.
-const OTHER: f32 = 0.2;
-
-/// The most probable of the languages that are asked for, of all where none is; and the most probable of all where none of them
-/// comes near to it. `of` is the logarithm of a language's probability, or that and a number that is the same for all.
-fn told(all: i32, among: &[i32], of: impl Fn(i32) -> f32) -> (i32, Option<i32>) {
-    let most =
-        |languages: &mut dyn Iterator<Item = i32>| languages.max_by(|a, b| of(*a).total_cmp(&of(*b))).unwrap_or(0);
-    let best = most(&mut (0..all));
-    let told = if among.is_empty() { best } else { most(&mut among.iter().copied()) };
-    (told, (of(told) - of(best) < OTHER.ln()).then_some(best))
+    how.set_print_special(false);
+    how
 }
 
 /// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.
@@ -559,15 +555,6 @@ mod tests {
         let mut ears = Ears::load(&model, &voice).unwrap();
         let said = ears.hear(&mut Quiet(700), &Wish::default(), &Stop::new(), &mut |_| ()).unwrap();
         assert_eq!((said, ears.states.len()), (Said::default(), 0));
-    }
-
-    #[test]
-    fn none_of_the_languages_that_are_expected_is_told_by_a_fifth_of_the_most_probable() {
-        let of = |l: i32| [0.1_f32, 0.6, 0.13, 0.17][l as usize].ln();
-        assert_eq!(told(4, &[], of), (1, None));
-        assert_eq!(told(4, &[0], of), (0, Some(1)));
-        assert_eq!(told(4, &[0, 2], of), (2, None));
-        assert_eq!(told(4, &[3, 0], of), (3, None));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod integrity;
 mod jobs;
 mod k8s;
 mod keep;
+mod languages;
 mod learn;
 mod meaning;
 mod names;

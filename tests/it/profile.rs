@@ -82,7 +82,19 @@ fn a_language_or_a_model_that_cannot_be_is_told_with_what_can_be() {
     };
     run("model: whisper-tiny.en").ends(2).says("whisper-base (es, en and 97 more)").says("languages: [en]");
     run("model: whisper-tiny.en, languages: [en]").ends(0);
-    run("languages: [es, haw, yue]").ends(0);
+    run("languages: [es, yue]").ends(2).says("knows 99 languages, and 'languages' asks for yue");
+    run("model: whisper-large-v3-turbo, languages: [es, haw, yue]").ends(0);
+    run("model: pp-ocr-v6-small")
+        .ends(2)
+        .says("'pp-ocr-v6-small' is for text, and not for speech")
+        .says("whisper-base");
+    run("languages: [es]").ends(0);
+    // An archive's settings that cannot be read are told: it may have models of its own.
+    let archive = harness::Archive::new();
+    let check = ["profile".as_ref(), "check".as_ref(), file.as_os_str()];
+    archive.run(check).ends(0);
+    fs::write(archive.root().join("damctl.yaml"), "workers: many\n").unwrap();
+    archive.run(check).ends(2).says("workers is 'many'");
     run("languages: []").ends(0);
 }
 

@@ -204,6 +204,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Whether an archive is named, or lies here or above. One that is named and is not there is an error of [`Settings::resolve`].
+    pub fn is_there(archive: Option<&Path>) -> bool {
+        archive.is_some() || find(None).is_ok()
+    }
+
     /// A secret stands in no file and on no command line.
     #[cfg(feature = "postgres")]
     fn check_catalog(&self) -> Result<()> {

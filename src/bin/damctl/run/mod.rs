@@ -180,7 +180,10 @@ pub fn run(cli: Cli, stop: &Stop) -> Result<Verdict> {
         Command::Collect(args) => collect::run(&args, &open(&[])?, &*reporter, stop),
         Command::Export { command } => export::run(&command, &|| open(&[]), stop),
         // A profile is checked where there is no archive, too.
-        Command::Profile { command } => profile::run(command, open(&[]).ok().as_ref(), stop),
+        Command::Profile { command } => {
+            let there = || Settings::is_there(archive).then(|| open(&[])).transpose();
+            profile::run(command, &there, stop)
+        }
         Command::Render(args) => match &args.job {
             None if args.warm => render::warm(),
             None if args.zygote => render::serve(stop),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use damctl::{
-    enrich::check_languages,
+    enrich::check_models,
     media::Order,
     model::MediaKind,
     models,
@@ -42,12 +42,12 @@ fn rehearse(_: &Profile, _: &Path, _: &Stop) -> Result<()> {
 }
 
 /// `archive` is where models of one's own may be told of, if there is one.
-pub fn run(command: ProfileCommand, archive: Option<&Archive>, stop: &Stop) -> Result<Verdict> {
+pub fn run(command: ProfileCommand, archive: &dyn Fn() -> Result<Option<Archive>>, stop: &Stop) -> Result<Verdict> {
     match command {
         ProfileCommand::Check { file } => {
             let profile = Profile::load(&file)?;
-            let known = archive.map_or_else(models::known, |archive| archive.shelf().known())?;
-            check_languages(&profile.learning, &known)
+            let known = archive()?.map_or_else(models::known, |archive| archive.shelf().known())?;
+            check_models(&profile.learning, &known)
                 .map_err(|e| e.within(format_args!("{}: enrich", file.display())))?;
             rehearse(&profile, &file, stop)?;
             for kind in MediaKind::ALL {
