@@ -167,7 +167,9 @@ mod tests {
                     weight.for_each_pruning(Score::MIN, searcher.segment_reader(0), &mut each).unwrap();
                     best
                 };
-                for ((score, doc), (expected, other)) in top(&either).into_iter().zip(top(&plain)) {
+                let (found, all) = (top(&either), top(&plain));
+                assert_eq!((found.len(), all.len()), (most, most));
+                for ((score, doc), (expected, other)) in found.into_iter().zip(all) {
                     assert!((score - expected).abs() < 1e-5, "{frequent} {most}: {doc} {score}, {other} {expected}");
                 }
             }

@@ -351,8 +351,8 @@ pub(super) struct Stretch {
     seen: [Seen; STRETCH],
 }
 
-/// What was seen of words in a document: how often the first forms are there, and what the others bring. A form that is there
-/// more often counts as if it were so often.
+/// What was seen of words in a document: how often the first forms are there, and what the others bring, and those that are there
+/// too often to be noted.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Seen {
     counts: [u16; NOTED],
@@ -408,12 +408,12 @@ impl Stretch {
                 let at = (doc - first) as usize;
                 self.there[at / u64::BITS as usize] |= 1 << (at % u64::BITS as usize);
                 let seen = &mut self.seen[at];
-                match (seen.counts.get_mut(n), &weighed) {
-                    (Some(noted), _) => *noted = count.min(u16::MAX.into()) as u16,
-                    (None, Some(weighed)) => {
+                match (seen.counts.get_mut(n), u16::try_from(count), &weighed) {
+                    (Some(noted), Ok(count), _) => *noted = count,
+                    (_, _, Some(weighed)) => {
                         seen.others += weighed.score(norms.map_or(0, |norms| norms.fieldnorm_id(doc)), count);
                     }
-                    (None, None) => {}
+                    (_, _, None) => {}
                 }
             });
         }

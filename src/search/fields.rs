@@ -131,8 +131,8 @@ pub(super) fn counted(field: &str) -> Option<&'static str> {
     Some(counted)
 }
 
-/// What is meant as a field and is none, of a word: `titel` of `titel:guerra`. Addresses, times and letters of drives are
-/// meant as they are.
+/// What is meant as a field and is none, of a word: `titel` of `titel:guerra`. Addresses (`localhost:8080` is one), times and
+/// letters of drives are meant as they are.
 pub(super) fn mistaken(word: &str) -> Option<&str> {
     let (name, value) = word.split_once(':')?;
     let is_name = name.chars().all(|c| c.is_alphabetic() || c == '_' || c == '-') && name.chars().nth(1).is_some();

@@ -224,7 +224,7 @@ impl Bounds {
     fn fewest(&self, share: Score) -> u32 {
         let share = share / SLACK;
         match share < 1.0 {
-            // What is below 0, or no number, becomes 0.
+            // What is below 0 becomes 0.
             true => (K * share / (1.0 - share) * self.least) as u32,
             false => u32::MAX,
         }

@@ -33,6 +33,13 @@ impl Span {
         (from < to).then_some(Span { from, to })
     }
 
+    /// It in equal stretches, none longer than that.
+    pub(super) fn stretches(self, longest: usize) -> impl Iterator<Item = Span> {
+        let count = self.length().div_ceil(longest).max(1);
+        let border = move |n: usize| self.from + self.length() * n / count;
+        (0..count).map(move |n| Span { from: border(n), to: border(n + 1) })
+    }
+
     /// Number of samples that both have.
     pub(super) fn common(self, other: Span) -> usize {
         self.within(other).map_or(0, Span::length)
@@ -88,6 +95,13 @@ mod tests {
 
     fn span(from: f64, to: f64) -> Span {
         Span { from: (from * RATE as f64) as usize, to: (to * RATE as f64) as usize }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_into_equal_stretches() {
+        let of = |from: f64, to: f64| span(from, to).stretches(10 * RATE).collect::<Vec<_>>();
+        assert_eq!(of(1.0, 22.0), [span(1.0, 8.0), span(8.0, 15.0), span(15.0, 22.0)]);
+        assert_eq!((of(2.0, 12.0), of(3.0, 3.0)), (vec![span(2.0, 12.0)], vec![span(3.0, 3.0)]));
     }
 
     #[test]

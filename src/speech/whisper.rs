@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -245,17 +245,26 @@ impl Ears {
         let mut order: Vec<Span> = cut.to_vec();
         order.sort_by_key(|slice| std::cmp::Reverse(slice.length()));
         let all: usize = order.iter().map(|slice| slice.length()).sum();
+        let reached = |done: usize| {
+            let share = done as f64 / all.max(1) as f64;
+            ((heard.base as f64 + share * heard.samples.len() as f64) * 1000.0 / RATE as f64) as u64
+        };
         let model = &self.model;
         let listen = |state: &mut WhisperState| -> Result<()> {
             loop {
                 stop.check()?;
                 let Some(slice) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return Ok(()) };
-                let said = one((model, state), heard, *slice, wish, languages)?;
+                // One of several languages is looked at and written down many times.
+                let alive = || {
+                    let (progress, done) = &mut *told.lock().unwrap_or_else(PoisonError::into_inner);
+                    progress(reached(*done));
+                    stop.check()
+                };
+                let said = one((model, state), heard, *slice, (wish, languages), &alive)?;
                 found.lock().unwrap_or_else(PoisonError::into_inner).extend(said);
                 let (progress, done) = &mut *told.lock().unwrap_or_else(PoisonError::into_inner);
                 *done += slice.length();
-                let share = *done as f64 / all.max(1) as f64;
-                progress(((heard.base as f64 + share * heard.samples.len() as f64) * 1000.0 / RATE as f64) as u64);
+                progress(reached(*done));
             }
         };
         let listen = &listen;
@@ -283,28 +292,32 @@ impl Said {
     }
 }
 
-/// Transcribes one slice, each piece of it in its language, and translates it where that is wanted.
+/// Transcribes one slice, each piece of it in its language, and translates it where that is wanted. `alive` is told between the
+/// steps, and ends them with its error.
 fn one(
     (model, state): (&WhisperContext, &mut WhisperState),
     heard: &Heard<'_>,
     slice: Span,
-    wish: &Wish,
-    expected: &[i32],
+    (wish, expected): (&Wish, &[i32]),
+    alive: &dyn Fn() -> Result<()>,
 ) -> Result<Said> {
     let first = match *expected {
         [language] => Tongue { language, foreign: None },
         _ => state.look(model, &heard.samples[slice.from..slice.to])?.told(expected),
     };
     let itself = Into::Itself { words: wish.words };
-    let mut said = Decode { heard, slice, spoken: name(first.language) }.by(state, itself)?;
+    let (mut said, windows) = Decode { heard, slice, spoken: name(first.language) }.counted(state, itself)?;
     let pieces = match model.is_multilingual() {
-        true => spoken((model, state), heard, slice, &said, (first, expected))?,
+        true => spoken((model, state), heard, slice, (&said, windows), (first, expected), alive)?,
         false => vec![(slice, first)],
     };
+    let is_written_anew = |tongue: &Tongue| pieces.len() > 1 || tongue.language != first.language;
+    let before = if pieces.iter().any(|(_, tongue)| is_written_anew(tongue)) { said.clone() } else { Vec::new() };
     let mut all = Said::default();
     for (piece, tongue) in &pieces {
         let mut decode = Decode { heard, slice: *piece, spoken: name(tongue.language) };
-        if pieces.len() > 1 || tongue.language != first.language {
+        alive()?;
+        if is_written_anew(tongue) {
             said = decode.by(state, itself)?;
         }
         // Of another language a model often makes nothing but a mark. That somebody spoke is not to be lost.
@@ -325,22 +338,37 @@ fn one(
         }
         all.extend(Said { said: std::mem::take(&mut said), english });
     }
+    // Of a short piece a model may make nothing: what it made of it with all around it is not to be lost.
+    let is_lost = |f: &Finding| {
+        let middle = f.from_ms.midpoint(f.to_ms);
+        all.said.iter().all(|now| !(now.from_ms..=now.to_ms).contains(&middle))
+    };
+    let mut lost: Vec<Finding> = before.into_iter().filter(is_lost).collect();
+    lost.iter_mut().for_each(doubt::language);
+    all.said.extend(lost);
     Ok(all)
 }
 
-/// In which language each piece of a slice is spoken that was written down in the first of them, and looked at last for that. Nothing
-/// is looked at again where all that was written is sure.
+/// In which language each piece of a slice is spoken that was written down in the first of them, and looked at last for that, in one
+/// window or in several. Nothing is looked at again where all that was written is sure.
 fn spoken(
     (model, state): (&WhisperContext, &mut WhisperState),
     heard: &Heard<'_>,
     slice: Span,
-    said: &[Finding],
+    (said, windows): (&[Finding], usize),
     (first, expected): (Tongue, &[i32]),
+    alive: &dyn Fn() -> Result<()>,
 ) -> Result<Vec<(Span, Tongue)>> {
     let written = Tongue { language: first.language, foreign: None };
     let voices: Vec<Span> = heard.voices.iter().filter_map(|v| v.within(slice)).collect();
-    let is_disputed = first.foreign.is_some() || !state.looked(model)?.allow(first.language, expected);
+    // The last of several windows is the end of the slice alone.
+    let whole = match windows {
+        1 => state.looked(model)?,
+        _ => state.look(model, &heard.samples[slice.from..slice.to])?,
+    };
+    let is_disputed = first.foreign.is_some() || !whole.allow(first.language, expected);
     let mut look = |part: Span| -> Result<Shares> {
+        alive()?;
         let wide = part.wide(slice);
         state.look(model, &heard.samples[wide.from..wide.to])
     };
@@ -348,7 +376,9 @@ fn spoken(
         let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
         is_disputed || !is_sure(&its, said, heard.base)
     };
-    let (doubtful, sure): (Vec<Span>, Vec<Span>) = parts(&voices, TELLING).into_iter().partition(is_doubtful);
+    // A voice without a pause may change its language, and a look goes no further.
+    let all = parts(&voices, TELLING).into_iter().flat_map(|part| part.stretches(TOLD_BY));
+    let (doubtful, sure): (Vec<Span>, Vec<Span>) = all.partition(is_doubtful);
     let mut looks = doubtful.into_iter().map(|part| Ok((part, look(part)?))).collect::<Result<Vec<_>>>()?;
     let whole = match first.foreign {
         None if is_disputed => together(&looks).told(expected),
@@ -406,6 +436,11 @@ struct Decode<'a> {
 
 impl Decode<'_> {
     fn by(&self, state: &mut WhisperState, into: Into) -> Result<Vec<Finding>> {
+        self.counted(state, into).map(|(found, _)| found)
+    }
+
+    /// What is said, and in how many windows it was looked at: where a model ends early, the rest is one of its own.
+    fn counted(&self, state: &mut WhisperState, into: Into) -> Result<(Vec<Finding>, usize)> {
         let Self { heard, slice, spoken: name } = *self;
         let mut samples = heard.samples[slice.from..slice.to].to_vec();
         samples.resize(samples.len().max(SHORTEST), 0.0);
@@ -417,7 +452,14 @@ impl Decode<'_> {
         how.set_translate(matches!(into, Into::English));
         how.set_token_timestamps(has_words);
         how.set_audio_ctx(positions(samples.len()) as i32);
+        let told = Arc::new(AtomicUsize::new(0));
+        let count = told.clone();
+        // Told before each window, and once at the end. The binding never frees it: some bytes a slice.
+        how.set_progress_callback_safe(move |_: i32| {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         state.full(how, &samples).map_err(failed)?;
+        let windows = told.load(Ordering::Relaxed).saturating_sub(1);
         let mut found = Vec::new();
         for segment in state.as_iter() {
             let text = segment.to_str_lossy().map_err(failed)?;
@@ -462,7 +504,7 @@ impl Decode<'_> {
             doubt::judge(&mut f, signs);
             found.push(f);
         }
-        Ok(found)
+        Ok((found, windows))
     }
 }
 

@@ -121,8 +121,11 @@ impl Seeker<'_> {
                 (_, Err(e)) => return Err(e),
             }
         }
-        let nothing = || Error::corrupt("not one picture of it could be decoded");
-        best.ok_or_else(|| failed.unwrap_or_else(nothing))
+        match failed {
+            // What lies before it is damaged: another picture is not to stand for it.
+            Some(e) => Err(e),
+            None => best.ok_or_else(|| Error::corrupt("not one picture of it could be decoded")),
+        }
     }
 
     /// The keyframe at or before a place, or what comes first where there is none; none behind the end.
@@ -143,7 +146,8 @@ impl Seeker<'_> {
         let last = self.source.unseen.last();
         self.source.unseen.leave_out(None);
         let begins = looked.0.as_ref().and_then(|(frame, _)| frame.begins).map(|begins| self.passage.demuxed(begins));
-        match looked.1.is_ok() && last > begins {
+        let has_run = looked.1.as_ref().err().is_none_or(|e| e.kind() == Kind::Corrupt);
+        match has_run && last > begins {
             true => self.play(from, at),
             false => looked,
         }
@@ -158,7 +162,9 @@ impl Seeker<'_> {
         lookout.watch(&self.passage, at);
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
         // A file that cannot be sought in is read on from where it is, the beginning.
-        self.source.live.pipeline().seek_simple(flags, from).ok();
+        if self.source.live.pipeline().seek_simple(flags, from).is_err() {
+            self.source.unseen.leave_out(None);
+        }
         if let Err(e) = drain(&self.source, self.complaints) {
             return (None, Err(e));
         }

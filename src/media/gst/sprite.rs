@@ -9,7 +9,7 @@ use crate::{
     profile::{Entry, Sprite},
 };
 
-/// Makes all sheets and their list. An error within is this output's; an outer one is the recording's.
+/// Makes all sheets and their list. An error within is this output's; an outer one is the recording's, unless it is of damage.
 pub(super) fn render(
     seeker: &mut Seeker<'_>,
     entry: &Entry,

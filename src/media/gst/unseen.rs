@@ -4,6 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use h264_reader::{
+    avcc::AvcDecoderConfigurationRecord,
+    nal::{
+        Nal, RefNal,
+        sps::{FrameMbsFlags, SeqParameterSet},
+    },
+};
 
 /// What is left out before a decoder.
 #[derive(Clone, Default)]
@@ -43,7 +50,7 @@ impl Unseen {
         let (Some(until), Some(length)) = (left.until, buffer.duration()) else { return false };
         let Some(begins) = begins(pad, buffer) else { return false };
         // Lengths are those of the order of decoding, or rounded: the last one is not to be missed.
-        let is_unseen = begins + length * 2 <= until && is_of_no_use(pad, buffer);
+        let is_unseen = begins.saturating_add(length.saturating_mul(2)) <= until && is_of_no_use(pad, buffer);
         if is_unseen {
             left.last = left.last.max(Some(begins));
         }
@@ -64,18 +71,30 @@ fn begins(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
 fn is_of_no_use(pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
     let Some(caps) = pad.current_caps() else { return false };
     let Some(coded) = caps.structure(0).filter(|s| s.name() == "video/x-h264") else { return false };
-    let Ok(data) = buffer.map_readable() else { return false };
-    match coded.get::<&str>("stream-format") {
-        Ok("byte-stream") => is_disposable(started(&data)),
-        Ok("avc" | "avc3") => {
-            let described = coded.get::<gst::Buffer>("codec_data").ok();
-            let described = described.as_ref().and_then(|d| d.map_readable().ok());
-            // ISO/IEC 14496-15: lengthSizeMinusOne, its last two bits.
-            let bytes = described.and_then(|d| d.get(4).map(|b| usize::from(b & 3) + 1));
-            bytes.is_some_and(|bytes| is_disposable(measured(&data, bytes)))
-        }
-        _ => false,
+    // In other forms a buffer may be one field, and sets of parameters may come later.
+    if coded.get::<&str>("stream-format") != Ok("avc") {
+        return false;
     }
+    let Ok(described) = coded.get::<gst::Buffer>("codec_data") else { return false };
+    let (Ok(described), Ok(data)) = (described.map_readable(), buffer.map_readable()) else { return false };
+    bytes_of_length(&described).is_some_and(|bytes| is_disposable(measured(&data, bytes)))
+}
+
+/// Of how many bytes the lengths before units are, of what is described (ISO/IEC 14496-15) as pictures that may be left out: all
+/// are whole frames, and how far their order is from that of decoding is said. A decoder that has to find that out would take
+/// one picture for another where some are missing.
+fn bytes_of_length(described: &[u8]) -> Option<usize> {
+    let record = AvcDecoderConfigurationRecord::try_from(described).ok()?;
+    let is_plain = |unit: &[u8]| {
+        let set = SeqParameterSet::from_bits(RefNal::new(unit, &[], true).rbsp_bits());
+        set.is_ok_and(|set| {
+            set.frame_mbs_flags == FrameMbsFlags::Frames
+                && set.vui_parameters.is_some_and(|vui| vui.bitstream_restrictions.is_some())
+        })
+    };
+    let are_plain = record.sequence_parameter_sets().all(|unit| unit.is_ok_and(is_plain));
+    let are_any = record.num_of_sequence_parameter_sets() > 0;
+    (are_any && are_plain).then(|| usize::from(record.length_size_minus_one()) + 1)
 }
 
 /// Of H.264's units (their first bytes; none for one that is cut short): whether they are slices that nothing refers to, and
@@ -108,11 +127,6 @@ fn measured(mut data: &[u8], bytes: usize) -> impl Iterator<Item = Option<u8>> {
     })
 }
 
-/// The units of a stream in which each follows 0 0 1.
-fn started(data: &[u8]) -> impl Iterator<Item = Option<u8>> {
-    data.windows(3).enumerate().filter(|(_, mark)| *mark == [0, 0, 1]).map(|(at, _)| data.get(at + 3).copied())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,9 +154,6 @@ mod tests {
                 .flat_map(|u| (u.len() as u32).to_be_bytes().into_iter().chain(u.iter().copied()))
                 .collect();
             assert_eq!(is_disposable(measured(&measured_units, 4)), is, "{units:?}");
-            let started_units: Vec<u8> =
-                units.iter().flat_map(|u| [0, 0, 0, 1].into_iter().chain(u.iter().copied())).collect();
-            assert_eq!(is_disposable(started(&started_units)), is, "{units:?}");
         }
     }
 
@@ -151,6 +162,5 @@ mod tests {
         for broken in [&[0, 0, 0, 9, 1, 2][..], &[0, 0][..], &[0, 0, 0, 0][..], &[255, 255, 255, 255, 1][..]] {
             assert!(!is_disposable(measured(broken, 4)), "{broken:?}");
         }
-        assert!(!is_disposable(started(&[0, 0, 1])));
     }
 }

@@ -1,6 +1,15 @@
 //! Posters, taken by seeking when there is nothing else to make, and out of the stream otherwise.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
 use super::*;
+use crate::media::gst::unseen::Unseen;
 
 /// Four seconds in which frame `n` is a gray of 30 + 2 n.
 fn gray_clock(desk: &Desk, words: &str) {
@@ -97,6 +106,42 @@ fn a_poster_of_a_program_stream_is_the_frame_at_its_place_though_nothing_behind_
     let made = desk.render("in.mpg", &[entry("best", json!({"jpeg": {"at": "best"}})), poster("late", "2.42s")]);
     assert_eq!(made.rendered("best").size, (160, 96));
     shows(&desk.path("late.jpg"), 60);
+}
+
+/// How many pictures are decoded where what is over by the third second may be left out.
+fn decoded(desk: &Desk, words: &str) -> usize {
+    gst::init().unwrap();
+    gray_clock(desk, &format!("-c:v libx264 -g 250 -bf 2 -b_strategy 0 {words} in.mp4"));
+    let film = desk.path("in.mp4");
+    let words = format!("filesrc location={} ! qtdemux ! h264parse ! avdec_h264 name=d ! fakesink", film.display());
+    let pipeline = gst::parse::launch(&words).unwrap().downcast::<gst::Pipeline>().unwrap();
+    let (decoder, unseen, count) = (pipeline.by_name("d").unwrap(), Unseen::default(), Arc::new(AtomicUsize::new(0)));
+    unseen.leave_out(Some(gst::ClockTime::from_seconds(3)));
+    unseen.watch(&decoder);
+    let counted = count.clone();
+    decoder.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        gst::PadProbeReturn::Ok
+    });
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let ended = pipeline
+        .bus()
+        .unwrap()
+        .timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert_eq!(ended.unwrap().type_(), gst::MessageType::Eos);
+    count.load(Ordering::Relaxed)
+}
+
+#[test]
+fn pictures_that_nobody_sees_and_nothing_needs_are_not_decoded() {
+    let desk = Desk::new();
+    let some = decoded(&desk, "");
+    assert!(
+        (50..=85).contains(&some),
+        "of 75 that are over by then a third is left out, and {some} of all 100 are not"
+    );
+    assert_eq!(decoded(&desk, "-flags +ildct+ilme -x264opts tff=1"), 100, "a picture may be two fields");
 }
 
 #[test]
