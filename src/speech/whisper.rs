@@ -361,12 +361,11 @@ fn spoken(
 ) -> Result<Vec<(Span, Tongue)>> {
     let written = Tongue { language: first.language, foreign: None };
     let voices: Vec<Span> = heard.voices.iter().filter_map(|v| v.within(slice)).collect();
-    // The last of several windows is the end of the slice alone.
-    let whole = match windows {
-        1 => state.looked(model)?,
-        _ => state.look(model, &heard.samples[slice.from..slice.to])?,
-    };
-    let is_disputed = first.foreign.is_some() || !whole.allow(first.language, expected);
+    let mut is_disputed = first.foreign.is_some() || !state.looked(model)?.allow(first.language, expected);
+    // The last of several windows was the end of the slice alone.
+    if windows > 1 && !is_disputed {
+        is_disputed = !state.look(model, &heard.samples[slice.from..slice.to])?.allow(first.language, expected);
+    }
     let mut look = |part: Span| -> Result<Shares> {
         alive()?;
         let wide = part.wide(slice);
@@ -392,7 +391,14 @@ fn spoken(
     for part in sure {
         looks.push((part, look(part)?));
     }
-    let all: Vec<Tongue> = looks.iter().map(|(_, shares)| shares.told_within(whole, expected)).collect();
+    looks.sort_by_key(|(part, _)| part.from);
+    let mut all: Vec<Tongue> = Vec::new();
+    for (i, (part, shares)) in looks.iter().enumerate() {
+        // A voice without a pause goes on as it was, if it may be, and so does what was foreign.
+        let goes_on = |before: &usize| looks[*before].0.to == part.from || all[*before].foreign.is_some();
+        let before = i.checked_sub(1).filter(goes_on).map_or(whole, |before| all[before]);
+        all.push(shares.told_within(before, expected));
+    }
     if all.iter().all(|tongue| tongue.is_written_as(all[0])) {
         return Ok(vec![(slice, all[0])]);
     }
