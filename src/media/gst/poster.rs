@@ -62,7 +62,7 @@ pub(super) fn by_seeking(
     source.release()?;
     // What has not begun cannot be sought in.
     pause(&source, work, complaints)?;
-    let mut seeker = Seeker { source, passage, work, pulse, complaints };
+    let mut seeker = Seeker { source, passage, can_seek: true, work, pulse, complaints };
     let mut best = None;
     let mut results = Vec::new();
     for (i, entry) in wanted.iter().enumerate() {
@@ -99,6 +99,7 @@ pub(super) fn by_seeking(
 pub(super) struct Seeker<'a> {
     source: Source,
     passage: Passage,
+    can_seek: bool,
     pub(super) work: &'a Work<'a>,
     pulse: &'a Pulse,
     complaints: &'a mut Complaints,
@@ -154,16 +155,21 @@ impl Seeker<'_> {
     }
 
     fn play(&mut self, from: gst::ClockTime, at: gst::ClockTime) -> (Option<(Taken, bool)>, Result<()>) {
-        // While it stands still, no frame of before can be taken for one of after.
-        if let Err(e) = pause(&self.source, self.work, self.complaints) {
+        // While it stands still, it does not come to an end.
+        if let Err(e) = self.source.live.set_state(gst::State::Paused, self.complaints) {
             return (None, Err(e));
         }
         let lookout = Lookout::default();
-        lookout.watch(&self.passage, at);
+        lookout.watch_after_seek(&self.passage, at);
+        if self.can_seek {
+            self.source.unseen.serve(&lookout);
+        }
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
         // A file that cannot be sought in is read on from where it is, the beginning.
         if self.source.live.pipeline().seek_simple(flags, from).is_err() {
-            self.source.unseen.leave_out(None);
+            self.can_seek = false;
+            self.source.unseen.give_all();
+            lookout.open();
         }
         if let Err(e) = drain(&self.source, self.complaints) {
             return (None, Err(e));

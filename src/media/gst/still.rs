@@ -1,6 +1,6 @@
 //! Posters: one frame taken out of the stream, upright, in square pixels and sRGB.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -27,6 +27,8 @@ pub(super) struct Taken {
 
 #[derive(Default)]
 struct Watched {
+    /// Whether what passes counts.
+    is_open: bool,
     /// The last one that passed, or the one wanted.
     frame: Option<Taken>,
     /// Whether `frame` begins at or before the place.
@@ -39,13 +41,25 @@ struct Watched {
 pub(super) struct Lookout(Arc<Mutex<Watched>>);
 
 impl Lookout {
-    /// `at` counts from the start of the recording.
+    /// From now on. `at` counts from the start of the recording.
     pub(super) fn watch(&self, passage: &Passage, at: gst::ClockTime) {
-        let (watched, start) = (self.0.clone(), passage.start.clone());
-        passage.pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        self.open();
+        self.watch_after_seek(passage, at);
+    }
+
+    /// From the next seek on, so that no frame of before is taken for one of after.
+    pub(super) fn watch_after_seek(&self, passage: &Passage, at: gst::ClockTime) {
+        let (lookout, start) = (self.clone(), passage.start.clone());
+        passage.pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |pad, info| {
+            let mut watched = lookout.watched();
             if watched.settled {
                 return gst::PadProbeReturn::Remove;
+            }
+            if info.event().is_some_and(|event| event.type_() == gst::EventType::FlushStop) {
+                watched.is_open = true;
+            }
+            if !watched.is_open {
+                return gst::PadProbeReturn::Ok;
             }
             if let (Some(buffer), Some(caps)) = (info.buffer(), pad.current_caps()) {
                 let begins = start.place(pad, buffer);
@@ -65,20 +79,35 @@ impl Lookout {
         });
     }
 
+    /// From now on, though there was no seek.
+    pub(super) fn open(&self) {
+        self.watched().is_open = true;
+    }
+
+    /// Whether a frame that passes now may be the one, or tell that it has passed.
+    pub(super) fn is_watching(&self) -> bool {
+        let watched = self.watched();
+        watched.is_open && !watched.settled
+    }
+
     pub(super) fn settled(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).settled
+        self.watched().settled
     }
 
     /// Ends the watch. Gives the frame, and whether it is the one on screen at the place or just the first that came.
     pub(super) fn end(&self) -> Option<(Taken, bool)> {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched();
         watched.settled = true;
         watched.frame.take().map(|frame| (frame, watched.is_at_place))
     }
 
     /// The frame; the last one there was when the recording ended before the place.
     pub(super) fn frame(&self) -> Option<Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).frame.clone()
+        self.watched().frame.clone()
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

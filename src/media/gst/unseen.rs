@@ -12,6 +12,8 @@ use h264_reader::{
     },
 };
 
+use super::still::Lookout;
+
 /// What is left out before a decoder.
 #[derive(Clone, Default)]
 pub(super) struct Unseen(Arc<Mutex<Left>>);
@@ -22,12 +24,25 @@ struct Left {
     until: Option<gst::ClockTime>,
     /// When the last one begins that was.
     last: Option<gst::ClockTime>,
+    /// Who looks at what is decoded.
+    lookout: Option<Lookout>,
 }
 
 impl Unseen {
     /// From now on, what is over by this place of the demuxer's time; none: nothing.
     pub(super) fn leave_out(&self, until: Option<gst::ClockTime>) {
-        *self.left() = Left { until, last: None };
+        let mut left = self.left();
+        (left.until, left.last) = (until, None);
+    }
+
+    /// From now on, nothing.
+    pub(super) fn give_all(&self) {
+        *self.left() = Left::default();
+    }
+
+    /// From now on, whatever comes while this one does not watch: nobody looks at it, and after it there is a seek or nothing.
+    pub(super) fn serve(&self, lookout: &Lookout) {
+        self.left().lookout = Some(lookout.clone());
     }
 
     /// Where the last one begins that was left out since. It was on screen after all where what is found begins before it.
@@ -47,6 +62,9 @@ impl Unseen {
 
     fn is_left_out(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
         let mut left = self.left();
+        if left.lookout.as_ref().is_some_and(|lookout| !lookout.is_watching()) {
+            return true;
+        }
         let (Some(until), Some(length)) = (left.until, buffer.duration()) else { return false };
         let Some(begins) = begins(pad, buffer) else { return false };
         // Lengths are those of the order of decoding, or rounded: the last one is not to be missed.
