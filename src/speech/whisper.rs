@@ -285,6 +285,13 @@ struct Heard<'a> {
     voices: &'a [Span],
 }
 
+impl Heard<'_> {
+    /// Whether there is too little voice to tell which of several languages it is in.
+    fn is_brief(&self, piece: Span) -> bool {
+        self.voices.iter().map(|voice| voice.common(piece)).sum::<usize>() < TELLING
+    }
+}
+
 impl Said {
     fn extend(&mut self, more: Self) {
         self.said.extend(more.said);
@@ -330,7 +337,9 @@ fn one(
             true if !is_english => decode.by(state, Into::English)?,
             _ => Vec::new(),
         };
-        if tongue.foreign.is_some() {
+        let is_doubtful =
+            tongue.foreign.is_some() || (pieces.len() > 1 && expected.len() != 1 && heard.is_brief(*piece));
+        if is_doubtful {
             said.iter_mut().chain(&mut english).for_each(doubt::language);
         }
         if wish.translate && is_english {
@@ -527,10 +536,11 @@ fn quiet(language: &'static str) -> FullParams<'static, 'static> {
     how
 }
 
-/// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.
+/// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again. ggml multiplies
+/// matrices fast where their sides are multiples of 64: a whole look has some too many, which the longest slice does without.
 fn positions(samples: usize) -> usize {
-    let full = 30 * RATE;
-    (samples.min(full) * POSITIONS / full + POSITIONS / 10).next_multiple_of(64).min(POSITIONS)
+    let filled = samples.min(LONGEST) * POSITIONS / (30 * RATE);
+    (filled + POSITIONS / 10).next_multiple_of(64).min(POSITIONS / 64 * 64)
 }
 
 /// What is no word: "[Música]", "(applause)", "♪".
@@ -630,7 +640,7 @@ mod tests {
 
     #[test]
     fn the_encoder_looks_no_further_than_there_is_sound() {
-        assert_eq!(positions(30 * RATE), POSITIONS);
+        assert_eq!(positions(LONGEST), 1472);
         assert_eq!(positions(10 * RATE) % 64, 0);
         assert!((650..=704).contains(&positions(10 * RATE)), "{}", positions(10 * RATE));
     }

@@ -40,7 +40,7 @@ impl Unseen {
         *self.left() = Left::default();
     }
 
-    /// From now on, whatever comes while this one does not watch: nobody looks at it, and after it there is a seek or nothing.
+    /// From now on, nothing is decoded while this one does not watch: then a seek comes, or the end.
     pub(super) fn serve(&self, lookout: &Lookout) {
         self.left().lookout = Some(lookout.clone());
     }
@@ -54,17 +54,25 @@ impl Unseen {
     pub(super) fn watch(&self, decoder: &gst::Element) {
         let Some(pad) = decoder.static_pad("sink") else { return };
         let left = self.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| match info.buffer() {
-            Some(buffer) if left.is_left_out(pad, buffer) => gst::PadProbeReturn::Handled,
-            _ => gst::PadProbeReturn::Ok,
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+            if left.is_over() {
+                // What is before it stops, as while a seek comes.
+                info.flow_res = Err(gst::FlowError::Flushing);
+                return gst::PadProbeReturn::Handled;
+            }
+            match info.buffer() {
+                Some(buffer) if left.is_left_out(pad, buffer) => gst::PadProbeReturn::Handled,
+                _ => gst::PadProbeReturn::Ok,
+            }
         });
+    }
+
+    fn is_over(&self) -> bool {
+        self.left().lookout.as_ref().is_some_and(|lookout| !lookout.is_watching())
     }
 
     fn is_left_out(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
         let mut left = self.left();
-        if left.lookout.as_ref().is_some_and(|lookout| !lookout.is_watching()) {
-            return true;
-        }
         let (Some(until), Some(length)) = (left.until, buffer.duration()) else { return false };
         let Some(begins) = begins(pad, buffer) else { return false };
         // Lengths are those of the order of decoding, or rounded: the last one is not to be missed.
