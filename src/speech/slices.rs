@@ -1,5 +1,5 @@
-//! Where a recording is cut: into slices that one look of the recognizer takes in, each around what somebody says, none through
-//! a word.
+//! Where a recording is cut: into slices that one look of the recognizer takes in, each around what somebody says, and where that
+//! has no pause, at its quietest.
 
 use super::RATE;
 
@@ -9,6 +9,13 @@ pub(super) const LONGEST: usize = 28 * RATE;
 const PAUSE: usize = 2 * RATE;
 /// What is heard around a voice, in samples: its first sound is often softer than what is taken for voice.
 const AROUND: usize = RATE / 10;
+
+/// How far from the border of equal parts a voice without a pause may be cut, in samples.
+const AWAY: usize = 5 * RATE;
+/// Of so many samples it is told how loud they are.
+const FRAME: usize = RATE / 50;
+/// So many of these that follow each other are the quietest: the pause between two words is no shorter.
+const FRAMES: usize = 8;
 
 /// A stretch of a recording, in samples from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +53,9 @@ impl Span {
     }
 }
 
-/// Joins voices to slices. `voices` are in order, none over another; all are within `end` samples. What is too long for one is cut
-/// at its longest pause, as sentences end there.
-pub(super) fn slices(voices: &[Span], end: usize) -> Vec<Span> {
+/// Joins voices to slices. `voices` are in order, none over another, all within the samples. What is too long for one is cut at its
+/// longest pause, as sentences end there.
+pub(super) fn slices(voices: &[Span], samples: &[f32]) -> Vec<Span> {
     let mut slices = Vec::new();
     let mut rest = voices;
     while let Some(first) = rest.first() {
@@ -61,10 +68,10 @@ pub(super) fn slices(voices: &[Span], end: usize) -> Vec<Span> {
         let is_full = rest.get(count).is_some_and(|next| next.from < rest[count - 1].to + PAUSE);
         let kept = if is_full { longest_pause(&rest[..=count]) } else { count };
         let last = rest[kept - 1];
-        let wide = Span { from, to: last.to }.wide(Span { from: 0, to: end });
+        let wide = Span { from, to: last.to }.wide(Span { from: 0, to: samples.len() });
         // Two slices may share a short pause, and no more.
         let after = slices.last().map_or(0, |before: &Span| before.to.min(from));
-        push(&mut slices, Span { from: wide.from.max(after), to: wide.to });
+        push(&mut slices, Span { from: wide.from.max(after), to: wide.to }, samples);
         rest = &rest[kept..];
     }
     slices
@@ -78,15 +85,27 @@ fn longest_pause(voices: &[Span]) -> usize {
     longest.map_or(voices.len() - 1, |(i, _)| i + 1)
 }
 
-/// A voice that never pauses is cut where it must be.
-fn push(slices: &mut Vec<Span>, mut span: Span) {
+/// A voice that never pauses is cut into parts of about the same length. Within a word, both sides of it would be lost, and a
+/// recognizer that ends before it looks at the rest once more.
+fn push(slices: &mut Vec<Span>, mut span: Span, samples: &[f32]) {
     while span.length() > LONGEST {
-        slices.push(Span { from: span.from, to: span.from + LONGEST });
-        span.from += LONGEST;
+        let border = span.from + span.length() / span.length().div_ceil(LONGEST);
+        let to = quietest(samples, Span { from: border - AWAY, to: (border + AWAY).min(span.from + LONGEST) });
+        slices.push(Span { to, ..span });
+        span.from = to;
     }
     if span.length() > 0 {
         slices.push(span);
     }
+}
+
+/// The middle of where it is quietest.
+fn quietest(samples: &[f32], within: Span) -> usize {
+    let frames = samples[within.from..within.to].chunks_exact(FRAME);
+    let loud: Vec<f32> = frames.map(|frame| frame.iter().map(|s| s.abs()).sum()).collect();
+    let sums = loud.windows(FRAMES).map(|frames| frames.iter().sum::<f32>());
+    let (first, _) = sums.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b)).unwrap_or_default();
+    within.from + (first + FRAMES / 2) * FRAME
 }
 
 #[cfg(test)]
@@ -104,17 +123,37 @@ mod tests {
         assert_eq!((of(2.0, 12.0), of(3.0, 3.0)), (vec![span(2.0, 12.0)], vec![span(3.0, 3.0)]));
     }
 
+    /// A noise of so many seconds.
+    fn noise(seconds: usize) -> Vec<f32> {
+        (0..seconds * RATE).map(|i| if i % 2 == 0 { 0.5 } else { -0.5 }).collect()
+    }
+
     #[test]
     fn voices_near_each_other_are_one_slice_and_none_is_too_long() {
-        let cut = slices(&[span(1.0, 3.0), span(4.0, 6.0), span(20.0, 40.0), span(40.5, 50.0)], 60 * RATE);
+        let sound = noise(60);
+        let cut = slices(&[span(1.0, 3.0), span(4.0, 6.0), span(20.0, 40.0), span(40.5, 50.0)], &sound);
         assert_eq!(cut, [span(0.9, 6.1), span(19.9, 40.1), span(40.4, 50.1)]);
-        let pauses = slices(&[span(0.0, 10.0), span(10.1, 20.0), span(20.8, 25.0), span(25.2, 40.0)], 60 * RATE);
+        let pauses = slices(&[span(0.0, 10.0), span(10.1, 20.0), span(20.8, 25.0), span(25.2, 40.0)], &sound);
         assert_eq!(pauses, [span(0.0, 20.1), span(20.7, 40.1)], "it is cut at the longest pause");
-        let long = slices(&[span(0.0, 70.0)], 70 * RATE);
-        assert_eq!(long.len(), 3);
-        assert!(long.iter().all(|s| s.length() <= LONGEST), "{long:?}");
-        assert_eq!(long.iter().map(|s| s.length()).sum::<usize>(), 70 * RATE);
-        assert_eq!(slices(&[], RATE), []);
-        assert_eq!(slices(&[span(0.0, 1.0)], RATE), [span(0.0, 1.0)], "not before the start, not behind the end");
+        assert_eq!(slices(&[], &sound), []);
+        assert_eq!(slices(&[span(0.0, 1.0)], &noise(1)), [span(0.0, 1.0)], "not before the start, not behind the end");
+    }
+
+    #[test]
+    fn a_voice_without_a_pause_is_cut_between_words() {
+        let mut sound = noise(84);
+        let even = slices(&[span(0.0, 84.0)], &sound);
+        assert!(even.iter().all(|s| s.length() <= LONGEST) && even.len() <= 5, "{even:?}");
+        assert_eq!(even.windows(2).filter(|pair| pair[0].to != pair[1].from).count(), 0, "{even:?}");
+        assert_eq!(even.iter().map(|s| s.length()).sum::<usize>(), 84 * RATE);
+        // What is quieter for a fifth of a second, and less than it for less.
+        for (from, to, by) in [(24.0, 24.2, 0.1), (26.0, 26.05, 0.0), (48.0, 48.2, 0.1)] {
+            let pause = span(from, to);
+            sound[pause.from..pause.to].iter_mut().for_each(|s| *s *= by);
+        }
+        let cut = slices(&[span(0.0, 84.0)], &sound);
+        for (slice, (from, to)) in cut.iter().zip([(24.0, 24.2), (48.0, 48.2)]) {
+            assert!(span(from, to).common(Span { from: slice.to - 1, to: slice.to }) == 1, "{cut:?}");
+        }
     }
 }

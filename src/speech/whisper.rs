@@ -146,7 +146,7 @@ impl Ears {
                 }
             }
             let voices = self.voices(&buffer)?;
-            let mut cut = slices(&voices, buffer.len());
+            let mut cut = slices(&voices, &buffer);
             // What reaches to the end of the block may go on in the next.
             let mut keep = buffer.len();
             if !is_end {
@@ -540,7 +540,7 @@ fn quiet(language: &'static str) -> FullParams<'static, 'static> {
 /// matrices fast where their sides are multiples of 64: a whole look has some too many, which the longest slice does without.
 fn positions(samples: usize) -> usize {
     let filled = samples.min(LONGEST) * POSITIONS / (30 * RATE);
-    (filled + POSITIONS / 10).next_multiple_of(64).min(POSITIONS / 64 * 64)
+    (filled + POSITIONS / 20).next_multiple_of(64).min(POSITIONS / 64 * 64)
 }
 
 /// What is no word: "[Música]", "(applause)", "♪".
@@ -642,6 +642,6 @@ mod tests {
     fn the_encoder_looks_no_further_than_there_is_sound() {
         assert_eq!(positions(LONGEST), 1472);
         assert_eq!(positions(10 * RATE) % 64, 0);
-        assert!((650..=704).contains(&positions(10 * RATE)), "{}", positions(10 * RATE));
+        assert!((575..=640).contains(&positions(10 * RATE)), "{}", positions(10 * RATE));
     }
 }

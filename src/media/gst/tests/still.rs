@@ -9,7 +9,10 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::*;
-use crate::media::gst::unseen::Unseen;
+use crate::media::gst::{
+    still::{Lookout, Passage},
+    unseen::Unseen,
+};
 
 /// Four seconds in which frame `n` is a gray of 30 + 2 n.
 fn gray_clock(desk: &Desk, words: &str) {
@@ -108,21 +111,27 @@ fn a_poster_of_a_program_stream_is_the_frame_at_its_place_though_nothing_behind_
     shows(&desk.path("late.jpg"), 60);
 }
 
-/// How many pictures are decoded where what is over by the third second may be left out.
-fn decoded(desk: &Desk, words: &str) -> usize {
+/// A film of 100 pictures up to its decoder, what is left out before that, and how many pictures came out of it.
+fn watched(desk: &Desk, words: &str) -> (gst::Pipeline, Unseen, Arc<AtomicUsize>) {
     gst::init().unwrap();
     gray_clock(desk, &format!("-c:v libx264 -g 250 -bf 2 -b_strategy 0 {words} in.mp4"));
     let film = desk.path("in.mp4");
     let words = format!("filesrc location={} ! qtdemux ! h264parse ! avdec_h264 name=d ! fakesink", film.display());
     let pipeline = gst::parse::launch(&words).unwrap().downcast::<gst::Pipeline>().unwrap();
     let (decoder, unseen, count) = (pipeline.by_name("d").unwrap(), Unseen::default(), Arc::new(AtomicUsize::new(0)));
-    unseen.leave_out(Some(gst::ClockTime::from_seconds(3)));
     unseen.watch(&decoder);
     let counted = count.clone();
     decoder.static_pad("src").unwrap().add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
         gst::PadProbeReturn::Ok
     });
+    (pipeline, unseen, count)
+}
+
+/// How many pictures are decoded where what is over by the third second may be left out.
+fn decoded(desk: &Desk, words: &str) -> usize {
+    let (pipeline, unseen, count) = watched(desk, words);
+    unseen.leave_out(Some(gst::ClockTime::from_seconds(3)));
     pipeline.set_state(gst::State::Playing).unwrap();
     let ended = pipeline
         .bus()
@@ -131,6 +140,34 @@ fn decoded(desk: &Desk, words: &str) -> usize {
     pipeline.set_state(gst::State::Null).unwrap();
     assert_eq!(ended.unwrap().type_(), gst::MessageType::Eos);
     count.load(Ordering::Relaxed)
+}
+
+#[test]
+fn nothing_is_decoded_once_the_frame_is_known_until_another_is_looked_for() {
+    let desk = Desk::new();
+    let (pipeline, unseen, count) = watched(&desk, "");
+    let passage = Passage::new(pipeline.by_name("d").unwrap().static_pad("src").unwrap());
+    let ready = |lookout: &Lookout| {
+        let began = std::time::Instant::now();
+        while !lookout.settled() && began.elapsed().as_secs() < 30 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        lookout.frame().and_then(|frame| frame.begins).map(gst::ClockTime::mseconds)
+    };
+    let first = Lookout::default();
+    first.watch(&passage, gst::ClockTime::ZERO);
+    unseen.serve(&first);
+    pipeline.set_state(gst::State::Playing).unwrap();
+    assert_eq!(ready(&first), Some(0));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let some = count.load(Ordering::Relaxed);
+    assert!(some < 30, "{some} of 100 came");
+    let second = Lookout::default();
+    second.watch_after_seek(&passage, gst::ClockTime::from_mseconds(2000));
+    unseen.serve(&second);
+    pipeline.seek_simple(gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT, gst::ClockTime::ZERO).unwrap();
+    assert_eq!(ready(&second), Some(2000));
+    pipeline.set_state(gst::State::Null).unwrap();
 }
 
 #[test]
