@@ -12,6 +12,8 @@ const INVENTED: &str = include_str!("invented.txt");
 const COMPRESSED: f32 = 2.4;
 /// Mean log-probability of its tokens below which it was guessed.
 const GUESSED: f32 = -1.0;
+/// The same, below which it may be in another language, or not be said at all.
+pub(super) const UNSURE: f32 = -0.6;
 /// Probability of silence above which, where it was guessed as well, nobody spoke.
 const SILENT: f32 = 0.6;
 /// Most trust in what is doubted.
@@ -39,7 +41,20 @@ pub(super) fn judge(f: &mut Finding, signs: Signs) {
 
 /// Doubts what was written down in a language that is probably not the one that is spoken.
 pub(super) fn language(f: &mut Finding) {
-    f.doubts.push("language".to_owned());
+    note(f, "language");
+}
+
+/// Doubts what is less than probable where nothing was written down at first.
+pub(super) fn second_thought(f: &mut Finding) {
+    if f.signs.is_some_and(|signs| signs.avg_logprob < UNSURE) {
+        note(f, "guessed");
+    }
+}
+
+fn note(f: &mut Finding, word: &str) {
+    if f.doubts.iter().all(|known| known != word) {
+        f.doubts.push(word.to_owned());
+    }
     f.trust = f.trust.map(|t| t.min(DOUBTED));
 }
 
@@ -50,10 +65,7 @@ pub(super) fn judge_all(found: &mut [Finding]) {
     while from < found.len() {
         let same = plain[from..].iter().take_while(|text| **text == plain[from]).count();
         if same >= TIMES {
-            for f in found[from..from + same].iter_mut().filter(|f| f.doubts.iter().all(|d| d != "repeated")) {
-                f.doubts.push("repeated".to_owned());
-                f.trust = f.trust.map(|t| t.min(DOUBTED));
-            }
+            found[from..from + same].iter_mut().for_each(|f| note(f, "repeated"));
         }
         from += same;
     }

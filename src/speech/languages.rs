@@ -1,6 +1,6 @@
 //! Which language is spoken where in a slice: what was written down of it says where that is sure, and the rest is looked at by itself.
 
-use super::{RATE, slices::Span};
+use super::{RATE, doubt::UNSURE, slices::Span};
 use crate::model::Finding;
 
 /// Voices shorter than this, in samples, tell too little of their language where it may be any.
@@ -12,8 +12,6 @@ pub(super) const BRIEF: usize = RATE;
 const OTHER: f32 = 0.2;
 /// Two languages that have so much of the probability together are both spoken.
 const SHARED: f32 = 0.9;
-/// Mean log-probability of its tokens below which a line may be in another language than the one that is spoken.
-const UNSURE: f32 = -0.6;
 /// Fewer bytes of text for a second of voice leave out some of what is said.
 const SCANT: f32 = 8.0;
 /// So much voice, in samples, has to be there before its text can be scant.
@@ -61,15 +59,13 @@ impl Shares {
         (self.of(language) - most).exp() / self.0.iter().map(|of| (of - most).exp()).sum::<f32>()
     }
 
-    /// Whether all of it may be in this language: no other is far more probable, none of the others that are expected comes near to
-    /// it, and it does not share all of it with one other. Of speech that is hard to tell many have a share.
-    pub(super) fn allow(&self, language: i32, expected: &[i32]) -> bool {
-        let others = || (0..self.0.len() as i32).filter(|other| *other != language);
-        let comes_near = |other: i32| other != language && !self.is_far(other, language);
-        let second = self.most(others());
-        let is_shared = comes_near(second) && self.share(language) + self.share(second) >= SHARED;
-        let is_disputed = is_shared || expected.iter().any(|other| comes_near(*other));
-        !is_disputed && self.told(&[language]).foreign.is_none()
+    /// Whether all of it may be in this language: no other is far more probable, and it does not share all of it with one other. Of
+    /// speech that is hard to tell many have a share.
+    pub(super) fn allow(&self, language: i32) -> bool {
+        let second = self.most((0..self.0.len() as i32).filter(|other| *other != language));
+        let is_shared = second != language && !self.is_far(second, language);
+        let is_all = self.share(language) + self.share(second) >= SHARED;
+        !(is_shared && is_all) && self.told(&[language]).foreign.is_none()
     }
 
     fn is_far(&self, language: i32, best: i32) -> bool {
@@ -225,12 +221,10 @@ mod tests {
     }
 
     #[test]
-    fn all_may_be_in_a_language_where_no_other_that_may_be_spoken_comes_near() {
+    fn all_may_be_in_a_language_that_does_not_share_it_with_another() {
         let spread = shares(&[0.4, 0.2, 0.1, 0.05, 0.1, 0.15]);
-        assert!(spread.allow(0, &[0]) && spread.allow(0, &[]) && spread.allow(0, &[0, 3]) && !spread.allow(0, &[0, 1]));
-        let split = shares(&[0.6, 0.35, 0.05]);
-        assert!(!split.allow(0, &[0]) && !split.allow(0, &[]));
-        assert!(!spread.allow(3, &[3]) && shares(&[0.9, 0.05, 0.05]).allow(0, &[]));
+        assert!(spread.allow(0) && !spread.allow(3));
+        assert!(!shares(&[0.6, 0.35, 0.05]).allow(0) && shares(&[0.9, 0.05, 0.05]).allow(0));
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod languages;
 #[cfg(feature = "whisper")]
 mod slices;
 #[cfg(feature = "whisper")]
+mod spoken;
+#[cfg(feature = "whisper")]
 mod whisper;
 
 #[cfg(feature = "whisper")]

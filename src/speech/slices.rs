@@ -11,10 +11,10 @@ const PAUSE: usize = 2 * RATE;
 const AROUND: usize = RATE / 10;
 
 /// How far from the border of equal parts a voice without a pause may be cut, in samples.
-const AWAY: usize = 5 * RATE;
+const AWAY: usize = 7 * RATE;
 /// Of so many samples it is told how loud they are.
 const FRAME: usize = RATE / 50;
-/// So many of these that follow each other are the quietest: the pause between two words is no shorter.
+/// So many of these that follow each other are compared: a pause between two sentences is no shorter.
 const FRAMES: usize = 8;
 
 /// A stretch of a recording, in samples from its start.
@@ -45,6 +45,20 @@ impl Span {
         let count = self.length().div_ceil(longest).max(1);
         let border = move |n: usize| self.from + self.length() * n / count;
         (0..count).map(move |n| Span { from: border(n), to: border(n + 1) })
+    }
+
+    /// What of it is in none of the others.
+    pub(super) fn without(self, others: &[Span]) -> Vec<Span> {
+        let mut others: Vec<Span> = others.iter().filter_map(|other| other.within(self)).collect();
+        others.sort_by_key(|other| other.from);
+        let (mut rest, mut from) = (Vec::new(), self.from);
+        for Span { from: next, to } in others.into_iter().chain([Span { from: self.to, to: self.to }]) {
+            if from < next {
+                rest.push(Span { from, to: next });
+            }
+            from = from.max(to);
+        }
+        rest
     }
 
     /// Number of samples that both have.
@@ -85,8 +99,8 @@ fn longest_pause(voices: &[Span]) -> usize {
     longest.map_or(voices.len() - 1, |(i, _)| i + 1)
 }
 
-/// A voice that never pauses is cut into parts of about the same length. Within a word, both sides of it would be lost, and a
-/// recognizer that ends before it looks at the rest once more.
+/// A voice that never pauses is cut where it is quietest, near the border of equal parts. That is between words where there is any
+/// pause; of a word that is cut, both sides are lost.
 fn push(slices: &mut Vec<Span>, mut span: Span, samples: &[f32]) {
     while span.length() > LONGEST {
         let border = span.from + span.length() / span.length().div_ceil(LONGEST);
@@ -126,6 +140,14 @@ mod tests {
     /// A noise of so many seconds.
     fn noise(seconds: usize) -> Vec<f32> {
         (0..seconds * RATE).map(|i| if i % 2 == 0 { 0.5 } else { -0.5 }).collect()
+    }
+
+    #[test]
+    fn what_others_do_not_cover_is_told_in_order() {
+        let all = span(1.0, 10.0);
+        let others = [span(6.0, 7.0), span(0.0, 2.0), span(6.5, 8.0), span(9.0, 12.0), span(20.0, 21.0)];
+        assert_eq!(all.without(&others), [span(2.0, 6.0), span(8.0, 9.0)]);
+        assert_eq!((all.without(&[]), all.without(&[span(0.0, 30.0)])), (vec![all], vec![]));
     }
 
     #[test]

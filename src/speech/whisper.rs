@@ -10,13 +10,14 @@ use std::{
 
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState, WhisperVadContext,
-    WhisperVadContextParams, WhisperVadParams, get_lang_id, get_lang_max_id, get_lang_str,
+    WhisperVadContextParams, WhisperVadParams, get_lang_id, get_lang_str,
 };
 
 use super::{
     RATE, Said, Sound, Wish, doubt,
-    languages::{BRIEF, Shares, TELLING, Tongue, is_sure, parts, pieces, together},
+    languages::{Shares, Tongue, together},
     slices::{LONGEST, Span, slices},
+    spoken::{Heard, doubted, languages_of, looked_at, spoken},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -30,13 +31,15 @@ const BLOCK: usize = 600 * RATE;
 /// After so much of it that was decoded, it is told that somebody is at work: a block of a large master takes minutes to be read.
 const DECODED: usize = 30 * RATE;
 /// Positions of Whisper's encoder for a whole look of 30 s.
-const POSITIONS: usize = 1500;
+pub(super) const POSITIONS: usize = 1500;
+/// ggml multiplies matrices fast where their sides are multiples of 64. This is as wide as it looks then, and wider than any slice.
+const WHOLE: usize = POSITIONS / 64 * 64;
+/// So much voice of which nothing was written, in samples, is listened to again.
+const UNHEARD: usize = 3 * RATE;
 /// Softer than this (-66 dBFS) is no voice.
 const INAUDIBLE: f32 = 0.0005;
-/// The language of something is told by so much of it, in samples, at most.
-const TOLD_BY: usize = 10 * RATE;
 /// Shortest slice that Whisper takes, in samples; shorter ones are followed by silence.
-const SHORTEST: usize = RATE + RATE / 10;
+pub(super) const SHORTEST: usize = RATE + RATE / 10;
 
 /// A recognizer and what tells voices, loaded once and good for many sounds.
 pub struct Ears {
@@ -44,42 +47,6 @@ pub struct Ears {
     voice: WhisperVadContext,
     /// One for each slice that is listened to at a time.
     states: Vec<WhisperState>,
-}
-
-/// Tells languages by what a state makes of a sound.
-trait Tells {
-    /// By a look at the first ten seconds. It is a third of a whole look.
-    fn look(&mut self, model: &WhisperContext, samples: &[f32]) -> Result<Shares>;
-
-    /// By what the encoder looked at last, to write it down. It is a step of the decoder, as each part of a word takes one.
-    fn looked(&mut self, model: &WhisperContext) -> Result<Shares>;
-}
-
-impl Tells for WhisperState {
-    fn look(&mut self, model: &WhisperContext, samples: &[f32]) -> Result<Shares> {
-        let mut samples = samples[..samples.len().min(TOLD_BY)].to_vec();
-        samples.resize(samples.len().max(SHORTEST), 0.0);
-        // How far a state looks is set by what it is to write down: of a tenth of a second it writes nothing.
-        let mut how = quiet("en");
-        how.set_audio_ctx((samples.len() * POSITIONS / (30 * RATE)).next_multiple_of(64) as i32);
-        how.set_duration_ms(100);
-        self.full(how, &samples).map_err(failed)?;
-        self.encode(0, 1).map_err(failed)?;
-        self.looked(model)
-    }
-
-    fn looked(&mut self, model: &WhisperContext) -> Result<Shares> {
-        self.decode(&[model.token_sot()], 0, 1).map_err(failed)?;
-        let logits = self.get_logits().map_err(failed)?;
-        let of = |l: i32| logits.get(model.token_lang(l) as usize).copied().unwrap_or(f32::MIN);
-        Ok(Shares((0..languages_of(model)).map(of).collect()))
-    }
-}
-
-/// How many languages a model knows, as the size of its vocabulary tells. Where it knows fewer than this program, the marks of the
-/// others are other marks.
-fn languages_of(model: &WhisperContext) -> i32 {
-    (model.n_vocab() - 51_766).clamp(1, get_lang_max_id() + 1)
 }
 
 fn state(model: &WhisperContext) -> Result<WhisperState> {
@@ -151,11 +118,11 @@ impl Ears {
             let mut keep = buffer.len();
             if !is_end {
                 keep = match cut.last() {
-                    Some(last) if last.to + 2 * RATE > buffer.len() && last.length() < LONGEST => last.from,
+                    Some(last) if last.to + 2 * RATE > buffer.len() && last.length() <= LONGEST => last.from,
                     Some(last) => last.to,
                     None => buffer.len().saturating_sub(RATE / 2),
                 };
-                cut.retain(|slice| slice.to <= keep);
+                cut.retain(|slice| slice.from < keep);
                 // It cannot be all of it, or there would be no end.
                 if keep == 0 {
                     keep = buffer.len();
@@ -277,21 +244,6 @@ impl Ears {
     }
 }
 
-/// A block of a sound.
-struct Heard<'a> {
-    samples: &'a [f32],
-    /// Where it begins in the sound, in samples.
-    base: usize,
-    voices: &'a [Span],
-}
-
-impl Heard<'_> {
-    /// Whether there is too little voice to tell which of several languages it is in.
-    fn is_brief(&self, piece: Span) -> bool {
-        self.voices.iter().map(|voice| voice.common(piece)).sum::<usize>() < TELLING
-    }
-}
-
 impl Said {
     fn extend(&mut self, more: Self) {
         self.said.extend(more.said);
@@ -308,16 +260,30 @@ fn one(
     (wish, expected): (&Wish, &[i32]),
     alive: &dyn Fn() -> Result<()>,
 ) -> Result<Said> {
+    let mut looks = match *expected {
+        [_] => Vec::new(),
+        // What is in one language is often written down in another as well, and looks fine.
+        _ => looked_at((model, state), heard, slice, heard.parts(slice), alive)?,
+    };
     let first = match *expected {
         [language] => Tongue { language, foreign: None },
-        _ => state.look(model, &heard.samples[slice.from..slice.to])?.told(expected),
+        _ => together(&looks).told(expected),
     };
     let itself = Into::Itself { words: wish.words };
     let (mut said, windows) = Decode { heard, slice, spoken: name(first.language) }.counted(state, itself)?;
-    let pieces = match model.is_multilingual() {
-        true => spoken((model, state), heard, slice, (&said, windows), (first, expected), alive)?,
-        false => vec![(slice, first)],
-    };
+    let mut whole = first;
+    if let [_] = expected
+        && model.is_multilingual()
+    {
+        (whole, looks) = doubted((model, state), heard, slice, (&said, windows), (first, expected), alive)?;
+    }
+    // Where any may be spoken, two that share a part may both be wrong.
+    let is_shared = |(_, shares): &&(Span, Shares)| expected.is_empty() && !shares.allow(shares.told(&[]).language);
+    let mut unsure: Vec<Span> = looks.iter().filter(is_shared).map(|(part, _)| *part).collect();
+    let (pieces, moved) = spoken((model, state), heard, slice, looks, (first, whole, expected), alive)?;
+    if expected.len() != 1 {
+        unsure.extend(moved);
+    }
     let is_written_anew = |tongue: &Tongue| pieces.len() > 1 || tongue.language != first.language;
     let before = if pieces.iter().any(|(_, tongue)| is_written_anew(tongue)) { said.clone() } else { Vec::new() };
     let mut all = Said::default();
@@ -332,11 +298,13 @@ fn one(
             decode.spoken = name(foreign);
             said = decode.by(state, itself)?;
         }
+        said.extend(decode.again(state, itself, &said, alive)?);
         let is_english = decode.spoken == "en";
-        let mut english = match wish.translate {
-            true if !is_english => decode.by(state, Into::English)?,
-            _ => Vec::new(),
-        };
+        let mut english = Vec::new();
+        if wish.translate && !is_english {
+            english = decode.by(state, Into::English)?;
+            english.extend(decode.again(state, Into::English, &english, alive)?);
+        }
         let is_doubtful =
             tongue.foreign.is_some() || (pieces.len() > 1 && expected.len() != 1 && heard.is_brief(*piece));
         if is_doubtful {
@@ -347,6 +315,9 @@ fn one(
         }
         all.extend(Said { said: std::mem::take(&mut said), english });
     }
+    // Of several languages, it is not sure in which one a short voice is that has not that of the part it is in.
+    let is_unsure = |f: &Finding| unsure.iter().any(|span| heard.is_in(*span, f));
+    all.said.iter_mut().chain(&mut all.english).filter(|f| is_unsure(f)).for_each(doubt::language);
     // Of a short piece a model may make nothing: what it made of it with all around it is not to be lost.
     let is_lost = |f: &Finding| {
         let middle = f.from_ms.midpoint(f.to_ms);
@@ -358,78 +329,11 @@ fn one(
     Ok(all)
 }
 
-/// In which language each piece of a slice is spoken that was written down in the first of them, and looked at last for that, in one
-/// window or in several. Nothing is looked at again where all that was written is sure.
-fn spoken(
-    (model, state): (&WhisperContext, &mut WhisperState),
-    heard: &Heard<'_>,
-    slice: Span,
-    (said, windows): (&[Finding], usize),
-    (first, expected): (Tongue, &[i32]),
-    alive: &dyn Fn() -> Result<()>,
-) -> Result<Vec<(Span, Tongue)>> {
-    let written = Tongue { language: first.language, foreign: None };
-    let voices: Vec<Span> = heard.voices.iter().filter_map(|v| v.within(slice)).collect();
-    let mut is_disputed = first.foreign.is_some() || !state.looked(model)?.allow(first.language, expected);
-    // The last of several windows was the end of the slice alone.
-    if windows > 1 && !is_disputed {
-        is_disputed = !state.look(model, &heard.samples[slice.from..slice.to])?.allow(first.language, expected);
-    }
-    let mut look = |part: Span| -> Result<Shares> {
-        alive()?;
-        let wide = part.wide(slice);
-        state.look(model, &heard.samples[wide.from..wide.to])
-    };
-    let is_doubtful = |part: &Span| {
-        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
-        is_disputed || !is_sure(&its, said, heard.base)
-    };
-    // A voice without a pause may change its language, and a look goes no further.
-    let all = parts(&voices, TELLING).into_iter().flat_map(|part| part.stretches(TOLD_BY));
-    let (doubtful, sure): (Vec<Span>, Vec<Span>) = all.partition(is_doubtful);
-    let mut looks = doubtful.into_iter().map(|part| Ok((part, look(part)?))).collect::<Result<Vec<_>>>()?;
-    let whole = match first.foreign {
-        None if is_disputed => together(&looks).told(expected),
-        _ => first,
-    };
-    let is_other = |(_, shares): &(Span, Shares)| !shares.told_within(whole, expected).is_written_as(written);
-    if !looks.iter().any(is_other) {
-        return Ok(vec![(slice, written)]);
-    }
-    // Where languages change, Whisper may have changed with them: what is sure is in any of them.
-    for part in sure {
-        looks.push((part, look(part)?));
-    }
-    looks.sort_by_key(|(part, _)| part.from);
-    let mut all: Vec<Tongue> = Vec::new();
-    for (i, (part, shares)) in looks.iter().enumerate() {
-        // A voice without a pause goes on as it was, if it may be, and so does what was foreign.
-        let goes_on = |before: &usize| looks[*before].0.to == part.from || all[*before].foreign.is_some();
-        let before = i.checked_sub(1).filter(goes_on).map_or(whole, |before| all[before]);
-        all.push(shares.told_within(before, expected));
-    }
-    if all.iter().all(|tongue| tongue.is_written_as(all[0])) {
-        return Ok(vec![(slice, all[0])]);
-    }
-    // A short voice beside the border may belong to the other side.
-    let mut told = Vec::new();
-    for ((part, _), tongue) in looks.iter().zip(&all) {
-        let its: Vec<Span> = voices.iter().filter_map(|v| v.within(*part)).collect();
-        let brief = parts(&its, BRIEF);
-        let is_whole = brief.len() == 1;
-        for piece in brief {
-            told.push((piece, if is_whole { *tongue } else { look(piece)?.nearest(*tongue, &all) }));
-        }
-    }
-    told.sort_by_key(|(part, _)| part.from);
-    Ok(pieces(&told, slice))
-}
-
 fn name(language: i32) -> &'static str {
     get_lang_str(language).unwrap_or("en")
 }
 
-fn failed(e: whisper_rs::WhisperError) -> Error {
+pub(super) fn failed(e: whisper_rs::WhisperError) -> Error {
     Error::corrupt("the recognizer failed on this sound").because(e)
 }
 
@@ -454,8 +358,36 @@ impl Decode<'_> {
         self.counted(state, into).map(|(found, _)| found)
     }
 
+    /// What is said where there are voices and nothing was written of them, listened to once more by themselves and as widely as
+    /// possible: a model may end early.
+    fn again(
+        &self,
+        state: &mut WhisperState,
+        into: Into,
+        said: &[Finding],
+        alive: &dyn Fn() -> Result<()>,
+    ) -> Result<Vec<Finding>> {
+        let Self { heard, slice, spoken } = *self;
+        let lines: Vec<Span> = said.iter().map(|f| heard.span(f)).collect();
+        let mut more = Vec::new();
+        for gap in slice.without(&lines) {
+            if heard.voices.iter().map(|voice| voice.common(gap)).sum::<usize>() < UNHEARD {
+                continue;
+            }
+            alive()?;
+            let (mut found, _) = Decode { heard, slice: gap, spoken }.looking(WHOLE, state, into)?;
+            found.iter_mut().for_each(doubt::second_thought);
+            more.extend(found);
+        }
+        Ok(more)
+    }
+
     /// What is said, and in how many windows it was looked at: where a model ends early, the rest is one of its own.
     fn counted(&self, state: &mut WhisperState, into: Into) -> Result<(Vec<Finding>, usize)> {
+        self.looking(positions(self.slice.length()), state, into)
+    }
+
+    fn looking(&self, wide: usize, state: &mut WhisperState, into: Into) -> Result<(Vec<Finding>, usize)> {
         let Self { heard, slice, spoken: name } = *self;
         let mut samples = heard.samples[slice.from..slice.to].to_vec();
         samples.resize(samples.len().max(SHORTEST), 0.0);
@@ -466,7 +398,7 @@ impl Decode<'_> {
         let mut how = quiet(name);
         how.set_translate(matches!(into, Into::English));
         how.set_token_timestamps(has_words);
-        how.set_audio_ctx(positions(samples.len()) as i32);
+        how.set_audio_ctx(wide as i32);
         let told = Arc::new(AtomicUsize::new(0));
         let count = told.clone();
         // Told before each window, and once at the end. The binding never frees it: some bytes a slice.
@@ -524,7 +456,7 @@ impl Decode<'_> {
 }
 
 /// How something is written down on one core: the most probable, by itself, and nothing is printed.
-fn quiet(language: &'static str) -> FullParams<'static, 'static> {
+pub(super) fn quiet(language: &'static str) -> FullParams<'static, 'static> {
     let mut how = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
     how.set_n_threads(1);
     how.set_language(Some(language));
@@ -536,11 +468,10 @@ fn quiet(language: &'static str) -> FullParams<'static, 'static> {
     how
 }
 
-/// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again. ggml multiplies
-/// matrices fast where their sides are multiples of 64: a whole look has some too many, which the longest slice does without.
+/// How many of the encoder's positions a slice fills, and a few more: with none to spare, words are said again.
 fn positions(samples: usize) -> usize {
-    let filled = samples.min(LONGEST) * POSITIONS / (30 * RATE);
-    (filled + POSITIONS / 20).next_multiple_of(64).min(POSITIONS / 64 * 64)
+    let filled = samples.clamp(SHORTEST, LONGEST) * POSITIONS / (30 * RATE);
+    (filled + POSITIONS / 20).next_multiple_of(64).min(WHOLE)
 }
 
 /// What is no word: "[Música]", "(applause)", "♪".

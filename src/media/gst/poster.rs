@@ -62,7 +62,7 @@ pub(super) fn by_seeking(
     source.release()?;
     // What has not begun cannot be sought in.
     pause(&source, work, complaints)?;
-    let mut seeker = Seeker { source, passage, can_seek: true, work, pulse, complaints };
+    let mut seeker = Seeker { source, passage, has_sought: false, work, pulse, complaints };
     let mut best = None;
     let mut results = Vec::new();
     for (i, entry) in wanted.iter().enumerate() {
@@ -95,11 +95,15 @@ pub(super) fn by_seeking(
     Ok(results)
 }
 
+/// To show one frame whole where what is before it is missing, no more than this is decoded: others are wanted as well.
+const FAR: gst::ClockTime = gst::ClockTime::from_seconds(120);
+
 /// An open recording in which single frames are looked for.
 pub(super) struct Seeker<'a> {
     source: Source,
     passage: Passage,
-    can_seek: bool,
+    /// Whether it is known that this file can be sought in.
+    has_sought: bool,
     pub(super) work: &'a Work<'a>,
     pulse: &'a Pulse,
     complaints: &'a mut Complaints,
@@ -107,14 +111,19 @@ pub(super) struct Seeker<'a> {
 
 impl Seeker<'_> {
     /// The frame on screen at a place. Where a demuxer lands after it, or finds nothing there because the pictures end
-    /// before the sound, or because nothing that comes can be decoded by itself, it is looked for from further back.
+    /// before the sound, or because what comes cannot be decoded by itself, it is looked for from further back.
     pub(super) fn frame_at(&mut self, at: gst::ClockTime) -> Result<Taken> {
         let (mut best, mut failed) = (None, None);
         let [there, begin] = [at, gst::ClockTime::ZERO].map(|place| self.passage.demuxed(place));
         let before = self.passage.demuxed(at.saturating_sub(gst::ClockTime::from_seconds(5)));
         // Program streams are sought in by another clock, which at the first picture is ahead of where that lies.
         let ahead = (begin > gst::ClockTime::ZERO).then_some(gst::ClockTime::ZERO);
-        for from in [there, before, begin].into_iter().chain(ahead) {
+        for (from, is_far) in
+            [(there, false), (before, false), (begin, at > FAR)].into_iter().chain(ahead.map(|a| (a, at > FAR)))
+        {
+            if is_far && best.as_ref().is_some_and(Taken::is_damaged) {
+                break;
+            }
             match self.look(from, at) {
                 (Some((frame, true)), _) => return Ok(frame),
                 (found, Ok(())) => best = found.map(|(frame, _)| frame).or(best),
@@ -161,15 +170,22 @@ impl Seeker<'_> {
         }
         let lookout = Lookout::default();
         lookout.watch_after_seek(&self.passage, at);
-        if self.can_seek {
+        if self.has_sought {
             self.source.unseen.serve(&lookout);
         }
         let flags = gst::SeekFlags::FLUSH | gst::SeekFlags::KEY_UNIT | gst::SeekFlags::SNAP_BEFORE;
-        // A file that cannot be sought in is read on from where it is, the beginning.
-        if self.source.live.pipeline().seek_simple(flags, from).is_err() {
-            self.can_seek = false;
-            self.source.unseen.give_all();
-            lookout.open();
+        match self.source.live.pipeline().seek_simple(flags, from) {
+            Ok(()) => {
+                self.has_sought = true;
+                self.source.unseen.serve(&lookout);
+            }
+            // There is no such place.
+            Err(_) if self.has_sought => return (None, Ok(())),
+            // A file that cannot be sought in is read on from where it is, the beginning.
+            Err(_) => {
+                self.source.unseen.leave_out(None);
+                lookout.open();
+            }
         }
         if let Err(e) = drain(&self.source, self.complaints) {
             return (None, Err(e));

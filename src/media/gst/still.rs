@@ -25,13 +25,20 @@ pub(super) struct Taken {
     pub(super) begins: Option<gst::ClockTime>,
 }
 
+impl Taken {
+    /// Whether its decoder says that it was made without the pictures that it is made from.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.buffer.flags().contains(gst::BufferFlags::CORRUPTED)
+    }
+}
+
 #[derive(Default)]
 struct Watched {
     /// Whether what passes counts.
     is_open: bool,
     /// The last one that passed, or the one wanted.
     frame: Option<Taken>,
-    /// Whether `frame` begins at or before the place.
+    /// Whether `frame` begins at or before the place, and is whole.
     is_at_place: bool,
     settled: bool,
 }
@@ -66,7 +73,7 @@ impl Lookout {
                 let is_past = begins.is_some_and(|t| t > at);
                 if !is_past || watched.frame.is_none() {
                     watched.frame = Some(Taken { buffer: buffer.to_owned(), caps, begins });
-                    watched.is_at_place = !is_past;
+                    watched.is_at_place = !is_past && !watched.frame.as_ref().is_some_and(Taken::is_damaged);
                 }
                 watched.settled = is_past || begins == Some(at);
                 if let Some(element) = pad.parent_element().filter(|_| watched.settled) {
