@@ -131,8 +131,14 @@ pub(super) fn doubted(
     Ok((whole, looks))
 }
 
-/// In which language each piece of a slice is spoken that was written down in the first of these, and is in the second as a whole;
-/// and the short voices that are in another one than the part they are in.
+/// What of a slice is in which language.
+pub(super) struct Pieces {
+    pub(super) all: Vec<(Span, Tongue)>,
+    /// The short voices that are in another than the part they are in.
+    pub(super) moved: Vec<Span>,
+}
+
+/// In which language each piece of a slice is spoken that was written down in the first of these, and is in the second as a whole.
 pub(super) fn spoken(
     (model, state): (&WhisperContext, &mut WhisperState),
     heard: &Heard<'_>,
@@ -140,10 +146,10 @@ pub(super) fn spoken(
     looks: Vec<(Span, Shares)>,
     (first, whole, expected): (Tongue, Tongue, &[i32]),
     alive: &dyn Fn() -> Result<()>,
-) -> Result<(Vec<(Span, Tongue)>, Vec<Span>)> {
+) -> Result<Pieces> {
     let written = Tongue { foreign: None, ..first };
     if looks.iter().all(|(_, shares)| shares.told_within(whole, expected).is_written_as(written)) {
-        return Ok((vec![(slice, written)], Vec::new()));
+        return Ok(Pieces { all: vec![(slice, written)], moved: Vec::new() });
     }
     let mut all: Vec<Tongue> = Vec::new();
     for (i, (part, shares)) in looks.iter().enumerate() {
@@ -153,7 +159,7 @@ pub(super) fn spoken(
         all.push(shares.told_within(before, expected));
     }
     if all.iter().all(|tongue| tongue.is_written_as(all[0])) {
-        return Ok((vec![(slice, all[0])], Vec::new()));
+        return Ok(Pieces { all: vec![(slice, all[0])], moved: Vec::new() });
     }
     // A short voice beside the border may belong to the other side.
     let (mut told, mut moved) = (Vec::new(), Vec::new());
@@ -172,5 +178,5 @@ pub(super) fn spoken(
         }
     }
     told.sort_by_key(|(part, _)| part.from);
-    Ok((pieces(&told, slice), moved))
+    Ok(Pieces { all: pieces(&told, slice), moved })
 }

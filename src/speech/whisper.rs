@@ -17,7 +17,7 @@ use super::{
     RATE, Said, Sound, Wish, doubt,
     languages::{Shares, Tongue, together},
     slices::{LONGEST, Span, slices},
-    spoken::{Heard, doubted, languages_of, looked_at, spoken},
+    spoken::{Heard, Pieces, doubted, languages_of, looked_at, spoken},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -280,7 +280,7 @@ fn one(
     // Where any may be spoken, two that share a part may both be wrong.
     let is_shared = |(_, shares): &&(Span, Shares)| expected.is_empty() && !shares.allow(shares.told(&[]).language);
     let mut unsure: Vec<Span> = looks.iter().filter(is_shared).map(|(part, _)| *part).collect();
-    let (pieces, moved) = spoken((model, state), heard, slice, looks, (first, whole, expected), alive)?;
+    let Pieces { all: pieces, moved } = spoken((model, state), heard, slice, looks, (first, whole, expected), alive)?;
     if expected.len() != 1 {
         unsure.extend(moved);
     }
@@ -513,6 +513,8 @@ fn finished(words: Vec<Spelled>) -> Vec<Word> {
 
 #[cfg(test)]
 mod tests {
+    use whisper_rs::get_lang_max_id;
+
     use super::*;
 
     #[test]
