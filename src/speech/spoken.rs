@@ -13,6 +13,9 @@ use crate::{error::Result, model::Finding};
 /// The language of something is told by so much of it, in samples, at most.
 const TOLD_BY: usize = 10 * RATE;
 
+/// A piece of less voice, in samples, may be in another of several languages than it is told.
+const SURE: usize = 4 * RATE;
+
 /// A block of a sound.
 pub(super) struct Heard<'a> {
     pub(super) samples: &'a [f32],
@@ -46,7 +49,7 @@ impl Heard<'_> {
 
     /// Whether there is too little voice to tell which of several languages it is in.
     pub(super) fn is_brief(&self, piece: Span) -> bool {
-        self.voices.iter().map(|voice| voice.common(piece)).sum::<usize>() < TELLING
+        self.voices.iter().map(|voice| voice.common(piece)).sum::<usize>() < SURE
     }
 }
 

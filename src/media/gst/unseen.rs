@@ -26,8 +26,6 @@ struct Left {
     last: Option<gst::ClockTime>,
     /// Who looks at what is decoded.
     lookout: Option<Lookout>,
-    /// Whether there was a seek, and no picture since that can be decoded by itself.
-    is_headless: bool,
 }
 
 impl Unseen {
@@ -51,11 +49,7 @@ impl Unseen {
     pub(super) fn watch(&self, decoder: &gst::Element) {
         let Some(pad) = decoder.static_pad("sink") else { return };
         let left = self.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |pad, info| {
-            if let Some(event) = info.event() {
-                left.left().is_headless |= event.type_() == gst::EventType::FlushStop;
-                return gst::PadProbeReturn::Ok;
-            }
+        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
             if left.is_over() {
                 // What is before it stops, as while a seek comes.
                 info.flow_res = Err(gst::FlowError::Flushing);
@@ -74,10 +68,6 @@ impl Unseen {
 
     fn is_left_out(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
         let mut left = self.left();
-        left.is_headless &= buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) && is_hevc(pad);
-        if left.is_headless {
-            return true;
-        }
         let (Some(until), Some(length)) = (left.until, buffer.duration()) else { return false };
         let Some(begins) = begins(pad, buffer) else { return false };
         // Lengths are those of the order of decoding, or rounded: the last one is not to be missed.
@@ -91,11 +81,6 @@ impl Unseen {
     fn left(&self) -> MutexGuard<'_, Left> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Of transport streams of HEVC, seeking ends anywhere, and its decoder shows gray until the next picture that stands by itself.
-fn is_hevc(pad: &gst::Pad) -> bool {
-    pad.current_caps().is_some_and(|caps| caps.structure(0).is_some_and(|coded| coded.name() == "video/x-h265"))
 }
 
 fn begins(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {

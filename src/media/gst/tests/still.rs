@@ -111,6 +111,14 @@ fn a_poster_of_a_program_stream_is_the_frame_at_its_place_though_nothing_behind_
     shows(&desk.path("late.jpg"), 60);
 }
 
+#[test]
+fn a_poster_is_not_the_gray_that_a_decoder_makes_of_pictures_without_those_before_them() {
+    both_ways_show(
+        "-c:v libx264 -x264opts intra-refresh=1:keyint=50:bframes=0 -f mpegts in.ts",
+        &[("1.22s", 30), ("2.42s", 60), ("3.22s", 80)],
+    );
+}
+
 /// A film of 100 pictures up to its decoder, what is left out before that, and how many pictures came out of it.
 fn watched(desk: &Desk, words: &str) -> (gst::Pipeline, Unseen, Arc<AtomicUsize>) {
     gst::init().unwrap();
