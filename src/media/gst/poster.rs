@@ -115,12 +115,12 @@ impl Seeker<'_> {
     pub(super) fn frame_at(&mut self, at: gst::ClockTime) -> Result<Taken> {
         let (mut best, mut failed) = (None, None);
         let [there, begin] = [at, gst::ClockTime::ZERO].map(|place| self.passage.demuxed(place));
-        let before = self.passage.demuxed(at.saturating_sub(gst::ClockTime::from_seconds(5)));
         // Program streams are sought in by another clock, which at the first picture is ahead of where that lies.
         let ahead = (begin > gst::ClockTime::ZERO).then_some(gst::ClockTime::ZERO);
-        for (from, is_far) in
-            [(there, false), (before, false), (begin, at > FAR)].into_iter().chain(ahead.map(|a| (a, at > FAR)))
-        {
+        let [before, long_before] =
+            [5, 30].map(|seconds| self.passage.demuxed(at.saturating_sub(gst::ClockTime::from_seconds(seconds))));
+        let near = [there, before, long_before].map(|from| (from, false));
+        for (from, is_far) in near.into_iter().chain(std::iter::once(begin).chain(ahead).map(|from| (from, at > FAR))) {
             if is_far && best.as_ref().is_some_and(Taken::is_damaged) {
                 break;
             }

@@ -26,6 +26,8 @@ struct Left {
     last: Option<gst::ClockTime>,
     /// Who looks at what is decoded.
     lookout: Option<Lookout>,
+    /// Whether there was a seek, and no picture since that decoding may begin with.
+    is_headless: bool,
 }
 
 impl Unseen {
@@ -49,7 +51,11 @@ impl Unseen {
     pub(super) fn watch(&self, decoder: &gst::Element) {
         let Some(pad) = decoder.static_pad("sink") else { return };
         let left = self.clone();
-        pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_FLUSH, move |pad, info| {
+            if let Some(event) = info.event() {
+                left.left().is_headless |= event.type_() == gst::EventType::FlushStop;
+                return gst::PadProbeReturn::Ok;
+            }
             if left.is_over() {
                 // What is before it stops, as while a seek comes.
                 info.flow_res = Err(gst::FlowError::Flushing);
@@ -68,6 +74,14 @@ impl Unseen {
 
     fn is_left_out(&self, pad: &gst::Pad, buffer: &gst::BufferRef) -> bool {
         let mut left = self.left();
+        if left.is_headless {
+            match first_picture(pad, buffer) {
+                // Pictures that all after them are made from (Rec. ITU-T H.265, 7.4.2.2).
+                Some(16..=23) => left.is_headless = false,
+                Some(_) => return true,
+                None => {}
+            }
+        }
         let (Some(until), Some(length)) = (left.until, buffer.duration()) else { return false };
         let Some(begins) = begins(pad, buffer) else { return false };
         // Lengths are those of the order of decoding, or rounded: the last one is not to be missed.
@@ -81,6 +95,21 @@ impl Unseen {
     fn left(&self) -> MutexGuard<'_, Left> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The type of the first of HEVC's units that is part of a picture; none of other codecs. In a transport stream a seek ends anywhere,
+/// its parser takes what comes first for a keyframe, and the decoder makes something of it.
+fn first_picture(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<u8> {
+    let caps = pad.current_caps()?;
+    let coded = caps.structure(0).filter(|coded| coded.name() == "video/x-h265")?;
+    let described = coded.get::<gst::Buffer>("codec_data").ok()?.into_mapped_buffer_readable().ok()?;
+    // How long lengths are is in there (ISO/IEC 14496-15, 8.3.3).
+    let bytes = usize::from(described.get(21)? & 3) + 1;
+    first_of_picture(measured(&buffer.map_readable().ok()?, bytes))
+}
+
+fn first_of_picture(units: impl Iterator<Item = Option<u8>>) -> Option<u8> {
+    units.flatten().map(|header| header >> 1 & 0x3f).find(|kind| *kind < 32)
 }
 
 fn begins(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
@@ -175,6 +204,19 @@ mod tests {
                 .flat_map(|u| (u.len() as u32).to_be_bytes().into_iter().chain(u.iter().copied()))
                 .collect();
             assert_eq!(is_disposable(measured(&measured_units, 4)), is, "{units:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_unit_that_is_part_of_a_picture_is_found() {
+        let cases: [(&[u8], Option<u8>); 4] = [
+            (&[0, 2, 0x40, 1, 0, 3, 0x26, 1, 9], Some(19)),
+            (&[0, 2, 0x46, 1, 0, 1, 0x50, 0, 2, 0x02, 1], Some(1)),
+            (&[0, 2, 0x42, 1], None),
+            (&[0, 9, 0x26], None),
+        ];
+        for (data, kind) in cases {
+            assert_eq!(first_of_picture(measured(data, 2)), kind, "{data:?}");
         }
     }
 

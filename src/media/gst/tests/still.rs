@@ -114,6 +114,10 @@ fn a_poster_of_a_program_stream_is_the_frame_at_its_place_though_nothing_behind_
 #[test]
 fn a_poster_is_not_the_gray_that_a_decoder_makes_of_pictures_without_those_before_them() {
     both_ways_show(
+        "-c:v libx265 -x265-params keyint=60:min-keyint=60:scenecut=0:log-level=none -f mpegts in.ts",
+        &[("1.22s", 30), ("1.98s", 49), ("2.42s", 60), ("3.22s", 80)],
+    );
+    both_ways_show(
         "-c:v libx264 -x264opts intra-refresh=1:keyint=50:bframes=0 -f mpegts in.ts",
         &[("1.22s", 30), ("2.42s", 60), ("3.22s", 80)],
     );
