@@ -16,6 +16,8 @@ const GUESSED: f32 = -1.0;
 pub(super) const UNSURE: f32 = -0.6;
 /// Probability of silence above which, where it was guessed as well, nobody spoke.
 const SILENT: f32 = 0.6;
+/// Nobody says more letters in a second. Where a sound is cut within a sentence, its end is sometimes made up.
+const HURRIED: f32 = 35.0;
 /// Most trust in what is doubted.
 const DOUBTED: f32 = 0.3;
 /// How often the same is said one after the other until it is doubted.
@@ -24,6 +26,7 @@ const TIMES: usize = 3;
 /// Notes what is to be doubted of a segment by itself, and how much trust it has. Of the signs, its text's compression is told here.
 pub(super) fn judge(f: &mut Finding, signs: Signs) {
     let signs = Signs { compression_ratio: compression(&f.text), ..signs };
+    let letters = f.text.chars().count() as f32 * 1000.0 / f.to_ms.saturating_sub(f.from_ms).max(1) as f32;
     let mut doubt = |is: bool, word: &str| {
         if is {
             f.doubts.push(word.to_owned());
@@ -34,6 +37,7 @@ pub(super) fn judge(f: &mut Finding, signs: Signs) {
     doubt(signs.avg_logprob < GUESSED, "guessed");
     doubt(signs.no_speech_prob > SILENT && signs.avg_logprob < GUESSED, "no_speech");
     doubt(signs.voiced < 0.5, "outside_voice");
+    doubt(letters > HURRIED, "hurried");
     let trust = signs.avg_logprob.exp();
     f.trust = Some(if f.doubts.is_empty() { trust } else { trust.min(DOUBTED) });
     f.signs = Some(signs);
@@ -105,8 +109,13 @@ mod tests {
     use super::*;
 
     fn judged(text: &str, avg_logprob: f32, no_speech_prob: f32, voiced: f32) -> Finding {
-        let mut f = Finding { text: text.to_owned(), ..Finding::default() };
-        judge(&mut f, Signs { avg_logprob, no_speech_prob, voiced, ..Signs::default() });
+        let to_ms = text.chars().count() as u64 * 60;
+        lasting(to_ms, text, Signs { avg_logprob, no_speech_prob, voiced, ..Signs::default() })
+    }
+
+    fn lasting(to_ms: u64, text: &str, signs: Signs) -> Finding {
+        let mut f = Finding { text: text.to_owned(), to_ms, ..Finding::default() };
+        judge(&mut f, signs);
         f
     }
 
@@ -114,6 +123,7 @@ mod tests {
     fn what_is_invented_guessed_or_said_without_a_voice_has_little_trust() {
         let good = judged("La inflación bajó en marzo.", -0.2, 0.1, 1.0);
         assert!(good.doubts.is_empty() && good.trust.unwrap() > 0.8, "{good:?}");
+        let sure = Signs { avg_logprob: -0.1, voiced: 1.0, ..Signs::default() };
         for (f, doubt) in [
             (judged("¡Subtítulos realizados por la comunidad de Amara.org!", -0.1, 0.0, 1.0), "invented"),
             (judged("Subtitulado por Juan", -0.1, 0.0, 1.0), "invented"),
@@ -121,6 +131,7 @@ mod tests {
             (judged("algo", -1.4, 0.1, 1.0), "guessed"),
             (judged("algo", -1.4, 0.9, 1.0), "no_speech"),
             (judged("algo", -0.2, 0.1, 0.2), "outside_voice"),
+            (lasting(1000, "You are the only one who has the right to answer.", sure), "hurried"),
         ] {
             assert!(f.doubts.iter().any(|d| d == doubt) && f.trust.unwrap() <= DOUBTED, "{doubt}: {f:?}");
         }
