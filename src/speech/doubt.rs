@@ -48,8 +48,8 @@ pub(super) fn language(f: &mut Finding) {
     note(f, "language");
 }
 
-/// Doubts what is less than probable where nothing was written down at first.
-pub(super) fn second_thought(f: &mut Finding) {
+/// Doubts what is less than probable, where there is a reason to.
+pub(super) fn improbable(f: &mut Finding) {
     if f.signs.is_some_and(|signs| signs.avg_logprob < UNSURE) {
         note(f, "guessed");
     }

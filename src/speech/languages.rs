@@ -1,6 +1,6 @@
 //! Which language is spoken where in a slice: what was written down of it says where that is sure, and the rest is looked at by itself.
 
-use super::{RATE, doubt::UNSURE, slices::Span};
+use super::{RATE, doubt::UNSURE, slices::Span, whisper::name};
 use crate::model::Finding;
 
 /// Voices shorter than this, in samples, tell too little of their language where it may be any.
@@ -29,11 +29,15 @@ impl Shares {
         among.max_by(|a, b| self.of(*a).total_cmp(&self.of(*b))).unwrap_or(0)
     }
 
-    /// The most probable of the languages that are asked for, of all where none is; and the most probable of all where none of them
-    /// comes near to it.
+    /// The most probable of the languages that are asked for, of all that are spoken where none is; and the most probable of all where
+    /// none of them comes near to it.
     pub(super) fn told(&self, among: &[i32]) -> Tongue {
-        let best = self.most(0..self.0.len() as i32);
-        let language = if among.is_empty() { best } else { self.most(among.iter().copied()) };
+        let all = 0..self.0.len() as i32;
+        let best = self.most(all.clone());
+        let language = match among.is_empty() {
+            true => self.most(all.filter(|language| !is_dead(*language))),
+            false => self.most(among.iter().copied()),
+        };
         Tongue { language, foreign: self.is_far(language, best).then_some(best) }
     }
 
@@ -90,6 +94,11 @@ impl Tongue {
     pub(super) fn is_written_as(self, other: Self) -> bool {
         (self.language, self.foreign.is_some()) == (other.language, other.foreign.is_some())
     }
+}
+
+/// Latin and Sanskrit: what Whisper takes for them is nearly always something else.
+fn is_dead(language: i32) -> bool {
+    matches!(name(language), "la" | "sa")
 }
 
 /// How probable each language is in all of these together, by how long they are.
@@ -181,6 +190,12 @@ mod tests {
         assert_eq!(told(&[0]), (0, Some(1)));
         assert_eq!(told(&[0, 2]), (2, None));
         assert_eq!(told(&[3, 0]), (3, None));
+        let latin = (0..).find(|language| name(*language) == "la").unwrap();
+        let mut mostly_latin = vec![0.01; latin as usize + 1];
+        (mostly_latin[2], mostly_latin[latin as usize]) = (0.1, 0.8);
+        let mostly_latin = self::shares(&mostly_latin);
+        assert_eq!(mostly_latin.told(&[]), Tongue { language: 2, foreign: Some(latin) });
+        assert_eq!(mostly_latin.told(&[latin]), plain(latin));
     }
 
     fn plain(language: i32) -> Tongue {

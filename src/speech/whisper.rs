@@ -305,6 +305,10 @@ fn one(
             english = decode.by(state, Into::English)?;
             english.extend(decode.again(state, Into::English, &english, alive)?);
         }
+        // Whisper writes down any language in any other.
+        if expected.is_empty() {
+            said.iter_mut().chain(&mut english).for_each(doubt::improbable);
+        }
         let is_doubtful =
             tongue.foreign.is_some() || (pieces.len() > 1 && expected.len() != 1 && heard.is_brief(*piece));
         if is_doubtful {
@@ -329,7 +333,7 @@ fn one(
     Ok(all)
 }
 
-fn name(language: i32) -> &'static str {
+pub(super) fn name(language: i32) -> &'static str {
     get_lang_str(language).unwrap_or("en")
 }
 
@@ -376,7 +380,7 @@ impl Decode<'_> {
             }
             alive()?;
             let (mut found, _) = Decode { heard, slice: gap, spoken }.looking(WHOLE, state, into)?;
-            found.iter_mut().for_each(doubt::second_thought);
+            found.iter_mut().for_each(doubt::improbable);
             more.extend(found);
         }
         Ok(more)

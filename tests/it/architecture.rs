@@ -81,7 +81,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("aws_sigv4", &["store/s3"]),
     ("aws_credential_types", &["store/s3"]),
     ("aws_smithy_http_client", &["store/s3"]),
-    ("whisper_rs", &["speech/whisper"]),
+    ("whisper_rs", &["speech/whisper", "speech/spoken"]),
     ("zip", &["models/unpack"]),
     ("tar", &["models/unpack"]),
     ("landlock", &["media/sandbox"]),
